@@ -1,0 +1,1 @@
+"""What a region looks like in words and numbers: colours, hashes, position."""

@@ -1,0 +1,1 @@
+"""Manifests to items, with errors by row."""

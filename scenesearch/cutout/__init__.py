@@ -1,0 +1,1 @@
+"""Separating an object from its background."""

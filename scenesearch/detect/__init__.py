@@ -1,0 +1,1 @@
+"""Finding objects: pure box code beside the detector adapters."""

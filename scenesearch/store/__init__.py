@@ -1,0 +1,1 @@
+"""Where points live: one protocol, several engines."""
