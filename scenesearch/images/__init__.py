@@ -1,0 +1,8 @@
+"""Photos of any origin to scenes; see :func:`load_scene`."""
+
+from __future__ import annotations
+
+from scenesearch.images.limits import ImageLimits
+from scenesearch.images.load import ImageSource, load_scene
+
+__all__ = ["ImageLimits", "ImageSource", "load_scene"]

@@ -1,0 +1,160 @@
+"""What a photo may cost, what is known of it before it is decoded, and how it is refused.
+
+Takes sizes and lengths, gives errors. Knows nothing of Pillow or of where the bytes came from;
+errors raised here do not name the photo, :func:`scenesearch.images.load_scene` adds that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from scenesearch.errors import ImageError
+
+MAX_STEPS: Final = 100_000
+"""Chunks, blocks or markers of one file that are looked at; real photos have a few thousand."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What a photo may cost. Every limit is inclusive: a photo exactly at it is accepted.
+
+    Attributes:
+        max_bytes: size of the encoded file.
+        max_pixels: width times height, from the header, before anything is decoded. Above
+            Pillow's own ``PIL.Image.MAX_IMAGE_PIXELS`` (89 million) raise that one too.
+        min_side: the shorter side, in pixels.
+        max_side: the longer side, in pixels.
+        max_aspect: the longer side divided by the shorter one.
+        max_scans: passes of a progressive JPEG; each costs as much as a decode.
+        allow_truncated: take what is there of a file that was cut off, with a warning, instead
+            of refusing it. The missing part is grey, black or white, as the format has it.
+
+    Raises:
+        ValueError: a limit that is not positive, or ``min_side`` above ``max_side``.
+    """
+
+    max_bytes: int = 40_000_000
+    max_pixels: int = 50_000_000
+    min_side: int = 16
+    max_side: int = 16_384
+    max_aspect: float = 20.0
+    max_scans: int = 100
+    allow_truncated: bool = False
+
+    def __post_init__(self) -> None:
+        for limit in fields(self):
+            value = getattr(self, limit.name)
+            if limit.name != "allow_truncated" and not value > 0:
+                raise ValueError(f"ImageLimits.{limit.name} must be above 0, got {value}")
+        if self.min_side > self.max_side:
+            raise ValueError(
+                f"ImageLimits.min_side must not be above max_side, "
+                f"got {self.min_side} and {self.max_side}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a photo before it is decoded.
+
+    Attributes:
+        size: (width, height) as stored, before orientation; already within the limits.
+        clean: the file as the decoder gets it.
+        orientation: EXIF orientation, 1 to 8.
+        further: what else is in the file and is not used (``2 further frames``), or empty.
+        ends_early: the file stops before its format says it ends.
+    """
+
+    size: tuple[int, int]
+    clean: bytes
+    orientation: int = 1
+    further: str = ""
+    ends_early: bool = False
+
+
+def broken(what: str) -> ImageError:
+    """A file whose data makes no sense; ``what`` completes the sentence."""
+    return ImageError(
+        f"its data is broken: {what}; open it in an image editor and export it again",
+        code="corrupt_image",
+    )
+
+
+def cut_off(where: str = "inside its header") -> ImageError:
+    """A file that ends before it should."""
+    return ImageError(
+        f"it was cut off {where}; copy or download it again",
+        code="truncated_image",
+    )
+
+
+def check_size(size: tuple[int, int], limits: ImageLimits) -> None:
+    """Refuse a picture by its size alone.
+
+    Args:
+        size: (width, height) in pixels, as the header states it.
+        limits: what is accepted.
+
+    Raises:
+        ImageError: ``corrupt_image`` for an empty side, ``too_many_pixels``,
+            ``image_too_small`` or ``aspect``.
+    """
+    width, height = size
+    shown = f"{width} x {height} pixels"
+    if width < 1 or height < 1:
+        raise ImageError(
+            f"its header says {shown}; expected both sides to be at least {limits.min_side}; "
+            f"export the photo again",
+            code="corrupt_image",
+        )
+    longer, shorter = max(size), min(size)
+    if width * height > limits.max_pixels:
+        raise ImageError(
+            f"it has {shown}, expected at most {limits.max_pixels:,} in all; "
+            f"scale it down, or raise ImageLimits.max_pixels",
+            code="too_many_pixels",
+        )
+    too_narrow = longer > shorter * limits.max_aspect
+    if longer > limits.max_side and not too_narrow:
+        raise ImageError(
+            f"it has {shown}, expected sides of at most {limits.max_side}; "
+            f"scale it down, or raise ImageLimits.max_side",
+            code="too_many_pixels",
+        )
+    if shorter < limits.min_side and longer <= limits.max_side:
+        raise ImageError(
+            f"it has {shown}, expected sides of at least {limits.min_side}; "
+            f"use a larger version of the photo",
+            code="image_too_small",
+        )
+    if too_narrow:
+        raise ImageError(
+            f"it has {shown}, expected the longer side to be at most {limits.max_aspect:g} "
+            f"times the shorter one; crop it, or raise ImageLimits.max_aspect",
+            code="aspect",
+        )
+
+
+def check_length(length: int, limits: ImageLimits, *, at_least: bool = False) -> None:
+    """Refuse a file by its length alone.
+
+    Args:
+        length: bytes.
+        limits: what is accepted.
+        at_least: the file was not read to its end, so ``length`` is a lower bound.
+
+    Raises:
+        ImageError: ``empty_image`` or ``too_many_bytes``.
+    """
+    if length == 0:
+        raise ImageError(
+            "the file is empty (0 bytes); expected a photo; copy or download it again",
+            code="empty_image",
+        )
+    if length > limits.max_bytes:
+        raise ImageError(
+            f"it has {'at least ' if at_least else ''}{length:,} bytes, expected at most "
+            f"{limits.max_bytes:,}; save it smaller, or raise ImageLimits.max_bytes",
+            code="too_many_bytes",
+        )
