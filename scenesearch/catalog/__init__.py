@@ -1,1 +1,19 @@
 """Manifests to items, with errors by row."""
+
+from scenesearch.catalog.columns import RESERVED, ColumnMap
+from scenesearch.catalog.duplicates import OnDuplicate
+from scenesearch.catalog.hashing import item_hash
+from scenesearch.catalog.opening import read_catalog
+from scenesearch.catalog.reader import Catalog, CatalogReader
+from scenesearch.catalog.records import RowError
+
+__all__ = [
+    "RESERVED",
+    "Catalog",
+    "CatalogReader",
+    "ColumnMap",
+    "OnDuplicate",
+    "RowError",
+    "item_hash",
+    "read_catalog",
+]

@@ -1,0 +1,220 @@
+"""CSV and TSV manifests: the csv module with bounded memory, line numbers and recovery by row."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from scenesearch.catalog.columns import IMAGE_COLUMNS, KNOWN, ColumnMap, Namer
+from scenesearch.catalog.lines import Lines
+from scenesearch.catalog.records import (
+    MAX_COLUMNS,
+    MAX_FIELD_CHARS,
+    CellError,
+    RawRow,
+    RowError,
+    shown,
+)
+from scenesearch.catalog.text_encoding import check_encoding
+from scenesearch.catalog.values import SPACE
+from scenesearch.errors import CatalogError
+
+DELIMITERS = ",;\t|"
+"""Tried in this order where none is given."""
+_NOT_DELIMITERS = '" \r\n\0'
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*')  # written and read by Excel
+
+
+class CsvSource:
+    """Rows of one CSV file; cells are stripped text, empty ones are left out.
+
+    Args:
+        path: the file.
+        columns: our name to the file's header.
+        encoding: forces one; see :func:`scenesearch.catalog.text_encoding.check_encoding`.
+        delimiter: forces one; found from the header where None.
+
+    Raises:
+        CatalogError: the encoding, the header or the delimiter does not work.
+    """
+
+    typed = False
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        columns: ColumnMap | None = None,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+    ) -> None:
+        if delimiter is not None and (len(delimiter) != 1 or delimiter in _NOT_DELIMITERS):
+            raise CatalogError(
+                f"the delimiter is {shown(delimiter)}: expected one character such as ',' or ';'",
+                code="bad_delimiter",
+            )
+        self._path = path
+        self._encoding = check_encoding(path, encoding)
+        self._delimiter = delimiter or ","
+        namer = Namer(columns)
+        with self._open() as stream:
+            lines = Lines(stream)
+            self._skipped = self._find_delimiter(lines, delimiter, columns)
+        with self._open() as stream:
+            headers = self._read_header(Lines(stream))
+        self.header = namer.header(headers)
+        namer.check_found()
+        unnamed = sum(not name for name in self.header)
+        left_out = (f"{unnamed} column(s) without a name were left out",) if unnamed else ()
+        self.notes = (*namer.notes, *left_out)
+
+    def rows(self) -> Iterator[RawRow | RowError]:
+        """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""
+        width = len(self.header)
+        named = [(index, name) for index, name in enumerate(self.header) if name]
+        with self._open() as stream:
+            lines = Lines(stream)
+            self._read_header(lines)
+            for row, fields in self._records(lines):
+                if isinstance(fields, RowError):
+                    yield fields
+                elif len(fields) != width:
+                    if any(field.strip(SPACE) for field in fields):
+                        yield RowError(
+                            row,
+                            None,
+                            "ragged_row",
+                            f"the row has {len(fields)} fields: expected {width}, as the header "
+                            f"has; put fields that contain {self._delimiter!r} in double quotes",
+                        )
+                elif any(len(field) > MAX_FIELD_CHARS for field in fields):
+                    yield _too_long(row)
+                else:
+                    cells = {
+                        name: cell for index, name in named if (cell := fields[index].strip(SPACE))
+                    }
+                    # A row of nothing but delimiters is what spreadsheets leave below a table.
+                    if cells:
+                        yield RawRow(row, cells)
+
+    def _open(self) -> TextIO:
+        return self._path.open(encoding=self._encoding, newline="")
+
+    def _records(self, lines: Lines) -> Iterator[tuple[int, list[str] | RowError]]:
+        # The limit is one for the whole process; it is only ever raised, so that readers in
+        # other threads are not cut short.
+        if csv.field_size_limit() < MAX_FIELD_CHARS:
+            csv.field_size_limit(MAX_FIELD_CHARS)
+        parser = csv.reader(lines, delimiter=self._delimiter, strict=True, skipinitialspace=True)
+        while True:
+            lines.begin()
+            try:
+                fields = next(parser)
+            except StopIteration:
+                return
+            except CellError as error:
+                row = lines.number
+                lines.retry()
+                yield row, error.at(row)
+            except csv.Error as error:
+                row, text = lines.number, lines.text
+                lines.retry()
+                if "field limit" in str(error):
+                    yield row, _too_long(row)
+                else:
+                    yield row, _bad_quotes(row, text, error)
+            else:
+                if fields:
+                    yield lines.number, fields
+
+    def _read_header(self, lines: Lines) -> list[str]:
+        for _ in range(self._skipped):
+            lines.begin()
+            next(lines, None)
+        for _, fields in self._records(lines):
+            if isinstance(fields, RowError):
+                raise CatalogError(
+                    f"{self._path}: the header cannot be read: {fields}", code="bad_header"
+                )
+            if not any(field.strip(SPACE) for field in fields):
+                continue
+            if len(fields) > MAX_COLUMNS:
+                raise CatalogError(
+                    f"{self._path} has {len(fields):,} columns: expected at most {MAX_COLUMNS:,}; "
+                    f"leave out the ones that searches do not need",
+                    code="too_many_columns",
+                )
+            # A mark that the codec kept, or a second one.
+            fields[0] = fields[0].lstrip("\ufeff")
+            return fields
+        raise CatalogError(
+            f"{self._path} is empty: expected a header with 'id' and 'image', and a row for each "
+            f"product",
+            code="empty_catalog",
+        )
+
+    def _find_delimiter(self, lines: Lines, given: str | None, columns: ColumnMap | None) -> int:
+        """Set the delimiter from the first line with text; how many lines to skip before it."""
+        line = self._line_with_text(lines)
+        if line is None:
+            return 0
+        if separator := _SEPARATOR_LINE.fullmatch(line):
+            if separator[1] not in _NOT_DELIMITERS:
+                self._delimiter = given or separator[1]
+            return lines.number
+        if given is None:
+            known = {"id", *IMAGE_COLUMNS, *KNOWN}
+            known.update(header.casefold() for header in (columns or {}).values())
+            scores = [_score(line, delimiter, known) for delimiter in DELIMITERS]
+            self._delimiter = DELIMITERS[scores.index(max(scores))]
+        return 0
+
+    def _line_with_text(self, lines: Lines) -> str | None:
+        while True:
+            lines.begin()
+            try:
+                line = next(lines)
+            except StopIteration:
+                return None
+            except CellError as error:
+                raise CatalogError(
+                    f"{self._path}: the header cannot be read: {error}", code="bad_header"
+                ) from error
+            if line.strip():
+                return line
+
+
+def _score(line: str, delimiter: str, known: set[str]) -> tuple[int, int]:
+    """How much a first line looks like a header of ours: known names, then columns."""
+    try:
+        fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
+    except csv.Error:
+        return 0, 0
+    names = {re.sub(r"[ _-]+", "_", field.strip().casefold()) for field in fields}
+    folded = {field.strip().casefold() for field in fields}
+    return len(known & (names | folded)), len(fields)
+
+
+def _too_long(row: int) -> RowError:
+    return RowError(
+        row,
+        None,
+        "field_too_long",
+        f"a field has more than {MAX_FIELD_CHARS:,} characters: expected fewer; shorten it, or "
+        f"close the double quote it starts with",
+    )
+
+
+def _bad_quotes(row: int, text: str, error: csv.Error) -> RowError:
+    unclosed = "unexpected end" in str(error)
+    got = "a double quote is never closed" if unclosed else "text follows a closing double quote"
+    return RowError(
+        row,
+        None,
+        "bad_quotes",
+        f"{got} in the row that starts {shown(text.rstrip(), 60)}: expected fields with quotes to "
+        f'be written "like ""this"""',
+    )

@@ -1,0 +1,154 @@
+"""Opening a catalogue: which format a source is in, and everything wrong with it as a whole."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import stat
+from pathlib import Path
+
+from scenesearch.catalog.columns import ColumnMap
+from scenesearch.catalog.csv_source import CsvSource
+from scenesearch.catalog.duplicates import OnDuplicate
+from scenesearch.catalog.folder_source import FolderSource
+from scenesearch.catalog.jsonl_source import JsonlSource
+from scenesearch.catalog.parquet_source import ParquetSource
+from scenesearch.catalog.paths import PhotoPaths
+from scenesearch.catalog.reader import CatalogReader
+from scenesearch.catalog.records import Source, shown
+from scenesearch.errors import CatalogError
+
+MAX_ROWS = 10_000_000
+"""A source with more rows is refused, unless the caller raises it."""
+_CSV = (".csv", ".tsv", ".tab", ".txt")
+_JSONL = (".jsonl", ".ndjson", ".json")
+_PARQUET = (".parquet", ".pq")
+
+
+def read_catalog(
+    source: str | Path,
+    *,
+    image_root: str | Path | None = None,
+    columns: ColumnMap | None = None,
+    on_duplicate: OnDuplicate = "error",
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    max_rows: int = MAX_ROWS,
+) -> CatalogReader:
+    """Open a catalogue: a CSV, TSV, JSONL or Parquet file, or a folder of photos.
+
+    The whole source is looked at once before this returns, so that everything wrong with it as
+    a whole is known before any work; iterating over the result gives the items, and an error
+    for each bad row.
+
+    Args:
+        source: the file or folder.
+        image_root: the folder photos are in; the manifest's own folder where None. Absolute
+            paths are accepted only when it is given, and only inside it.
+        columns: our name of a column to its header in the file, ``{"id": "SKU"}``.
+        on_duplicate: what a later row with the same id and other content means: ``error``
+            refuses it, ``first`` and ``last`` keep one, ``merge`` joins their photos.
+        encoding: of a CSV or JSONL file that is neither UTF-8 nor marked UTF-16 or UTF-32.
+        delimiter: of a CSV file; found among ``,``, ``;``, tab and ``|`` where None.
+        max_rows: a source with more is refused.
+
+    Raises:
+        CatalogError: the source is missing, empty, too large or not of these formats, its
+            encoding or header is bad, or it has no id or no photo column.
+        ValueError: ``on_duplicate`` is none of the above, or ``max_rows`` is below 1.
+    """
+    if on_duplicate not in ("error", "first", "last", "merge"):
+        raise ValueError(
+            f"on_duplicate is {on_duplicate!r}: expected 'error', 'first', 'last' or 'merge'"
+        )
+    if max_rows < 1:
+        raise ValueError(f"max_rows is {max_rows}: expected at least 1")
+    path = Path(source)
+    is_folder = _check_source(path)
+    own = path if is_folder else path.parent
+    root = own if image_root is None else Path(image_root)
+    if not root.is_dir():
+        raise CatalogError(
+            f"image_root {root} is not a folder: expected the folder of the photos",
+            code="bad_image_root",
+        )
+    opened = _open(
+        path,
+        is_folder=is_folder,
+        columns=columns,
+        encoding=encoding,
+        delimiter=delimiter,
+        max_rows=max_rows,
+    )
+    paths = PhotoPaths(
+        own if is_folder else root, root, allow_absolute=image_root is not None and not is_folder
+    )
+    return CatalogReader(
+        path,
+        opened,
+        paths,
+        policy=on_duplicate,
+        max_rows=max_rows,
+        split_photos=not is_folder,
+    )
+
+
+def _open(
+    path: Path,
+    *,
+    is_folder: bool,
+    columns: ColumnMap | None,
+    encoding: str | None,
+    delimiter: str | None,
+    max_rows: int,
+) -> Source:
+    suffix = path.suffix.lower()
+    try:
+        if is_folder:
+            return FolderSource(path)
+        if suffix in _CSV:
+            if delimiter is None and suffix in (".tsv", ".tab"):
+                delimiter = "\t"
+            return CsvSource(path, columns=columns, encoding=encoding, delimiter=delimiter)
+        if suffix in _JSONL:
+            return JsonlSource(path, columns=columns, encoding=encoding)
+        if suffix in _PARQUET:
+            return ParquetSource(path, columns=columns, max_rows=max_rows)
+    except OSError as error:
+        raise CatalogError(
+            f"{path} cannot be read: {error.strerror or error}; check that it is there and "
+            f"readable",
+            code="catalog_not_readable",
+        ) from error
+    raise CatalogError(
+        f"{path} ends in {shown(suffix)}: expected {', '.join(_CSV + _JSONL + _PARQUET)}, or a "
+        f"folder of photos; unpack or convert it",
+        code="unsupported_catalog",
+    )
+
+
+def _check_source(path: Path) -> bool:
+    """Whether it is a folder."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        names = _names(path.parent)
+        near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+        hint = f" (near: {', '.join(shown(name) for name in near)})" if near else ""
+        raise CatalogError(
+            f"there is no catalogue {shown(str(path), 200)}{hint}: expected a file or a folder",
+            code="catalog_not_found",
+        ) from error
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise CatalogError(
+            f"{path} is a device or a pipe: expected a file or a folder; save it as a file first",
+            code="unsupported_catalog",
+        )
+    return stat.S_ISDIR(mode)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))[:5000]  # noqa: PTH208 - names are what is compared
+    except (OSError, ValueError):
+        return []

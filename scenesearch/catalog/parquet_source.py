@@ -1,0 +1,203 @@
+"""Parquet manifests, through pyarrow, in small batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scenesearch.catalog.columns import ColumnMap, Namer
+from scenesearch.catalog.records import MAX_COLUMNS, RawRow, RowError, shown
+from scenesearch.errors import CatalogError
+
+_BATCH_ROWS = 128
+# Text of a chunk up to this size is kept as a dictionary: a small file that repeats one huge
+# value a million times then costs that value once.
+_DICTIONARY_BYTES = 4 << 20
+_MAX_CHUNK_BYTES = 1 << 30
+_INDEX_PREFIX = "__index_level_"  # written by pandas
+
+
+class ParquetSource:
+    """Rows of one Parquet file, numbered from 1; null is no value.
+
+    Decimals become floats; dates, times and timestamps ISO text (to the microsecond); durations,
+    binary columns and nested ones other than lists of scalars are refused.
+
+    Args:
+        path: the file.
+        columns: our name to the file's column.
+        max_rows: refuses a file that says it has more.
+
+    Raises:
+        CatalogError: the file is not Parquet, is broken or encrypted, has too many rows or
+            columns, or a column of a type that no attribute can have.
+    """
+
+    typed = True
+
+    def __init__(
+        self, path: Path, *, columns: ColumnMap | None = None, max_rows: int | None = None
+    ) -> None:
+        self._path = path
+        namer = Namer(columns)
+        with self._reading():
+            file = self._open(())
+        with file, self._reading():
+            meta = file.metadata
+            schema = file.schema_arrow
+            if max_rows is not None and meta.num_rows > max_rows:
+                raise CatalogError(
+                    f"{path} has {meta.num_rows:,} rows: expected at most {max_rows:,}; split the "
+                    f"file, or raise max_rows",
+                    code="too_many_rows",
+                )
+            if len(schema.names) > MAX_COLUMNS:
+                raise CatalogError(
+                    f"{path} has {len(schema.names):,} columns: expected at most {MAX_COLUMNS:,}; "
+                    f"leave out the ones that searches do not need",
+                    code="too_many_columns",
+                )
+            # The index a DataFrame was saved with is no attribute.
+            headers = ["" if name.startswith(_INDEX_PREFIX) else name for name in schema.names]
+            self.header = namer.header(headers)
+            namer.check_found()
+            for name, field in zip(self.header, schema, strict=True):
+                if name:
+                    _check_type(path, field.name, field.type)
+            self._as_dictionary = self._small_text_columns(meta, schema)
+        dropped = self.header.count("")
+        left_out = (f"{dropped} column(s) without a name were left out",) if dropped else ()
+        self.notes = (*namer.notes, *left_out)
+
+    def rows(self) -> Iterator[RawRow | RowError]:
+        """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""
+        named = [(index, name) for index, name in enumerate(self.header) if name]
+        row = 0
+        with self._reading():
+            file = self._open(self._as_dictionary)
+        with file:
+            batches = file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
+            while True:
+                with self._reading():
+                    batch = next(batches, None)
+                    if batch is None:
+                        return
+                    values = [_as_python(batch.column(index)) for index, _ in named]
+                for cells in zip(*values, strict=True):
+                    row += 1
+                    pairs = zip(named, cells, strict=True)
+                    yield RawRow(row, {name: cell for (_, name), cell in pairs if cell is not None})
+
+    def _open(self, as_dictionary: tuple[str, ...]) -> Any:
+        from pyarrow.parquet import ParquetFile
+
+        return ParquetFile(
+            self._path,
+            read_dictionary=list(as_dictionary),
+            pre_buffer=False,  # else a whole row group is held
+            buffer_size=1 << 20,
+        )
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        from pyarrow.lib import ArrowException
+
+        try:
+            yield
+        except (ArrowException, OSError, ValueError, OverflowError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CatalogError(
+                f"{self._path} cannot be read as Parquet: {reason}; expected a whole, unencrypted "
+                f"Parquet file; write it again",
+                code="bad_parquet",
+            ) from error
+
+    def _small_text_columns(self, meta: Any, schema: Any) -> tuple[str, ...]:
+        import pyarrow.types as kinds
+
+        largest: dict[str, int] = {}
+        for group in range(meta.num_row_groups):
+            for index in range(meta.num_columns):
+                chunk = meta.row_group(group).column(index)
+                size = chunk.total_uncompressed_size
+                if size > _MAX_CHUNK_BYTES:
+                    raise CatalogError(
+                        f"{self._path}: column {shown(chunk.path_in_schema)} has {size:,} bytes in "
+                        f"one row group: expected at most {_MAX_CHUNK_BYTES:,}; write the file "
+                        f"with smaller row groups",
+                        code="row_group_too_large",
+                    )
+                path = chunk.path_in_schema
+                largest[path] = max(size, largest.get(path, 0))
+        return tuple(
+            field.name
+            for field in schema
+            if (kinds.is_string(field.type) or kinds.is_large_string(field.type))
+            and largest.get(field.name, 0) <= _DICTIONARY_BYTES
+        )
+
+
+def _check_type(path: Path, name: str, kind: Any) -> None:
+    import pyarrow.types as kinds
+
+    inner = kind
+    if kinds.is_dictionary(inner):
+        inner = inner.value_type
+    if kinds.is_list(inner) or kinds.is_large_list(inner):
+        inner = inner.value_type
+        if kinds.is_dictionary(inner):
+            inner = inner.value_type
+        accepted = _is_plain(inner)
+    else:
+        accepted = _is_plain(inner) or (
+            kinds.is_null(inner)
+            or kinds.is_decimal(inner)
+            or kinds.is_date(inner)
+            or kinds.is_time(inner)
+            or kinds.is_timestamp(inner)
+        )
+    if not accepted:
+        raise CatalogError(
+            f"{path}: column {shown(name)} is {shown(str(kind))}: expected text, numbers, "
+            f"booleans, dates, or lists of these; convert it, or leave it out",
+            code="unsupported_type",
+        )
+
+
+def _is_plain(kind: Any) -> bool:
+    import pyarrow.types as kinds
+
+    return bool(
+        kinds.is_string(kind)
+        or kinds.is_large_string(kind)
+        or kinds.is_string_view(kind)
+        or kinds.is_integer(kind)
+        or kinds.is_floating(kind)
+        or kinds.is_boolean(kind)
+    )
+
+
+def _as_python(array: Any) -> list[Any]:
+    """An array as str, int, float, bool, list or None."""
+    import pyarrow as pa
+    import pyarrow.types as kinds
+
+    kind = array.type
+    if kinds.is_dictionary(kind):
+        # Each value is made once, however often the batch names it.
+        used = array.indices.unique().drop_null()
+        texts = _as_python(array.dictionary.take(used))
+        value_of = dict(zip(used.to_pylist(), texts, strict=True))
+        return [value_of.get(index) for index in array.indices.to_pylist()]
+    if kinds.is_decimal(kind):
+        return list(array.cast(pa.float64()).to_pylist())
+    if kinds.is_timestamp(kind):
+        zone = "UTC" if kind.tz else None
+        array = array.cast(pa.timestamp("us", zone), safe=False)
+    elif kinds.is_time64(kind):
+        array = array.cast(pa.time64("us"), safe=False)
+    if kinds.is_temporal(kind):
+        return [None if value is None else value.isoformat() for value in array.to_pylist()]
+    return list(array.to_pylist())

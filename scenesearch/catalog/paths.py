@@ -1,0 +1,156 @@
+"""Photo paths of a manifest: what may be opened, and the absolute path of it.
+
+A manifest is data from elsewhere. Whatever it says, only regular files inside one folder are
+named, also when symbolic links are in the way.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import re
+import stat
+import unicodedata
+from pathlib import Path
+
+from scenesearch.catalog.records import CellError, shown
+
+_REMOTE = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+://")
+_SCHEME_OR_DRIVE = re.compile(r"[A-Za-z]:|file:|data:", re.IGNORECASE)
+_MAX_PATH_CHARS = 4096
+_MAX_HINTS = 20
+_MAX_LISTED = 5000
+
+
+class PhotoPaths:
+    """Resolves the photo paths of one manifest.
+
+    Args:
+        base: what relative paths start from.
+        root: the folder no photo may be outside of.
+        allow_absolute: whether absolute paths inside ``root`` are accepted.
+    """
+
+    def __init__(self, base: Path, root: Path, *, allow_absolute: bool) -> None:
+        self._base = os.path.abspath(base)  # noqa: PTH100 - keeps links, which resolve() follows
+        self._root = os.path.realpath(root)
+        self._allow_absolute = allow_absolute
+        self._hints_left = _MAX_HINTS
+        # A catalogue has many photos in few folders: each folder is resolved once.
+        self._real_folder = functools.lru_cache(maxsize=4096)(os.path.realpath)
+
+    def resolve(self, text: str) -> str:
+        """The absolute path of a photo, with links followed.
+
+        Raises:
+            CellError: ``bad_path``, ``remote_image``, ``image_outside_root``,
+                ``image_not_found`` or ``image_not_file``.
+        """
+        self._check_form(text)
+        path = os.path.normpath(os.path.join(self._base, text))  # noqa: PTH118 - a million calls
+        if os.path.isabs(text) and not self._allow_absolute:  # noqa: PTH117
+            raise CellError(
+                "image_outside_root",
+                f"{shown(text)} is an absolute path: expected one relative to {self._base}; "
+                f"make it relative, or pass image_root with the folder of the photos",
+            )
+        # Said before the disk is touched, so that an answer tells nothing about other folders.
+        if not _inside(path, self._base) and not _inside(path, self._root):
+            raise self._outside(text)
+        try:
+            real, mode = self._look_up(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise CellError(
+                "image_not_found",
+                f"there is no file {shown(path, 300)}{self._hint(path)}: expected a photo; correct "
+                f"the path, or pass image_root if the photos lie elsewhere",
+            ) from error
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise CellError(
+                "bad_path", f"{shown(text)} cannot be opened: {reason}; correct the path"
+            ) from error
+        if not _inside(real, self._root):
+            raise self._outside(text)
+        if not stat.S_ISREG(mode):
+            raise CellError(
+                "image_not_file",
+                f"{shown(path, 300)} is a folder or a device: expected a photo file; correct the "
+                f"path",
+            )
+        return real
+
+    @staticmethod
+    def _check_form(text: str) -> None:
+        problem = None
+        if _REMOTE.match(text):
+            raise CellError(
+                "remote_image",
+                f"{shown(text)} is a web address, and indexing fetches nothing: expected a path; "
+                f"download the photos and give their paths",
+            )
+        if len(text) > _MAX_PATH_CHARS:
+            problem = f"has {len(text):,} characters, more than {_MAX_PATH_CHARS:,}"
+        elif not text.isprintable() and any(unicodedata.category(c) == "Cc" for c in text):
+            problem = "has control characters"
+        elif text.startswith("~"):
+            problem = "starts with '~', which is not expanded"
+        elif _SCHEME_OR_DRIVE.match(text):
+            problem = "has a drive or a scheme"
+        elif "\\" in text:
+            problem = "has backslashes; write '/' between folders"
+        if problem:
+            raise CellError(
+                "bad_path",
+                f"the photo path {shown(text)} {problem}: expected a relative path such as "
+                f"photos/1.jpg",
+            )
+
+    def _look_up(self, path: str) -> tuple[str, int]:
+        forms = [path]
+        if not path.isascii():
+            # A photo named on a Mac may be stored decomposed, and the manifest composed.
+            forms += [unicodedata.normalize(form, path) for form in ("NFC", "NFD")]
+        for form in forms[:-1]:
+            try:
+                return self._look_up_one(form)
+            except FileNotFoundError:
+                continue
+        return self._look_up_one(forms[-1])
+
+    def _look_up_one(self, path: str) -> tuple[str, int]:
+        folder, name = os.path.split(path)
+        real = os.path.join(self._real_folder(folder), name)  # noqa: PTH118
+        mode = os.lstat(real).st_mode
+        if stat.S_ISLNK(mode):
+            real = os.path.realpath(real)
+            # What is outside is not looked at further, not even to see whether it is there.
+            mode = os.stat(real).st_mode if _inside(real, self._root) else mode  # noqa: PTH116
+        return real, mode
+
+    def _outside(self, text: str) -> CellError:
+        return CellError(
+            "image_outside_root",
+            f"{shown(text)} leads out of {self._root}: expected a photo inside that folder; move "
+            f"the photo, or pass image_root with a folder that holds all photos",
+        )
+
+    def _hint(self, path: str) -> str:
+        """Similar names in the folder; only for the first errors, since it lists the folder."""
+        folder, name = os.path.split(path)
+        if not self._hints_left or not _inside(self._real_folder(folder), self._root):
+            return ""
+        self._hints_left -= 1
+        try:
+            with os.scandir(folder) as entries:
+                names = [entry.name for entry, _ in zip(entries, range(_MAX_LISTED), strict=False)]
+        except OSError:
+            return " (nor its folder)"
+        same = sorted(other for other in names if other.casefold() == name.casefold())
+        near = same or difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.8)
+        return f" (near: {', '.join(shown(other) for other in near)})" if near else ""
+
+
+def _inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder if folder.endswith(os.sep) else folder + os.sep)

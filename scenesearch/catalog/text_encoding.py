@@ -1,0 +1,155 @@
+"""Which encoding a text file has: UTF-8 or what its byte order mark says, checked to the end.
+
+Nothing else is guessed: the same bytes are valid in many single-byte encodings, and a wrong guess
+stores wrong names without an error. A guess is only made for the message.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+from pathlib import Path
+
+from scenesearch.catalog.records import shown
+from scenesearch.errors import CatalogError
+
+_CHUNK_BYTES = 1 << 20
+_SAMPLE_BYTES = 8 << 10
+# The longer mark first: UTF-32 LE starts with the mark of UTF-16 LE.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# What spreadsheets and shop systems write; the whole list of codecs guesses worse on short texts.
+_LIKELY = (
+    "cp1252",
+    "cp1250",
+    "cp1251",
+    "cp1253",
+    "cp1254",
+    "cp1255",
+    "cp1256",
+    "cp932",
+    "euc_jp",
+    "gb18030",
+    "big5",
+    "euc_kr",
+    "koi8_r",
+    "mac_roman",
+)
+_OTHER_FORMATS = (
+    (b"PAR1", "a Parquet file; give it the ending .parquet"),
+    (b"PK\x03\x04", "a ZIP archive or an Excel workbook; save it as CSV"),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
+    (b"\x1f\x8b", "gzip; unpack it first"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard; unpack it first"),
+    (b"SQLite format 3", "an SQLite database; export the table as CSV"),
+    (b"%PDF", "a PDF; save the table as CSV"),
+)
+
+
+def check_encoding(path: Path, encoding: str | None) -> str:
+    """The name of a codec that reads the whole file.
+
+    Args:
+        path: a regular file.
+        encoding: what the caller says it is; None to go by the byte order mark, else UTF-8.
+
+    Raises:
+        CatalogError: the codec is unknown, a byte does not fit (the message names the first one,
+            its line and a likely encoding), or the file has NUL characters.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(16)
+    for magic, name in _OTHER_FORMATS:
+        if start.startswith(magic):
+            raise CatalogError(
+                f"{path} is not text but {name}; expected a CSV or JSONL file",
+                code="unsupported_catalog",
+            )
+    codec = _by_mark(start) if encoding is None else _codec(encoding)
+    decoder = codecs.getincrementaldecoder(codec)("strict")
+    offset = 0
+    lines = 1
+    with path.open("rb") as stream:
+        final = False
+        while not final:
+            chunk = stream.read(_CHUNK_BYTES)
+            final = not chunk
+            try:
+                text = decoder.decode(chunk, final)
+            except UnicodeDecodeError as error:
+                # The decoder puts bytes it held back before the chunk.
+                into = error.start - (len(error.object) - len(chunk))
+                raise _bad_byte(path, codec, offset + into, guess=encoding is None) from error
+            except UnicodeError as error:
+                raise CatalogError(
+                    f"{path} cannot be read as {codec}: {error}; save it as UTF-8",
+                    code="bad_encoding",
+                ) from error
+            if "\0" in text:
+                line = lines + text.count("\n", 0, text.index("\0"))
+                raise CatalogError(
+                    f"{path} has a NUL character on line {line}: expected text; if it is UTF-16 "
+                    f"without a byte order mark, pass encoding='utf-16-le'",
+                    code="nul_bytes",
+                )
+            lines += text.count("\n")
+            offset += len(chunk)
+    return codec
+
+
+def _codec(encoding: str) -> str:
+    try:
+        # Also refuses codecs that are not about text, such as "hex".
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding).close()
+    except (LookupError, ValueError) as error:
+        raise CatalogError(
+            f"unknown encoding {shown(encoding)}: expected a name such as utf-8, cp1252, latin-1, "
+            f"utf-16 or shift_jis",
+            code="unknown_encoding",
+        ) from error
+    return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
+
+
+def _by_mark(start: bytes) -> str:
+    return next((codec for mark, codec in _MARKS if start.startswith(mark)), "utf-8")
+
+
+def _bad_byte(path: Path, codec: str, offset: int, *, guess: bool) -> CatalogError:
+    with path.open("rb") as stream:
+        line = 1
+        left = offset
+        while left > 0 and (chunk := stream.read(min(left, _CHUNK_BYTES))):
+            line += chunk.count(b"\n")
+            left -= len(chunk)
+        byte = stream.read(1)
+        start = max(0, offset - _SAMPLE_BYTES // 2)
+        stream.seek(start)
+        sample = stream.read(_SAMPLE_BYTES)
+    got = f"byte 0x{byte[0]:02x}" if byte else "the end of the file"
+    fix = "save it as UTF-8, or pass its encoding"
+    if guess and not sample[: offset - start].isascii():
+        fix = (
+            "what stands before it does, so the file mixes encodings or is cut off; repair it there"
+        )
+    elif guess and (likely := _likely(sample)):
+        fix = f"it may be {likely}: save it as UTF-8, or pass encoding={likely!r}"
+    return CatalogError(
+        f"{path} is not {codec}: {got} at offset {offset:,} (line {line:,}) does not fit; {fix}",
+        code="bad_encoding",
+    )
+
+
+def _likely(sample: bytes) -> str | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(sample, cp_isolation=list(_LIKELY)).best()
+    if best is None:
+        return None
+    # Of codecs that read the sample alike, the first of the list is the most common.
+    alike = {best.encoding, *best.could_be_from_charset}
+    return next((codec for codec in _LIKELY if codec in alike), best.encoding)
