@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from scenesearch.conditions import Condition
 from scenesearch.types import (
     CollectionSchema,
+    Cutout,
+    Description,
     Detections,
     FieldType,
     Hit,
@@ -92,6 +94,19 @@ class Embedder(Model, Protocol):
         Raises:
             QueryError: the model has no text tower.
         """
+        ...
+
+
+class Describer(Protocol):
+    """Puts a cutout into words and numbers."""
+
+    @property
+    def colour_dim(self) -> int:
+        """Length of the colour vectors; 0 when none are made."""
+        ...
+
+    def describe(self, cutout: Cutout) -> Description:
+        """Colours from the mask only, and a hash of the picture."""
         ...
 
 

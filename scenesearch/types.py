@@ -165,6 +165,21 @@ class Colour(NamedTuple):
     share: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Description:
+    """What a cutout looks like.
+
+    Attributes:
+        colours: dominant colours, largest share first; empty where the mask was empty.
+        colour_vector: palette as a vector of the ``colour`` space, or None without colours.
+        phash: 64-bit perceptual hash, 16 hex digits.
+    """
+
+    colours: tuple[Colour, ...]
+    colour_vector: Vector | None
+    phash: str
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A catalogue product.

@@ -1,0 +1,84 @@
+"""Commands, options and exit codes.
+
+Exit codes: 0 done; 1 a fault of scenesearch; 2 bad arguments, configuration, catalogue or query;
+3 finished, some inputs failed; 4 models missing or unusable; 5 the store cannot be used; 6 no
+space left; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from scenesearch.cli import output
+from scenesearch.errors import ModelError, NoSpaceError, SceneSearchError, StoreError
+
+app = typer.Typer(
+    name="scenesearch",
+    help="Find every object of a photo in your catalogue.",
+    epilog="Exit codes: 0 done; 2 bad input; 3 finished with failures; 4 models; 5 store; "
+    "6 no space; 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from scenesearch import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 - handled by its callback
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show and exit.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="More about what goes on.")] = (
+        False
+    ),
+) -> None:
+    output.set_up_logging(verbose=verbose)
+
+
+def exit_code(error: SceneSearchError) -> int:
+    """The documented exit code of an error."""
+    if isinstance(error, NoSpaceError):
+        return 6
+    if isinstance(error, StoreError):
+        return 5
+    return 4 if isinstance(error, ModelError) else 2
+
+
+def run() -> int:
+    """Run a command; one line for each error we know, a traceback only for faults of ours."""
+    from scenesearch.cli import commands  # noqa: F401 - registers the commands
+
+    try:
+        result = app(standalone_mode=False)
+    except SceneSearchError as error:
+        output.note(f"scenesearch: {error}")
+        return exit_code(error)
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        output.note("scenesearch: interrupted; what was finished is kept, run again to go on")
+        return 130
+    except BrokenPipeError:
+        # the reader of a pipe went away (head); not our fault, and nothing left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # click's own usage errors show themselves
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        return int(getattr(error, "exit_code", 2))
+    return int(result or 0)

@@ -1,0 +1,116 @@
+"""``scenesearch index``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenesearch.cli import options, output
+from scenesearch.cli.app import app
+
+if TYPE_CHECKING:
+    from scenesearch.api import IndexOutcome
+
+SHOWN = 20
+"""Failures printed; --json has all."""
+
+
+@app.command()
+def index(
+    catalog: Annotated[Path, typer.Argument(help="CSV, JSONL, Parquet, or a folder of images.")],
+    store: options.Store = "store",
+    collection: options.Collection = "items",
+    config: options.Config = None,
+    image_root: Annotated[
+        Path | None, typer.Option(help="Where image paths start; the catalogue's folder.")
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove items the catalogue no longer has.")
+    ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop when a row is bad.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")
+    ] = False,
+    on_duplicate: Annotated[
+        str, typer.Option(help="Two rows of one id: error, first, last or merge.")
+    ] = "error",
+    encoding: Annotated[str | None, typer.Option(help="Of a text that is not UTF-8.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of a CSV.")] = None,
+    as_json: options.Json = False,
+) -> int:
+    """Index a catalogue, or bring an index up to date: only what changed is worked on."""
+    start = time.perf_counter()
+    with options.open_shop(store, collection, config) as shop, output.progress() as progress:
+        outcome = shop.index(
+            catalog,
+            image_root=image_root,
+            prune=prune,
+            strict=strict,
+            dry_run=dry_run,
+            on_duplicate=on_duplicate,  # type: ignore[arg-type]  # checked by the reader
+            encoding=encoding,
+            delimiter=delimiter,
+            progress=progress,
+        )
+    summary = summarise(outcome, time.perf_counter() - start)
+    if as_json:
+        output.data(summary)
+    else:
+        _print(summary)
+    return 3 if summary["failures"] or summary["bad_rows"] else 0
+
+
+def summarise(outcome: IndexOutcome, seconds: float) -> dict[str, Any]:
+    """An index run as JSON values."""
+    plan, report = outcome.plan, outcome.report
+    added = sum(not item.known for item in plan.items)
+    failures = report.failures if report else plan.failures
+    return {
+        "dry_run": report is None,
+        "added": added,
+        "changed": len(plan.items) - added,
+        "unchanged": plan.unchanged,
+        "removed": len(plan.gone),
+        "photos_to_embed": sum(len(item.write) for item in plan.items),
+        "photos_embedded": report.embedded if report else 0,
+        "photos_from_cache": report.from_cache if report else 0,
+        "failures": [
+            {"item_id": f.item_id, "photo": f.photo, "reason": f.reason} for f in failures
+        ],
+        "bad_rows": [
+            {"row": e.row, "column": e.column, "code": e.code, "message": e.message}
+            for e in outcome.rows
+        ],
+        "notes": [*outcome.notes, *(report.notes if report else ())],
+        "seconds": round(seconds, 2),
+        "seconds_by_stage": {k: round(v, 2) for k, v in report.seconds.items()} if report else {},
+    }
+
+
+def _print(summary: dict[str, Any]) -> None:
+    for bad in summary["bad_rows"][:SHOWN]:
+        output.note(f"row {bad['row']}: {bad['message']}")
+    for failure in summary["failures"][:SHOWN]:
+        output.note(f"{failure['photo']}: {failure['reason']}")
+    hidden = max(len(summary["bad_rows"]) - SHOWN, 0) + max(len(summary["failures"]) - SHOWN, 0)
+    if hidden:
+        output.note(f"... and {hidden} more; --json lists all")
+    for text in summary["notes"]:
+        output.note(f"note: {text}")
+    verb = "would add" if summary["dry_run"] else "added"
+    output.line(
+        f"{verb} {summary['added']}, changed {summary['changed']}, removed {summary['removed']}, "
+        f"unchanged {summary['unchanged']} items"
+    )
+    if summary["dry_run"]:
+        output.line(f"photos to embed, at most: {summary['photos_to_embed']}")
+        return
+    stages = ", ".join(f"{k} {v:.1f}" for k, v in summary["seconds_by_stage"].items() if v >= 0.05)
+    output.line(
+        f"photos embedded: {summary['photos_embedded']}, from the cache: "
+        f"{summary['photos_from_cache']}; {summary['seconds']:.1f} s"
+        + (f" ({stages})" if stages else "")
+    )

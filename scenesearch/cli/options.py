@@ -1,0 +1,75 @@
+"""Options that several commands share, and what they open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from scenesearch.api import SceneSearch
+
+Store = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        "-s",
+        metavar="PATH|URL",
+        envvar="SCENESEARCH_STORE",
+        help="Folder of the embedded store, or URL of a Qdrant server.",
+    ),
+]
+Collection = Annotated[str, typer.Option("--collection", help="Name of the collection.")]
+Config = Annotated[
+    str | None,
+    typer.Option("--config", "-c", metavar="FILE|NAME", help="YAML file or profile name."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Data alone on stdout, as JSON.")]
+Where = Annotated[
+    str | None,
+    typer.Option("--where", "-w", help='Filter: "price < 50 and category in (chair, stool)".'),
+]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="exact, similar, category, style or colour.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", "-n", help="Matches to show.")]
+Expansion = Annotated[
+    int | None, typer.Option("--expansion", help="Neighbours the query moves towards; 0: none.")
+]
+Diversity = Annotated[
+    float | None, typer.Option("--diversity", help="0 to 1: how unlike each other matches are.")
+]
+DiversityField = Annotated[
+    str | None, typer.Option("--diversity-field", help="Judge likeness by this field.")
+]
+ScoreMin = Annotated[
+    float | None, typer.Option("--score-min", help="Drop matches less similar than this, -1 to 1.")
+]
+Collapse = Annotated[
+    str | None, typer.Option("--collapse", help="Items with one value of this field are one match.")
+]
+Facets = Annotated[
+    list[str] | None, typer.Option("--facet", help="Count the values of this field; repeatable.")
+]
+Sort = Annotated[str | None, typer.Option("--sort", help="Order by this field; -FIELD: falling.")]
+Save = Annotated[
+    list[Path] | None,
+    typer.Option("--save", "-o", help="Write the answer as .png, .html or .json; repeatable."),
+]
+
+
+def open_shop(store: str, collection: str, config: str | None) -> SceneSearch:
+    """The collection that the shared options name."""
+    from scenesearch.api import SceneSearch
+
+    return SceneSearch(store, collection=collection, config=config)
+
+
+def given(**options: Any) -> dict[str, Any]:
+    """Only the options that were given, so that the configuration decides the others."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in options.items()
+        if value is not None and value != []
+    }

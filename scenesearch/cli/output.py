@@ -1,0 +1,89 @@
+"""What goes to the terminal: data to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from scenesearch.indexer import Progress
+
+TITLES = {"scan": "reading", "embed": "embedding", "store": "writing", "eval": "searching"}
+
+
+def data(value: Any) -> None:
+    """JSON to stdout."""
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def line(text: str = "") -> None:
+    """A line of an answer for people, to stdout."""
+    typer.echo(text)
+
+
+def note(text: str) -> None:
+    """A remark, to stderr."""
+    typer.echo(text, err=True)
+
+
+def set_up_logging(*, verbose: bool) -> None:
+    """Log lines of this package to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("scenesearch")
+    logger.handlers = [handler]
+    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    # its line about each model it opens is not for our users
+    logging.getLogger("ultralytics").setLevel(logging.ERROR)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """A bar on a terminal; elsewhere a plain line every few seconds."""
+    if sys.stderr.isatty():
+        with _bars() as report:
+            yield report
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bars() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Bars(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, Any] = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(TITLES.get(stage, stage), total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield report
+
+
+def _lines(every_s: float = 5.0) -> Progress:
+    last = {"": time.monotonic()}
+
+    def report(stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - last.get(stage, last[""]) >= every_s:
+            last[stage] = now
+            note(f"{TITLES.get(stage, stage)}: {done} of {total}")
+
+    return report

@@ -1,0 +1,208 @@
+"""``scenesearch look`` and ``scenesearch search``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scenesearch.cli import options, output
+from scenesearch.cli.app import app
+from scenesearch.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from scenesearch.look import Look, Match
+
+
+@app.command()
+def look(
+    photo: Annotated[Path, typer.Argument(help="A room, an outfit, a shelf.")],
+    store: options.Store = "store",
+    collection: options.Collection = "items",
+    config: options.Config = None,
+    where: options.Where = None,
+    box: Annotated[
+        list[str] | None,
+        typer.Option("--box", help="x1,y1,x2,y2: search this region; repeatable."),
+    ] = None,
+    box_format: Annotated[
+        str, typer.Option(help="Of --box and --point: xyxy_px, or xyxy_norm for 0 to 1.")
+    ] = "xyxy_px",
+    point: Annotated[str | None, typer.Option(help="x,y: search the object there.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", "-t", help="Words to move towards; repeatable.")
+    ] = None,
+    not_text: Annotated[
+        list[str] | None, typer.Option("--not-text", help="Words to move away from.")
+    ] = None,
+    preset: options.Preset = None,
+    limit: options.Limit = None,
+    per_region: Annotated[int | None, typer.Option(help="Matches of each object.")] = None,
+    expansion: options.Expansion = None,
+    diversity: options.Diversity = None,
+    diversity_field: options.DiversityField = None,
+    score_min: options.ScoreMin = None,
+    collapse: options.Collapse = None,
+    facet: options.Facets = None,
+    sort: options.Sort = None,
+    save: options.Save = None,
+    as_json: options.Json = False,
+) -> None:
+    """Search every object of a photo: one list for each, and one fused list."""
+    from scenesearch.images import load_scene
+
+    _check_suffixes(save or ())
+    with options.open_shop(store, collection, config) as shop:
+        scene = load_scene(photo, limits=shop.settings.images)
+        scale = _scale(box_format, scene.size)
+        x, y = _numbers(point, 2, "--point") if point else (0.0, 0.0)
+        answer = shop.shop_the_look(
+            scene,
+            boxes=[_box(one, scale) for one in box or ()],
+            point=(x * scale[0], y * scale[1]) if point else None,
+            text={**dict.fromkeys(text or (), 0.5), **dict.fromkeys(not_text or (), -0.5)},
+            where=where,
+            **options.given(
+                preset=preset,
+                limit=limit,
+                per_region=per_region,
+                expansion=expansion,
+                diversity=diversity,
+                diversity_field=diversity_field,
+                score_min=score_min,
+                collapse=collapse,
+                facets=facet,
+                sort=sort,
+            ),
+        )
+    _show(answer, save or (), as_json=as_json)
+
+
+@app.command()
+def search(
+    store: options.Store = "store",
+    collection: options.Collection = "items",
+    config: options.Config = None,
+    text: Annotated[list[str] | None, typer.Option("--text", "-t", help="Words.")] = None,
+    not_text: Annotated[
+        list[str] | None, typer.Option("--not-text", help="Words to move away from.")
+    ] = None,
+    photo: Annotated[
+        list[Path] | None, typer.Option("--photo", "-p", help="Photo of the thing; repeatable.")
+    ] = None,
+    item: Annotated[
+        list[str] | None, typer.Option("--item", "-i", help="Like this item; repeatable.")
+    ] = None,
+    not_item: Annotated[
+        list[str] | None, typer.Option("--not-item", help="Unlike this item.")
+    ] = None,
+    where: options.Where = None,
+    preset: options.Preset = None,
+    limit: options.Limit = None,
+    expansion: options.Expansion = None,
+    diversity: options.Diversity = None,
+    diversity_field: options.DiversityField = None,
+    score_min: options.ScoreMin = None,
+    collapse: options.Collapse = None,
+    facet: options.Facets = None,
+    sort: options.Sort = None,
+    save: options.Save = None,
+    as_json: options.Json = False,
+) -> None:
+    """Search for one thing, by words, photos of it and items, mixed as you like."""
+    _check_suffixes(save or ())
+    with options.open_shop(store, collection, config) as shop:
+        answer = shop.search(
+            text={**dict.fromkeys(text or (), 1.0), **dict.fromkeys(not_text or (), -0.5)},
+            photos=list(photo or ()),
+            items={**dict.fromkeys(item or (), 1.0), **dict.fromkeys(not_item or (), -0.5)},
+            where=where,
+            **options.given(
+                preset=preset,
+                limit=limit,
+                expansion=expansion,
+                diversity=diversity,
+                diversity_field=diversity_field,
+                score_min=score_min,
+                collapse=collapse,
+                facets=facet,
+                sort=sort,
+            ),
+        )
+    _show(answer, save or (), as_json=as_json)
+
+
+def _scale(box_format: str, size: tuple[int, int]) -> tuple[float, float]:
+    if box_format == "xyxy_px":
+        return 1.0, 1.0
+    if box_format == "xyxy_norm":
+        return float(size[0]), float(size[1])
+    raise QueryError(
+        f"--box-format is {box_format!r}, expected xyxy_px or xyxy_norm", code="bad_box"
+    )
+
+
+def _numbers(text: str, count: int, option: str) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise QueryError(
+            f"{option} is {text!r}, expected {count} numbers with commas between", code="bad_box"
+        )
+    return numbers
+
+
+def _box(text: str, scale: tuple[float, float]) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = _numbers(text, 4, "--box")
+    return x1 * scale[0], y1 * scale[1], x2 * scale[0], y2 * scale[1]
+
+
+def _check_suffixes(paths: Sequence[Path]) -> None:
+    """Before the work, not after it."""
+    from scenesearch.look import SUFFIXES
+
+    for path in paths:
+        if path.suffix.lower() not in SUFFIXES:
+            raise QueryError(
+                f"--save {path}: expected a name that ends in {', '.join(SUFFIXES)}",
+                code="bad_suffix",
+            )
+
+
+def _show(answer: Look, save: Sequence[Path], *, as_json: bool) -> None:
+    for path in save:
+        answer.save(path)
+        output.note(f"saved {path}")
+    if as_json:
+        output.data(answer.to_dict())
+        return
+    for number, found in enumerate(answer.regions, 1):
+        region = found.region
+        sure = f" {region.confidence:.0%}" if region.label else ""
+        colours = ", ".join(colour.name for colour in found.colours[:3])
+        output.line(f"{number}. {region.label or region.kind}{sure}  {colours}".rstrip())
+        for match in found.matches[:3]:
+            output.line(f"     {_words(match)}  {match.score:.3f}")
+        for text in found.notes:
+            output.line(f"     {text}")
+    output.line("fused:" if answer.regions else "matches:")
+    for rank, match in enumerate(answer.matches, 1):
+        output.line(f"{rank:>4} {_words(match)}  {match.parts['similarity']:.3f}")
+    for field, counts in answer.facets.items():
+        output.line(f"{field}: " + ", ".join(f"{value} {n}" for value, n in counts[:10]))
+    times = ", ".join(f"{stage} {ms:.0f}" for stage, ms in answer.timings_ms.items())
+    output.note(f"{sum(answer.timings_ms.values()):.0f} ms ({times})")
+
+
+def _words(match: Match) -> str:
+    attributes = match.attributes
+    parts = [match.item_id, attributes.get("title"), attributes.get("category")]
+    price = attributes.get("price")
+    if price is not None:
+        parts.append(f"{price:g} {attributes.get('currency', '')}".strip())
+    return "  ".join(str(part) for part in parts if part)

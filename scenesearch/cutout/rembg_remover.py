@@ -1,0 +1,74 @@
+"""rembg models as removers: the session is kept, only the mask is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PILImage
+
+from scenesearch.errors import ModelLoadError
+from scenesearch.types import Image
+from scenesearch.weights import Weights
+
+
+class RembgRemover:
+    """One rembg model with its weights from this machine.
+
+    Args:
+        model: rembg's name of the architecture (``isnet-general-use``).
+        weights: its .onnx.
+        threads: of ONNX Runtime; 0 for one a core.
+    """
+
+    def __init__(self, model: str, weights: Weights, *, threads: int = 0) -> None:
+        self._model = model
+        self._weights = weights
+        self._threads = threads
+        self._session: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Architecture and weights."""
+        return f"rembg:{self._model}:{self._weights.fingerprint}"
+
+    def load(self) -> None:
+        """Open the session."""
+        self._ready()
+
+    def close(self) -> None:
+        """Forget the session."""
+        self._session = None
+
+    def _ready(self) -> Any:
+        if self._session is None:
+            import onnxruntime as ort
+            from rembg.sessions import sessions_class
+
+            base = next((c for c in sessions_class if c.name() == self._model), None)
+            if base is None:
+                known = ", ".join(sorted(c.name() for c in sessions_class))
+                raise ModelLoadError(f"rembg has no model {self._model!r}; it has: {known}")
+            path = str(self._weights.path)
+            # rembg would look in its own folders and download; the file is already known here
+            local = type("LocalSession", (base,), {"download_models": classmethod(lambda *_: path)})
+            options = ort.SessionOptions()
+            options.intra_op_num_threads = self._threads
+            options.log_severity_level = 3
+            try:
+                self._session = local(self._model, options, providers=["CPUExecutionProvider"])
+            except (RuntimeError, OSError, ValueError) as error:
+                raise ModelLoadError(f"{path}: rembg cannot use it: {error}") from error
+        return self._session
+
+    def matte(self, image: Image) -> NDArray[np.uint8]:
+        """Foreground alpha of shape (height, width), 0 to 255.
+
+        The model stretches every answer to the full range, even that of a photo with no subject:
+        the caller checks what share the mask covers.
+        """
+        with np.errstate(invalid="ignore", divide="ignore"):
+            mask = self._ready().predict(PILImage.fromarray(image))[0]
+        alpha: NDArray[np.uint8] = np.asarray(mask, np.uint8)
+        return alpha

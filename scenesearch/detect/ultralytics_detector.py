@@ -1,0 +1,193 @@
+"""Ultralytics models as detectors: .pt in torch, .onnx in ONNX Runtime, boxes and masks."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image as PILImage
+
+from scenesearch.detect.boxes import keep_labels
+from scenesearch.errors import ModelLoadError
+from scenesearch.geometry import pixel_box
+from scenesearch.types import Detections, Mask, Scene
+from scenesearch.weights import Weights
+
+log = logging.getLogger(__name__)
+
+EXPORT_VERSION = 1
+
+
+class UltralyticsDetector:
+    """One ultralytics detection or segmentation model.
+
+    Args:
+        weights: .pt or .onnx.
+        cache_dir: where ONNX exports of .pt files are kept.
+        runtime: ``onnx`` exports a .pt once and runs that: about half the time on a CPU.
+        confidence: boxes below are dropped.
+        image_size: longest side of the network's input, pixels.
+        suppression_iou: of the model's own, per-class suppression.
+        include: only these labels; empty for all.
+        exclude: none of these labels.
+        device: for the torch runtime.
+        max_detections: largest number of boxes of one scene.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        *,
+        cache_dir: Path,
+        runtime: Literal["onnx", "torch"] = "onnx",
+        confidence: float = 0.15,
+        image_size: int = 640,
+        suppression_iou: float = 0.7,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        device: str = "cpu",
+        max_detections: int = 100,
+    ) -> None:
+        self._weights = weights
+        self._cache_dir = cache_dir
+        self._runtime = runtime
+        self._arguments = {
+            "conf": confidence,
+            "imgsz": image_size,
+            "iou": suppression_iou,
+            "max_det": max_detections,
+            "device": device,
+            "verbose": False,
+        }
+        self._include = tuple(include)
+        self._exclude = tuple(exclude)
+        self._model: Any = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Weights and every setting that changes the boxes."""
+        a = self._arguments
+        labels = f":+{','.join(self._include)}:-{','.join(self._exclude)}"
+        return (
+            f"ultralytics:{self._weights.fingerprint}:{a['imgsz']}px:conf{a['conf']}:iou{a['iou']}"
+            + (labels if self._include or self._exclude else "")
+        )
+
+    @property
+    def export_path(self) -> Path:
+        """Where the ONNX export of a .pt is, or will be."""
+        key = f"{EXPORT_VERSION}:{self._weights.sha256}"
+        digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+        return self._cache_dir / "onnx" / f"{self._weights.name}-{digest}.onnx"
+
+    def load(self) -> None:
+        """Read the weights, exporting them first where the runtime wants that."""
+        self._ready()
+
+    def close(self) -> None:
+        """Forget the weights."""
+        self._model = None
+
+    def _ready(self) -> Any:
+        if self._model is None:
+            yolo = _import_yolo(self._cache_dir)
+            path = self._weights.path
+            try:
+                if path.suffix == ".pt" and self._runtime == "onnx":
+                    path = self._exported(yolo)
+                self._model = yolo(
+                    str(path), task=_onnx_task(path) if path.suffix == ".onnx" else None
+                )
+            except (RuntimeError, OSError, ValueError, KeyError, TypeError, ImportError) as error:
+                raise ModelLoadError(
+                    f"{path}: ultralytics cannot use it: {error}; expected a detection or "
+                    f"segmentation model as .pt or .onnx"
+                ) from error
+        return self._model
+
+    def _exported(self, yolo: Any) -> Path:
+        target = self.export_path
+        if not target.is_file():
+            log.info("exporting %s to ONNX, once", self._weights.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # ultralytics writes beside its input, which may be read-only
+            with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+                copy = Path(folder) / "model.pt"
+                shutil.copyfile(self._weights.path, copy)
+                draft = yolo(str(copy)).export(
+                    format="onnx", dynamic=True, simplify=False, verbose=False
+                )
+                Path(draft).replace(target)
+        return target
+
+    def detect(self, scenes: Sequence[Scene]) -> list[Detections]:
+        """One value for each scene, sorted by falling confidence."""
+        model = self._ready()
+        found = []
+        for scene in scenes:
+            # BGR is what ultralytics takes from arrays; one scene at a time, because a batch of
+            # different shapes is padded to squares and costs more than it saves on a CPU
+            bgr = np.ascontiguousarray(scene.image[..., ::-1])
+            result = model.predict(bgr, **self._arguments)[0]
+            found.append(keep_labels(_to_detections(result, scene), self._include, self._exclude))
+        return found
+
+
+def _import_yolo(cache_dir: Path) -> Any:
+    # Ultralytics looks at the network and writes a settings file when it is imported, unless told
+    # otherwise by these variables; what the user has set stays.
+    home = cache_dir / "ultralytics"
+    home.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(home))
+    os.environ.setdefault("YOLO_OFFLINE", "true")
+    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
+    os.environ.setdefault("YOLO_VERBOSE", "false")
+    from ultralytics import YOLO
+
+    return YOLO
+
+
+def _onnx_task(path: Path) -> str:
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return str(session.get_modelmeta().custom_metadata_map.get("task", "detect"))
+
+
+def _to_detections(result: Any, scene: Scene) -> Detections:
+    if result.boxes is None or not len(result.boxes):
+        return Detections.empty()
+    boxes = result.boxes.xyxy.cpu().numpy().astype(np.float32)
+    confidences = result.boxes.conf.cpu().numpy().astype(np.float32)
+    classes = result.boxes.cls.cpu().numpy().astype(int)
+    order = np.argsort(-confidences, kind="stable")
+    masks: list[Mask | None] = [None] * len(boxes)
+    if result.masks is not None:
+        data = result.masks.data.cpu().numpy()  # (n, h, w) at the network's input size
+        masks = [_mask_in_box(data[i], boxes[i], scene.size) for i in range(len(boxes))]
+    return Detections(
+        boxes[order],
+        confidences[order],
+        tuple(str(result.names[int(classes[i])]) for i in order),
+        tuple(masks[i] for i in order),
+    )
+
+
+def _mask_in_box(mask: Any, box: Any, size: tuple[int, int]) -> Mask:
+    """A mask of the padded network input, cut to the whole pixels of a box of the photo."""
+    height, width = mask.shape
+    gain = min(width / size[0], height / size[1])
+    left, top = (width - size[0] * gain) / 2, (height - size[1] * gain) / 2
+    x1, y1, x2, y2 = pixel_box(box, size)
+    window = (left + x1 * gain, top + y1 * gain, left + x2 * gain, top + y2 * gain)
+    grey = PILImage.fromarray((mask > 0.5).astype(np.uint8) * np.uint8(255))
+    cut = grey.resize((x2 - x1, y2 - y1), PILImage.Resampling.BILINEAR, box=window)
+    result: Mask = np.asarray(cut) > 127
+    return result

@@ -1,0 +1,443 @@
+"""The index pipeline: a catalogue becomes points, and only what changed is worked on.
+
+Two steps, so that a kill costs at most one batch of either: photos are embedded into the cache,
+then points are built from the cache and written to the store. A projection is fitted between the
+two, on the first chunk of a new collection.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.conditions import AllOf, Equals, OneOf
+from scenesearch.embed.cache import EmbeddingCache, Entry
+from scenesearch.embed.projection import Projection
+from scenesearch.encode import Encoder, RegionRules, payload_of
+from scenesearch.errors import ImageError, StoreError
+from scenesearch.plan import Failure, IndexPlan, ItemPlan, PhotoRef, make_plan, stored_items
+from scenesearch.points import (
+    COLOUR,
+    CONTEXT,
+    CUTOUT,
+    FIELDS,
+    PROJECTION_BLOB,
+    SCHEMA_VERSION,
+    check_models,
+    item_payload,
+    point_id,
+)
+from scenesearch.protocols import Detector, Store
+from scenesearch.timing import StageTimes
+from scenesearch.types import CollectionSchema, FieldType, Item, Point, Record, Scene, Vector
+
+log = logging.getLogger(__name__)
+
+CHUNK = 20_000
+"""Photos embedded before their points are written; a projection is fitted on the first chunk."""
+MIN_PHOTOS_PER_DIMENSION = 3
+"""Fewer photos than this for each dimension of a projection, and none is fitted."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with (stage, done, total)."""
+Fitter = Callable[[NDArray[np.float32], int], Projection]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexOptions:
+    """How an index run works.
+
+    Attributes:
+        batch: photos embedded, and items written, together.
+        whiten: dimensions of the fitted projection; 0 for none.
+        workers: threads that decode, cut and describe.
+        objects: where a detector is given, every object of a photo is a region of its own.
+    """
+
+    batch: int = 64
+    whiten: int = 0
+    workers: int = 2
+    objects: RegionRules = field(default_factory=RegionRules)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What an index run did.
+
+    Attributes:
+        embedded: photos that went through the models.
+        from_cache: photos written without the models.
+        seconds: wall clock by stage.
+        notes: what a user should know (cold start).
+    """
+
+    added: int
+    changed: int
+    unchanged: int
+    removed: int
+    embedded: int
+    from_cache: int
+    failures: tuple[Failure, ...]
+    seconds: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+
+class Indexer:
+    """Brings a collection in line with a catalogue.
+
+    Args:
+        store: where the points go.
+        collection: its name; part of the ids.
+        encoder: photos to vectors.
+        cache: where embeddings are kept.
+        load: path to scene; raises ImageError.
+        photo_hash: path to sha256; raises ImageError or OSError.
+        item_hash: of an item's attributes.
+        fit: fits a projection to vectors (n, dim) with a number of dimensions.
+        detector: to index every object of a photo; None for one region a photo.
+        options: how it works.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        collection: str,
+        encoder: Encoder,
+        cache: EmbeddingCache,
+        *,
+        load: Callable[[str], Scene],
+        photo_hash: Callable[[str], str],
+        item_hash: Callable[[Item], str],
+        fit: Fitter,
+        detector: Detector | None = None,
+        options: IndexOptions | None = None,
+    ) -> None:
+        self._store = store
+        self._collection = collection
+        self._encoder = encoder
+        self._cache = cache
+        self._load = load
+        self._photo_hash = photo_hash
+        self._item_hash = item_hash
+        self._fit = fit
+        self._detector = detector
+        self._options = options or IndexOptions()
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the collection records about how it was made."""
+        remover, detector = self._encoder.remover, self._detector
+        return {
+            "schema": SCHEMA_VERSION,
+            "embedder": self._encoder.embedder.fingerprint,
+            "background": "-".join(str(part) for part in self._encoder.rules.background),
+            "cutout": self._encoder.rules.fingerprint,
+            "remover": remover.fingerprint if remover else "none",
+            "regions": detector.fingerprint if detector else "whole",
+            "colour": str(self._encoder.describer.colour_dim),
+            "whiten": str(self._options.whiten),
+        }
+
+    @property
+    def _cache_key(self) -> str:
+        # everything that changes a raw embedding; the projection comes after the cache
+        return "|".join(f"{k}={v}" for k, v in self.metadata.items() if k != "whiten")
+
+    def plan(
+        self, items: Sequence[Item], *, prune: bool = False, progress: Progress | None = None
+    ) -> IndexPlan:
+        """What a run would do; changes nothing, loads no model.
+
+        Raises:
+            CollectionMismatchError: the collection was made with other models or rules.
+        """
+        stored = {}
+        if self._store.schema is not None:
+            check_models(self._store.schema.metadata, self.metadata)
+            stored = stored_items(self._scroll())
+        done = 0
+
+        def each() -> None:
+            nonlocal done
+            done += 1
+            if progress is not None:
+                progress("scan", done, len(items))
+
+        return make_plan(
+            items,
+            stored,
+            item_hash=self._item_hash,
+            photo_hash=self._photo_hash,
+            prune=prune,
+            each=each,
+        )
+
+    def _scroll(self) -> Iterator[Record]:
+        fields = ("item_id", "item_hash", "photo", "photo_sha256", "region_count")
+        cursor: str | None = None
+        while True:
+            page = self._store.scroll(limit=5000, cursor=cursor, fields=fields)
+            yield from page
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def run(
+        self,
+        plan: IndexPlan,
+        fields: Mapping[str, FieldType],
+        *,
+        progress: Progress | None = None,
+    ) -> IndexReport:
+        """Carry out a plan. Killed at any moment, another plan and run finish the work.
+
+        Args:
+            plan: from :meth:`plan`.
+            fields: types of the catalogue's attributes.
+            progress: called as work is done.
+
+        Raises:
+            StoreError: the store or the cache cannot be written; what was written stays.
+        """
+        photos = {ref.sha256 for item in plan.items for ref in item.write}
+        run = _Run(progress or (lambda *_: None), len(photos))
+        run.failures += plan.failures
+        added = sum(not item.known for item in plan.items)
+        for chunk in _chunks(plan.items):
+            self._embed(chunk, run)
+            projection = self._open_collection(chunk, fields, run)
+            self._write(chunk, projection, run)
+            with run.times.stage("optimize"):
+                self._store.optimize()
+        for gone in _slices(plan.gone, 500):
+            self._store.delete(where=OneOf("item_id", tuple(gone)))
+        return IndexReport(
+            added=added,
+            changed=len(plan.items) - added,
+            unchanged=plan.unchanged,
+            removed=len(plan.gone),
+            embedded=run.embedded,
+            from_cache=run.total - run.embedded - len(run.bad),
+            failures=tuple(run.failures),
+            seconds=dict(run.times.seconds),
+            notes=tuple(run.notes),
+        )
+
+    # step 1: photos into the cache
+
+    def _embed(self, items: Sequence[ItemPlan], run: _Run) -> None:
+        refs = {ref.sha256: (ref, plan.item.id) for plan in items for ref in plan.write}
+        known = self._cache.known(refs, self._cache_key)
+        run.done += len(known)
+        todo = [pair for sha256, pair in refs.items() if sha256 not in known]
+        if not todo:
+            return
+        with run.times.stage("load models"):
+            self._encoder.embedder.load()
+        with ThreadPoolExecutor(self._options.workers, "scenesearch-prepare") as pool:
+            batches = _slices(todo, self._options.batch)
+            # one batch ahead: threads decode the next while this one is embedded
+            ahead = [pool.submit(self._prepare, *pair) for pair in batches[0]]
+            for i, batch in enumerate(batches):
+                current = ahead
+                following = batches[i + 1] if i + 1 < len(batches) else ()
+                ahead = [pool.submit(self._prepare, *pair) for pair in following]
+                try:
+                    with run.times.stage("prepare"):
+                        prepared = [future.result() for future in current]
+                except BaseException:
+                    pool.shutdown(wait=False, cancel_futures=True)
+                    raise
+                self._embed_batch(batch, prepared, run)
+
+    def _prepare(self, ref: PhotoRef, item_id: str) -> Any:
+        try:
+            scene = self._load(ref.path)
+        except ImageError as error:
+            return Failure(item_id, ref.path, str(error))
+        if scene.sha256 != ref.sha256:
+            return Failure(item_id, ref.path, "the file changed while it was indexed; run again")
+        return self._encoder.prepare_product(scene, self._detector, self._options.objects)
+
+    def _embed_batch(
+        self, batch: Sequence[tuple[PhotoRef, str]], prepared: Sequence[Any], run: _Run
+    ) -> None:
+        good = [
+            (ref, parts)
+            for (ref, _), parts in zip(batch, prepared, strict=True)
+            if not isinstance(parts, Failure)
+        ]
+        for (ref, _), parts in zip(batch, prepared, strict=True):
+            if isinstance(parts, Failure):
+                run.failures.append(parts)
+                run.bad.add(ref.sha256)
+        with run.times.stage("embed"):
+            encoded = iter(self._encoder.embed([p for _, parts in good for p in parts]))
+        entries = {
+            ref.sha256: [
+                Entry(one.vectors, payload_of(one)) for one in (next(encoded) for _ in parts)
+            ]
+            for ref, parts in good
+        }
+        with run.times.stage("cache"):
+            self._cache.put(entries, self._cache_key)
+        run.embedded += len(good)
+        run.advance("embed", len(batch))
+
+    # between the steps: the collection and its projection
+
+    def _open_collection(
+        self, chunk: Sequence[ItemPlan], fields: Mapping[str, FieldType], run: _Run
+    ) -> Projection | None:
+        fields = {**fields, **FIELDS}
+        schema = self._store.schema
+        if schema is not None:
+            missing = {k: v for k, v in fields.items() if k not in schema.fields}
+            if missing:
+                self._store.add_fields(missing)
+            data = self._store.read_blob(PROJECTION_BLOB)
+            if data is not None:
+                return Projection.from_bytes(data)
+            if schema.vectors[CUTOUT] == self._encoder.embedder.dim or self._store.count() > 0:
+                return None
+        projection = self._fitted(chunk, run) if self._options.whiten else None
+        if schema is None:
+            dim = projection.dim if projection else self._encoder.embedder.dim
+            vectors = {CUTOUT: dim, CONTEXT: dim}
+            if self._encoder.describer.colour_dim:
+                vectors[COLOUR] = self._encoder.describer.colour_dim
+            self._store.create(CollectionSchema(vectors, fields, self.metadata))
+        if projection is not None:
+            self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
+        return projection
+
+    def _fitted(self, chunk: Sequence[ItemPlan], run: _Run) -> Projection | None:
+        keys = sorted({ref.sha256 for plan in chunk for ref in plan.write})
+        with run.times.stage("fit"):
+            rows = []
+            for part in _slices(keys, 1000):
+                found = self._cache.get(part, self._cache_key)
+                # in the order of the keys, so that an interrupted run fits the same numbers
+                rows += [e.vectors[CUTOUT] for key in part for e in found.get(key, ())]
+            enough = MIN_PHOTOS_PER_DIMENSION * min(
+                self._options.whiten, self._encoder.embedder.dim
+            )
+            if len(rows) < enough:
+                note = (
+                    f"cold start: {len(rows)} photos are too few to fit a projection of "
+                    f"{self._options.whiten} dimensions (at least {enough}); raw vectors are used"
+                )
+                log.info(note)
+                run.notes.append(note)
+                return None
+            return self._fit(np.stack(rows), self._options.whiten)
+
+    # step 2: points from the cache
+
+    def _write(self, items: Sequence[ItemPlan], projection: Projection | None, run: _Run) -> None:
+        for batch in _slices(items, self._options.batch):
+            keys = [ref.sha256 for plan in batch for ref in plan.write]
+            found = self._cache.get(keys, self._cache_key)
+            points: list[Point] = []
+            for plan in batch:
+                base = item_payload(plan.item, plan.item_hash)
+                for ref in plan.write:
+                    entries = found.get(ref.sha256, ())
+                    points += self._points(plan.item.id, ref, entries, base, projection)
+            with run.times.stage("store"):
+                if points:
+                    self._store.upsert(points)
+                for plan in batch:
+                    if plan.known:
+                        self._update(plan)
+            run.advance("store", 0)
+
+    def _points(
+        self,
+        item_id: str,
+        ref: PhotoRef,
+        entries: Sequence[Entry],
+        base: Mapping[str, Any],
+        projection: Projection | None,
+    ) -> list[Point]:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        points = []
+        for entry in entries:
+            vectors: dict[str, Vector] = dict(entry.vectors)
+            if projection is not None:
+                for space in (CUTOUT, CONTEXT):
+                    vectors[space] = projection.apply(vectors[space][None])[0]
+            payload = {
+                **base,
+                **entry.payload,
+                "photo": ref.path,
+                "photo_sha256": ref.sha256,
+                "photo_index": ref.index,
+                "region_count": len(entries),
+                "indexed_at": now,
+            }
+            key = str(entry.payload["region_key"])
+            points.append(
+                Point(point_id(self._collection, item_id, ref.sha256, key), vectors, payload)
+            )
+        return points
+
+    def _update(self, plan: ItemPlan) -> None:
+        """What changes on stored points without embedding; after the new points are durable."""
+        of_item = Equals("item_id", plan.item.id)
+        if plan.stale:
+            self._store.delete(where=AllOf((of_item, OneOf("photo_sha256", plan.stale))))
+        for ref in plan.moved:
+            photo = {"photo": ref.path, "photo_index": ref.index}
+            same = AllOf((of_item, Equals("photo_sha256", ref.sha256)))
+            self._store.set_payload(photo, where=same)
+        if plan.patch:
+            schema = self._store.schema
+            if schema is None:
+                raise StoreError("the collection vanished while it was written; run again")
+            # an attribute that the catalogue dropped must not stay
+            gone = dict.fromkeys(set(schema.fields) - set(FIELDS))
+            payload = {**gone, **item_payload(plan.item, plan.item_hash)}
+            self._store.set_payload(payload, where=of_item)
+
+
+class _Run:
+    """What one run has counted so far."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self.total = total
+        self.done = 0
+        self.embedded = 0
+        self.bad: set[str] = set()
+        self.failures: list[Failure] = []
+        self.notes: list[str] = []
+        self.times = StageTimes()
+
+    def advance(self, stage: str, photos: int) -> None:
+        self.done += photos
+        self._progress(stage, self.done, self.total)
+
+
+def _slices(values: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
+def _chunks(items: Sequence[ItemPlan]) -> Iterator[Sequence[ItemPlan]]:
+    """Items in runs of about CHUNK photos; an empty plan still opens the collection once."""
+    start, photos = 0, 0
+    for i, plan in enumerate(items):
+        photos += len(plan.write)
+        if photos >= CHUNK:
+            yield items[start : i + 1]
+            start, photos = i + 1, 0
+    if start < len(items):
+        yield items[start:]

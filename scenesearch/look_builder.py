@@ -1,0 +1,156 @@
+"""A ranking and the stored payloads to a :class:`~scenesearch.look.Look`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scenesearch.encode import EncodedRegion
+from scenesearch.look import NO_REGION, Evidence, Match, RegionMatches
+from scenesearch.protocols import Store
+from scenesearch.query import SearchOptions
+from scenesearch.rank.candidates import Answer
+from scenesearch.rank.pipeline import Ranking
+from scenesearch.types import Record
+
+INTERNAL = frozenset(
+    {
+        *("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "indexed_at"),
+        *("region", "region_key", "region_count", "box", "label", "label_confidence"),
+        *("colours", "colour_names", "phash", "cutout_method"),
+    }
+)
+"""Payload keys that are not attributes of the item."""
+
+EVIDENCE = 3
+"""Regions named as evidence of a match, at most."""
+
+
+class LookBuilder:
+    """Fetches what is shown, once, and puts matches together.
+
+    Args:
+        ranking: the outcome.
+        answers: the engine's hits, for the ids of the points.
+        photo_regions: whether the rows of the ranking are regions of a photo.
+        options: how many to show.
+    """
+
+    def __init__(
+        self,
+        ranking: Ranking,
+        answers: Sequence[Answer],
+        *,
+        photo_regions: bool,
+        options: SearchOptions,
+    ) -> None:
+        self._ranking = ranking
+        self._photo_regions = photo_regions
+        rows = range(len(ranking.scores)) if photo_regions else ()
+        self._lists = [ranking.region_order(row, options.per_region) for row in rows]
+        shown = {i for row in self._lists for i in row} | set(ranking.ordered)
+        self._points = _points(ranking, answers, shown)
+        self._records: dict[str, Record] = {}
+
+    def fetch(self, store: Store) -> None:
+        """Bring the payloads of everything shown, in one call."""
+        ids = list(dict.fromkeys(self._points.values()))
+        self._records = {record.id: record for record in store.retrieve(ids)}
+
+    def fused(self) -> tuple[Match, ...]:
+        """The fused list."""
+        matches = []
+        for i in self._ranking.ordered:
+            regions = self._regions_of(i)
+            score = float(self._ranking.fused.scores[i])
+            matches.append(self._match(i, regions, score))
+        return tuple(match for match in matches if match is not None)
+
+    def regions(self, encoded: Sequence[EncodedRegion]) -> tuple[RegionMatches, ...]:
+        """Each region's own list."""
+        return tuple(
+            RegionMatches(
+                region=one.region,
+                matches=tuple(
+                    match
+                    for i in self._lists[row]
+                    if (match := self._match(i, [row], float(self._ranking.scores[row, i])))
+                ),
+                colours=one.description.colours,
+                cutout_method=one.cutout.method,
+                cutout_reason=one.cutout.reason,
+                notes=() if self._lists[row] else ("no good match",),
+            )
+            for row, one in enumerate(encoded)
+        )
+
+    def _regions_of(self, item: int) -> list[int]:
+        """Rows that speak for an item, the ones that earned its score first."""
+        column = self._ranking.scores[:, item]
+        present = np.flatnonzero(~np.isnan(column))
+        given = self._ranking.fused.contributions[present, item]
+        picked = present[np.lexsort((-column[present], -given))][:EVIDENCE]
+        result: list[int] = picked.tolist()
+        return result
+
+    def _match(self, item: int, rows: Sequence[int], score: float) -> Match | None:
+        ranking = self._ranking
+        evidence = []
+        for row in rows:
+            record = self._records.get(self._points.get((row, item), ""))
+            if record is None:
+                continue  # deleted since the engine answered
+            evidence.append(
+                Evidence(
+                    region=row if self._photo_regions else NO_REGION,
+                    photo=str(record.payload.get("photo", "")),
+                    point_id=record.id,
+                    scores=self._spaces(row, item),
+                    contribution=float(ranking.fused.contributions[row, item]),
+                )
+            )
+        if not evidence:
+            return None
+        payload = self._records[evidence[0].point_id].payload
+        names = ranking.candidates.items
+        return Match(
+            item_id=names[item],
+            score=score,
+            parts={
+                "similarity": float(ranking.scores[rows[0], item]),
+                **self._spaces(rows[0], item),
+            },
+            evidence=tuple(evidence),
+            attributes=attributes_of(payload),
+            photo=str(payload["photo"]) if payload.get("photo") else None,
+            variants=tuple(names[j] for j in ranking.variants.get(item, ())),
+        )
+
+    def _spaces(self, row: int, item: int) -> dict[str, float]:
+        scores = self._ranking.candidates.scores
+        return {
+            space: float(matrix[row, item])
+            for space, matrix in scores.items()
+            if not np.isnan(matrix[row, item])
+        }
+
+
+def attributes_of(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The item's own attributes, without what scenesearch keeps beside them."""
+    return {name: value for name, value in payload.items() if name not in INTERNAL}
+
+
+def _points(
+    ranking: Ranking, answers: Sequence[Answer], shown: set[int]
+) -> dict[tuple[int, int], str]:
+    """The best point of each shown item for each region; the first space asked decides."""
+    index = {ranking.candidates.items[i]: i for i in shown}
+    points: dict[tuple[int, int], str] = {}
+    for answer in answers:
+        for hit in answer.hits:
+            i = index.get(hit.payload["item_id"])
+            if i is not None:
+                points.setdefault((answer.region, i), hit.id)
+    return points

@@ -1,0 +1,122 @@
+"""What a caller can ask, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.conditions import Condition
+from scenesearch.errors import QueryError
+from scenesearch.rank.fuse import Fusion
+from scenesearch.types import BoxTuple, Scene
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Query:
+    """One question. Parts add up; a negative weight pushes away.
+
+    Attributes:
+        scene: a photo whose objects are searched one by one.
+        boxes: the caller's own regions of ``scene``, instead of the detector's.
+        point: a tapped point of ``scene``: the object under it is searched.
+        products: photos of one thing each, with weights.
+        texts: words, with weights; needs a model with a text tower.
+        items: ids of catalogue items, with weights.
+        vectors: raw or stored-size embeddings of the caller, with weights.
+    """
+
+    scene: Scene | None = None
+    boxes: tuple[BoxTuple, ...] = ()
+    point: tuple[float, float] | None = None
+    products: tuple[tuple[Scene, float], ...] = ()
+    texts: tuple[tuple[str, float], ...] = ()
+    items: tuple[tuple[str, float], ...] = ()
+    vectors: tuple[tuple[NDArray[np.float32], float], ...] = ()
+
+    def check(self) -> None:
+        """Refuse a question with nothing to look for.
+
+        Raises:
+            QueryError: no part, only negative parts, or boxes without a photo.
+        """
+        weights = [
+            w for part in (self.products, self.texts, self.items, self.vectors) for _, w in part
+        ]
+        if not all(np.isfinite(weights)):
+            raise QueryError(f"Weights must be finite numbers, got {weights}", code="bad_weight")
+        if self.scene is None and (self.boxes or self.point is not None):
+            raise QueryError("Boxes and points need the photo they are in", code="no_photo")
+        if self.scene is None and not any(w > 0 for w in weights):
+            raise QueryError(
+                "Nothing to look for: give a photo, a text, an item id or a vector with a "
+                "positive weight",
+                code="empty_query",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOptions:
+    """How an answer is made.
+
+    Attributes:
+        limit: matches of the fused list.
+        per_region: matches of each region's list.
+        candidates: hits asked of the engine for each region and space.
+        preset: weights of the spaces by name.
+        weights: weights of the spaces, instead of a preset.
+        where: filter.
+        fusion: how the regions' lists become one.
+        expansion: neighbours a query moves towards; 0 for none.
+        expansion_floor: cosine a neighbour needs to be trusted.
+        diversity: 0 to 1, of the fused list; 0 for none.
+        diversity_field: compare items by this field instead of by vector.
+        score_min: similarity below which a match is dropped, -1 to 1.
+        collapse: items with the same value of this field are one match that lists the others.
+        facets: fields to count over the candidates.
+        sort: order the fused list by this field; a leading ``-`` for falling order.
+    """
+
+    limit: int = 20
+    per_region: int = 8
+    candidates: int = 200
+    preset: str = "similar"
+    weights: Mapping[str, float] | None = None
+    where: Condition | None = None
+    fusion: Fusion = "best_rank"
+    expansion: int = 0
+    expansion_floor: float = 0.5
+    diversity: float = 0.0
+    diversity_field: str | None = None
+    score_min: float | None = None
+    collapse: str | None = None
+    facets: tuple[str, ...] = field(default=())
+    sort: str | None = None
+
+    def check(self) -> None:
+        """Refuse values out of range.
+
+        Raises:
+            QueryError: names the option, its value and its range.
+        """
+        ranges = {
+            "limit": (self.limit, 1, 1000),
+            "per_region": (self.per_region, 0, 200),
+            "candidates": (self.candidates, 1, 1000),
+            "expansion": (self.expansion, 0, 50),
+            "expansion_floor": (self.expansion_floor, -1, 1),
+            "diversity": (self.diversity, 0, 1),
+            "score_min": (0 if self.score_min is None else self.score_min, -1, 1),
+        }
+        for name, (value, low, high) in ranges.items():
+            if not low <= value <= high:  # also catches NaN
+                raise QueryError(
+                    f"{name} is {value}, expected {low} to {high}", code="out_of_range"
+                )
+        if self.weights is not None and not any(w > 0 for w in self.weights.values()):
+            raise QueryError(
+                f"weights are {dict(self.weights)}, expected at least one space above 0",
+                code="out_of_range",
+            )

@@ -1,0 +1,276 @@
+"""The search pipeline: photo, text, items or vectors in, a :class:`Look` out.
+
+The engine answers one batch a query, a request for each region and space with the filter inside;
+everything after that is pure numpy on matrices of (regions, items).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.conditions import AllOf, Condition, Not, OneOf
+from scenesearch.detect.regions import (
+    given_regions,
+    object_regions,
+    region_at,
+    tile_regions,
+    whole_region,
+)
+from scenesearch.embed.projection import Projection
+from scenesearch.encode import EncodedRegion, Encoder, RegionRules
+from scenesearch.errors import QueryError, StoreError
+from scenesearch.look import Look
+from scenesearch.look_builder import LookBuilder
+from scenesearch.points import (
+    CONTEXT,
+    CUTOUT,
+    MUST_MATCH,
+    PROJECTION_BLOB,
+    SCHEMA_VERSION,
+    check_models,
+)
+from scenesearch.protocols import Detector, Store, VectorQuery
+from scenesearch.query import Query, SearchOptions
+from scenesearch.query_vectors import QueryVectors, SpaceVectors, combine
+from scenesearch.rank.candidates import Answer
+from scenesearch.rank.expand import expand
+from scenesearch.rank.pipeline import count_facets, rank
+from scenesearch.rank.presets import preset_weights
+from scenesearch.timing import StageTimes
+from scenesearch.types import CollectionSchema, Region, Scene
+
+
+class Searcher:
+    """Answers queries over one collection.
+
+    Args:
+        store: the collection.
+        encoder: the models it was made with.
+        detector: finds the objects of a photo; None searches the whole photo and tiles.
+        rules: which detections become regions.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        *,
+        detector: Detector | None = None,
+        rules: RegionRules | None = None,
+    ) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._detector = detector
+        self._rules = rules or RegionRules()
+        self._opened: tuple[CollectionSchema, QueryVectors] | None = None
+
+    def _open(self) -> tuple[CollectionSchema, QueryVectors]:
+        if self._opened is None:
+            schema = self._store.schema
+            if schema is None:
+                raise StoreError(
+                    "There is no such collection in this store; index a catalogue first: "
+                    "scenesearch index CATALOGUE --store ...",
+                    code="no_collection",
+                )
+            wanted = {
+                "schema": SCHEMA_VERSION,
+                "embedder": self._encoder.embedder.fingerprint,
+                "background": "-".join(str(part) for part in self._encoder.rules.background),
+            }
+            check_models(schema.metadata, wanted, MUST_MATCH)
+            data = self._store.read_blob(PROJECTION_BLOB)
+            projection = Projection.from_bytes(data) if data is not None else None
+            self._opened = schema, QueryVectors(self._store, self._encoder, projection)
+        return self._opened
+
+    def regions(self, query: Query, times: StageTimes | None = None) -> list[Region]:
+        """Which parts of the query's photo would be searched; touches no store."""
+        times = times or StageTimes()
+        scene = query.scene
+        if scene is None:
+            return []
+        if query.boxes:
+            return given_regions(query.boxes, scene.size)
+        with times.stage("detect"):
+            found = self._objects(scene)
+        if query.point is not None:
+            return [region_at(query.point, found, scene.size)]
+        rules = self._rules
+        if rules.tiles == "on" or (rules.tiles == "fallback" and not found):
+            found = found + tile_regions(scene.size)
+        if rules.whole == "on" or (rules.whole == "fallback" and not found) or not found:
+            found = [*found, whole_region(scene.size)]
+        return found
+
+    def _objects(self, scene: Scene) -> list[Region]:
+        if self._detector is None:
+            return []
+        return object_regions(
+            self._detector.detect([scene])[0],
+            scene.size,
+            limit=self._rules.limit,
+            min_area=self._rules.min_area,
+            overlap=self._rules.overlap,
+        )
+
+    def look(self, query: Query, options: SearchOptions | None = None) -> Look:
+        """Answer a query.
+
+        Raises:
+            QueryError: the query or an option makes no sense.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        options = options or SearchOptions()
+        query.check()
+        options.check()
+        schema, vectors = self._open()
+        weights = self._weights(options, schema)
+        times = StageTimes()
+        encoded: list[EncodedRegion] = []
+        if query.scene is not None:
+            regions = self.regions(query, times)
+            encoded = self._encoder.encode_regions(query.scene, regions, times)
+        modifiers = vectors.modifiers(query, times)
+        spaces = tuple(weights)
+        if query.scene is None:
+            asked = [combine(modifiers, spaces)]
+        else:
+            asked = [
+                combine([(vectors.of_region(one), 1.0), *modifiers], spaces) for one in encoded
+            ]
+        if not any(asked):
+            raise QueryError(
+                f"Nothing of the query lies in the spaces {', '.join(spaces)}; "
+                f"use another preset, or add a photo",
+                code="empty_query",
+            )
+        where = _without(options.where, [item for item, _ in query.items])
+        return self._answer(query, encoded, asked, weights, options, where, times)
+
+    def _weights(self, options: SearchOptions, schema: CollectionSchema) -> Mapping[str, float]:
+        weights = options.weights or preset_weights(options.preset)
+        unknown = [space for space in weights if space not in schema.vectors]
+        if options.weights is not None and unknown:
+            raise QueryError(
+                f"No vector space {unknown[0]!r}; the collection has {', '.join(schema.vectors)}",
+                code="bad_preset",
+            )
+        used = {s: float(w) for s, w in weights.items() if w > 0 and s in schema.vectors}
+        if not used:
+            raise QueryError(
+                f"The collection has none of the spaces {', '.join(weights)}; it has "
+                f"{', '.join(schema.vectors)}",
+                code="bad_preset",
+            )
+        wanted = (*options.facets, options.collapse, options.diversity_field)
+        sort = options.sort.removeprefix("-") if options.sort else None
+        for field in (*wanted, sort):
+            if field is not None and field not in schema.fields:
+                raise QueryError(
+                    f"Unknown field {field!r}; the collection has "
+                    f"{', '.join(sorted(schema.fields))}",
+                    code="unknown_field",
+                )
+        # the heaviest space first: its hits name the points that are shown
+        return dict(sorted(used.items(), key=lambda pair: -pair[1]))
+
+    def _answer(
+        self,
+        query: Query,
+        encoded: Sequence[EncodedRegion],
+        asked: Sequence[SpaceVectors],
+        weights: Mapping[str, float],
+        options: SearchOptions,
+        where: Condition | None,
+        times: StageTimes,
+    ) -> Look:
+        with times.stage("engine"):
+            answers = self.ask(asked, weights, options, where)
+        if options.expansion:
+            with times.stage("expand"):
+                asked = self._expanded(asked, answers, options)
+            with times.stage("engine"):
+                answers = self.ask(asked, weights, options, where)
+        with times.stage("rank"):
+            region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
+            ranking = rank(
+                answers,
+                region_weights,
+                weights,
+                options,
+                lambda items: self._similarities(items, answers),
+            )
+            facets = count_facets(ranking.candidates, ranking.scores, options.facets)
+            builder = LookBuilder(
+                ranking, answers, photo_regions=query.scene is not None, options=options
+            )
+        with times.stage("fetch"):
+            builder.fetch(self._store)
+        with times.stage("rank"):
+            matches = builder.fused()
+            regions = builder.regions(encoded)
+        return Look(query.scene, regions, matches, facets, times.milliseconds())
+
+    def ask(
+        self,
+        asked: Sequence[SpaceVectors],
+        weights: Mapping[str, float],
+        options: SearchOptions,
+        where: Condition | None,
+    ) -> list[Answer]:
+        """One engine batch: a request for each region and space."""
+        sort = options.sort.removeprefix("-") if options.sort else None
+        extra = (*options.facets, options.collapse, options.diversity_field, sort)
+        fields = tuple(dict.fromkeys(["item_id", *(f for f in extra if f is not None)]))
+        keys = [(r, s) for r, vectors in enumerate(asked) for s in weights if s in vectors]
+        hits = self._store.query(
+            [VectorQuery(s, asked[r][s], options.candidates, where, fields) for r, s in keys]
+        )
+        return [Answer(r, s, found) for (r, s), found in zip(keys, hits, strict=True)]
+
+    def _expanded(
+        self, asked: Sequence[SpaceVectors], answers: Sequence[Answer], options: SearchOptions
+    ) -> list[SpaceVectors]:
+        best = {(a.region, a.space): a.hits[: options.expansion] for a in answers}
+        ids = list(dict.fromkeys(hit.id for hits in best.values() for hit in hits))
+        stored = {r.id: r.vectors for r in self._store.retrieve(ids, spaces=(CUTOUT, CONTEXT))}
+        expanded: list[SpaceVectors] = []
+        for region, spaces in enumerate(asked):
+            moved = dict(spaces)
+            for space in (CUTOUT, CONTEXT):
+                hits = [h for h in best.get((region, space), ()) if space in stored.get(h.id, ())]
+                if hits:
+                    neighbours = np.stack([stored[h.id][space] for h in hits])
+                    scores = np.array([h.score for h in hits], np.float32)
+                    moved[space] = expand(
+                        spaces[space], neighbours, scores, floor=options.expansion_floor
+                    )
+            expanded.append(moved)
+        return expanded
+
+    def _similarities(self, items: Sequence[str], answers: Sequence[Answer]) -> NDArray[np.float32]:
+        """Cosines between the items' best points; one deleted meanwhile is like nothing."""
+        points: dict[str, str] = {}
+        for answer in answers:
+            for hit in answer.hits:
+                points.setdefault(hit.payload["item_id"], hit.id)
+        found = self._store.retrieve([points[item] for item in items], spaces=(CUTOUT,))
+        vectors = {r.id: r.vectors[CUTOUT] for r in found if CUTOUT in r.vectors}
+        if not vectors:
+            return np.eye(len(items), dtype=np.float32)
+        nothing = np.zeros_like(next(iter(vectors.values())))
+        rows = np.stack([vectors.get(points[item], nothing) for item in items])
+        result: NDArray[np.float32] = rows @ rows.T
+        return result
+
+
+def _without(where: Condition | None, items: Sequence[str]) -> Condition | None:
+    """A filter that also leaves the query's own items out."""
+    if not items:
+        return where
+    others = Not(OneOf("item_id", tuple(items)))
+    return others if where is None else AllOf((where, others))
