@@ -22,6 +22,7 @@ _WORKING_SIDE = 512
 _MIN_SPECK = 1.2e-4  # of the picture: 30 pixels of 500 x 500, below which a component is dust
 _MIN_GAP = 1.0e-3  # of the picture: 250 pixels of 500 x 500, below which an enclosed gap is kept
 
+_RIPPLE, _STRONG = 14, 100  # in 0..255: how far JPEG moves pixels beside an edge that strong
 _SHADOW_DEPTH = 70  # in 0..255: what is darker than the background by more is no soft shadow
 
 
@@ -165,11 +166,23 @@ def _distances(pixels: Image, colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _subject(image: Image, distances: NDArray[np.uint8], limit: float, noise: float) -> Mask:
-    alike = distances <= limit
+    alike = (distances <= limit) | _ringing(distances)
     outside, labels, sizes = _touching_border(alike)
-    mask = ~(outside | _true_gaps(labels, sizes, distances, noise))
+    mask = ~(outside | _true_gaps(labels, sizes, distances, limit, noise))
     mask = _without_shadow(image, distances, mask)
     return _without_specks(mask)
+
+
+def _ringing(distances: NDArray[np.uint8]) -> Mask:
+    """Faint pixels within a JPEG block's reach of a strong contrast: ripples of its edge.
+
+    A white product has no strong contrast at its rim, so its own faint rim is not touched.
+    """
+    from scipy import ndimage
+
+    strongest = ndimage.maximum_filter(distances, size=9)
+    result: Mask = (distances <= _RIPPLE) & (strongest >= _STRONG)
+    return result
 
 
 def _touching_border(alike: Mask) -> tuple[Mask, NDArray[np.int32], NDArray[np.intp]]:
@@ -194,6 +207,7 @@ def _true_gaps(
     labels: NDArray[np.int32],
     sizes: NDArray[np.intp],
     distances: NDArray[np.uint8],
+    limit: float,
     noise: float,
 ) -> Mask:
     """Large enclosed areas that are as flat and as near the background's colour as the border.
@@ -201,9 +215,11 @@ def _true_gaps(
     A white part of the product is shaded, so few of its pixels are exactly the background.
     """
     gaps = np.zeros(len(sizes), np.bool_)
-    exact = distances <= noise + 1.0
     for label in np.flatnonzero(sizes >= _MIN_GAP * labels.size):
-        gaps[label] = exact[labels == label].mean() >= 0.85
+        inside = distances[labels == label]
+        # Ripples of the edge around the gap say nothing about what is behind it.
+        inside = inside[inside <= limit]
+        gaps[label] = inside.size > 0 and np.mean(inside <= noise + 1.0) >= 0.85
     result: Mask = gaps[labels]
     return result
 

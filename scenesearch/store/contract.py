@@ -1,0 +1,24 @@
+"""What every store must do, as tests: subclass, give an ``open_store`` fixture, run pytest.
+
+::
+
+    class TestMyStore(StoreContract):
+        persistent = True
+
+        @pytest.fixture
+        def open_store(self, tmp_path):
+            return lambda: MyStore(tmp_path / "index")
+
+Call ``pytest.register_assert_rewrite("scenesearch.store.contract_reads")`` (and
+``contract_writes``, ``contract_life``) first for readable failures. Needs pytest.
+"""
+
+from __future__ import annotations
+
+from scenesearch.store.contract_life import LifeContract
+from scenesearch.store.contract_reads import ReadContract
+from scenesearch.store.contract_writes import WriteContract
+
+
+class StoreContract(LifeContract, WriteContract, ReadContract):
+    """Everything in the docstrings of :class:`scenesearch.protocols.Store`."""

@@ -1,0 +1,144 @@
+"""Schemas of collections: what may be created, what counts as the same, and how they are kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import get_args
+
+from scenesearch.errors import CollectionMismatchError, StoreError
+from scenesearch.store.checks import check_key, check_space_name
+from scenesearch.types import CollectionSchema, FieldType
+
+MAX_DIM = 65_536
+"""The longest vectors the engine takes."""
+FORMAT = 1
+"""Version of what is written; an unknown one is refused."""
+
+
+def check_schema(schema: CollectionSchema) -> CollectionSchema:
+    """The schema itself.
+
+    Raises:
+        StoreError: it has no vector space, or a name, size or type no engine takes.
+    """
+    if not schema.vectors:
+        raise StoreError("a collection needs at least one vector space, got none")
+    for space, dim in schema.vectors.items():
+        check_space_name(space)
+        if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM:
+            raise StoreError(
+                f"vector space {space!r} must have 1 to {MAX_DIM} dimensions, got {dim!r}"
+            )
+    check_fields(schema.fields)
+    return schema
+
+
+def check_fields(fields: Mapping[str, FieldType]) -> None:
+    """Nothing, when every name and type can be indexed.
+
+    Raises:
+        StoreError: one cannot.
+    """
+    for name, kind in fields.items():
+        check_key(name)
+        if kind not in get_args(FieldType):
+            raise StoreError(
+                f"field {name!r} must be of type {', '.join(get_args(FieldType))}, got {kind!r}"
+            )
+
+
+def check_same_schema(name: str, stored: CollectionSchema, wanted: CollectionSchema) -> None:
+    """Nothing, when a collection made with ``stored`` can be opened as ``wanted``.
+
+    Vectors and metadata must be equal; the collection may have more fields than wanted, since
+    they may have been added later.
+
+    Raises:
+        CollectionMismatchError: names each difference with both sides.
+    """
+    differences = [
+        *_differences("vector space", stored.vectors, wanted.vectors, extra=True),
+        *_differences("field", stored.fields, wanted.fields, extra=False),
+        *_differences("metadata", stored.metadata, wanted.metadata, extra=True),
+    ]
+    if differences:
+        raise CollectionMismatchError(
+            f"collection {name!r} was made with another schema: {'; '.join(differences)}. "
+            "Use the settings and models it was made with, or index into a new collection"
+        )
+
+
+def check_new_fields(
+    name: str, stored: CollectionSchema, fields: Mapping[str, FieldType]
+) -> dict[str, FieldType]:
+    """Those of ``fields`` that the collection does not have yet.
+
+    Raises:
+        CollectionMismatchError: one exists with another type.
+        StoreError: a name or type that no engine takes.
+    """
+    check_fields(fields)
+    known = {field: kind for field, kind in fields.items() if field in stored.fields}
+    differences = _differences("field", stored.fields, known, extra=False)
+    if differences:
+        raise CollectionMismatchError(
+            f"collection {name!r} has fields of another type: {'; '.join(differences)}. "
+            "Rename the field, or index into a new collection"
+        )
+    return {field: kind for field, kind in fields.items() if field not in known}
+
+
+def _differences(
+    what: str, stored: Mapping[str, object], wanted: Mapping[str, object], *, extra: bool
+) -> list[str]:
+    keys = sorted({*wanted, *(stored if extra else ())})
+    return [
+        f"{what} {key!r} is {stored.get(key, 'absent')} there and {wanted.get(key, 'absent')} here"
+        for key in keys
+        if stored.get(key) != wanted.get(key)
+    ]
+
+
+def dump_schema(schema: CollectionSchema) -> str:
+    """The schema as one JSON object."""
+    return json.dumps(
+        {
+            "format": FORMAT,
+            "vectors": dict(schema.vectors),
+            "fields": dict(schema.fields),
+            "metadata": dict(schema.metadata),
+        },
+        ensure_ascii=False,
+        indent=1,
+    )
+
+
+def load_schema(text: str, source: str) -> CollectionSchema:
+    """The schema that :func:`dump_schema` wrote.
+
+    Args:
+        text: JSON.
+        source: where it was read, for messages.
+
+    Raises:
+        StoreError: it is not such JSON, or of a format this version does not know.
+    """
+    try:
+        data = json.loads(text)
+        if data["format"] != FORMAT:
+            raise StoreError(
+                f"{source} is of format {data['format']!r}, this version reads {FORMAT}; "
+                "use the version that wrote it, or index again"
+            )
+        schema = CollectionSchema(
+            {str(k): int(v) for k, v in data["vectors"].items()},
+            dict(data["fields"]),
+            {str(k): str(v) for k, v in data["metadata"].items()},
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"{source} is not a readable schema ({type(error).__name__}: {error}); "
+            "restore it from a backup, or move the collection away and index again"
+        ) from error
+    return check_schema(schema)

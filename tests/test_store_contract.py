@@ -1,0 +1,63 @@
+"""Every store keeps the same promises."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite(
+    "scenesearch.store.contract_reads",
+    "scenesearch.store.contract_writes",
+    "scenesearch.store.contract_life",
+)
+
+from scenesearch.store.client import ClientStore  # noqa: E402
+from scenesearch.store.contract import StoreContract  # noqa: E402
+from scenesearch.store.contract_base import OpenStore  # noqa: E402
+from scenesearch.store.edge import EdgeStore  # noqa: E402
+from scenesearch.store.memory import MemoryStore  # noqa: E402
+
+pytestmark = pytest.mark.store
+
+
+class TestMemoryStore(StoreContract):
+    persistent = False
+
+    @pytest.fixture
+    def open_store(self) -> OpenStore:
+        return MemoryStore
+
+
+class TestEdgeStore(StoreContract):
+    @pytest.fixture
+    def open_store(self, tmp_path: Path) -> OpenStore:
+        return lambda: EdgeStore(tmp_path / "index", "items")
+
+
+class TestClientStoreInMemory(StoreContract):
+    @pytest.fixture
+    def open_store(self) -> Iterator[OpenStore]:
+        from qdrant_client import QdrantClient
+
+        client = QdrantClient(":memory:")
+        yield lambda: ClientStore(client, "items")
+        client.close()
+
+
+@pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="QDRANT_URL names no Qdrant server")
+class TestClientStoreOnAServer(StoreContract):
+    @pytest.fixture
+    def open_store(self) -> Iterator[OpenStore]:
+        from qdrant_client import QdrantClient
+
+        url, key = os.environ["QDRANT_URL"], os.environ.get("QDRANT_API_KEY")
+        name = f"contract-{uuid.uuid4().hex[:12]}"
+        yield lambda: ClientStore(url, name, api_key=key, timeout=30)
+        client = QdrantClient(url, api_key=key)
+        for collection in (name, f"{name}--meta"):
+            client.delete_collection(collection)
+        client.close()
