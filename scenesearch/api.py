@@ -30,9 +30,10 @@ from scenesearch.indexer import IndexReport, Progress
 from scenesearch.look import Look
 from scenesearch.look_builder import attributes_of
 from scenesearch.plan import IndexPlan
+from scenesearch.points import CUTOUT
 from scenesearch.protocols import Store
 from scenesearch.query import Query, SearchOptions
-from scenesearch.searcher import Searcher
+from scenesearch.searcher import PreparedQuery, Searcher
 from scenesearch.store.filters import parse_filter
 from scenesearch.types import BoxTuple, Item, Region, Scene
 
@@ -261,6 +262,37 @@ class SceneSearch:
         )
         return self._searcher.look(query, self._options(where, options))
 
+    def prepare(
+        self,
+        photo: ImageSource | Scene,
+        *,
+        boxes: Sequence[BoxTuple] = (),
+        regions: Mapping[str, Any] | None = None,
+    ) -> PreparedQuery:
+        """Run the models over a photo once, to ask many questions of it with :meth:`answer`.
+
+        Args:
+            photo: as for :meth:`shop_the_look`.
+            boxes: regions to search instead of the detector's: pixels, xyxy.
+            regions: other values of :class:`~scenesearch.encode.RegionRules`.
+
+        Raises:
+            ImageError: the photo cannot be read.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        query = Query(scene=self._scene(photo), boxes=tuple(boxes))
+        return self._searcher.prepare(query, regions)
+
+    def answer(
+        self, prepared: PreparedQuery, *, where: str | Condition | None = None, **options: Any
+    ) -> Look:
+        """Search with what :meth:`prepare` gave; no model runs.
+
+        Raises:
+            QueryError: an option makes no sense.
+        """
+        return self._searcher.answer(prepared, self._options(where, options))
+
     def regions(self, photo: ImageSource | Scene) -> list[Region]:
         """What would be searched in a photo; needs no collection."""
         return self._searcher.regions(Query(scene=self._scene(photo)))
@@ -331,6 +363,13 @@ class SceneSearch:
         before = self.store.count()
         self.store.delete(where=AllOf(tuple(terms)))
         return before - self.store.count()
+
+    def likeness(self, point_ids: Sequence[str]) -> float:
+        """Mean cosine between stored points (intra-list similarity), -1 to 1."""
+        found = self.store.retrieve(point_ids, spaces=(CUTOUT,))
+        rows = np.stack([record.vectors[CUTOUT] for record in found])
+        n = len(rows)
+        return float(((rows @ rows.T).sum() - n) / (n * (n - 1))) if n > 1 else 0.0
 
     def count(self, where: str | Condition | None = None) -> int:
         """How many points (regions of photos) the collection holds."""

@@ -7,16 +7,19 @@ Environment variables are ``SCENESEARCH_`` + the name in capitals, ``__`` betwee
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from platformdirs import user_cache_path
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from scenesearch.errors import ConfigError
@@ -26,6 +29,15 @@ from scenesearch.resources import resource_dir
 
 Share = float
 Runtime = Literal["auto", "onnx", "torch"]
+Channel = Annotated[int, Field(ge=0, le=255)]
+
+
+def _word(value: Any) -> Any:
+    # YAML 1.1 reads a bare on or off as a boolean
+    return ("off", "on")[value] if isinstance(value, bool) else value
+
+
+When = Annotated[Literal["off", "fallback", "on"], BeforeValidator(_word)]
 
 
 class _Section(BaseModel):
@@ -49,7 +61,7 @@ class DetectorSettings(_Section):
 class CutoutSettings(_Section):
     """How an object is separated from its background."""
 
-    background: tuple[int, int, int] = (255, 255, 255)
+    background: tuple[Channel, Channel, Channel] = (255, 255, 255)
     matting: Literal["auto", "never"] = "auto"
     """``auto``: catalogue photos whose background is not plain, when the remover's weights
     are on this machine."""
@@ -89,9 +101,9 @@ class RegionSettings(_Section):
     min_area: Share = Field(0.004, ge=0, le=1)
     overlap: Share = Field(0.7, gt=0, le=1)
     """Boxes whose intersection over union is above this are one object."""
-    whole: Literal["off", "fallback", "on"] = "fallback"
+    whole: When = "fallback"
     """Search the photo as a whole too; ``fallback``: only where nothing was detected."""
-    tiles: Literal["off", "fallback", "on"] = "fallback"
+    tiles: When = "fallback"
     """Likewise for half-overlapping windows."""
 
 
@@ -120,6 +132,10 @@ class SearchSettings(_Section):
     diversity: Share = Field(0.0, ge=0, le=1)
     diversity_field: str | None = None
     score_min: float | None = Field(None, ge=-1, le=1)
+    familiarity_min: Share = Field(0.01, ge=0, le=1)
+    """Regions stranger to the catalogue than this are answered with "no good match"."""
+    agreement: Share = Field(0.0, ge=0, le=1)
+    agreement_field: str = "category"
     collapse: str | None = None
     facets: tuple[str, ...] = ()
 
@@ -210,24 +226,36 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
         return Settings(**{**values, **overrides})
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error)}") from error
+    except SettingsError as error:
+        raise ConfigError(
+            f"The environment: {error}; expected JSON, or one variable a setting with __ between "
+            f"levels (SCENESEARCH_SEARCH__LIMIT=5)"
+        ) from error
 
 
 def _explain(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     path = [str(part) for part in first["loc"]]
     name = ".".join(path)
-    if first["type"] != "extra_forbidden":
+    if first["type"] not in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"{name}: {first['msg']}, got {first['input']!r}"
-    section: type[BaseModel] = Settings
-    for part in path[:-1]:
-        field = section.model_fields.get(part)
-        if field is None:
-            continue
-        kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        section = next(
-            (k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), section
-        )
-    known = sorted(section.model_fields)
+    known = sorted(_names_beside(path))
     near = difflib.get_close_matches(path[-1], known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known here: {', '.join(known)}"
     return f"unknown setting {name!r}; {hint}"
+
+
+def _names_beside(path: Sequence[str]) -> list[str]:
+    """The names that exist where the last part of ``path`` was looked for."""
+    section: type[BaseModel] = Settings
+    for part in path[:-1]:
+        field = section.model_fields.get(part)
+        if field is None:  # the number of an element
+            continue
+        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if is_dataclass(kind):
+                return [one.name for one in fields(kind)]
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                section = kind
+                break
+    return list(section.model_fields)

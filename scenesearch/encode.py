@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scenesearch.cutout.cutter import CutRules, context_crop, cut_product, cut_region
 from scenesearch.detect.regions import object_regions
 from scenesearch.points import COLOUR, CONTEXT, CUTOUT, colours_payload
-from scenesearch.protocols import Describer, Detector, Embedder, Remover
+from scenesearch.protocols import Describer, Detector, Embedder, Profiler, Remover
 from scenesearch.timing import StageTimes
 from scenesearch.types import Cutout, Description, Image, Region, Scene
 
@@ -49,12 +49,15 @@ class EncodedRegion:
 
     Attributes:
         vectors: raw embeddings by space, before any projection.
+        profile: class probabilities of the context, shape (classes,); None where the embedder
+            has no class head.
     """
 
     region: Region
     cutout: Cutout
     description: Description
     vectors: Mapping[str, NDArray[np.float32]]
+    profile: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,15 +125,19 @@ class Encoder:
     def embed(self, prepared: Sequence[_Prepared]) -> list[EncodedRegion]:
         """Embed cutouts and contexts in one go, so that batches fill."""
         n = len(prepared)
-        vectors = self.embedder.embed_images(
-            [p.cutout.image for p in prepared] + [p.context for p in prepared]
-        )
+        images = [p.cutout.image for p in prepared] + [p.context for p in prepared]
+        profiles: NDArray[np.float32] | None = None
+        if isinstance(self.embedder, Profiler) and self.embedder.profile_dim:
+            vectors, profiles = self.embedder.embed_and_profile(images)
+        else:
+            vectors = self.embedder.embed_images(images)
         encoded = []
         for i, p in enumerate(prepared):
             spaces = {CUTOUT: vectors[i], CONTEXT: vectors[n + i]}
             if p.description.colour_vector is not None:
                 spaces[COLOUR] = p.description.colour_vector
-            encoded.append(EncodedRegion(p.region, p.cutout, p.description, spaces))
+            profile = None if profiles is None else profiles[n + i]
+            encoded.append(EncodedRegion(p.region, p.cutout, p.description, spaces, profile))
         return encoded
 
     def encode_regions(

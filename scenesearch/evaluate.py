@@ -1,20 +1,22 @@
 """Ground truth to figures: how well photos find the products in them.
 
-Takes any function from a photo to a ranked list of item ids; knows no model and no store.
+Takes functions from a photo to a ranked list of item ids; knows no model and no store.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scenesearch.errors import CatalogError, SceneSearchError
+from scenesearch.errors import CatalogError, ImageError, QueryError
 from scenesearch.metrics import average_precision, bootstrap_interval, hit, ndcg, recall
+from scenesearch.types import BoxTuple
 
 METRICS: Mapping[str, Callable[[Any, int], float]] = {
     "hit@1": lambda r, _: hit(r, 1),
@@ -29,23 +31,33 @@ METRICS: Mapping[str, Callable[[Any, int], float]] = {
 
 DEPTH = 200
 """How long a ranked list has to be for every metric."""
+_LABELS = frozenset({"query", "image", "group"})
+REFUSED = "refused"
+"""Share of the photos (or boxes) that nothing can match which got no match."""
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """One photo, and the ids of the items in it."""
+    """One photo, and the ids of the items in it; no items: nothing in the catalogue matches.
+
+    Attributes:
+        boxes: regions to search instead of the detector's, pixels, xyxy.
+        group: photos are also reported by group (kind of room).
+    """
 
     image: Path
     items: frozenset[str]
+    boxes: tuple[BoxTuple, ...] = ()
     group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One answer: item ids, best first, and milliseconds by stage."""
+    """One answer: item ids, best first, milliseconds by stage, and further figures by name."""
 
     items: tuple[str, ...]
-    timings_ms: Mapping[str, float]
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class Evaluation:
     Attributes:
         metrics: mean by name.
         intervals: 95 % bootstrap interval of each mean.
+        groups: mean by group and name.
         latency_ms: mean by stage, over all photos but the first, which warms up.
         total_ms: median and 95th percentile of the whole.
         rows: one for each photo: image, group, and its figures.
@@ -63,10 +76,15 @@ class Evaluation:
 
     metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]]
+    groups: Mapping[str, Mapping[str, float]]
     latency_ms: Mapping[str, float]
     total_ms: Mapping[str, float]
     rows: tuple[Mapping[str, Any], ...]
     failures: tuple[tuple[str, str], ...]
+
+    def values(self, metric: str) -> dict[int, float]:
+        """One metric by number of the query, where it has it."""
+        return {row["query"]: row[metric] for row in self.rows if metric in row}
 
     def to_dict(self, *, rows: bool = False) -> dict[str, Any]:
         """As JSON values."""
@@ -76,6 +94,10 @@ class Evaluation:
             "intervals": {
                 name: [round(low, 4), round(high, 4)]
                 for name, (low, high) in self.intervals.items()
+            },
+            "groups": {
+                group: {name: round(value, 4) for name, value in means.items()}
+                for group, means in self.groups.items()
             },
             "latency_ms": {name: round(value, 2) for name, value in self.latency_ms.items()},
             "total_ms": {name: round(value, 2) for name, value in self.total_ms.items()},
@@ -88,6 +110,9 @@ class Evaluation:
 
 def read_truths(path: Path, *, image_root: Path | None = None) -> list[Truth]:
     """Read ground truth: JSONL with ``image`` (relative to the file) and ``items`` (ids).
+
+    Optional: ``boxes`` (a list of [x1, y1, x2, y2] in pixels), ``group`` (or ``room``). A line
+    with no items says that nothing in the catalogue matches: it measures refusals.
 
     Raises:
         CatalogError: the file cannot be read, or a line is not of that form; names the line.
@@ -102,22 +127,48 @@ def read_truths(path: Path, *, image_root: Path | None = None) -> list[Truth]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-            image, items = root / str(row["image"]), frozenset(map(str, row["items"]))
-            group = str(row.get("group", row.get("room", "")))
+            truths.append(_truth(json.loads(line), root))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CatalogError(
-                f'{path}, line {number}: expected {{"image": "...", "items": ["id", ...]}}: {error}'
+                f'{path}, line {number}: expected {{"image": "...", "items": ["id", ...]}}, '
+                f"and perhaps boxes and group: {error!r}"
             ) from error
-        truths.append(Truth(image, items, group))
     if not truths:
         raise CatalogError(f"{path}: no ground truth in it; expected one JSON object a line")
     return truths
 
 
+def _truth(row: Mapping[str, Any], root: Path) -> Truth:
+    if not isinstance(row["items"], list):
+        raise TypeError("items must be a list")
+    boxes = tuple(_box(box) for box in row.get("boxes", ()))
+    group = str(row.get("group", row.get("room", "")))
+    return Truth(root / str(row["image"]), frozenset(map(str, row["items"])), boxes, group)
+
+
+def _box(box: Any) -> BoxTuple:
+    # {"item": ..., "box": [...]} is also how boxes are written, with what they show
+    x1, y1, x2, y2 = (float(side) for side in (box["box"] if isinstance(box, dict) else box))
+    return x1, y1, x2, y2
+
+
+def row_of(number: int, truth: Truth, ranked: Ranked) -> dict[str, Any]:
+    """The metrics of one answer, with what they belong to; ``number`` pairs rows of two runs."""
+    row: dict[str, Any] = {
+        "query": number,
+        "image": truth.image.name,
+        "group": truth.group,
+        **ranked.figures,
+    }
+    if not truth.items:
+        return {**row, REFUSED: float(not ranked.items)}
+    relevant = np.array([item in truth.items for item in ranked.items], np.bool_)
+    return {**row, **{name: f(relevant, len(truth.items)) for name, f in METRICS.items()}}
+
+
 def evaluate(
     truths: Sequence[Truth],
-    search: Callable[[Path], Ranked],
+    search: Callable[[Truth], Ranked],
     *,
     each: Callable[[], None] = lambda: None,
 ) -> Evaluation:
@@ -131,24 +182,41 @@ def evaluate(
     rows: list[dict[str, Any]] = []
     timings: list[Mapping[str, float]] = []
     failures: list[tuple[str, str]] = []
-    for truth in truths:
+    for number, truth in enumerate(truths):
         try:
-            ranked = search(truth.image)
-        except SceneSearchError as error:
+            ranked = search(truth)
+        except (ImageError, QueryError) as error:
             failures.append((str(truth.image), str(error)))
         else:
-            relevant = np.array([item in truth.items for item in ranked.items], np.bool_)
-            figures = {name: f(relevant, len(truth.items)) for name, f in METRICS.items()}
-            rows.append({"image": truth.image.name, "group": truth.group, **figures})
+            rows.append(row_of(number, truth, ranked))
             timings.append(ranked.timings_ms)
         each()
-    values = {name: np.array([row[name] for row in rows]) for name in METRICS}
+    return summarise(rows, timings, failures)
+
+
+def summarise(
+    rows: Sequence[Mapping[str, Any]],
+    timings: Sequence[Mapping[str, float]],
+    failures: Sequence[tuple[str, str]],
+) -> Evaluation:
+    """Means, intervals and latencies of rows of figures."""
+    names = list(dict.fromkeys(n for row in rows for n in row if n not in _LABELS))
+    values = {name: np.array([row[name] for row in rows if name in row]) for name in names}
     warm = timings[1:] or timings
     totals = [sum(t.values()) for t in warm]
     stages = list(dict.fromkeys(stage for t in warm for stage in t))
+    groups = sorted({row["group"] for row in rows if row["group"]})
     return Evaluation(
-        metrics={name: float(v.mean()) if len(v) else 0.0 for name, v in values.items()},
+        metrics={name: float(v.mean()) for name, v in values.items()},
         intervals={name: bootstrap_interval(v) for name, v in values.items()},
+        groups={
+            group: {
+                name: float(np.mean([r[name] for r in rows if r["group"] == group and name in r]))
+                for name in names
+                if any(r["group"] == group and name in r for r in rows)
+            }
+            for group in groups
+        },
         latency_ms={s: float(np.mean([t.get(s, 0.0) for t in warm])) for s in stages},
         total_ms={
             "p50": float(np.median(totals)) if totals else 0.0,
@@ -157,3 +225,39 @@ def evaluate(
         rows=tuple(rows),
         failures=tuple(failures),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A paired comparison of one metric: ``gain`` is the mean of (new - old) over photos.
+
+    Attributes:
+        interval: 95 % bootstrap interval of the gain; one that holds 0 shows none.
+    """
+
+    metric: str
+    old: float
+    new: float
+    gain: float
+    interval: tuple[float, float]
+
+    @property
+    def certain(self) -> bool:
+        """Whether the interval leaves 0 out."""
+        return self.interval[0] > 0 or self.interval[1] < 0
+
+
+def compare(old: Evaluation, new: Evaluation, metrics: Sequence[str]) -> list[Difference]:
+    """Compare two evaluations photo by photo, over the photos that both have."""
+    differences = []
+    for metric in metrics:
+        before, after = old.values(metric), new.values(metric)
+        both = [query for query in before if query in after]
+        if not both:
+            continue
+        a: NDArray[np.float64] = np.array([before[query] for query in both])
+        b: NDArray[np.float64] = np.array([after[query] for query in both])
+        interval = bootstrap_interval(b - a)
+        gain = float((b - a).mean())
+        differences.append(Difference(metric, float(a.mean()), float(b.mean()), gain, interval))
+    return differences

@@ -7,6 +7,7 @@ two, on the first chunk of a new collection.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,21 +21,24 @@ from numpy.typing import NDArray
 from scenesearch.conditions import AllOf, Equals, OneOf
 from scenesearch.embed.cache import EmbeddingCache, Entry
 from scenesearch.embed.projection import Projection
-from scenesearch.encode import Encoder, RegionRules, payload_of
+from scenesearch.encode import EncodedRegion, Encoder, RegionRules, payload_of
 from scenesearch.errors import ImageError, StoreError
 from scenesearch.plan import Failure, IndexPlan, ItemPlan, PhotoRef, make_plan, stored_items
 from scenesearch.points import (
     COLOUR,
     CONTEXT,
     CUTOUT,
+    FAMILIARITY_BLOB,
     FIELDS,
+    PROFILE,
     PROJECTION_BLOB,
     SCHEMA_VERSION,
     check_models,
     item_payload,
     point_id,
 )
-from scenesearch.protocols import Detector, Store
+from scenesearch.protocols import Detector, Profiler, Store
+from scenesearch.rank.familiarity import Familiarity, fit_familiarity
 from scenesearch.timing import StageTimes
 from scenesearch.types import CollectionSchema, FieldType, Item, Point, Record, Scene, Vector
 
@@ -181,7 +185,7 @@ class Indexer:
         )
 
     def _scroll(self) -> Iterator[Record]:
-        fields = ("item_id", "item_hash", "photo", "photo_sha256", "region_count")
+        fields = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
         cursor: str | None = None
         while True:
             page = self._store.scroll(limit=5000, cursor=cursor, fields=fields)
@@ -208,9 +212,8 @@ class Indexer:
             StoreError: the store or the cache cannot be written; what was written stays.
         """
         photos = {ref.sha256 for item in plan.items for ref in item.write}
-        run = _Run(progress or (lambda *_: None), len(photos))
+        run = _Run(progress or (lambda *_: None), len(photos), len(plan.items))
         run.failures += plan.failures
-        added = sum(not item.known for item in plan.items)
         for chunk in _chunks(plan.items):
             self._embed(chunk, run)
             projection = self._open_collection(chunk, fields, run)
@@ -219,9 +222,12 @@ class Indexer:
                 self._store.optimize()
         for gone in _slices(plan.gone, 500):
             self._store.delete(where=OneOf("item_id", tuple(gone)))
+        with run.times.stage("learn"):
+            self._learn(run)
+        worked = [item.known for item in plan.items if run.did(item)]
         return IndexReport(
-            added=added,
-            changed=len(plan.items) - added,
+            added=worked.count(False),
+            changed=worked.count(True),
             unchanged=plan.unchanged,
             removed=len(plan.gone),
             embedded=run.embedded,
@@ -281,12 +287,7 @@ class Indexer:
                 run.bad.add(ref.sha256)
         with run.times.stage("embed"):
             encoded = iter(self._encoder.embed([p for _, parts in good for p in parts]))
-        entries = {
-            ref.sha256: [
-                Entry(one.vectors, payload_of(one)) for one in (next(encoded) for _ in parts)
-            ]
-            for ref, parts in good
-        }
+        entries = {ref.sha256: [_entry(next(encoded)) for _ in parts] for ref, parts in good}
         with run.times.stage("cache"):
             self._cache.put(entries, self._cache_key)
         run.embedded += len(good)
@@ -306,9 +307,12 @@ class Indexer:
             data = self._store.read_blob(PROJECTION_BLOB)
             if data is not None:
                 return Projection.from_bytes(data)
-            if schema.vectors[CUTOUT] == self._encoder.embedder.dim or self._store.count() > 0:
+            if self._store.count() > 0:
                 return None
+            # empty: a run may have died between making the collection and keeping its projection
         projection = self._fitted(chunk, run) if self._options.whiten else None
+        if schema is not None and projection and projection.dim != schema.vectors[CUTOUT]:
+            return None  # made cold, with raw vectors
         if schema is None:
             dim = projection.dim if projection else self._encoder.embedder.dim
             vectors = {CUTOUT: dim, CONTEXT: dim}
@@ -357,8 +361,8 @@ class Indexer:
                     self._store.upsert(points)
                 for plan in batch:
                     if plan.known:
-                        self._update(plan)
-            run.advance("store", 0)
+                        self._update(plan, run)
+            run.wrote(len(batch))
 
     def _points(
         self,
@@ -371,7 +375,9 @@ class Indexer:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         points = []
         for entry in entries:
-            vectors: dict[str, Vector] = dict(entry.vectors)
+            vectors: dict[str, Vector] = {
+                space: vector for space, vector in entry.vectors.items() if space != PROFILE
+            }
             if projection is not None:
                 for space in (CUTOUT, CONTEXT):
                     vectors[space] = projection.apply(vectors[space][None])[0]
@@ -390,10 +396,11 @@ class Indexer:
             )
         return points
 
-    def _update(self, plan: ItemPlan) -> None:
+    def _update(self, plan: ItemPlan, run: _Run) -> None:
         """What changes on stored points without embedding; after the new points are durable."""
         of_item = Equals("item_id", plan.item.id)
-        if plan.stale:
+        # a photo that became unreadable must not delete what is stored of the item
+        if plan.stale and not any(ref.sha256 in run.bad for ref in plan.write):
             self._store.delete(where=AllOf((of_item, OneOf("photo_sha256", plan.stale))))
         for ref in plan.moved:
             photo = {"photo": ref.path, "photo_index": ref.index}
@@ -408,14 +415,55 @@ class Indexer:
             payload = {**gone, **item_payload(plan.item, plan.item_hash)}
             self._store.set_payload(payload, where=of_item)
 
+    # after the steps: what the catalogue is of
+
+    def _learn(self, run: _Run) -> None:
+        """Learn the familiarity of the collection, unless it is up to date."""
+        embedder = self._encoder.embedder
+        if self._store.schema is None or not isinstance(embedder, Profiler):
+            return
+        keys = sorted({str(r.payload["photo_sha256"]) for r in self._scroll()})
+        digest = hashlib.sha256("".join(keys).encode()).hexdigest()
+        data = self._store.read_blob(FAMILIARITY_BLOB)
+        if data is not None and Familiarity.from_bytes(data).photos == digest:
+            return
+        sample = keys[:: -(-len(keys) // CHUNK)] if keys else []
+        rows: list[NDArray[np.float32]] = []
+        for part in _slices(sample, 1000):
+            found = self._cache.get(part, self._cache_key)
+            rows += [
+                e.vectors[PROFILE]
+                for key in part
+                for e in found.get(key, ())[:1]
+                if PROFILE in e.vectors
+            ]
+        learned = fit_familiarity(np.stack(rows), digest) if rows else None
+        if learned is not None:
+            self._store.write_blob(FAMILIARITY_BLOB, learned.to_bytes())
+        elif data is None and embedder.profile_dim:
+            run.notes.append(
+                f"cold start: {len(rows)} photos are too few to tell what the catalogue is of; "
+                f"nothing is refused as unlike it"
+            )
+
+
+def _entry(encoded: EncodedRegion) -> Entry:
+    vectors = dict(encoded.vectors)
+    if encoded.profile is not None:
+        # half precision is enough for means over many photos
+        vectors[PROFILE] = encoded.profile.astype(np.float16)
+    return Entry(vectors, payload_of(encoded))
+
 
 class _Run:
     """What one run has counted so far."""
 
-    def __init__(self, progress: Progress, total: int) -> None:
+    def __init__(self, progress: Progress, total: int, items: int) -> None:
         self._progress = progress
         self.total = total
         self.done = 0
+        self._items = items
+        self._written = 0
         self.embedded = 0
         self.bad: set[str] = set()
         self.failures: list[Failure] = []
@@ -426,13 +474,22 @@ class _Run:
         self.done += photos
         self._progress(stage, self.done, self.total)
 
+    def wrote(self, items: int) -> None:
+        self._written += items
+        self._progress("store", self._written, self._items)
+
+    def did(self, plan: ItemPlan) -> bool:
+        """Whether anything came of an item: not when all that it asked for could not be read."""
+        good = any(ref.sha256 not in self.bad for ref in plan.write)
+        return bool(good or plan.patch or plan.moved or not plan.write)
+
 
 def _slices(values: Sequence[T], size: int) -> list[Sequence[T]]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def _chunks(items: Sequence[ItemPlan]) -> Iterator[Sequence[ItemPlan]]:
-    """Items in runs of about CHUNK photos; an empty plan still opens the collection once."""
+    """Items in runs of about CHUNK photos."""
     start, photos = 0, 0
     for i, plan in enumerate(items):
         photos += len(plan.write)

@@ -68,8 +68,10 @@ class LookBuilder:
             matches.append(self._match(i, regions, score))
         return tuple(match for match in matches if match is not None)
 
-    def regions(self, encoded: Sequence[EncodedRegion]) -> tuple[RegionMatches, ...]:
-        """Each region's own list."""
+    def regions(
+        self, encoded: Sequence[EncodedRegion], strange: Sequence[bool]
+    ) -> tuple[RegionMatches, ...]:
+        """Each region's own list; ``strange`` regions look like nothing in the catalogue."""
         return tuple(
             RegionMatches(
                 region=one.region,
@@ -81,10 +83,16 @@ class LookBuilder:
                 colours=one.description.colours,
                 cutout_method=one.cutout.method,
                 cutout_reason=one.cutout.reason,
-                notes=() if self._lists[row] else ("no good match",),
+                notes=self._notes(row, stranger=strange[row]),
             )
             for row, one in enumerate(encoded)
         )
+
+    def _notes(self, row: int, *, stranger: bool) -> tuple[str, ...]:
+        if stranger:
+            return ("no good match: it looks like nothing in the catalogue",)
+        answered = (~np.isnan(self._ranking.scores[row])).any()
+        return () if answered else ("no good match",)
 
     def _regions_of(self, item: int) -> list[int]:
         """Rows that speak for an item, the ones that earned its score first."""
@@ -146,11 +154,12 @@ def _points(
     ranking: Ranking, answers: Sequence[Answer], shown: set[int]
 ) -> dict[tuple[int, int], str]:
     """The best point of each shown item for each region; the first space asked decides."""
-    index = {ranking.candidates.items[i]: i for i in shown}
+    candidates = ranking.candidates
+    wanted = np.zeros(len(candidates.items), np.bool_)
+    wanted[list(shown)] = True
     points: dict[tuple[int, int], str] = {}
-    for answer in answers:
-        for hit in answer.hits:
-            i = index.get(hit.payload["item_id"])
-            if i is not None:
-                points.setdefault((answer.region, i), hit.id)
+    for answer, column in zip(answers, candidates.columns, strict=True):
+        for position in np.flatnonzero(wanted[column]).tolist():
+            key = (answer.region, int(column[position]))
+            points.setdefault(key, answer.hits[position].id)
     return points

@@ -33,11 +33,13 @@ class StoredItem:
 
     Attributes:
         hashes: attribute hashes found on its points; more than one after an interrupted update.
-        photos: path by sha256, of photos all of whose regions are there.
+        photos: path and place by sha256, of photos all of whose regions are there.
+        partial: sha256 of photos some of whose regions are gone.
     """
 
     hashes: frozenset[str]
-    photos: Mapping[str, str]
+    photos: Mapping[str, tuple[str, int]]
+    partial: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class ItemPlan:
 
     Attributes:
         write: photos to embed (or take from the cache) and store.
-        moved: photos whose content is stored under another path.
+        moved: photos whose content is stored under another path, or at another place.
         stale: sha256 of stored photos that the item no longer has.
         patch: its attributes changed.
         known: something of it is stored already.
@@ -77,25 +79,32 @@ class IndexPlan:
 
 
 def stored_items(records: Iterable[Record]) -> dict[str, StoredItem]:
-    """Group a scroll over (item_id, item_hash, photo, photo_sha256, region_count) by item."""
+    """Group a scroll over what is stored by item.
+
+    Args:
+        records: with item_id, item_hash, photo, photo_sha256, photo_index and region_count.
+    """
     hashes: dict[str, set[str]] = {}
     counts: dict[str, dict[str, int]] = {}
-    wanted: dict[tuple[str, str], tuple[int, str]] = {}
+    wanted: dict[tuple[str, str], int] = {}
+    places: dict[tuple[str, str], tuple[str, int]] = {}
     for record in records:
         payload = record.payload
         item, sha256 = str(payload["item_id"]), str(payload["photo_sha256"])
         hashes.setdefault(item, set()).add(str(payload.get("item_hash")))
         per_photo = counts.setdefault(item, {})
         per_photo[sha256] = per_photo.get(sha256, 0) + 1
-        wanted[item, sha256] = (int(payload.get("region_count", 1)), str(payload.get("photo")))
+        wanted[item, sha256] = int(payload.get("region_count", 1))
+        places[item, sha256] = str(payload.get("photo")), int(payload.get("photo_index", 0))
     return {
         item: StoredItem(
             frozenset(hashes[item]),
             {
-                sha256: wanted[item, sha256][1]
+                sha256: places[item, sha256]
                 for sha256, count in per_photo.items()
-                if count >= wanted[item, sha256][0]
+                if count >= wanted[item, sha256]
             },
+            frozenset(s for s, count in per_photo.items() if count < wanted[item, s]),
         )
         for item, per_photo in counts.items()
     }
@@ -152,13 +161,16 @@ def _plan_item(
     if stored is None:
         return ItemPlan(item, wanted_hash, tuple(refs.values())), failures
     # an unreadable photo must not delete what is stored of the item
-    stale = () if failures else tuple(sorted(set(stored.photos) - set(refs)))
+    there = set(stored.photos) | stored.partial
+    stale = () if failures else tuple(sorted(there - set(refs)))
     return ItemPlan(
         item,
         wanted_hash,
         write=tuple(ref for sha256, ref in refs.items() if sha256 not in stored.photos),
         moved=tuple(
-            ref for sha256, ref in refs.items() if stored.photos.get(sha256, ref.path) != ref.path
+            ref
+            for sha256, ref in refs.items()
+            if stored.photos.get(sha256, (ref.path, ref.index)) != (ref.path, ref.index)
         ),
         stale=stale,
         patch=stored.hashes != {wanted_hash},

@@ -16,6 +16,9 @@ NAMESPACE = uuid.UUID("6f1d3a52-5a0e-5c36-9d0b-2f9a5cf7c1de")
 CUTOUT, CONTEXT, COLOUR = "cutout", "context", "colour"
 """The named vector spaces."""
 
+PROFILE = "profile"
+"""Class probabilities in the embedding cache; not stored as a vector."""
+
 FIELDS: Mapping[str, FieldType] = {
     "item_id": "keyword",
     "photo_sha256": "keyword",
@@ -28,6 +31,9 @@ FIELDS: Mapping[str, FieldType] = {
 
 PROJECTION_BLOB = "projection.npz"
 """The fitted projection, kept with the collection."""
+
+FAMILIARITY_BLOB = "familiarity.npz"
+"""What the catalogue is of, kept with the collection."""
 
 MUST_MATCH = ("schema", "embedder", "background")
 """Metadata that a search and its collection must agree on; an index run must agree on all."""

@@ -97,6 +97,25 @@ class Embedder(Model, Protocol):
         ...
 
 
+@runtime_checkable
+class Profiler(Protocol):
+    """An embedder that also has a class head: it says what a picture is of."""
+
+    @property
+    def profile_dim(self) -> int:
+        """Number of classes; 0 where this model has no class head."""
+        ...
+
+    def embed_and_profile(
+        self, images: Sequence[Image]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Vectors of shape (n, dim) and class profiles of shape (n, profile_dim), in one pass.
+
+        Rows of profiles are probabilities and sum to 1.
+        """
+        ...
+
+
 class Describer(Protocol):
     """Puts a cutout into words and numbers."""
 

@@ -74,6 +74,12 @@ class SearchOptions:
         diversity: 0 to 1, of the fused list; 0 for none.
         diversity_field: compare items by this field instead of by vector.
         score_min: similarity below which a match is dropped, -1 to 1.
+        familiarity_min: regions less at home in the catalogue than this are answered with "no
+            good match": 0.01 refuses what is stranger than 99 % of the catalogue's own photos;
+            0 refuses nothing.
+        agreement: weight of the vote of each region's best items on what category it shows; 0
+            for none.
+        agreement_field: the field that is voted on.
         collapse: items with the same value of this field are one match that lists the others.
         facets: fields to count over the candidates.
         sort: order the fused list by this field; a leading ``-`` for falling order.
@@ -91,9 +97,20 @@ class SearchOptions:
     diversity: float = 0.0
     diversity_field: str | None = None
     score_min: float | None = None
+    familiarity_min: float = 0.01
+    agreement: float = 0.0
+    agreement_field: str = "category"
     collapse: str | None = None
     facets: tuple[str, ...] = field(default=())
     sort: str | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Payload fields that the ranking needs of every hit."""
+        sort = self.sort.removeprefix("-") if self.sort else None
+        voted = self.agreement_field if self.agreement > 0 else None
+        wanted = (*self.facets, self.collapse, self.diversity_field, sort, voted)
+        return tuple(dict.fromkeys(field for field in wanted if field is not None))
 
     def check(self) -> None:
         """Refuse values out of range.
@@ -108,6 +125,8 @@ class SearchOptions:
             "expansion": (self.expansion, 0, 50),
             "expansion_floor": (self.expansion_floor, -1, 1),
             "diversity": (self.diversity, 0, 1),
+            "agreement": (self.agreement, 0, 1),
+            "familiarity_min": (self.familiarity_min, 0, 1),
             "score_min": (0 if self.score_min is None else self.score_min, -1, 1),
         }
         for name, (value, low, high) in ranges.items():

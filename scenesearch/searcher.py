@@ -7,6 +7,8 @@ everything after that is pure numpy on matrices of (regions, items).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,7 @@ from scenesearch.look_builder import LookBuilder
 from scenesearch.points import (
     CONTEXT,
     CUTOUT,
+    FAMILIARITY_BLOB,
     MUST_MATCH,
     PROJECTION_BLOB,
     SCHEMA_VERSION,
@@ -37,6 +40,7 @@ from scenesearch.query import Query, SearchOptions
 from scenesearch.query_vectors import QueryVectors, SpaceVectors, combine
 from scenesearch.rank.candidates import Answer
 from scenesearch.rank.expand import expand
+from scenesearch.rank.familiarity import Familiarity
 from scenesearch.rank.pipeline import count_facets, rank
 from scenesearch.rank.presets import preset_weights
 from scenesearch.timing import StageTimes
@@ -65,9 +69,9 @@ class Searcher:
         self._encoder = encoder
         self._detector = detector
         self._rules = rules or RegionRules()
-        self._opened: tuple[CollectionSchema, QueryVectors] | None = None
+        self._opened: _Opened | None = None
 
-    def _open(self) -> tuple[CollectionSchema, QueryVectors]:
+    def _open(self) -> _Opened:
         if self._opened is None:
             schema = self._store.schema
             if schema is None:
@@ -84,37 +88,47 @@ class Searcher:
             check_models(schema.metadata, wanted, MUST_MATCH)
             data = self._store.read_blob(PROJECTION_BLOB)
             projection = Projection.from_bytes(data) if data is not None else None
-            self._opened = schema, QueryVectors(self._store, self._encoder, projection)
+            data = self._store.read_blob(FAMILIARITY_BLOB)
+            self._opened = _Opened(
+                schema,
+                QueryVectors(self._store, self._encoder, projection),
+                Familiarity.from_bytes(data) if data is not None else None,
+            )
         return self._opened
 
-    def regions(self, query: Query, times: StageTimes | None = None) -> list[Region]:
+    def regions(
+        self,
+        query: Query,
+        times: StageTimes | None = None,
+        rules: RegionRules | None = None,
+    ) -> list[Region]:
         """Which parts of the query's photo would be searched; touches no store."""
         times = times or StageTimes()
+        rules = rules or self._rules
         scene = query.scene
         if scene is None:
             return []
         if query.boxes:
             return given_regions(query.boxes, scene.size)
         with times.stage("detect"):
-            found = self._objects(scene)
+            found = self._objects(scene, rules)
         if query.point is not None:
             return [region_at(query.point, found, scene.size)]
-        rules = self._rules
         if rules.tiles == "on" or (rules.tiles == "fallback" and not found):
             found = found + tile_regions(scene.size)
         if rules.whole == "on" or (rules.whole == "fallback" and not found) or not found:
             found = [*found, whole_region(scene.size)]
         return found
 
-    def _objects(self, scene: Scene) -> list[Region]:
-        if self._detector is None:
+    def _objects(self, scene: Scene, rules: RegionRules) -> list[Region]:
+        if self._detector is None or not rules.limit:
             return []
         return object_regions(
             self._detector.detect([scene])[0],
             scene.size,
-            limit=self._rules.limit,
-            min_area=self._rules.min_area,
-            overlap=self._rules.overlap,
+            limit=rules.limit,
+            min_area=rules.min_area,
+            overlap=rules.overlap,
         )
 
     def look(self, query: Query, options: SearchOptions | None = None) -> Look:
@@ -126,32 +140,72 @@ class Searcher:
         """
         options = options or SearchOptions()
         query.check()
-        options.check()
-        schema, vectors = self._open()
-        weights = self._weights(options, schema)
+        # before the models are asked, not after
+        self._weights(options)
+        return self.answer(self.prepare(query), options)
+
+    def prepare(self, query: Query, regions: Mapping[str, Any] | None = None) -> PreparedQuery:
+        """Everything the models have to do; the same query can then be answered many times.
+
+        Args:
+            query: the question.
+            regions: other values of the region rules, for this query.
+
+        Raises:
+            QueryError: the query makes no sense.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        query.check()
+        vectors = self._open().vectors
         times = StageTimes()
         encoded: list[EncodedRegion] = []
+        if query.scene is not None or query.products:
+            with times.stage("load models"):
+                self._encoder.embedder.load()
+                if query.scene is not None and self._detector is not None:
+                    self._detector.load()
         if query.scene is not None:
-            regions = self.regions(query, times)
-            encoded = self._encoder.encode_regions(query.scene, regions, times)
+            rules = replace(self._rules, **regions) if regions else self._rules
+            found = self.regions(query, times, rules)
+            encoded = self._encoder.encode_regions(query.scene, found, times)
         modifiers = vectors.modifiers(query, times)
+        return PreparedQuery(query, tuple(encoded), tuple(modifiers), times.seconds)
+
+    def answer(self, prepared: PreparedQuery, options: SearchOptions | None = None) -> Look:
+        """Ask the engine and rank; no model is needed.
+
+        Raises:
+            QueryError: an option makes no sense.
+        """
+        options = options or SearchOptions()
+        weights = self._weights(options)
+        opened = self._open()
+        query, encoded = prepared.query, prepared.encoded
         spaces = tuple(weights)
+        strange: list[bool] = []
         if query.scene is None:
-            asked = [combine(modifiers, spaces)]
+            asked = [combine(prepared.modifiers, spaces)]
         else:
+            strange = opened.strangers(encoded, options.familiarity_min)
             asked = [
-                combine([(vectors.of_region(one), 1.0), *modifiers], spaces) for one in encoded
+                {}
+                if stranger
+                else combine([(opened.vectors.of_region(one), 1.0), *prepared.modifiers], spaces)
+                for one, stranger in zip(encoded, strange, strict=True)
             ]
-        if not any(asked):
+        if not any(asked) and not any(strange):
             raise QueryError(
                 f"Nothing of the query lies in the spaces {', '.join(spaces)}; "
                 f"use another preset, or add a photo",
                 code="empty_query",
             )
         where = _without(options.where, [item for item, _ in query.items])
-        return self._answer(query, encoded, asked, weights, options, where, times)
+        times = StageTimes(prepared.seconds)
+        return self._answer(prepared, asked, strange, weights, options, where, times)
 
-    def _weights(self, options: SearchOptions, schema: CollectionSchema) -> Mapping[str, float]:
+    def _weights(self, options: SearchOptions) -> Mapping[str, float]:
+        options.check()
+        schema = self._open().schema
         weights = options.weights or preset_weights(options.preset)
         unknown = [space for space in weights if space not in schema.vectors]
         if options.weights is not None and unknown:
@@ -166,10 +220,8 @@ class Searcher:
                 f"{', '.join(schema.vectors)}",
                 code="bad_preset",
             )
-        wanted = (*options.facets, options.collapse, options.diversity_field)
-        sort = options.sort.removeprefix("-") if options.sort else None
-        for field in (*wanted, sort):
-            if field is not None and field not in schema.fields:
+        for field in options.fields:
+            if field not in schema.fields:
                 raise QueryError(
                     f"Unknown field {field!r}; the collection has "
                     f"{', '.join(sorted(schema.fields))}",
@@ -180,22 +232,24 @@ class Searcher:
 
     def _answer(
         self,
-        query: Query,
-        encoded: Sequence[EncodedRegion],
+        prepared: PreparedQuery,
         asked: Sequence[SpaceVectors],
+        strange: Sequence[bool],
         weights: Mapping[str, float],
         options: SearchOptions,
         where: Condition | None,
         times: StageTimes,
     ) -> Look:
+        if options.expansion:
+            with times.stage("engine"):
+                few = replace(options, candidates=options.expansion)
+                nearest = self.ask(asked, weights, few, where)
+            with times.stage("expand"):
+                asked = self._expanded(asked, nearest, options)
         with times.stage("engine"):
             answers = self.ask(asked, weights, options, where)
-        if options.expansion:
-            with times.stage("expand"):
-                asked = self._expanded(asked, answers, options)
-            with times.stage("engine"):
-                answers = self.ask(asked, weights, options, where)
         with times.stage("rank"):
+            scene, encoded = prepared.query.scene, prepared.encoded
             region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
             ranking = rank(
                 answers,
@@ -206,14 +260,14 @@ class Searcher:
             )
             facets = count_facets(ranking.candidates, ranking.scores, options.facets)
             builder = LookBuilder(
-                ranking, answers, photo_regions=query.scene is not None, options=options
+                ranking, answers, photo_regions=scene is not None, options=options
             )
         with times.stage("fetch"):
             builder.fetch(self._store)
         with times.stage("rank"):
             matches = builder.fused()
-            regions = builder.regions(encoded)
-        return Look(query.scene, regions, matches, facets, times.milliseconds())
+            regions = builder.regions(encoded, strange)
+        return Look(scene, regions, matches, facets, times.milliseconds())
 
     def ask(
         self,
@@ -223,9 +277,7 @@ class Searcher:
         where: Condition | None,
     ) -> list[Answer]:
         """One engine batch: a request for each region and space."""
-        sort = options.sort.removeprefix("-") if options.sort else None
-        extra = (*options.facets, options.collapse, options.diversity_field, sort)
-        fields = tuple(dict.fromkeys(["item_id", *(f for f in extra if f is not None)]))
+        fields = ("item_id", *options.fields)
         keys = [(r, s) for r, vectors in enumerate(asked) for s in weights if s in vectors]
         hits = self._store.query(
             [VectorQuery(s, asked[r][s], options.candidates, where, fields) for r, s in keys]
@@ -266,6 +318,39 @@ class Searcher:
         rows = np.stack([vectors.get(points[item], nothing) for item in items])
         result: NDArray[np.float32] = rows @ rows.T
         return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedQuery:
+    """A query after the models: what :meth:`Searcher.answer` needs.
+
+    Attributes:
+        encoded: the regions of its photo.
+        modifiers: vectors by space of every other part, with weights.
+        seconds: time of the models, by stage.
+    """
+
+    query: Query
+    encoded: tuple[EncodedRegion, ...]
+    modifiers: tuple[tuple[SpaceVectors, float], ...]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What is read once from a collection."""
+
+    schema: CollectionSchema
+    vectors: QueryVectors
+    familiarity: Familiarity | None
+
+    def strangers(self, encoded: Sequence[EncodedRegion], least: float) -> list[bool]:
+        """Which regions look like nothing the catalogue has."""
+        profiles = [one.profile for one in encoded if one.profile is not None]
+        if self.familiarity is None or not profiles or least <= 0:
+            return [False] * len(encoded)
+        levels = self.familiarity.levels(np.stack(profiles))
+        return [bool(level < least) for level in levels]
 
 
 def _without(where: Condition | None, items: Sequence[str]) -> Condition | None:

@@ -18,8 +18,8 @@ import yaml
 from scenesearch.errors import ConfigError, ModelLoadError, ModelNotFoundError
 from scenesearch.resources import resource_dir
 
-PROGRAM_SUFFIXES = frozenset({".pt", ".pth", ".bin", ".pkl", ".ckpt"})
-"""Formats that can carry code, so only known hashes are loaded."""
+DATA_SUFFIXES = frozenset({".onnx", ".safetensors"})
+"""Formats that cannot carry code; of any other, only known hashes are loaded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class ModelRecord:
         sha256: hashes of the files that are trusted; empty when any is.
         package: pip package that carries the file, and ``extra`` the extra that installs it.
         dims: length of an embedder's vectors, by layer (``head``, ``blocks``).
+        classes: of an embedder's class head.
     """
 
     name: str
@@ -42,6 +43,7 @@ class ModelRecord:
     megabytes: int = 0
     input_size: int = 0
     dims: Mapping[str, int] = field(default_factory=dict)
+    classes: int = 0
     package: str = ""
     package_file: str = ""
     extra: str = ""
@@ -136,11 +138,11 @@ class WeightFinder:
             path = located
         digest = sha256_of(path)
         known = self.trusted | set(record.sha256 if record else ())
-        if path.suffix.lower() in PROGRAM_SUFFIXES and digest not in known:
+        if path.suffix.lower() not in DATA_SUFFIXES and digest not in known:
             raise ModelLoadError(
-                f"{path}: a {path.suffix} file can carry code, and its sha256 {digest} is not one "
-                f"scenesearch knows; check where it came from, then add the hash to "
-                f"trusted_sha256 in the config, or use .onnx or .safetensors",
+                f"{path}: a {path.suffix or 'suffixless'} file can carry code, and its sha256 "
+                f"{digest} is not one scenesearch knows; check where it came from, then add the "
+                f"hash to trusted_sha256 in the config, or use .onnx or .safetensors",
                 code="untrusted_weights",
             )
         return Weights(path, digest, record)

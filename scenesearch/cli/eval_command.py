@@ -1,14 +1,23 @@
-"""``scenesearch eval``."""
+"""``scenesearch eval``: figures, ablations and comparisons against ground truth."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
+
+if TYPE_CHECKING:
+    from scenesearch.api import SceneSearch
+    from scenesearch.evaluate import Difference, Evaluation, Ranked, Truth
+    from scenesearch.look import Look
+
+COMPARED = ("hit@10", "ndcg@10", "map@200", "ils@10", "refused")
+"""Metrics of a comparison."""
 
 
 @app.command("eval")
@@ -20,48 +29,169 @@ def evaluate(
     image_root: Annotated[
         Path | None, typer.Option(help="Where image paths start; the file's folder.")
     ] = None,
-    preset: options.Preset = None,
-    expansion: options.Expansion = None,
-    diversity: options.Diversity = None,
     where: options.Where = None,
-    fusion: Annotated[
-        str | None, typer.Option(help="best_rank, share, reciprocal_rank or best_score.")
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A search option, NAME=VALUE: --set diversity=0.05."),
     ] = None,
+    ablate: Annotated[
+        bool, typer.Option("--ablate", help="Try each ranking step changed, with intervals.")
+    ] = False,
+    compare: Annotated[
+        str | None, typer.Option(help="Compare with this configuration, photo by photo.")
+    ] = None,
+    compare_store: Annotated[
+        str | None, typer.Option(help="Store of --compare; the same by default.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the result: .png or .svg.")] = None,
     rows: Annotated[bool, typer.Option("--rows", help="Figures of each photo too.")] = False,
     as_json: options.Json = False,
 ) -> int:
     """Measure how well photos find the products in them, against ground truth."""
-    from scenesearch.evaluate import DEPTH, Ranked, read_truths
-    from scenesearch.evaluate import evaluate as run
+    from scenesearch.evaluate import read_truths
 
     truths = read_truths(truth, image_root=image_root)
-    with options.open_shop(store, collection, config) as shop, output.progress() as progress:
-        done = 0
-
-        def each() -> None:
-            nonlocal done
-            done += 1
-            progress("eval", done, len(truths))
-
-        wanted = options.given(
-            preset=preset, expansion=expansion, diversity=diversity, fusion=fusion
-        )
-
-        def search(image: Path) -> Ranked:
-            answer = shop.shop_the_look(image, where=where, limit=DEPTH, per_region=0, **wanted)
-            return Ranked(tuple(match.item_id for match in answer.matches), answer.timings_ms)
-
+    wanted = options.assignments(option or ())
+    with options.open_shop(store, collection, config) as shop:
         shop.load()
-        result = run(truths, search, each=each)
-    if as_json:
+        if ablate:
+            found = _ablate(shop, truths, where, wanted)
+            base = next(iter(found.values()))
+            _report_variants(base, found, plot, as_json=as_json)
+            return 3 if base.failures else 0
+        result = _evaluate(shop, truths, where, wanted)
+    if compare:
+        # the first store is closed by now: one process may hold an embedded store once
+        with options.open_shop(compare_store or store, collection, compare) as other:
+            other.load()
+            base = _evaluate(other, truths, where, wanted)
+        _report_variants(base, {compare: base, config or "this": result}, plot, as_json=as_json)
+    elif as_json:
         output.data(result.to_dict(rows=rows))
     else:
-        for name, value in result.metrics.items():
-            low, high = result.intervals[name]
-            output.line(f"{name:<10} {value:.3f}  [{low:.3f}, {high:.3f}]")
-        stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in result.latency_ms.items())
-        output.line(f"p50 {result.total_ms['p50']:.0f} ms, p95 {result.total_ms['p95']:.0f} ms")
-        output.line(f"mean by stage, ms: {stages}")
+        _print(result)
     for image, why in result.failures:
         output.note(f"{image}: {why}")
     return 3 if result.failures else 0
+
+
+def _ranked(shop: SceneSearch, look: Look) -> Ranked:
+    from scenesearch.evaluate import Ranked
+
+    top = [match.evidence[0].point_id for match in look.matches[:10]]
+    figures = {"ils@10": shop.likeness(top)} if len(top) > 1 else {}
+    return Ranked(tuple(match.item_id for match in look.matches), look.timings_ms, figures)
+
+
+def _evaluate(
+    shop: SceneSearch, truths: list[Truth], where: str | None, wanted: Mapping[str, Any]
+) -> Evaluation:
+    from scenesearch.evaluate import DEPTH
+    from scenesearch.evaluate import evaluate as run
+
+    with output.progress() as progress:
+
+        def search(truth: Truth) -> Ranked:
+            look = shop.shop_the_look(
+                truth.image,
+                boxes=truth.boxes,
+                where=where,
+                **{"limit": DEPTH, "per_region": 0, **wanted},
+            )
+            return _ranked(shop, look)
+
+        return run(truths, search, each=output.counter(progress, "eval", len(truths)))
+
+
+def _ablate(
+    shop: SceneSearch, truths: list[Truth], where: str | None, wanted: Mapping[str, Any]
+) -> dict[str, Evaluation]:
+    from scenesearch.ablation import ablate
+    from scenesearch.evaluate import DEPTH
+
+    with output.progress() as progress:
+        return ablate(
+            truths,
+            lambda truth, regions: shop.prepare(truth.image, boxes=truth.boxes, regions=regions),
+            lambda prepared, changed: _ranked(
+                shop,
+                shop.answer(
+                    prepared,
+                    where=where,
+                    **{"limit": DEPTH, "per_region": 0, **wanted, **changed},
+                ),
+            ),
+            each=output.counter(progress, "eval", len(truths)),
+        )
+
+
+def _print(result: Evaluation) -> None:
+    for name, value in result.metrics.items():
+        low, high = result.intervals[name]
+        output.line(f"{name:<10} {value:.3f}  [{low:.3f}, {high:.3f}]")
+    stages = ", ".join(f"{stage} {ms:.1f}" for stage, ms in result.latency_ms.items())
+    output.line(f"p50 {result.total_ms['p50']:.0f} ms, p95 {result.total_ms['p95']:.0f} ms")
+    output.line(f"mean by stage, ms: {stages}")
+    for group, means in result.groups.items():
+        shown = {name: means[name] for name in COMPARED if name in means}
+        output.line(
+            f"  {group:<24} " + "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
+        )
+
+
+def _report_variants(
+    base: Evaluation, found: Mapping[str, Evaluation], plot: Path | None, *, as_json: bool
+) -> None:
+    from scenesearch.evaluate import compare
+
+    changes = {name: compare(base, one, COMPARED) for name, one in found.items()}
+    if plot is not None:
+        from scenesearch.render.ablation_figure import draw_changes
+
+        draw_changes(changes, plot)
+        output.note(f"saved {plot}")
+    if as_json:
+        output.data(
+            {
+                name: {
+                    **one.to_dict(),
+                    "against_first": {
+                        d.metric: {
+                            "old": round(d.old, 4),
+                            "new": round(d.new, 4),
+                            "gain": round(d.gain, 4),
+                            "interval": [round(side, 4) for side in d.interval],
+                        }
+                        for d in changes[name]
+                    },
+                }
+                for name, one in found.items()
+            }
+        )
+        return
+    for text in markdown(changes):
+        output.line(text)
+    for name, one in found.items():
+        if one.failures and not one.rows:
+            output.note(f"{name}: {one.failures[0][1]}")
+
+
+def markdown(changes: Mapping[str, list[Difference]]) -> list[str]:
+    """The comparison as a Markdown table; a change whose interval leaves 0 out is bold."""
+    names = list(dict.fromkeys(d.metric for row in changes.values() for d in row))
+    lines = ["| variant | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for index, (name, row) in enumerate(changes.items()):
+        if not row:
+            continue
+        cells = []
+        for metric in names:
+            d = next((d for d in row if d.metric == metric), None)
+            if d is None:
+                cells.append("")
+            elif index == 0:
+                cells.append(f"{d.new:.3f}")
+            else:
+                gain = f"{d.gain:+.3f} [{d.interval[0]:+.3f}, {d.interval[1]:+.3f}]"
+                cells.append(f"{d.new:.3f} ({f'**{gain}**' if d.certain else gain})")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines

@@ -66,12 +66,12 @@ def index(
 def summarise(outcome: IndexOutcome, seconds: float) -> dict[str, Any]:
     """An index run as JSON values."""
     plan, report = outcome.plan, outcome.report
-    added = sum(not item.known for item in plan.items)
+    added = report.added if report else sum(not item.known for item in plan.items)
     failures = report.failures if report else plan.failures
     return {
         "dry_run": report is None,
         "added": added,
-        "changed": len(plan.items) - added,
+        "changed": report.changed if report else len(plan.items) - added,
         "unchanged": plan.unchanged,
         "removed": len(plan.gone),
         "photos_to_embed": sum(len(item.write) for item in plan.items),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from scenesearch.errors import QueryError
 
 if TYPE_CHECKING:
     from scenesearch.api import SceneSearch
@@ -73,3 +76,23 @@ def given(**options: Any) -> dict[str, Any]:
         for name, value in options.items()
         if value is not None and value != []
     }
+
+
+def assignments(texts: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` options: values are YAML scalars, so numbers are numbers.
+
+    Raises:
+        QueryError: a text is not of that form.
+    """
+    import yaml
+
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, found, value = text.partition("=")
+        try:
+            values[name.strip()] = yaml.safe_load(value) if found else None
+        except yaml.YAMLError:
+            found = ""
+        if not found:
+            raise QueryError(f"--set {text!r}: expected NAME=VALUE", code="unknown_option")
+    return values

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -87,3 +87,15 @@ def _lines(every_s: float = 5.0) -> Progress:
             note(f"{TITLES.get(stage, stage)}: {done} of {total}")
 
     return report
+
+
+def counter(progress: Progress, stage: str, total: int) -> Callable[[], None]:
+    """A callback that reports one more thing done each time it is called."""
+    done = 0
+
+    def each() -> None:
+        nonlocal done
+        done += 1
+        progress(stage, done, total)
+
+    return each

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as PILImage
 
 from scenesearch.errors import ModelLoadError
+from scenesearch.load_errors import one_line, onnx_errors
 from scenesearch.types import Image
 from scenesearch.weights import Weights
 
@@ -27,6 +29,8 @@ class RembgRemover:
         self._weights = weights
         self._threads = threads
         self._session: Any = None
+        # catalogue photos are prepared in threads, and one session serves them all
+        self._lock = threading.Lock()
 
     @property
     def fingerprint(self) -> str:
@@ -42,25 +46,32 @@ class RembgRemover:
         self._session = None
 
     def _ready(self) -> Any:
-        if self._session is None:
-            import onnxruntime as ort
-            from rembg.sessions import sessions_class
+        with self._lock:
+            if self._session is None:
+                self._session = self._opened()
+            return self._session
 
-            base = next((c for c in sessions_class if c.name() == self._model), None)
-            if base is None:
-                known = ", ".join(sorted(c.name() for c in sessions_class))
-                raise ModelLoadError(f"rembg has no model {self._model!r}; it has: {known}")
-            path = str(self._weights.path)
-            # rembg would look in its own folders and download; the file is already known here
-            local = type("LocalSession", (base,), {"download_models": classmethod(lambda *_: path)})
-            options = ort.SessionOptions()
-            options.intra_op_num_threads = self._threads
-            options.log_severity_level = 3
-            try:
-                self._session = local(self._model, options, providers=["CPUExecutionProvider"])
-            except (RuntimeError, OSError, ValueError) as error:
-                raise ModelLoadError(f"{path}: rembg cannot use it: {error}") from error
-        return self._session
+    def _opened(self) -> Any:
+        import onnxruntime as ort
+        from rembg.sessions import sessions_class
+
+        base = next((c for c in sessions_class if c.name() == self._model), None)
+        if base is None:
+            known = ", ".join(sorted(c.name() for c in sessions_class))
+            raise ModelLoadError(f"rembg has no model {self._model!r}; it has: {known}")
+        path = str(self._weights.path)
+        # rembg would look in its own folders and download; the file is already known here
+        local = type("LocalSession", (base,), {"download_models": classmethod(lambda *_: path)})
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3
+        try:
+            return local(self._model, options, providers=["CPUExecutionProvider"])
+        except onnx_errors() as error:
+            raise ModelLoadError(
+                f"{path}: rembg cannot use it: {one_line(error)}; expected the .onnx of "
+                f"{self._model}"
+            ) from error
 
     def matte(self, image: Image) -> NDArray[np.uint8]:
         """Foreground alpha of shape (height, width), 0 to 255.

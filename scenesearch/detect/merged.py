@@ -18,11 +18,16 @@ class MergedDetector:
     docs/decisions.md.
 
     Args:
-        detectors: the most trusted first.
+        detectors: the most trusted first; at least one.
         overlap: intersection over union above which two boxes are one object.
+
+    Raises:
+        ValueError: no detectors.
     """
 
     def __init__(self, detectors: Sequence[Detector], *, overlap: float = 0.7) -> None:
+        if not detectors:
+            raise ValueError("MergedDetector needs at least one detector, got none")
         self._detectors = tuple(detectors)
         self._overlap = overlap
 

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,12 +18,14 @@ from PIL import Image as PILImage
 from scenesearch.detect.boxes import keep_labels
 from scenesearch.errors import ModelLoadError
 from scenesearch.geometry import pixel_box
+from scenesearch.load_errors import checkpoint_errors, one_line, onnx_errors
 from scenesearch.types import Detections, Mask, Scene
 from scenesearch.weights import Weights
 
 log = logging.getLogger(__name__)
 
 EXPORT_VERSION = 1
+_TASKS = ("detect", "segment", "pose")
 
 
 class UltralyticsDetector:
@@ -69,6 +72,9 @@ class UltralyticsDetector:
         self._include = tuple(include)
         self._exclude = tuple(exclude)
         self._model: Any = None
+        # ultralytics keeps the state of one prediction on the model, and catalogue photos are
+        # prepared in threads
+        self._lock = threading.RLock()
 
     @property
     def fingerprint(self) -> str:
@@ -89,11 +95,13 @@ class UltralyticsDetector:
 
     def load(self) -> None:
         """Read the weights, exporting them first where the runtime wants that."""
-        self._ready()
+        with self._lock:
+            self._ready()
 
     def close(self) -> None:
         """Forget the weights."""
-        self._model = None
+        with self._lock:
+            self._model = None
 
     def _ready(self) -> Any:
         if self._model is None:
@@ -102,14 +110,19 @@ class UltralyticsDetector:
             try:
                 if path.suffix == ".pt" and self._runtime == "onnx":
                     path = self._exported(yolo)
-                self._model = yolo(
-                    str(path), task=_onnx_task(path) if path.suffix == ".onnx" else None
-                )
-            except (RuntimeError, OSError, ValueError, KeyError, TypeError, ImportError) as error:
+                task = _onnx_task(path) if path.suffix == ".onnx" else None
+                model = yolo(str(path), task=task)
+            except (*checkpoint_errors(), *onnx_errors()) as error:
                 raise ModelLoadError(
-                    f"{path}: ultralytics cannot use it: {error}; expected a detection or "
-                    f"segmentation model as .pt or .onnx"
+                    f"{path}: ultralytics cannot use it: {one_line(error)}; expected a detection "
+                    f"or segmentation model as .pt or .onnx"
                 ) from error
+            if model.task not in _TASKS:
+                raise ModelLoadError(
+                    f"{path}: is a model for the task {model.task!r}, which gives no boxes; "
+                    f"expected a detection or segmentation model"
+                )
+            self._model = model
         return self._model
 
     def _exported(self, yolo: Any) -> Path:
@@ -129,15 +142,16 @@ class UltralyticsDetector:
 
     def detect(self, scenes: Sequence[Scene]) -> list[Detections]:
         """One value for each scene, sorted by falling confidence."""
-        model = self._ready()
-        found = []
-        for scene in scenes:
-            # BGR is what ultralytics takes from arrays; one scene at a time, because a batch of
-            # different shapes is padded to squares and costs more than it saves on a CPU
-            bgr = np.ascontiguousarray(scene.image[..., ::-1])
-            result = model.predict(bgr, **self._arguments)[0]
-            found.append(keep_labels(_to_detections(result, scene), self._include, self._exclude))
-        return found
+        return [self._detect_one(scene) for scene in scenes]
+
+    def _detect_one(self, scene: Scene) -> Detections:
+        # BGR is what ultralytics takes from arrays; one scene at a time, because a batch of
+        # different shapes is padded to squares and costs more than it saves on a CPU
+        bgr = np.ascontiguousarray(scene.image[..., ::-1])
+        with self._lock:
+            result = self._ready().predict(bgr, **self._arguments)[0]
+            found = _to_detections(result, scene)
+        return keep_labels(found, self._include, self._exclude)
 
 
 def _import_yolo(cache_dir: Path) -> Any:
@@ -186,7 +200,13 @@ def _mask_in_box(mask: Any, box: Any, size: tuple[int, int]) -> Mask:
     gain = min(width / size[0], height / size[1])
     left, top = (width - size[0] * gain) / 2, (height - size[1] * gain) / 2
     x1, y1, x2, y2 = pixel_box(box, size)
-    window = (left + x1 * gain, top + y1 * gain, left + x2 * gain, top + y2 * gain)
+    # rounding may put an edge a hair outside, which Pillow refuses
+    window = (
+        max(left + x1 * gain, 0.0),
+        max(top + y1 * gain, 0.0),
+        min(left + x2 * gain, float(width)),
+        min(top + y2 * gain, float(height)),
+    )
     grey = PILImage.fromarray((mask > 0.5).astype(np.uint8) * np.uint8(255))
     cut = grey.resize((x2 - x1, y2 - y1), PILImage.Resampling.BILINEAR, box=window)
     result: Mask = np.asarray(cut) > 127

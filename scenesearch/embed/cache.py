@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sqlite3
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Entry:
         payload: what was measured on the pixels (box, colours, hash), JSON values.
     """
 
-    vectors: Mapping[str, NDArray[np.float32]]
+    vectors: Mapping[str, NDArray[Any]]
     payload: Mapping[str, Any]
 
 
@@ -45,9 +46,9 @@ class EmbeddingCache:
 
     def __init__(self, path: Path | str) -> None:
         self._path = str(path)
-        if self._path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
         try:
+            if self._path != ":memory:":
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
@@ -56,11 +57,20 @@ class EmbeddingCache:
                 "CREATE TABLE IF NOT EXISTS photos (sha256 TEXT, fingerprint TEXT, regions BLOB,"
                 " payload TEXT, PRIMARY KEY (sha256, fingerprint)) WITHOUT ROWID"
             )
-        except sqlite3.Error as error:
-            raise StoreError(f"{self._path}: cannot be used as embedding cache: {error}") from error
+        except (sqlite3.Error, OSError) as error:
+            if hasattr(self, "_db"):
+                self._db.close()
+            raise StoreError(
+                f"{self._path}: cannot be used as embedding cache: {error}; give another "
+                f"cache_dir, or delete the file to have it made again"
+            ) from error
 
     def get(self, sha256: Sequence[str], fingerprint: str) -> dict[str, tuple[Entry, ...]]:
-        """The photos that are there, by sha256; each with its regions."""
+        """The photos that are there, by sha256; each with its regions.
+
+        Raises:
+            StoreError: an entry cannot be read.
+        """
         found: dict[str, tuple[Entry, ...]] = {}
         for start in range(0, len(sha256), _VARIABLES):
             part = sha256[start : start + _VARIABLES]
@@ -71,7 +81,13 @@ class EmbeddingCache:
             )
             with closing(self._db.execute(query, (fingerprint, *part))) as rows:
                 for key, blob, text in rows:
-                    found[key] = _decode(blob, text)
+                    try:
+                        found[key] = _decode(blob, text)
+                    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+                        raise StoreError(
+                            f"{self._path}: the entry of photo {key} is damaged ({error}); delete "
+                            f"the file to have it made again"
+                        ) from error
         return found
 
     def known(self, sha256: Iterable[str], fingerprint: str) -> set[str]:
@@ -116,7 +132,7 @@ def _encode(entries: Sequence[Entry]) -> tuple[bytes, str]:
 
 def _decode(blob: bytes, text: str) -> tuple[Entry, ...]:
     payloads = json.loads(text)
-    vectors: list[dict[str, NDArray[np.float32]]] = [{} for _ in payloads]
+    vectors: list[dict[str, NDArray[Any]]] = [{} for _ in payloads]
     with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
         for name in arrays.files:
             number, space = name.split("/", 1)

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.embed.torch_embedder import encode_texts
+from scenesearch.embed.torch_embedder import encode_texts, in_batches
 from scenesearch.embed.tower import Tower, TowerSource, normalise_rows
 from scenesearch.errors import ModelLoadError
-from scenesearch.pixels import letterbox
+from scenesearch.load_errors import one_line, onnx_errors
 from scenesearch.types import Image
 
 log = logging.getLogger(__name__)
 
-EXPORT_VERSION = 1
+EXPORT_VERSION = 2
 TOLERANCE = 1e-3
 """Largest difference of any component of a normalised vector between torch and the export."""
 
@@ -84,15 +84,23 @@ class OnnxEmbedder:
         self._session = None
         self._text_tower = None
 
+    @property
+    def profile_dim(self) -> int:
+        """Number of classes of the model's head; 0 without one."""
+        return self._source.classes
+
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Shape (len(images), dim), rows L2-normalised."""
+        return self.embed_and_profile(images)[0]
+
+    def embed_and_profile(
+        self, images: Sequence[Image]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Vectors (n, dim) and class probabilities (n, profile_dim), in one pass."""
         session = self._ready()
-        rows = [np.zeros((0, self.dim), np.float32)]
-        for start in range(0, len(images), self._batch):
-            batch = images[start : start + self._batch]
-            pixels = np.stack([letterbox(image, self._source.side) for image in batch])
-            rows.append(session.run(None, {"pixels": pixels})[0])
-        return normalise_rows(np.concatenate(rows))
+        return in_batches(
+            images, lambda pixels: session.run(None, {"pixels": pixels}), self._source, self._batch
+        )
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Shape (len(texts), dim), rows L2-normalised."""
@@ -114,9 +122,10 @@ def open_session(path: Path, threads: int) -> Any:
     options.log_severity_level = 3
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except (ort.capi.onnxruntime_pybind11_state.Fail, OSError, RuntimeError) as error:
+    except onnx_errors() as error:
         raise ModelLoadError(
-            f"{path}: ONNX Runtime cannot open it: {error}; delete the file to have it made again"
+            f"{path}: ONNX Runtime cannot open it: {one_line(error)}; delete the file to have it "
+            f"made again"
         ) from error
 
 
@@ -146,16 +155,18 @@ def export(source: TowerSource, path: Path) -> None:
                 (example,),
                 str(draft),
                 input_names=["pixels"],
-                output_names=["vectors"],
+                output_names=["vectors", "profiles"][: 2 if source.classes else 1],
                 dynamic_shapes=({0: torch.export.Dim("n", min=1, max=1024)},),
                 dynamo=True,
                 external_data=False,
                 verbose=False,
             )
         with torch.inference_mode():
-            expected = normalise_rows(module(torch.from_numpy(pixels)).numpy())
-        got = normalise_rows(open_session(draft, 0).run(None, {"pixels": pixels})[0])
-        worst = float(np.abs(expected - got).max())
+            found = module(torch.from_numpy(pixels))
+        expected = [part.numpy() for part in (found if isinstance(found, tuple) else (found,))]
+        got = open_session(draft, 0).run(None, {"pixels": pixels})
+        expected[0], got[0] = normalise_rows(expected[0]), normalise_rows(got[0])
+        worst = max(float(np.abs(e - g).max()) for e, g in zip(expected, got, strict=True))
         if not worst <= TOLERANCE:
             raise ModelLoadError(
                 f"The ONNX export of {source.fingerprint} differs from torch by {worst:.2g} "

@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 from scenesearch.embed.tower import Tower
 from scenesearch.errors import ConfigError, ModelLoadError
+from scenesearch.load_errors import checkpoint_errors, one_line
 from scenesearch.weights import Weights
+
+_DEFAULT_SIDE = 224
+"""open_clip's own, of a config that names none."""
 
 
 class OpenClipTower:
@@ -30,6 +34,7 @@ class OpenClipTower:
     """
 
     has_text = True
+    classes = 0
 
     def __init__(
         self, model: str, weights: Weights | None, *, tag: str | None = None, side: int = 0
@@ -81,7 +86,8 @@ class OpenClipTower:
         if not self._config:
             size = self._loaded.visual.image_size
         else:
-            size = self._config.get("model_cfg", self._config)["vision_cfg"]["image_size"]
+            vision = self._config.get("model_cfg", self._config)["vision_cfg"]
+            size = vision.get("image_size", _DEFAULT_SIDE)
         return int(size if isinstance(size, int) else size[0])
 
     @cached_property
@@ -90,6 +96,7 @@ class OpenClipTower:
 
         name = self._model
         pretrained = str(self._weights.path) if self._weights else self._tag
+        preprocess = self._config.get("preprocess_cfg", {})
         try:
             if name.endswith(".json"):
                 name = _register(open_clip, self._config, Path(name).stem)
@@ -97,12 +104,14 @@ class OpenClipTower:
                 name,
                 pretrained=None if name.startswith("hf-hub:") else pretrained,
                 force_image_size=self._side or None,
+                image_mean=preprocess.get("mean"),
+                image_std=preprocess.get("std"),
                 return_transform=False,
             )
-        except (RuntimeError, OSError, ValueError, KeyError, TypeError) as error:
+        except checkpoint_errors() as error:
             raise ModelLoadError(
                 f"open_clip model {self._model!r} with {pretrained or 'hub'} weights cannot be "
-                f"loaded: {error}"
+                f"loaded: {one_line(error)}; give the checkpoint that belongs to this model"
             ) from error
 
     def load(self) -> Tower:
@@ -111,6 +120,9 @@ class OpenClipTower:
         import torch
 
         model = self._loaded.eval()
+        # known from here on without the model, which is then the tower's alone and goes with it
+        _ = self.dim, self.side
+        del self._loaded
         preprocess = open_clip.get_model_preprocess_cfg(model)
         name = self._model
         if name.endswith(".json"):

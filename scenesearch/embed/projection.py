@@ -9,6 +9,7 @@ Source: Jegou and Chum, "Negative evidences and co-occurrences in image retrieva
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +62,7 @@ class Projection:
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
                 return cls(arrays["mean"], arrays["matrix"])
-        except (ValueError, KeyError, OSError) as error:
+        except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise StoreError(
                 f"The collection's fitted projection cannot be read ({error}); index it again"
             ) from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 from scenesearch.embed.tower import Tower
 from scenesearch.errors import ConfigError, ModelLoadError
+from scenesearch.load_errors import checkpoint_errors, one_line
 from scenesearch.weights import Weights
 
 Layer = Literal["head", "blocks"]
@@ -18,8 +21,9 @@ class TimmTower:
 
     Args:
         model: timm architecture name.
-        weights: its checkpoint; tensors are matched by name, or by position where a port of the
-            same architecture has other names and the same shapes.
+        weights: its checkpoint; tensors are matched by name, or (not in .safetensors, which does
+            not keep their order) by position where a port of the same architecture has other
+            names and the same shapes. A classifier of any number of classes, or none, is fine.
         layer: ``head``: the features the classifier sees; ``blocks``: the output of the last
             block before the final 1 x 1 convolution, fewer dimensions and less class-bound.
         pooling: ``avg``, or ``gem``: generalised mean with p = 3, which keeps small distinctive
@@ -63,6 +67,11 @@ class TimmTower:
             return int(backbone.num_features)
         return int(backbone.feature_info[-1]["num_chs"])
 
+    @cached_property
+    def classes(self) -> int:
+        """Known from the manifest; 0 for a model that is not in it."""
+        return self._weights.record.classes if self._weights.record is not None else 0
+
     def _architecture(self) -> Any:
         import timm
 
@@ -75,19 +84,46 @@ class TimmTower:
             ) from error
 
     def load(self) -> Tower:
-        """Build the architecture and put the checkpoint into it."""
+        """Build the architecture and put the checkpoint into it.
+
+        Raises:
+            ModelLoadError: the checkpoint cannot be read, or is of another architecture.
+            ConfigError: the architecture does not work with this layer, pooling or side.
+        """
+        found = _read(self._weights.path)
         backbone = self._architecture()
-        _put_weights(backbone, self._weights)
-        backbone.reset_classifier(0)
+        _fit_classifier(backbone, found)
+        _put(backbone, found, self._weights.path)
         backbone.eval()
-        mean, std = backbone.pretrained_cfg["mean"], backbone.pretrained_cfg["std"]
-        return Tower(_module(backbone, self._layer, self._pooling, mean, std))
+        module = _module(backbone, self._layer, self._pooling, profiled=self.classes > 0)
+        self._try(module)
+        return Tower(module)
+
+    def _try(self, module: Any) -> None:
+        """One black picture, so that what does not fit is said before thousands are embedded."""
+        import torch
+
+        setting = f"layer {self._layer}, pooling {self._pooling} and {self.side} pixels"
+        try:
+            with torch.inference_mode():
+                found = module(torch.zeros((1, self.side, self.side, 3), dtype=torch.uint8))
+        except (RuntimeError, AssertionError, IndexError, ValueError, AttributeError) as error:
+            raise ConfigError(
+                f"timm's {self._model} does not work with {setting}: {one_line(error)}; expected "
+                f"layer: head with pooling: avg, at the image_size the architecture was made for"
+            ) from error
+        shape = tuple((found[0] if isinstance(found, tuple) else found).shape)
+        if shape != (1, self.dim):
+            raise ConfigError(
+                f"timm's {self._model} with {setting} gives vectors of shape {shape[1:]}, expected "
+                f"({self.dim},); use another layer or pooling"
+            )
 
 
-def _put_weights(backbone: Any, weights: Weights) -> None:
+def _read(path: Path) -> dict[str, Any]:
+    """The tensors of a checkpoint by name."""
     import torch
 
-    path = weights.path
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -95,24 +131,50 @@ def _put_weights(backbone: Any, weights: Weights) -> None:
             found = load_file(path)
         else:
             found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise ModelLoadError(f"{path}: not a readable checkpoint: {error}") from error
+    except checkpoint_errors() as error:
+        raise ModelLoadError(
+            f"{path}: not a readable checkpoint: {one_line(error)}; expected a state dict as "
+            f".safetensors or .pth"
+        ) from error
+    if isinstance(found, dict) and isinstance(found.get("state_dict"), dict):
+        found = found["state_dict"]  # as training scripts save it, beside the optimiser
+    if not isinstance(found, dict) or not all(isinstance(t, torch.Tensor) for t in found.values()):
+        raise ModelLoadError(f"{path}: not a checkpoint; expected tensors by name (a state dict)")
+    return found
+
+
+def _fit_classifier(backbone: Any, found: Mapping[str, Any]) -> None:
+    """Give the architecture as many classes as the checkpoint was trained for, or no classifier."""
+    name = str(backbone.pretrained_cfg.get("classifier"))
+    head = found.get(f"{name}.weight")
+    if head is not None and len(head) != backbone.num_classes:
+        backbone.reset_classifier(len(head))
+    elif found.keys() == {k for k in backbone.state_dict() if not k.startswith(f"{name}.")}:
+        backbone.reset_classifier(0)
+
+
+def _put(backbone: Any, found: Mapping[str, Any], path: Path) -> None:
+    """By name, or by position where all shapes agree."""
     wanted = backbone.state_dict()
-    if found.keys() != wanted.keys():
-        shapes = [tuple(t.shape) for t in found.values()]
-        if shapes != [tuple(t.shape) for t in wanted.values()]:
-            raise ModelLoadError(
-                f"{path}: its {len(found)} tensors do not fit the {len(wanted)} of this "
-                f"architecture; give the checkpoint that belongs to it"
-            )
-        found = dict(zip(wanted, found.values(), strict=True))
-    backbone.load_state_dict(found)
+    same_names = found.keys() == wanted.keys()
+    if same_names:
+        found = {name: found[name] for name in wanted}
+    shapes = [tuple(t.shape) for t in wanted.values()]
+    # safetensors sorts by name, so that positions say nothing there: the weight and the bias of a
+    # normalisation layer have one shape
+    ordered = same_names or path.suffix != ".safetensors"
+    if not ordered or [tuple(t.shape) for t in found.values()] != shapes:
+        raise ModelLoadError(
+            f"{path}: its {len(found)} tensors do not fit the {len(wanted)} of this "
+            f"architecture; give the checkpoint that belongs to it"
+        )
+    backbone.load_state_dict(dict(zip(wanted, found.values(), strict=True)))
 
 
-def _module(
-    backbone: Any, layer: Layer, pooling: Pooling, mean: tuple[float, ...], std: tuple[float, ...]
-) -> Any:
+def _module(backbone: Any, layer: Layer, pooling: Pooling, *, profiled: bool) -> Any:
     import torch
+
+    mean, std = backbone.pretrained_cfg["mean"], backbone.pretrained_cfg["std"]
 
     class PixelsToVectors(torch.nn.Module):
         def __init__(self) -> None:
@@ -123,12 +185,19 @@ def _module(
 
         def forward(self, pixels: Any) -> Any:  # (n, side, side, 3) uint8
             x = (pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std
-            if layer == "head" and pooling == "avg":
-                return self.backbone(x)  # (n, dim)
-            if layer == "head":
-                maps = self.backbone.forward_features(x)  # (n, dim, h, w)
+            blocks = None
+            if layer == "blocks":
+                final, (blocks,) = self.backbone.forward_intermediates(x, indices=1)
             else:
-                maps = self.backbone.forward_intermediates(x, indices=1, intermediates_only=True)[0]
+                final = self.backbone.forward_features(x)
+            vectors = self.pooled(final if blocks is None else blocks)  # (n, dim)
+            if not profiled:
+                return vectors
+            return vectors, self.backbone.forward_head(final).softmax(dim=1)  # (n, classes)
+
+        def pooled(self, maps: Any) -> Any:
+            if pooling == "avg" and layer == "head":
+                return self.backbone.forward_head(maps, pre_logits=True)
             if pooling == "avg":
                 return maps.mean((2, 3))
             # the clamp is also a ReLU: linear bottlenecks end in negative values

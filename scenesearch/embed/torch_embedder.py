@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -74,23 +74,34 @@ class TorchEmbedder:
         """Forget the weights."""
         self._tower = None
 
+    @property
+    def profile_dim(self) -> int:
+        """Number of classes of the model's head; 0 without one."""
+        return self._source.classes
+
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Shape (len(images), dim), rows L2-normalised."""
+        return self.embed_and_profile(images)[0]
+
+    def embed_and_profile(
+        self, images: Sequence[Image]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Vectors (n, dim) and class probabilities (n, profile_dim), in one pass."""
         import torch
 
         tower = self._ready()
-        rows = [np.zeros((0, self.dim), np.float32)]
         low = self._precision == "bf16"
-        for start in range(0, len(images), self._batch):
-            batch = images[start : start + self._batch]
-            pixels = np.stack([letterbox(image, self._source.side) for image in batch])
+
+        def run(pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
             with (
                 torch.inference_mode(),
                 torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=low),
             ):
-                vectors = tower.pixels_to_vectors(torch.from_numpy(pixels).to(self._device))
-            rows.append(vectors.float().cpu().numpy())
-        return normalise_rows(np.concatenate(rows))
+                found = tower.pixels_to_vectors(torch.from_numpy(pixels).to(self._device))
+            parts = found if isinstance(found, tuple) else (found,)
+            return [part.float().cpu().numpy() for part in parts]
+
+        return in_batches(images, run, self._source, self._batch)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Shape (len(texts), dim), rows L2-normalised."""
@@ -110,3 +121,31 @@ def encode_texts(tower: Tower | None, texts: Sequence[str], name: str) -> NDArra
             code="no_text_tower",
         )
     return normalise_rows(tower.encode_text(texts))
+
+
+def in_batches(
+    images: Sequence[Image],
+    run: Callable[[NDArray[np.uint8]], list[NDArray[np.float32]]],
+    source: TowerSource,
+    batch: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Pictures through a runtime, batch by batch.
+
+    Args:
+        images: any sizes.
+        run: uint8 (n, side, side, 3) to [vectors] or [vectors, profiles].
+        source: for the sizes.
+        batch: pictures at a time.
+
+    Returns:
+        Normalised vectors (n, dim) and profiles (n, classes).
+    """
+    vectors = np.zeros((len(images), source.dim), np.float32)
+    profiles = np.zeros((len(images), source.classes), np.float32)
+    for start in range(0, len(images), batch):
+        part = images[start : start + batch]
+        found = run(np.stack([letterbox(image, source.side) for image in part]))
+        vectors[start : start + len(part)] = found[0]
+        if source.classes:
+            profiles[start : start + len(part)] = found[1]
+    return normalise_rows(vectors), profiles

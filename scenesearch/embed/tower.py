@@ -21,8 +21,9 @@ class Tower:
     """A loaded model.
 
     Attributes:
-        pixels_to_vectors: torch module, uint8 (n, side, side, 3) to float32 (n, dim); the
-            normalisation of pixels is inside, so that every runtime does the same.
+        pixels_to_vectors: torch module, uint8 (n, side, side, 3) to float32 (n, dim), and, where
+            the source has classes, (n, classes) class probabilities; the normalisation of pixels
+            is inside, so that every runtime does the same.
         encode_text: texts to (n, dim), not normalised; None where there is no text tower.
     """
 
@@ -51,6 +52,11 @@ class TowerSource(Protocol):
     @property
     def has_text(self) -> bool:
         """Whether the loaded tower encodes text."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Classes of its head; 0 without one."""
         ...
 
     def load(self) -> Tower:

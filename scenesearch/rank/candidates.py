@@ -31,11 +31,13 @@ class Candidates:
         items: ids, in order of first appearance.
         scores: by space, cosine of the item's best point, shape (regions, items).
         payloads: of the first hit of each item; the fields that were asked for.
+        columns: for each answer, the index in ``items`` of each of its hits.
     """
 
     items: tuple[str, ...]
     scores: Mapping[str, Scores]
     payloads: tuple[Mapping[str, Any], ...]
+    columns: tuple[NDArray[np.intp], ...]
 
 
 def gather(answers: Sequence[Answer], regions: int) -> Candidates:
@@ -47,30 +49,28 @@ def gather(answers: Sequence[Answer], regions: int) -> Candidates:
     """
     index: dict[str, int] = {}
     payloads: list[Mapping[str, Any]] = []
-    columns: list[list[int]] = []
+    columns: list[NDArray[np.intp]] = []
     for answer in answers:
-        column = []
-        for hit in answer.hits:
-            item = hit.payload["item_id"]
-            position = index.get(item)
-            if position is None:
-                position = index[item] = len(payloads)
-                payloads.append(hit.payload)
-            column.append(position)
-        columns.append(column)
+        # thousands of hits a photo: a new item gets the next number, which is the size so far
+        items = [hit.payload["item_id"] for hit in answer.hits]
+        numbers = [index.setdefault(item, len(index)) for item in items]
+        if len(index) > len(payloads):
+            for position, hit in zip(numbers, answer.hits, strict=True):
+                if position == len(payloads):
+                    payloads.append(hit.payload)
+        columns.append(np.array(numbers, np.intp))
     spaces = dict.fromkeys(answer.space for answer in answers)
     scores: dict[str, Scores] = {
         space: np.full((regions, len(payloads)), np.nan, np.float32) for space in spaces
     }
     for answer, column in zip(answers, columns, strict=True):
-        if column:
-            row = scores[answer.space][answer.region]
-            # hits come best first, so writing them backwards leaves each item's best
-            row[column[::-1]] = [hit.score for hit in reversed(answer.hits)]
-    return Candidates(tuple(index), scores, tuple(payloads))
+        row = scores[answer.space][answer.region]
+        # hits come best first, so writing them backwards leaves each item's best
+        row[column[::-1]] = [hit.score for hit in reversed(answer.hits)]
+    return Candidates(tuple(index), scores, tuple(payloads), tuple(columns))
 
 
-def blend(scores: Mapping[str, Scores], weights: Mapping[str, float]) -> Scores:
+def blend(scores: Mapping[str, Scores], weights: Mapping[str, float], regions: int) -> Scores:
     """One matrix from several spaces: the weighted mean of cosines.
 
     An item that a space did not return scored below everything it did return, so the lowest
@@ -80,12 +80,13 @@ def blend(scores: Mapping[str, Scores], weights: Mapping[str, float]) -> Scores:
         scores: by space, shape (regions, items).
         weights: by space, above 0; spaces without a weight are left out. A region that has no
             list in a space (no colours, say) is judged by its other spaces.
+        regions: how many there are; matters where the engine was asked nothing.
 
     Returns:
         Shape (regions, items), -1 to 1, or NaN.
     """
     used = [(scores[space], weight) for space, weight in weights.items() if space in scores]
-    shape = next(iter(scores.values())).shape
+    shape = next((matrix.shape for matrix in scores.values()), (regions, 0))
     total = np.zeros(shape, np.float32)
     weight_sum = np.zeros((shape[0], 1), np.float32)
     seen = np.zeros(shape, np.bool_)

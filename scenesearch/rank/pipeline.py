@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.query import SearchOptions
+from scenesearch.rank.agree import agree
 from scenesearch.rank.candidates import Answer, Candidates, Scores, blend, gather
 from scenesearch.rank.diversify import collapse, mmr, same_value
 from scenesearch.rank.fuse import Fused, fuse, order
 
-POOL = 200
-"""How many of the fused list diversity and sorting look at."""
+POOL = 50
+"""Diversity looks at this many of the fused list, or twice what is asked for if that is more."""
 
 Similarities = Callable[[Sequence[str]], NDArray[np.float32]]
 """Item ids to their cosines, shape (n, n)."""
@@ -42,8 +43,9 @@ class Ranking:
 
     def region_order(self, region: int, limit: int) -> list[int]:
         """The best items of one region, by blended similarity, ties by id."""
-        row = self.scores[region]
-        # similarities are above -1, so that moved by 2 they are above 0, which `order` keeps
+        # in float64, so that moving them by 2 makes no two similarities equal that are not;
+        # similarities are above -1, so that they are above 0 then, which `order` keeps
+        row = self.scores[region].astype(np.float64)
         return order(np.where(np.isnan(row), 0, row + 2), self.candidates.items)[:limit]
 
 
@@ -64,7 +66,10 @@ def rank(
         similarities: called only when diversity by vector is asked for.
     """
     candidates = gather(answers, len(region_weights))
-    scores = blend(candidates.scores, space_weights)
+    scores = blend(candidates.scores, space_weights, len(region_weights))
+    if options.agreement > 0:
+        categories = [_key(payload.get(options.agreement_field)) for payload in candidates.payloads]
+        scores = agree(scores, categories, weight=options.agreement)
     if options.score_min is not None:
         scores = np.where(scores >= options.score_min, scores, np.nan).astype(np.float32)
     fused = fuse(scores, region_weights, method=options.fusion)
@@ -76,7 +81,7 @@ def rank(
         variants = {ordered[g[0]]: tuple(ordered[j] for j in g[1:]) for g in groups if len(g) > 1}
         ordered = [ordered[g[0]] for g in groups]
     if options.diversity > 0 and ordered:
-        ordered = _diversified(ordered, candidates, options, similarities)
+        ordered = _diversified(ordered, candidates, fused, options, similarities)
     ordered = ordered[: options.limit]
     if options.sort is not None:
         ordered = _sorted(ordered, candidates, options.sort)
@@ -86,17 +91,18 @@ def rank(
 def _diversified(
     ordered: list[int],
     candidates: Candidates,
+    fused: Fused,
     options: SearchOptions,
     similarities: Similarities,
 ) -> list[int]:
-    pool, rest = ordered[:POOL], ordered[POOL:]
+    size = max(POOL, 2 * options.limit)
+    pool, rest = ordered[:size], ordered[size:]
     if options.diversity_field is not None:
         field = options.diversity_field
         alike = same_value([_key(candidates.payloads[i].get(field)) for i in pool])
     else:
         alike = similarities([candidates.items[i] for i in pool])
-    # fused scores fall like 1 / rank, so a straight line over the pool is a fairer relevance
-    relevance = 1 - np.arange(len(pool), dtype=np.float32) / np.float32(max(len(ordered), POOL))
+    relevance = fused.scores[pool] / fused.scores[pool].max()
     picked = mmr(relevance, alike, diversity=options.diversity, limit=len(pool))
     return [pool[i] for i in picked] + rest
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import RLock
 from typing import Any
+from uuid import UUID
 
 from scenesearch.conditions import Condition
 from scenesearch.errors import StoreError, StoreUnavailableError
@@ -37,10 +39,16 @@ from scenesearch.store.edge_translate import (
     EdgeRequests,
     engine_errors,
     field_index,
-    to_hits,
     to_record,
 )
-from scenesearch.store.payloads import bool_fields, encode_patch, encode_payload, retype_payload
+from scenesearch.store.payload_memo import PayloadMemo
+from scenesearch.store.payloads import (
+    bool_fields,
+    decode_payload,
+    encode_patch,
+    encode_payload,
+    retype_payload,
+)
 from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.vectors import unit_vector, unit_vectors
@@ -68,6 +76,7 @@ class EdgeStore:
         self._min_free = min_free_bytes
         self._gate = RLock()
         self._opened: OpenShard | None = None
+        self._memo = PayloadMemo()
         self._closed = False
 
     def __repr__(self) -> str:
@@ -192,8 +201,6 @@ class EdgeStore:
         ]
         # Queries of one photo share their filter and fields: translate each once.
         filters = {query.where: requests.where(query.where) for query in queries}
-        selectors = {query.fields: requests.selector(query.fields) for query in queries}
-        bools = {fields: bool_fields(schema.fields, fields) for fields in selectors}
         stored = opened.shard.info().points_count
 
         def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
@@ -203,19 +210,38 @@ class EdgeStore:
                     queries[i].space,
                     limit,
                     filters[queries[i].where],
-                    selectors[queries[i].fields],
                     exact=stored * len(vectors[i]) <= EXACT_FLOATS,
                 )
                 for i, limit in wanted
             ]
             with engine_errors(f"search {self._home}"):
                 answers = opened.shard.query_batch(requests.batch(batch))
-            return [
-                to_hits(points, bools[queries[i].fields], payload=bool(queries[i].fields))
-                for (i, _), points in zip(wanted, answers, strict=True)
-            ]
+            return self._hits(opened, [queries[i].fields for i, _ in wanted], answers)
 
         return settle([check_limit(query.limit) for query in queries], fetch)
+
+    def _hits(
+        self, opened: OpenShard, fields: Sequence[tuple[str, ...]], answers: Sequence[Any]
+    ) -> list[list[Hit]]:
+        hits: list[list[Hit]] = [[] for _ in answers]
+        # The queries of a photo all ask for the same fields.
+        for wanted in dict.fromkeys(fields):
+            chosen = [i for i, names in enumerate(fields) if names == wanted]
+            bools = bool_fields(opened.schema.fields, wanted)
+            reader = partial(self._fields, opened, wanted, bools)
+            found = self._memo.hits([answers[i] for i in chosen], (wanted, bools), reader)
+            for i, row in zip(chosen, found, strict=True):
+                hits[i] = row
+        return hits
+
+    def _fields(
+        self, opened: OpenShard, wanted: tuple[str, ...], bools: tuple[str, ...], ids: list[UUID]
+    ) -> dict[UUID, dict[str, Any]]:
+        if not wanted:
+            return {point_id: {} for point_id in ids}
+        with engine_errors(f"read points of {self._home}"):
+            points = opened.shard.retrieve(ids, opened.requests.selector(wanted), False)
+        return {point.id: decode_payload(point.payload, bools) for point in points}
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.protocols.Store.retrieve`."""

@@ -6,7 +6,7 @@ turns that into this package's errors.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from scenesearch.conditions import Between, Condition
 from scenesearch.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.store.payloads import decode_payload
 from scenesearch.store.translate import key_path, translate
-from scenesearch.types import CollectionSchema, FieldType, Hit, Record
+from scenesearch.types import CollectionSchema, FieldType, Record
 
 SEGMENT_KB = 64_000
 """Segments stop growing here (64,000 vectors of 256 dimensions): adding a few thousand points
@@ -171,17 +171,16 @@ class EdgeRequests:
         space: str,
         limit: int,
         where: Any,
-        selector: Any,
         *,
         exact: bool,
     ) -> Any:
-        """One query of a batch."""
+        """One query of a batch, without payload (see payload_memo.py)."""
         return self._edge.QueryRequest(
             limit=limit,
             query=self._edge.Query.Nearest(vector, space),
             filter=where,
             params=self._edge.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit), exact=exact),
-            with_payload=selector,
+            with_payload=False,
         )
 
     def batch(self, requests: list[Any]) -> Any:
@@ -238,20 +237,6 @@ class EdgeRequests:
     def delete(self, where: Any) -> Any:
         """Removes the points of a filter."""
         return self._edge.UpdateOperation.delete_points_by_filter(where)
-
-
-def to_hits(points: Sequence[Any], bools: Collection[str], *, payload: bool) -> list[Hit]:
-    """Scored points, best first, as hits; thousands a query, so nothing is done without need."""
-    # Rounding makes 1.0000001 of equal vectors.
-    scores = [min(max(p.score, -1.0), 1.0) if abs(p.score) > 1.0 else p.score for p in points]
-    payloads: Iterable[dict[str, Any]]
-    if not payload:
-        payloads = ({} for _ in points)
-    elif not bools:
-        payloads = [p.payload for p in points]
-    else:
-        payloads = [decode_payload(p.payload, bools) for p in points]
-    return list(map(Hit._make, zip([str(p.id) for p in points], scores, payloads, strict=True)))
 
 
 def to_record(point: Any, bools: Collection[str]) -> Record:
