@@ -137,6 +137,7 @@ class SceneSearch:
         prune: bool = False,
         dry_run: bool = False,
         on_duplicate: OnDuplicate = "error",
+        columns: Mapping[str, str] | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
         progress: Progress | None = None,
@@ -150,6 +151,7 @@ class SceneSearch:
             prune: remove stored items the catalogue no longer has.
             dry_run: plan only; changes nothing.
             on_duplicate: what to do with two rows of one id.
+            columns: our name to the catalogue's, where they differ: ``{"id": "SKU"}``.
             encoding: of a text catalogue that is not UTF-8.
             delimiter: of a CSV, where the guess is wrong.
             progress: called with (stage, done, total).
@@ -162,6 +164,7 @@ class SceneSearch:
         reader = read_catalog(
             catalog,
             image_root=Path(image_root) if image_root is not None else None,
+            columns=columns,
             on_duplicate=on_duplicate,
             encoding=encoding,
             delimiter=delimiter,
@@ -179,11 +182,22 @@ class SceneSearch:
                 f"items whose rows are broken; the first: {found.errors[0]}",
                 code="bad_rows",
             )
+        if dry_run:
+            # a plan reads no embedding, and must leave no file behind
+            nothing = EmbeddingCache(":memory:")
+            indexer = build_indexer(self._parts, self.store, self._collection, nothing)
+            plan = indexer.plan(found.items, prune=prune, progress=progress)
+            nothing.close()
+            return IndexOutcome(plan, None, found.errors, found.notes)
         if self._cache is None:
             self._cache = EmbeddingCache(cache_path(self.settings, self._address))
         indexer = build_indexer(self._parts, self.store, self._collection, self._cache)
         plan = indexer.plan(found.items, prune=prune, progress=progress)
-        report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
+        try:
+            report = indexer.run(plan, found.fields, progress=progress)
+        finally:
+            # it remembers the collection's fields and what was fitted on it, which may be new
+            self.__dict__.pop("_searcher", None)
         return IndexOutcome(plan, report, found.errors, found.notes)
 
     # search

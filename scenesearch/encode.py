@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.attributes.placement import Placement, placement
 from scenesearch.cutout.cutter import CutRules, context_crop, cut_product, cut_region
 from scenesearch.detect.regions import object_regions
 from scenesearch.points import COLOUR, CONTEXT, CUTOUT, colours_payload
@@ -48,6 +49,7 @@ class EncodedRegion:
     """One region with everything that was computed on it.
 
     Attributes:
+        placement: size and position in its photo.
         vectors: raw embeddings by space, before any projection.
         profile: class probabilities of the context, shape (classes,); None where the embedder
             has no class head.
@@ -56,12 +58,14 @@ class EncodedRegion:
     region: Region
     cutout: Cutout
     description: Description
+    placement: Placement
     vectors: Mapping[str, NDArray[np.float32]]
     profile: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
+    size: tuple[int, int]
     region: Region
     cutout: Cutout
     context: Image
@@ -105,7 +109,9 @@ class Encoder:
         """
         region, cutout = self.product_region(scene)
         # the context of a product photo is the photo: what surrounds the product is its shadow
-        prepared = [_Prepared(region, cutout, scene.image, self.describer.describe(cutout))]
+        prepared = [
+            _Prepared(scene.size, region, cutout, scene.image, self.describer.describe(cutout))
+        ]
         if detector is not None and rules is not None:
             parts = object_regions(
                 detector.detect([scene])[0],
@@ -120,7 +126,7 @@ class Encoder:
     def _prepare(self, scene: Scene, region: Region) -> _Prepared:
         cutout = cut_region(scene, region, self.rules)
         context = context_crop(scene, region.box, self.rules)
-        return _Prepared(region, cutout, context, self.describer.describe(cutout))
+        return _Prepared(scene.size, region, cutout, context, self.describer.describe(cutout))
 
     def embed(self, prepared: Sequence[_Prepared]) -> list[EncodedRegion]:
         """Embed cutouts and contexts in one go, so that batches fill."""
@@ -137,7 +143,8 @@ class Encoder:
             if p.description.colour_vector is not None:
                 spaces[COLOUR] = p.description.colour_vector
             profile = None if profiles is None else profiles[n + i]
-            encoded.append(EncodedRegion(p.region, p.cutout, p.description, spaces, profile))
+            where = placement(p.region.box, p.size)
+            encoded.append(EncodedRegion(p.region, p.cutout, p.description, where, spaces, profile))
         return encoded
 
     def encode_regions(
@@ -150,7 +157,7 @@ class Encoder:
         with times.stage("describe"):
             descriptions = [self.describer.describe(cutout) for cutout in cutouts]
             prepared = [
-                _Prepared(*parts)
+                _Prepared(scene.size, *parts)
                 for parts in zip(regions, cutouts, contexts, descriptions, strict=True)
             ]
         with times.stage("embed"):
@@ -171,6 +178,8 @@ def payload_of(encoded: EncodedRegion) -> dict[str, object]:
         "region": region.kind,
         "region_key": region.key,
         "box": [round(side, 1) for side in region.box],
+        "area_share": round(encoded.placement.area_share, 4),
+        "position": encoded.placement.position,
         "cutout_method": encoded.cutout.method,
         "phash": encoded.description.phash,
         **colours_payload(encoded.description.colours),

@@ -36,6 +36,10 @@ REFUSED = "refused"
 """Share of the photos (or boxes) that nothing can match which got no match."""
 
 
+_OF_ONE_PHOTO = frozenset({"empty_query", "bad_box"})
+"""Codes of query errors that say something of the photo, not of how it was searched."""
+
+
 @dataclass(frozen=True, slots=True)
 class Truth:
     """One photo, and the ids of the items in it; no items: nothing in the catalogue matches.
@@ -178,6 +182,10 @@ def evaluate(
         truths: photos with the items in them.
         search: a photo to at least :data:`DEPTH` ranked ids (fewer only where there are no more).
         each: called after each photo, for progress.
+
+    Raises:
+        SceneSearchError: from ``search``, where no single photo is to blame: an unreadable
+            photo, or one with nothing to search in it, is a failure of its own.
     """
     rows: list[dict[str, Any]] = []
     timings: list[Mapping[str, float]] = []
@@ -186,6 +194,8 @@ def evaluate(
         try:
             ranked = search(truth)
         except (ImageError, QueryError) as error:
+            if isinstance(error, QueryError) and error.code not in _OF_ONE_PHOTO:
+                raise  # asked wrongly, of every photo
             failures.append((str(truth.image), str(error)))
         else:
             rows.append(row_of(number, truth, ranked))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scenesearch.attributes.placement import placement
 from scenesearch.types import Colour, Region, Scene
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class Look:
                 "height": scene.size[1],
                 "warnings": list(scene.warnings),
             },
-            "regions": [_region_dict(i, found) for i, found in enumerate(self.regions)],
+            "regions": [_region_dict(i, found, scene) for i, found in enumerate(self.regions)],
             "matches": [_match_dict(rank, match) for rank, match in enumerate(self.matches, 1)],
             "facets": {
                 str(name): [{"value": _plain(value), "count": int(n)} for value, n in values]
@@ -238,13 +239,16 @@ class Look:
         return render_html(self, document=False)
 
 
-def _region_dict(index: int, found: RegionMatches) -> dict[str, Any]:
+def _region_dict(index: int, found: RegionMatches, scene: Scene | None) -> dict[str, Any]:
     region = found.region
+    where = placement(region.box, scene.size) if scene is not None else None
     return {
         "number": index + 1,
         "key": region.key,
         "kind": region.kind,
         "box": [_number(side, _BOX_DIGITS) for side in region.box],
+        "area_share": _number(where.area_share, 4) if where else None,
+        "position": where.position if where else None,
         "label": region.label,
         "confidence": _number(region.confidence, _SCORE_DIGITS),
         "weight": _number(region.weight, _SCORE_DIGITS),

@@ -18,7 +18,16 @@ from scenesearch.types import Record
 INTERNAL = frozenset(
     {
         *("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "indexed_at"),
-        *("region", "region_key", "region_count", "box", "label", "label_confidence"),
+        *(
+            "region",
+            "region_key",
+            "region_count",
+            "box",
+            "area_share",
+            "position",
+            "label",
+            "label_confidence",
+        ),
         *("colours", "colour_names", "phash", "cutout_method"),
     }
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from scenesearch.conditions import Condition
 from scenesearch.errors import QueryError
 from scenesearch.rank.fuse import Fusion
 from scenesearch.types import BoxTuple, Scene
+
+_WHOLE_NUMBERS = frozenset({"limit", "per_region", "candidates", "expansion"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,13 +44,15 @@ class Query:
         """Refuse a question with nothing to look for.
 
         Raises:
-            QueryError: no part, only negative parts, or boxes without a photo.
+            QueryError: no part, only negative parts, an empty text, or boxes without a photo.
         """
         weights = [
             w for part in (self.products, self.texts, self.items, self.vectors) for _, w in part
         ]
         if not all(np.isfinite(weights)):
             raise QueryError(f"Weights must be finite numbers, got {weights}", code="bad_weight")
+        if not all(text.strip() for text, _ in self.texts):
+            raise QueryError("A text of the query is empty; leave it out", code="empty_text")
         if self.scene is None and (self.boxes or self.point is not None):
             raise QueryError("Boxes and points need the photo they are in", code="no_photo")
         if self.scene is None and not any(w > 0 for w in weights):
@@ -130,12 +136,23 @@ class SearchOptions:
             "score_min": (0 if self.score_min is None else self.score_min, -1, 1),
         }
         for name, (value, low, high) in ranges.items():
-            if not low <= value <= high:  # also catches NaN
+            kinds = Integral if name in _WHOLE_NUMBERS else Real
+            # the comparison also catches NaN
+            if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+                kind = "a whole number " if kinds is Integral else ""
                 raise QueryError(
-                    f"{name} is {value}, expected {low} to {high}", code="out_of_range"
+                    f"{name} is {value!r}, expected {kind}{low} to {high}", code="out_of_range"
                 )
-        if self.weights is not None and not any(w > 0 for w in self.weights.values()):
+        if self.fusion not in get_args(Fusion):
             raise QueryError(
-                f"weights are {dict(self.weights)}, expected at least one space above 0",
+                f"No fusion {self.fusion!r}; expected one of {', '.join(get_args(Fusion))}",
+                code="bad_fusion",
+            )
+        if self.weights is None:
+            return
+        values = list(self.weights.values())
+        if not all(np.isfinite(values)) or not any(w > 0 for w in values):
+            raise QueryError(
+                f"weights are {dict(self.weights)}, expected finite numbers, at least one above 0",
                 code="out_of_range",
             )

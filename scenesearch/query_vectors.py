@@ -79,16 +79,17 @@ class QueryVectors:
         Raises:
             QueryError: the collection has no such item.
         """
-        page = self._store.scroll(
-            where=Equals("item_id", item_id), limit=256, spaces=(CUTOUT, CONTEXT, COLOUR)
-        )
+        schema = self._store.schema
+        # a collection made without colours has no such space
+        spaces = [s for s in (CUTOUT, CONTEXT, COLOUR) if schema is None or s in schema.vectors]
+        page = self._store.scroll(where=Equals("item_id", item_id), limit=256, spaces=spaces)
         if not page.records:
             raise QueryError(
                 f"No item {item_id!r} in the collection; check the id, or index it first",
                 code="unknown_item",
             )
         means: dict[str, NDArray[np.float32]] = {}
-        for space in (CUTOUT, CONTEXT, COLOUR):
+        for space in spaces:
             rows = [r.vectors[space] for r in page.records if space in r.vectors]
             if rows:
                 means[space] = _normalised(np.sum(rows, axis=0))
@@ -97,10 +98,17 @@ class QueryVectors:
     def _own(self, vector: NDArray[np.float32]) -> SpaceVectors:
         raw, stored = self._encoder.embedder.dim, self._dim
         flat = np.asarray(vector, np.float32)
-        if flat.shape not in {(raw,), (stored,)} or not np.isfinite(flat).all():
-            sizes = f"({raw},)" if raw == stored else f"({raw},) or ({stored},)"
+        sizes = f"({raw},)" if raw == stored else f"({raw},) or ({stored},)"
+        wrong = ""
+        if flat.shape not in {(raw,), (stored,)}:
+            wrong = f"one of shape {flat.shape}"
+        elif not np.isfinite(flat).all():
+            wrong = "one that is not finite"
+        elif not flat.any():
+            wrong = "zero"
+        if wrong:
             raise QueryError(
-                f"A query vector must be finite and of shape {sizes}, got {flat.shape}",
+                f"A query vector must be finite, not zero and of shape {sizes}, got {wrong}",
                 code="bad_vector",
             )
         unit = _normalised(flat)

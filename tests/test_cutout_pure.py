@@ -1,4 +1,4 @@
-"""Compositing, letterboxing, and the separation of plain backgrounds."""
+"""Compositing, and the separation of plain backgrounds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image as PILImage
 from scipy import ndimage
 
 from scenesearch.cutout.background import background_mask, plain_background, separate
-from scenesearch.cutout.composite import composite, letterbox, tight_box, usable_mask
+from scenesearch.cutout.composite import composite, tight_box, usable_mask
 
 WHITE = (255, 255, 255)
 
@@ -51,42 +51,6 @@ def test_composite_keeps_masked_pixels_and_paints_the_rest():
 def test_composite_refuses_a_mask_of_another_size():
     with pytest.raises(ValueError, match="height and width"):
         composite(np.zeros((2, 3, 3), np.uint8), np.ones((3, 2), bool), WHITE)
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "box"),
-    [
-        (100, 50, (0, 56, 224, 168)),
-        (50, 100, (56, 0, 168, 224)),
-        (600, 600, (0, 0, 224, 224)),
-        (224, 224, (0, 0, 224, 224)),
-        (2000, 3, (0, 111, 224, 112)),
-        (1, 1, (0, 0, 224, 224)),
-    ],
-    ids=["wide", "tall", "square", "as_is", "sliver", "pixel"],
-)
-def test_letterbox_centres_the_whole_picture(width, height, box):
-    image = np.full((height, width, 3), 10, np.uint8)
-    result = letterbox(image, 224, (200, 100, 50))
-    left, top, right, bottom = box
-    inside = np.zeros((224, 224), bool)
-    inside[top:bottom, left:right] = True
-
-    assert result.shape == (224, 224, 3)
-    assert (result[inside] == 10).all()
-    assert (result[~inside] == (200, 100, 50)).all()
-
-
-def test_letterbox_averages_fine_patterns_instead_of_sampling_them():
-    checks = (np.indices((512, 512)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    result = letterbox(np.repeat(checks[:, :, None], 3, axis=2), 64)
-
-    assert np.abs(result.astype(int) - 127).max() < 20
-
-
-def test_letterbox_refuses_a_side_below_one():
-    with pytest.raises(ValueError, match="at least 1"):
-        letterbox(np.zeros((2, 2, 3), np.uint8), 0)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,8 @@ RESERVED = frozenset(
         "region_key",
         "region_count",
         "box",
+        "area_share",
+        "position",
         "label",
         "label_confidence",
         "colours",

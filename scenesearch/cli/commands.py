@@ -1,6 +1,7 @@
 """Importing this registers every command."""
 
 from scenesearch.cli import (  # noqa: F401
+    demo_command,
     doctor_command,
     eval_command,
     index_command,

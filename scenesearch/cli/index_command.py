@@ -37,6 +37,10 @@ def index(
     on_duplicate: Annotated[
         str, typer.Option(help="Two rows of one id: error, first, last or merge.")
     ] = "error",
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="NAME=HEADER where they differ: id=SKU; repeatable."),
+    ] = None,
     encoding: Annotated[str | None, typer.Option(help="Of a text that is not UTF-8.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Of a CSV.")] = None,
     as_json: options.Json = False,
@@ -51,6 +55,7 @@ def index(
             strict=strict,
             dry_run=dry_run,
             on_duplicate=on_duplicate,  # type: ignore[arg-type]  # checked by the reader
+            columns={k: str(v) for k, v in options.assignments(column or ()).items()},
             encoding=encoding,
             delimiter=delimiter,
             progress=progress,

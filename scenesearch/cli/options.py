@@ -94,5 +94,5 @@ def assignments(texts: Sequence[str]) -> dict[str, Any]:
         except yaml.YAMLError:
             found = ""
         if not found:
-            raise QueryError(f"--set {text!r}: expected NAME=VALUE", code="unknown_option")
+            raise QueryError(f"{text!r}: expected NAME=VALUE", code="unknown_option")
     return values

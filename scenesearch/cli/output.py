@@ -15,7 +15,13 @@ import typer
 if TYPE_CHECKING:
     from scenesearch.indexer import Progress
 
-TITLES = {"scan": "reading", "embed": "embedding", "store": "writing", "eval": "searching"}
+TITLES = {
+    "scan": "reading",
+    "embed": "embedding",
+    "store": "writing",
+    "eval": "searching",
+    "demo": "searching",
+}
 
 
 def data(value: Any) -> None:

@@ -1,0 +1,218 @@
+"""A small shop of drawn products, and the pipelines over fakes: what the pipeline tests run on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from scenesearch.attributes.describer import PixelDescriber
+from scenesearch.catalog import item_hash
+from scenesearch.cutout.cutter import CutRules
+from scenesearch.embed.cache import EmbeddingCache
+from scenesearch.embed.pca import fit_projection
+from scenesearch.encode import Encoder
+from scenesearch.images import load_scene
+from scenesearch.indexer import Indexer, IndexOptions, IndexReport
+from scenesearch.store.memory import MemoryStore
+from scenesearch.testing import COLOURS, FakeEmbedder
+from scenesearch.types import FieldType, Item, Scene
+
+FIELDS: dict[str, FieldType] = {
+    "title": "text",
+    "category": "keyword",
+    "price": "float",
+    "tags": "keyword",
+    "group": "keyword",
+}
+NAMES = tuple(COLOURS)
+SIZES = {"square": (30, 30), "wide": (48, 16), "tall": (16, 48)}
+
+
+def rgb(colour: str | tuple[int, int, int]) -> tuple[int, int, int]:
+    return COLOURS[colour] if isinstance(colour, str) else colour
+
+
+def product(colour: str | tuple[int, int, int], shape: str = "square", side: int = 64) -> Any:
+    """A rectangle in the middle of a white picture."""
+    image = np.full((side, side, 3), 255, np.uint8)
+    width, height = SIZES[shape]
+    x, y = (side - width) // 2, (side - height) // 2
+    image[y : y + height, x : x + width] = rgb(colour)
+    return image
+
+
+def noise(seed: int, side: int = 64) -> Any:
+    """A product with a pattern of its own, so that any number of them differ."""
+    image = np.full((side, side, 3), 255, np.uint8)
+    blocks = np.random.default_rng(seed).integers(0, 200, (4, 4, 3), dtype=np.uint8)
+    image[16:48, 16:48] = np.kron(blocks, np.ones((8, 8, 1), np.uint8))
+    return image
+
+
+def room(*things: tuple[str, str], side: int = 240) -> Any:
+    """Products side by side on a grey wall: (colour, shape) each, from the left."""
+    image = np.full((side, side, 3), 128, np.uint8)
+    for i, (colour, shape) in enumerate(things):
+        width, height = SIZES[shape]
+        x, y = 10 + 60 * i, (side - height) // 2
+        image[y : y + height, x : x + width] = rgb(colour)
+    return image
+
+
+def save(image: Any, path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    return str(path)
+
+
+def scene(image: Any) -> Scene:
+    return load_scene(image)
+
+
+def colour_shop(folder: Path) -> list[Item]:
+    """24 items: eight colours in three shapes, ids like ``red-tall``."""
+    return [
+        Item(
+            f"{colour}-{shape}",
+            (save(product(colour, shape), folder / f"{colour}-{shape}.png"),),
+            {
+                "title": f"{colour} {shape} thing",
+                "category": shape,
+                "price": float(10 * (1 + NAMES.index(colour))),
+                "tags": (colour, "new") if colour in ("red", "blue") else (colour,),
+                "group": colour,
+            },
+        )
+        for colour in NAMES
+        for shape in SIZES
+    ]
+
+
+def pattern_items(folder: Path, count: int) -> list[Item]:
+    """Any number of unlike items, ids like ``p007``."""
+    return [
+        Item(
+            f"p{n:03}",
+            (save(noise(n), folder / f"p{n:03}.png"),),
+            {"title": f"Pattern {n}", "price": float(n)},
+        )
+        for n in range(count)
+    ]
+
+
+def make_encoder(
+    embedder: FakeEmbedder | None = None, *, colours: bool = False, **more: Any
+) -> Any:
+    return Encoder(
+        embedder if embedder is not None else FakeEmbedder(),
+        PixelDescriber(colours=colours),
+        more.pop("rules", CutRules()),
+        **more,
+    )
+
+
+class RecordingStore(MemoryStore):
+    """Keeps the name and arguments of every call that writes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[tuple[str, Any]] = []
+
+    def create(self, schema: Any) -> None:
+        self.writes.append(("create", schema))
+        super().create(schema)
+
+    def add_fields(self, fields: Any) -> None:
+        self.writes.append(("add_fields", fields))
+        super().add_fields(fields)
+
+    def upsert(self, points: Any) -> None:
+        self.writes.append(("upsert", points))
+        super().upsert(points)
+
+    def set_payload(self, payload: Any, **selection: Any) -> None:
+        self.writes.append(("set_payload", payload))
+        super().set_payload(payload, **selection)
+
+    def delete(self, **selection: Any) -> None:
+        self.writes.append(("delete", selection))
+        super().delete(**selection)
+
+    def write_blob(self, name: str, data: bytes) -> None:
+        self.writes.append(("write_blob", name))
+        super().write_blob(name, data)
+
+    @property
+    def names(self) -> list[str]:
+        return [name for name, _ in self.writes]
+
+
+class Shop:
+    """A collection, its cache and its models, indexed as often as a test likes."""
+
+    def __init__(
+        self,
+        store: Any = None,
+        *,
+        embedder: FakeEmbedder | None = None,
+        encoder: Encoder | None = None,
+        detector: Any = None,
+        cache: EmbeddingCache | None = None,
+        load: Callable[[str], Scene] = load_scene,
+        **options: Any,
+    ) -> None:
+        self.store = RecordingStore() if store is None else store
+        self.encoder = encoder or make_encoder(embedder)
+        self.embedder: Any = self.encoder.embedder
+        self.detector = detector
+        self.cache = cache or EmbeddingCache(":memory:")
+        self.load = load
+        self.options = IndexOptions(**{"batch": 8, **options})
+
+    @property
+    def indexer(self) -> Indexer:
+        return Indexer(
+            self.store,
+            "items",
+            self.encoder,
+            self.cache,
+            load=self.load,
+            photo_hash=photo_hash,
+            item_hash=item_hash,
+            fit=fit_projection,
+            detector=self.detector,
+            options=self.options,
+        )
+
+    def index(self, items: Sequence[Item], *, prune: bool = False, **more: Any) -> IndexReport:
+        indexer = self.indexer
+        return indexer.run(indexer.plan(items, prune=prune), {**FIELDS, **more.pop("fields", {})})
+
+    def payloads(self) -> list[dict[str, Any]]:
+        return [dict(record.payload) for record in self.store.scroll(limit=10_000)]
+
+    def of(self, item_id: str) -> list[dict[str, Any]]:
+        return [payload for payload in self.payloads() if payload["item_id"] == item_id]
+
+
+def photo_hash(path: str) -> str:
+    from scenesearch.weights import sha256_of
+
+    return sha256_of(Path(path))
+
+
+def contents(store: Any) -> dict[str, tuple[dict[str, Any], dict[str, list[float]]]]:
+    """Everything stored, without the time of writing; vectors to five digits."""
+    schema = store.schema
+    if schema is None:
+        return {}
+    found = {}
+    for record in store.scroll(limit=100_000, spaces=tuple(schema.vectors)):
+        payload = {k: v for k, v in record.payload.items() if k != "indexed_at"}
+        vectors = {s: np.round(v, 5).tolist() for s, v in record.vectors.items()}
+        found[record.id] = (payload, vectors)
+    return found

@@ -1,0 +1,90 @@
+"""The front door: what is exported is what is meant to be, and all of it works."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+
+import pytest
+
+import scenesearch
+from scenesearch.testing import FakeDetector, FakeEmbedder, FakeRemover
+
+HERE = Path(__file__).parent
+
+PUBLIC = {
+    "Evidence",
+    "IndexOutcome",
+    "Look",
+    "Match",
+    "RegionMatches",
+    "SceneSearch",
+    "SceneSearchError",
+    "SearchOptions",
+    "Settings",
+    "__version__",
+    "load_settings",
+}
+"""Written down a second time on purpose: adding or losing a name is a decision."""
+
+
+def test_the_public_names_are_those_written_down():
+    assert set(scenesearch.__all__) == PUBLIC
+    assert list(scenesearch.__all__) == sorted(scenesearch.__all__)
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_every_public_name_is_there_and_documented(name):
+    value = getattr(scenesearch, name)
+
+    if name != "__version__":
+        assert inspect.getdoc(value)
+        assert value.__module__.startswith("scenesearch.")
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error_that_names_it():
+    with pytest.raises(AttributeError, match="no attribute 'shop'"):
+        scenesearch.shop  # noqa: B018
+
+    assert not hasattr(scenesearch, "torch")
+
+
+def test_the_lazy_names_and_those_for_type_checkers_are_the_same():
+    tree = ast.parse(Path(scenesearch.__file__).read_text(encoding="utf-8"))
+    checked = {
+        alias.name: node.module
+        for block in tree.body
+        if isinstance(block, ast.If)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+    assert checked == {name: f"scenesearch.{home}" for name, home in scenesearch._HOMES.items()}
+    assert set(checked) == PUBLIC - {"__version__"}
+
+
+def test_the_version_is_that_of_the_distribution():
+    import tomllib
+
+    project = tomllib.loads((HERE.parent / "pyproject.toml").read_text(encoding="utf-8"))
+
+    assert scenesearch.__version__ == project["project"]["version"]
+
+
+def test_every_public_method_of_the_front_door_says_what_it_does():
+    for name, member in inspect.getmembers(scenesearch.SceneSearch):
+        if not name.startswith("_"):
+            assert inspect.getdoc(member), name
+
+
+def test_the_fakes_are_documented_and_say_what_they_count():
+    for fake in (FakeDetector, FakeEmbedder, FakeRemover):
+        assert "Attributes:" in (inspect.getdoc(fake) or "")
+
+
+def test_the_typed_usage_file_uses_every_public_name():
+    text = (HERE / "typing" / "api.py").read_text(encoding="utf-8")
+
+    assert all(name in text for name in PUBLIC)

@@ -1,0 +1,139 @@
+"""How the package is used, for the type checker: ``mypy tests/typing/api.py``. Never run."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, assert_type
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+import scenesearch
+from scenesearch import (
+    Evidence,
+    IndexOutcome,
+    Look,
+    Match,
+    RegionMatches,
+    SceneSearch,
+    SceneSearchError,
+    SearchOptions,
+    Settings,
+    __version__,
+    load_settings,
+)
+from scenesearch.conditions import Between, Equals
+from scenesearch.protocols import Detector, Embedder, Profiler, Remover, Store
+from scenesearch.testing import FakeDetector, FakeEmbedder, FakeRemover
+from scenesearch.types import Item, Region, Scene
+
+assert_type(__version__, str)
+assert_type(scenesearch.__version__, str)
+
+# the fakes stand wherever a model does
+detector: Detector = FakeDetector(masks=False)
+embedder: Embedder = FakeEmbedder(32, has_text=True)
+profiler: Profiler = FakeEmbedder(has_classes=True)
+remover: Remover = FakeRemover()
+
+
+def progress(stage: str, done: int, total: int) -> None:
+    """Anything that takes a stage and two numbers."""
+
+
+def settings() -> Settings:
+    """From a profile, a path, or nothing, with changes."""
+    assert_type(load_settings(), Settings)
+    assert_type(load_settings(Path("mine.yaml")), Settings)
+    return load_settings("home", threads=2, offline=True)
+
+
+def index() -> IndexOutcome:
+    """Every way to index."""
+    with SceneSearch("store", collection="chairs", config=settings()) as shop:
+        assert_type(shop, SceneSearch)
+        shop.index(Path("catalog.csv"), image_root="photos", strict=True, encoding="cp1252")
+        outcome = shop.index("catalog.csv", prune=True, on_duplicate="merge", progress=progress)
+    if outcome.report is not None:
+        assert_type(outcome.report.added, int)
+        assert_type(outcome.report.seconds, Mapping[str, float])
+    for failure in outcome.plan.failures:
+        assert_type(failure.reason, str)
+    for row in outcome.rows:
+        assert_type(row.row, int)
+    return outcome
+
+
+def photos(shop: SceneSearch, pixels: NDArray[np.uint8], scene: Scene) -> list[Look]:
+    """A photo from wherever it comes."""
+    return [
+        shop.shop_the_look("room.jpg"),
+        shop.shop_the_look(Path("room.jpg"), where="price < 100"),
+        shop.shop_the_look(b"\xff\xd8", where=Between("price", lt=100)),
+        shop.shop_the_look(io.BytesIO(), boxes=[(0, 0, 10, 10)]),
+        shop.shop_the_look(pixels, point=(3.0, 4.0)),
+        shop.shop_the_look(scene, text="in red", items=["A-1", "A-2"]),
+        shop.look("room.jpg", text={"red": 1.0, "blue": -0.5}, limit=5, preset="style"),
+    ]
+
+
+def searches(shop: SceneSearch, vector: NDArray[np.float32]) -> list[Look]:
+    """One thing, by anything."""
+    return [
+        shop.search(text="a red chair"),
+        shop.search(photos=["a.jpg", "b.jpg"], where=Equals("category", "chair")),
+        shop.search(photos={Path("a.jpg"): 1.0}),
+        shop.search(items={"A-1": 1.0, "A-2": -0.3}, diversity=0.3),
+        shop.search(vectors=vector),
+        shop.search(vectors=[(vector, 1.0)]),
+    ]
+
+
+def answer(look: Look) -> None:
+    """What an answer holds."""
+    assert_type(look.matches, tuple[Match, ...])
+    assert_type(look.regions, tuple[RegionMatches, ...])
+    assert_type(look.scene, Scene | None)
+    for match in look.matches:
+        assert_type(match.item_id, str)
+        assert_type(match.score, float)
+        assert_type(match.parts, Mapping[str, float])
+        assert_type(match.evidence, tuple[Evidence, ...])
+        assert_type(match.variants, tuple[str, ...])
+    for found in look.regions:
+        assert_type(found.region, Region)
+        assert_type(found.matches, tuple[Match, ...])
+    assert_type(look.facets, Mapping[str, tuple[tuple[Any, int], ...]])
+    assert_type(look.to_dict(), dict[str, Any])
+    assert_type(look.to_pandas(), pd.DataFrame)
+    assert_type(look.save("look.png"), Path)
+
+
+def items(shop: SceneSearch) -> None:
+    """What is stored."""
+    assert_type(shop.get("A-1"), Item | None)
+    assert_type(shop.count("in_stock"), int)
+    assert_type(shop.count(), int)
+    assert_type(shop.delete(ids=["A-1"]), int)
+    assert_type(shop.delete(where="price > 100"), int)
+    assert_type(shop.regions("room.jpg"), list[Region])
+    store: Store = shop.store
+    assert_type(store.facet("category"), list[tuple[str | int | float | bool, int]])
+
+
+def errors(shop: SceneSearch) -> str:
+    """One base for all of them."""
+    try:
+        shop.search(text="")
+    except SceneSearchError as error:
+        assert_type(error.code, str)
+        return str(error)
+    return ""
+
+
+def options(facets: Sequence[str]) -> SearchOptions:
+    """Options as a value."""
+    return SearchOptions(limit=5, weights={"cutout": 1.0}, facets=tuple(facets), sort="-price")
