@@ -40,7 +40,7 @@ def main() -> int:
     arguments = _arguments()
     rng = np.random.default_rng(arguments.seed)
     encoder = Encoder(FakeEmbedder(arguments.dim), PixelDescriber(colours=False), CutRules())
-    made = schema({space: arguments.dim for space in SPACES})
+    made = schema(dict.fromkeys(SPACES, arguments.dim))
     metadata = {
         "schema": SCHEMA_VERSION,
         "embedder": encoder.embedder.fingerprint,

@@ -91,6 +91,46 @@ VARIANTS: tuple[Variant, ...] = (
 """What ``scenesearch eval --ablate`` tries."""
 
 
+SPACES: tuple[Variant, ...] = (
+    Variant("photo as it is (context)", {"weights": {"context": 1.0}}),
+    Variant("cut out (cutout)", {"weights": {"cutout": 1.0}}),
+    Variant("both, 0.7 and 0.3", {"weights": {"cutout": 0.7, "context": 0.3}}),
+)
+"""What :func:`leave_one_out` compares."""
+
+NEIGHBOURS = 10
+
+
+def leave_one_out(
+    items: Sequence[tuple[str, str]],
+    search: Callable[[str, Mapping[str, Any]], Sequence[str]],
+    variants: Sequence[Variant] = SPACES,
+    *,
+    each: Callable[[], None] = lambda: None,
+) -> dict[str, Evaluation]:
+    """Every item as a query over the others: share of its nearest ones that are of its kind.
+
+    Needs no ground truth but a field of the catalogue.
+
+    Args:
+        items: ids and the value of the field.
+        search: id and overrides of the search options, to the field's values of the nearest
+            :data:`NEIGHBOURS` other items.
+        variants: what to try.
+        each: called after each item, for progress.
+    """
+    rows: dict[str, list[dict[str, Any]]] = {v.name: [] for v in variants}
+    for number, (item, value) in enumerate(items):
+        for variant in variants:
+            found = search(item, variant.options)
+            share = sum(one == value for one in found[:NEIGHBOURS]) / NEIGHBOURS
+            rows[variant.name].append(
+                {"query": number, "image": item, "group": value, f"precision@{NEIGHBOURS}": share}
+            )
+        each()
+    return {v.name: summarise(rows[v.name], [], []) for v in variants}
+
+
 def ablate(
     truths: Sequence[Truth],
     prepare: Callable[[Truth, Mapping[str, Any]], Prepared],

@@ -378,12 +378,37 @@ class SceneSearch:
         self.store.delete(where=AllOf(tuple(terms)))
         return before - self.store.count()
 
+    def values(self, field: str) -> dict[str, str]:
+        """A field's value of every item that has one.
+
+        Raises:
+            QueryError: the collection has no such field.
+        """
+        if field not in self._schema_fields():
+            raise QueryError(
+                f"Unknown field {field!r}; the collection has "
+                f"{', '.join(sorted(self._schema_fields()))}",
+                code="unknown_field",
+            )
+        found: dict[str, str] = {}
+        cursor: str | None = None
+        while True:
+            page = self.store.scroll(limit=5000, cursor=cursor, fields=("item_id", field))
+            for record in page:
+                if record.payload.get(field) is not None:
+                    found[str(record.payload["item_id"])] = str(record.payload[field])
+            cursor = page.cursor
+            if cursor is None:
+                return found
+
     def likeness(self, point_ids: Sequence[str]) -> float:
         """Mean cosine between stored points (intra-list similarity), -1 to 1."""
         found = self.store.retrieve(point_ids, spaces=(CUTOUT,))
+        n = len(found)
+        if n < 2:
+            return 0.0
         rows = np.stack([record.vectors[CUTOUT] for record in found])
-        n = len(rows)
-        return float(((rows @ rows.T).sum() - n) / (n * (n - 1))) if n > 1 else 0.0
+        return float(((rows @ rows.T).sum() - n) / (n * (n - 1)))
 
     def count(self, where: str | Condition | None = None) -> int:
         """How many points (regions of photos) the collection holds."""

@@ -35,6 +35,7 @@ from scenesearch.points import (
     SCHEMA_VERSION,
     check_models,
     item_payload,
+    payload_hash,
     point_id,
 )
 from scenesearch.protocols import Detector, Profiler, Store
@@ -46,6 +47,8 @@ log = logging.getLogger(__name__)
 
 CHUNK = 20_000
 """Photos embedded before their points are written; a projection is fitted on the first chunk."""
+UPSERT = 1_000
+"""Points of one request; servers refuse requests above 32 MB."""
 MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
 
@@ -60,13 +63,17 @@ class IndexOptions:
     """How an index run works.
 
     Attributes:
-        batch: photos embedded, and items written, together.
+        batch: photos embedded together; what a kill can cost.
+        write_batch: photos whose points are written together. Making a write durable takes the
+            embedded engine some tenths of a second whatever its size, and a kill only costs
+            reading these from the cache again.
         whiten: dimensions of the fitted projection; 0 for none.
         workers: threads that decode, cut and describe.
         objects: where a detector is given, every object of a photo is a region of its own.
     """
 
     batch: int = 64
+    write_batch: int = 512
     whiten: int = 0
     workers: int = 2
     objects: RegionRules = field(default_factory=RegionRules)
@@ -178,7 +185,7 @@ class Indexer:
         return make_plan(
             items,
             stored,
-            item_hash=self._item_hash,
+            item_hash=lambda item: payload_hash(self._item_hash(item)),
             photo_hash=self._photo_hash,
             prune=prune,
             each=each,
@@ -214,7 +221,7 @@ class Indexer:
         photos = {ref.sha256 for item in plan.items for ref in item.write}
         run = _Run(progress or (lambda *_: None), len(photos), len(plan.items))
         run.failures += plan.failures
-        for chunk in _chunks(plan.items):
+        for chunk in _chunks(plan.items, CHUNK):
             self._embed(chunk, run)
             projection = self._open_collection(chunk, fields, run)
             self._write(chunk, projection, run)
@@ -347,7 +354,7 @@ class Indexer:
     # step 2: points from the cache
 
     def _write(self, items: Sequence[ItemPlan], projection: Projection | None, run: _Run) -> None:
-        for batch in _slices(items, self._options.batch):
+        for batch in _chunks(items, self._options.write_batch):
             keys = [ref.sha256 for plan in batch for ref in plan.write]
             found = self._cache.get(keys, self._cache_key)
             points: list[Point] = []
@@ -357,11 +364,12 @@ class Indexer:
                     entries = found.get(ref.sha256, ())
                     points += self._points(plan.item.id, ref, entries, base, projection)
             with run.times.stage("store"):
-                if points:
-                    self._store.upsert(points)
-                for plan in batch:
-                    if plan.known:
-                        self._update(plan, run)
+                for part in _slices(points, UPSERT):
+                    self._store.upsert(part)
+                with self._store.together():
+                    for plan in batch:
+                        if plan.known:
+                            self._update(plan, run)
             run.wrote(len(batch))
 
     def _points(
@@ -488,12 +496,12 @@ def _slices(values: Sequence[T], size: int) -> list[Sequence[T]]:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-def _chunks(items: Sequence[ItemPlan]) -> Iterator[Sequence[ItemPlan]]:
-    """Items in runs of about CHUNK photos."""
+def _chunks(items: Sequence[ItemPlan], size: int) -> Iterator[Sequence[ItemPlan]]:
+    """Items in runs of about ``size`` photos to write; one without any counts as one."""
     start, photos = 0, 0
     for i, plan in enumerate(items):
-        photos += len(plan.write)
-        if photos >= CHUNK:
+        photos += max(len(plan.write), 1)
+        if photos >= size:
             yield items[start : i + 1]
             start, photos = i + 1, 0
     if start < len(items):

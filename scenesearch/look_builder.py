@@ -28,7 +28,7 @@ INTERNAL = frozenset(
             "label",
             "label_confidence",
         ),
-        *("colours", "colour_names", "phash", "cutout_method"),
+        *("colours", "colour_names", "phash", "cutout_method", "words"),
     }
 )
 """Payload keys that are not attributes of the item."""

@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from scenesearch.errors import CollectionMismatchError
+from scenesearch.protocols import WORDS
 from scenesearch.types import Colour, FieldType, Item, Value
 
 SCHEMA_VERSION = "1"
+PAYLOAD_VERSION = "2"
+"""Of what :func:`item_payload` writes; part of each item's hash, so that after a change the next
+index run writes every payload again, without embedding anything."""
 NAMESPACE = uuid.UUID("6f1d3a52-5a0e-5c36-9d0b-2f9a5cf7c1de")
 """Of all scenesearch collections; never change it, ids hang on it."""
 
@@ -26,8 +30,12 @@ FIELDS: Mapping[str, FieldType] = {
     "label": "keyword",
     "colour_names": "keyword",
     "cutout_method": "keyword",
+    WORDS: "text",
 }
 """Indexed payload fields of every collection, beside the catalogue's own."""
+
+WORDY = ("title", "category", "brand", "colour", "tags", "description")
+"""Attributes whose words an item can be searched by."""
 
 PROJECTION_BLOB = "projection.npz"
 """The fitted projection, kept with the collection."""
@@ -51,7 +59,26 @@ def item_payload(item: Item, item_hash: str) -> dict[str, Any]:
         "item_id": item.id,
         "item_hash": item_hash,
         **{name: _plain(value) for name, value in item.attributes.items()},
+        WORDS: words_of(item) or None,
     }
+
+
+def payload_hash(item_hash: str) -> str:
+    """What is stored as the hash of an item: of its attributes, and of how they are stored."""
+    return f"{PAYLOAD_VERSION}:{item_hash}"
+
+
+def words_of(item: Item) -> str:
+    """The words that an item can be searched by, in the order of :data:`WORDY`.
+
+    >>> words_of(Item("1", ("a.jpg",), {"category": "rug", "title": "VIRUM", "tags": ("a", "b")}))
+    'VIRUM\\nrug\\na\\nb'
+    """
+    values = (item.attributes.get(name, ()) for name in WORDY)
+    texts = ((value,) if isinstance(value, str) else value for value in values)
+    return "\n".join(
+        text for each in texts if isinstance(each, tuple) for text in each if text.strip()
+    )
 
 
 def _plain(value: Value) -> Any:

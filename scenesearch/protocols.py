@@ -8,6 +8,7 @@ preprocessing, and two models with the same fingerprint give the same numbers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -29,6 +30,9 @@ from scenesearch.types import (
     Scene,
     Vector,
 )
+
+WORDS = "words"
+"""The payload field, of type ``text``, that :meth:`Store.search_text` ranks by."""
 
 
 class Model(Protocol):
@@ -185,6 +189,20 @@ class Store(Protocol):
         """Answer a batch; one list of hits for each query, best first."""
         ...
 
+    def search_text(
+        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
+    ) -> list[Hit]:
+        """Points whose :data:`WORDS` have any word of a text, best BM25 score first.
+
+        Words are runs of letters and digits, in any case; nothing is stemmed or left out. Scores
+        are above 0, have no upper bound, and are comparable inside one answer only. A filter
+        does not change them.
+
+        Raises:
+            QueryError: the collection has no such field.
+        """
+        ...
+
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """The points with these ids, in the order asked; unknown ids are left out."""
         ...
@@ -232,6 +250,14 @@ class Store(Protocol):
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """Remove points. Exactly one of ``ids`` and ``where`` is given."""
+        ...
+
+    def together(self) -> AbstractContextManager[None]:
+        """Writes inside the ``with`` are durable when it ends, not when each returns.
+
+        For many small writes: making one durable can cost far more than the write itself. They
+        take effect one by one and in order, and an error keeps those before it.
+        """
         ...
 
     def read_blob(self, name: str) -> bytes | None:

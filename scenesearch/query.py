@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,7 +124,8 @@ class SearchOptions:
         Raises:
             QueryError: names the option, its value and its range.
         """
-        ranges = {
+        # callers give what they parsed, so the types are not to be trusted
+        ranges: dict[str, tuple[Any, float, float]] = {
             "limit": (self.limit, 1, 1000),
             "per_region": (self.per_region, 0, 200),
             "candidates": (self.candidates, 1, 1000),
@@ -136,7 +137,7 @@ class SearchOptions:
             "score_min": (0 if self.score_min is None else self.score_min, -1, 1),
         }
         for name, (value, low, high) in ranges.items():
-            kinds = Integral if name in _WHOLE_NUMBERS else Real
+            kinds: Any = Integral if name in _WHOLE_NUMBERS else Real
             # the comparison also catches NaN
             if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
                 kind = "a whole number " if kinds is Integral else ""

@@ -114,9 +114,10 @@ class Searcher:
             found = self._objects(scene, rules)
         if query.point is not None:
             return [region_at(query.point, found, scene.size)]
-        if rules.tiles == "on" or (rules.tiles == "fallback" and not found):
+        instead = {"on"} if found else {"on", "fallback"}
+        if rules.tiles in instead:
             found = found + tile_regions(scene.size)
-        if rules.whole == "on" or (rules.whole == "fallback" and not found) or not found:
+        if rules.whole in instead or not found:
             found = [*found, whole_region(scene.size)]
         return found
 

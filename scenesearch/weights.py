@@ -101,7 +101,8 @@ class WeightFinder:
 
     def __init__(self, models_dir: Path | None, trusted_sha256: Iterable[str] = ()) -> None:
         self.models_dir = models_dir
-        self.trusted = frozenset(trusted_sha256)
+        # some tools print hashes in capitals
+        self.trusted = frozenset(digest.strip().lower() for digest in trusted_sha256)
         self.manifest = read_manifest()
 
     def locate(self, record: ModelRecord) -> Path | None:

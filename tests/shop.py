@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -18,8 +19,13 @@ from scenesearch.encode import Encoder
 from scenesearch.images import load_scene
 from scenesearch.indexer import Indexer, IndexOptions, IndexReport
 from scenesearch.store.memory import MemoryStore
-from scenesearch.testing import COLOURS, FakeEmbedder
+from scenesearch.testing import COLOURS, FakeDetector, FakeEmbedder
 from scenesearch.types import FieldType, Item, Scene
+
+if TYPE_CHECKING:
+    import pytest
+
+    from scenesearch.config import Settings
 
 FIELDS: dict[str, FieldType] = {
     "title": "text",
@@ -171,7 +177,8 @@ class Shop:
         self.detector = detector
         self.cache = cache or EmbeddingCache(":memory:")
         self.load = load
-        self.options = IndexOptions(**{"batch": 8, **options})
+        batch = options.pop("batch", 8)
+        self.options = IndexOptions(batch=batch, **{"write_batch": batch, **options})
 
     @property
     def indexer(self) -> Indexer:
@@ -216,3 +223,50 @@ def contents(store: Any) -> dict[str, tuple[dict[str, Any], dict[str, list[float
         vectors = {s: np.round(v, 5).tolist() for s, v in record.vectors.items()}
         found[record.id] = (payload, vectors)
     return found
+
+
+class FakeParts:
+    """Stands where :class:`scenesearch.build.Parts` does: the same settings, models that fake."""
+
+    made: ClassVar[list[FakeParts]] = []
+    delay_s = 0.0
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.closed = False
+        self.embedder = FakeEmbedder(64, has_text=True, delay_s=self.delay_s)
+        self.detector = FakeDetector()
+        rules = CutRules(settings.cutout.background)
+        colours = PixelDescriber(colours=settings.index.colours)
+        self.encoder = Encoder(self.embedder, colours, rules)
+        self.made.append(self)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def use_fakes(monkeypatch: pytest.MonkeyPatch) -> type[FakeParts]:
+    """Front door and command line run on fakes until the test ends."""
+    import scenesearch.api
+    import scenesearch.build
+
+    parts: type[FakeParts] = type("Parts", (FakeParts,), {"made": []})
+    monkeypatch.setattr(scenesearch.api, "Parts", parts)
+    monkeypatch.setattr(scenesearch.build, "Parts", parts)
+    return parts
+
+
+def write_catalog(folder: Path, items: Sequence[Item], name: str = "catalog.csv") -> Path:
+    """A CSV with the photos of the items beside it, several in one cell."""
+    names = list(dict.fromkeys(field for item in items for field in item.attributes))
+    path = folder / name
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "image", *names])
+        for item in items:
+            photos = "|".join(str(Path(p).relative_to(folder)) for p in item.photos)
+            cells = [item.attributes.get(field, "") for field in names]
+            writer.writerow(
+                [item.id, photos, *("|".join(c) if isinstance(c, tuple) else c for c in cells)]
+            )
+    return path

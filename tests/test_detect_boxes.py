@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenesearch.detect.boxes import concatenate, keep_labels, keep_large, suppress
@@ -62,6 +62,7 @@ def test_a_suppressed_box_suppresses_nothing_itself():
     assert suppress(chain, 0.5).labels == ("#0", "#2")
 
 
+@settings(deadline=None)
 @given(found=random_detections(), overlap=st.sampled_from([0.2, 0.5, 0.7]))
 def test_suppression_equals_the_textbook_loop(found, overlap):
     kept = suppress(found, overlap)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenesearch.detect.regions import (
@@ -144,6 +144,7 @@ def test_a_tap_finds_the_smallest_object_under_it(point, key):
     assert region_at(point, OBJECTS, SIZE).key == key
 
 
+@settings(deadline=None)
 @given(x=st.floats(0, 200, exclude_max=True), y=st.floats(0, 100, exclude_max=True))
 def test_a_tap_on_nothing_opens_a_window_around_it_inside_the_photo(x, y):
     x1, y1, x2, y2 = region_at((x, y), [OBJECTS[-1]], SIZE).box

@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from scenesearch.ablation import BASE, VARIANTS, Variant, ablate
+from scenesearch.encode import RegionRules
 from scenesearch.errors import CatalogError, FilterError, ImageError, QueryError, StoreError
-from scenesearch.evaluate import METRICS, Ranked, Truth, evaluate, read_truths
+from scenesearch.evaluate import (
+    METRICS,
+    REFUSED,
+    Ranked,
+    Truth,
+    compare,
+    evaluate,
+    read_truths,
+)
+from scenesearch.query import SearchOptions
 
 
 def written(tmp_path, *lines):
@@ -23,11 +34,13 @@ def test_ground_truth_is_read_with_paths_beside_the_file(tmp_path):
         '{"image": "a.jpg", "items": ["1", 2], "room": "Kitchen"}',
         "",
         '{"image": "deep/b.jpg", "items": [], "group": "g"}',
+        '{"image": "c.jpg", "items": [], "boxes": [[1, 2, 3.5, 4], {"box": [0, 0, 9, 9]}]}',
     )
 
     assert read_truths(path) == [
-        Truth(tmp_path / "a.jpg", frozenset({"1", "2"}), "Kitchen"),
-        Truth(tmp_path / "deep" / "b.jpg", frozenset(), "g"),
+        Truth(tmp_path / "a.jpg", frozenset({"1", "2"}), group="Kitchen"),
+        Truth(tmp_path / "deep" / "b.jpg", frozenset(), group="g"),
+        Truth(tmp_path / "c.jpg", frozenset(), ((1.0, 2.0, 3.5, 4.0), (0.0, 0.0, 9.0, 9.0))),
     ]
 
 
@@ -85,14 +98,14 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, kind):
 
 
 TRUTHS = [
-    Truth(Path("a.jpg"), frozenset({"1", "2"}), "kitchen"),
-    Truth(Path("b.jpg"), frozenset({"3"}), "hall"),
+    Truth(Path("a.jpg"), frozenset({"1", "2"}), group="kitchen"),
+    Truth(Path("b.jpg"), frozenset({"3"}), group="hall"),
 ]
-ANSWERS = {"a.jpg": ("9", "1", "8", "2"), "b.jpg": ("7",)}
+ANSWERS = {"a.jpg": ("9", "1", "8", "2"), "b.jpg": ("7",), "stranger.jpg": ()}
 
 
-def search(image):
-    return Ranked(ANSWERS[image.name], {"detect": 10.0, "engine": 5.0})
+def search(truth):
+    return Ranked(ANSWERS[truth.image.name], {"detect": 10.0, "engine": 5.0})
 
 
 def test_figures_are_means_over_the_photos():
@@ -113,7 +126,7 @@ def test_the_first_photo_warms_up_and_is_not_timed():
     times = iter([{"detect": 900.0}, {"detect": 10.0}, {"detect": 20.0, "engine": 4.0}])
     three = [*TRUTHS, Truth(Path("a.jpg"), frozenset({"1"}))]
 
-    result = evaluate(three, lambda image: Ranked((), next(times)))
+    result = evaluate(three, lambda _: Ranked((), next(times)))
 
     assert result.latency_ms == {"detect": 15.0, "engine": 2.0}
     assert result.total_ms["p50"] == pytest.approx(17.0)
@@ -129,10 +142,10 @@ def test_one_photo_alone_is_timed():
     ids=["unreadable", "nothing to search"],
 )
 def test_a_photo_that_cannot_be_searched_is_a_failure_and_the_others_count(error):
-    def fails(image):
-        if image.name == "a.jpg":
+    def fails(truth):
+        if truth.image.name == "a.jpg":
             raise error
-        return search(image)
+        return search(truth)
 
     said = []
     result = evaluate(TRUTHS, fails, each=lambda: said.append(1))
@@ -148,22 +161,168 @@ def test_a_photo_that_cannot_be_searched_is_a_failure_and_the_others_count(error
     ids=lambda error: type(error).__name__,
 )
 def test_what_no_photo_is_to_blame_for_ends_the_run(error):
-    def fails(image):
+    def fails(truth):
         raise error
 
     with pytest.raises(type(error)):
         evaluate(TRUTHS, fails)
 
 
-def test_without_an_answer_every_figure_is_zero():
-    def fails(image):
+def test_without_an_answer_there_are_no_figures():
+    def fails(truth):
         raise ImageError("no")
 
     result = evaluate(TRUTHS, fails)
 
-    assert set(result.metrics.values()) == {0.0}
+    assert result.metrics == {}
     assert result.total_ms == {"p50": 0.0, "p95": 0.0}
     assert len(result.failures) == 2
+
+
+def test_a_photo_of_nothing_in_the_catalogue_measures_refusals_and_nothing_else():
+    nothing = frozenset()
+    truths = [
+        *TRUTHS,
+        Truth(Path("stranger.jpg"), nothing),
+        Truth(Path("b.jpg"), nothing, group="street"),
+    ]
+
+    result = evaluate(truths, search)
+
+    assert result.metrics[REFUSED] == 0.5
+    assert result.metrics["hit@5"] == 0.5
+    assert "hit@5" not in result.rows[2]
+    assert result.groups["street"] == {REFUSED: 0.0}
+
+
+def test_figures_of_the_searcher_are_averaged_over_the_photos_that_have_them():
+    def likeness(truth):
+        figures = {"ils@10": 0.4} if truth.image.name == "a.jpg" else {}
+        return Ranked((), {}, figures)
+
+    assert evaluate(TRUTHS, likeness).metrics["ils@10"] == 0.4
+
+
+# --- comparisons -------------------------------------------------------------------------------
+
+
+def evaluation(*answers):
+    """Of photos that each hold item 1; an answer of None is a photo that could not be searched."""
+    truths = [Truth(Path(f"{n}.jpg"), frozenset({"1"})) for n in range(len(answers))]
+
+    def given(truth):
+        answer = answers[int(truth.image.stem)]
+        if answer is None:
+            raise ImageError("no")
+        return Ranked(answer)
+
+    return evaluate(truths, given)
+
+
+def test_a_comparison_is_paired_photo_by_photo():
+    old = evaluation(*[("2", "1")] * 20)
+    new = evaluation(*[("1", "2")] * 20)
+
+    (difference,) = compare(old, new, ["hit@1"])
+
+    assert (difference.old, difference.new, difference.gain) == (0, 1, 1)
+    assert difference.interval == (1, 1)
+    assert difference.certain
+
+
+def test_a_comparison_without_a_change_is_not_certain():
+    old, new = evaluation(("1",), ("2",)), evaluation(("1",), ("2",))
+
+    (difference,) = compare(old, new, ["hit@1"])
+
+    assert difference.gain == 0
+    assert not difference.certain
+
+
+def test_the_same_file_name_in_two_folders_is_two_photos():
+    truths = [
+        Truth(Path("kitchen/1.jpg"), frozenset({"1"})),
+        Truth(Path("hall/1.jpg"), frozenset({"1"})),
+    ]
+    hit_then_miss = evaluate(
+        truths, lambda truth: Ranked(("1",) if "kitchen" in str(truth.image) else ())
+    )
+    miss_then_hit = evaluate(
+        truths, lambda truth: Ranked(("1",) if "hall" in str(truth.image) else ())
+    )
+
+    (difference,) = compare(hit_then_miss, miss_then_hit, ["hit@1"])
+
+    assert difference.gain == 0
+    assert difference.interval[0] < 0 < difference.interval[1]
+
+
+def test_only_photos_that_both_could_search_are_compared():
+    old = evaluation(("1",), None, ("2",))
+    new = evaluation(None, ("1",), ("1",))
+
+    (difference,) = compare(old, new, ["hit@1"])
+
+    assert (difference.old, difference.new) == (0, 1)
+    assert compare(evaluation(None), evaluation(("1",)), ["hit@1"]) == []
+
+
+def test_a_metric_that_nobody_has_is_left_out():
+    assert compare(evaluation(("1",)), evaluation(("1",)), ["ils@10"]) == []
+
+
+# --- ablations ---------------------------------------------------------------------------------
+
+
+def test_an_ablation_prepares_each_choice_of_regions_once_a_photo():
+    variants = [
+        Variant("base"),
+        Variant("fusion", {"fusion": "share"}),
+        Variant("tiles", {}, {"tiles": "on"}),
+        Variant("tiles and fusion", {"fusion": "share"}, {"tiles": "on"}),
+    ]
+    prepared, answered = [], []
+
+    def prepare(truth, regions):
+        prepared.append((truth.image.name, dict(regions)))
+        return truth
+
+    def answer(truth, changed):
+        answered.append((truth.image.name, dict(changed)))
+        return search(truth)
+
+    found = ablate(TRUTHS, prepare, answer, variants)
+
+    assert list(found) == [variant.name for variant in variants]
+    assert prepared == [
+        (name, regions) for name in ("a.jpg", "b.jpg") for regions in ({}, {"tiles": "on"})
+    ]
+    assert len(answered) == 8
+    assert all(one.metrics["hit@5"] == 0.5 for one in found.values())
+
+
+def test_a_variant_that_the_collection_cannot_do_costs_the_others_nothing():
+    def answer(prepared, changed):
+        if "collapse" in changed:
+            raise QueryError("Unknown field 'title'", code="unknown_field")
+        return search(prepared)
+
+    found = ablate(
+        TRUTHS, lambda truth, _: truth, answer, [BASE, Variant("x", {"collapse": "title"})]
+    )
+
+    assert len(found[BASE.name].rows) == 2
+    assert (len(found["x"].rows), len(found["x"].failures)) == (0, 2)
+
+
+def test_the_variants_on_trial_have_names_and_options_that_exist():
+    names = [variant.name for variant in VARIANTS]
+
+    assert len(set(names)) == len(names)
+    assert VARIANTS[0] == BASE
+    for variant in VARIANTS:
+        SearchOptions(**variant.options).check()
+        RegionRules(**variant.regions)
 
 
 def test_an_evaluation_is_plain_json_with_rows_on_request():

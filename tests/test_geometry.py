@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenesearch.geometry import areas, intersections, iou, pad_box, pixel_box
@@ -48,6 +48,7 @@ def test_pixel_box_is_whole_clipped_and_never_empty(box, size, expected):
     assert pixel_box(box, size) == expected
 
 
+@settings(deadline=None)
 @given(box=ANY_BOX, size=SIZES)
 def test_pixel_box_of_anything_lies_in_the_image(box, size):
     x1, y1, x2, y2 = pixel_box(box, size)
@@ -88,6 +89,7 @@ def test_iou_by_hand(a, b, expected):
     assert value[0, 0] == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(a=whole_boxes(), b=whole_boxes())
 def test_intersections_and_iou_equal_counted_pixels(a, b):
     shared = [[np.count_nonzero(painted(x) & painted(y)) for y in b] for x in a]

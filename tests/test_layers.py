@@ -102,6 +102,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
 FREE = {
     "build": "the one place that chooses",
     "api": "the front door",
+    "demo": "runs the front door on the sample that comes with the package",
     "__init__": "public names",
     "__main__": "python -m",
     "cli": "thin, over the front door",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenesearch.pixels import letterbox
@@ -46,6 +46,7 @@ def test_letterbox_refuses_a_side_below_one():
         letterbox(np.zeros((2, 2, 3), np.uint8), 0)
 
 
+@settings(deadline=None)
 @given(
     width=st.integers(1, 300),
     height=st.integers(1, 300),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -87,6 +87,7 @@ def test_no_hits_give_no_items_and_blend_to_no_columns(answers, shape):
     assert blend(found.scores, {"cutout": 1.0}, 3).shape == (3, 0)
 
 
+@settings(deadline=None)
 @given(
     lists=st.lists(
         st.tuples(
@@ -169,6 +170,7 @@ def test_blending_by_hand(scores, weights, expected):
 VALUES = st.sampled_from([NAN, -0.9, -0.2, 0.0, 0.3, 0.31, 0.8, 1.0])
 
 
+@settings(deadline=None)
 @given(
     cutout=arrays(np.float32, (3, 5), elements=VALUES),
     context=arrays(np.float32, (3, 5), elements=VALUES),

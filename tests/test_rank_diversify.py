@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenesearch.rank.diversify import collapse, mmr, same_value
@@ -71,6 +71,7 @@ def test_the_limit_cuts_without_changing_what_comes_first(limit, count):
     assert mmr(FALLING, ALIKE, diversity=0.5, limit=limit) == full[:count]
 
 
+@settings(deadline=None)
 @given(problem=problems(), diversity=st.sampled_from([0.2, 0.5, 0.8, 1.0]))
 def test_mmr_equals_the_formula_of_the_paper(problem, diversity):
     relevance, similarity = problem
@@ -82,6 +83,7 @@ def test_mmr_equals_the_formula_of_the_paper(problem, diversity):
     assert np.array_equal(similarity, before[1])
 
 
+@settings(deadline=None)
 @given(problem=problems())
 def test_no_diversity_keeps_the_order(problem):
     relevance, similarity = problem
@@ -89,6 +91,7 @@ def test_no_diversity_keeps_the_order(problem):
     assert mmr(relevance, similarity, diversity=0, limit=20) == list(range(len(relevance)))
 
 
+@settings(deadline=None)
 @given(problem=problems(), diversity=st.floats(0, 1))
 def test_mmr_only_reorders_and_starts_with_the_best(problem, diversity):
     relevance, similarity = problem
@@ -143,6 +146,7 @@ def test_variants_stand_where_the_first_of_them_stood(keys, groups):
     assert collapse(keys) == groups
 
 
+@settings(deadline=None)
 @given(keys=st.lists(st.sampled_from(["a", "b", "c", None]), max_size=20))
 def test_collapsing_loses_and_doubles_nothing(keys):
     groups = collapse(keys)

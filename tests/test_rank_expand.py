@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenesearch.rank.expand import expand
@@ -67,6 +67,7 @@ def test_without_trusted_neighbours_the_query_stays_bit_for_bit(scores):
     assert np.array_equal(expand(query, neighbours, floats(*scores)), query)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(0, 8), floor=st.sampled_from([0.0, 0.3, 0.7]))
 def test_expansion_equals_the_sum_and_changes_no_input(seed, count, floor):
     rng = np.random.default_rng(seed)

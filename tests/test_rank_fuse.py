@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
@@ -71,6 +71,7 @@ def test_ranks_start_at_one_and_ties_share_the_better(row, expected):
     assert result.dtype == np.float32
 
 
+@settings(deadline=None)
 @given(scores=SCORES)
 def test_ranks_count_what_is_strictly_better(scores):
     found = ranks(scores)
@@ -123,6 +124,7 @@ def test_parameters_of_the_fusions_reach_them():
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(deadline=None)
 @given(scores=SCORES, seed=st.integers(0, 99))
 def test_fusion_equals_the_plain_loops(method, scores, seed):
     weights = np.random.default_rng(seed).uniform(0.1, 5, len(scores)).astype(np.float32)
@@ -134,6 +136,7 @@ def test_fusion_equals_the_plain_loops(method, scores, seed):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(deadline=None)
 @given(scores=SCORES, seed=st.integers(0, 99))
 def test_contributions_explain_the_score(method, scores, seed):
     weights = np.random.default_rng(seed).uniform(0.1, 5, len(scores)).astype(np.float32)
@@ -147,6 +150,7 @@ def test_contributions_explain_the_score(method, scores, seed):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(deadline=None)
 @given(scores=SCORES)
 def test_scores_lie_in_0_to_1_and_are_0_for_what_no_region_has(method, scores):
     fused = fuse(scores, ones(len(scores)), method=method)
@@ -158,6 +162,7 @@ def test_scores_lie_in_0_to_1_and_are_0_for_what_no_region_has(method, scores):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(deadline=None)
 @given(scores=SCORES, factor=st.sampled_from([0.25, 3.0]))
 def test_only_the_ratio_of_weights_matters(method, scores, factor):
     weights = np.arange(1, len(scores) + 1, dtype=np.float32)
@@ -168,6 +173,7 @@ def test_only_the_ratio_of_weights_matters(method, scores, factor):
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(deadline=None)
 @given(scores=SCORES, seed=st.integers(0, 99))
 def test_the_order_of_equally_weighted_regions_and_of_items_plays_no_part(method, scores, seed):
     rng = np.random.default_rng(seed)
@@ -185,6 +191,7 @@ def test_the_order_of_equally_weighted_regions_and_of_items_plays_no_part(method
 
 
 @pytest.mark.parametrize("method", METHODS)
+@settings(deadline=None)
 @given(row=arrays(np.float32, st.integers(1, 8), elements=st.sampled_from(LEVELS), unique=False))
 def test_one_region_alone_keeps_its_own_order(method, row):
     names = tuple("abcdefgh"[: len(row)])
@@ -194,6 +201,7 @@ def test_one_region_alone_keeps_its_own_order(method, row):
     assert order(fuse(row[None], ones(1), method=method).scores, names) == expected
 
 
+@settings(deadline=None)
 @given(scores=SCORES, seed=st.integers(0, 99))
 def test_best_rank_never_lets_a_second_place_overtake_a_first(scores, seed):
     weights = np.random.default_rng(seed).uniform(0.01, 5, len(scores)).astype(np.float32)
@@ -230,6 +238,7 @@ def test_order_falls_by_score_and_breaks_ties_by_id(scores, items, expected):
     assert order(np.array(scores, np.float32), tuple(items)) == expected
 
 
+@settings(deadline=None)
 @given(scores=arrays(np.float32, st.integers(0, 30), elements=st.sampled_from([NAN, 0, 0.2, 0.4])))
 def test_order_equals_sorting_by_score_and_id(scores):
     names = tuple(f"{(7 * i) % 31:02d}" for i in range(len(scores)))

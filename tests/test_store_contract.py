@@ -13,6 +13,7 @@ pytest.register_assert_rewrite(
     "scenesearch.store.contract_reads",
     "scenesearch.store.contract_writes",
     "scenesearch.store.contract_life",
+    "scenesearch.store.contract_text",
 )
 
 from scenesearch.store.client import ClientStore  # noqa: E402

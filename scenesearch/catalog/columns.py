@@ -63,6 +63,7 @@ RESERVED = frozenset(
         "indexed_at",
         "cutout_method",
         "embedded",
+        "words",
     }
 )
 """Payload names that indexing writes itself; a column of such a name becomes ``attr_<name>``."""

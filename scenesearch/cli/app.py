@@ -16,6 +16,9 @@ import typer
 from scenesearch.cli import output
 from scenesearch.errors import ModelError, NoSpaceError, SceneSearchError, StoreError
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C; typer itself returns it too."""
+
 app = typer.Typer(
     name="scenesearch",
     help="Find every object of a photo in your catalogue.",
@@ -69,16 +72,26 @@ def run() -> int:
     except typer.Exit as stop:
         return int(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        output.note("scenesearch: interrupted; what was finished is kept, run again to go on")
-        return 130
+        result = INTERRUPTED
+    except SystemExit as stop:
+        # what typer makes of a pipe whose reader went away (head)
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        return _no_reader()
     except BrokenPipeError:
-        # the reader of a pipe went away (head); not our fault, and nothing left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _no_reader()
     except Exception as error:  # click's own usage errors show themselves
         show = getattr(error, "show", None)
         if show is None:
             raise
         show()
         return int(getattr(error, "exit_code", 2))
+    if result == INTERRUPTED:
+        output.note("scenesearch: interrupted; what was finished is kept, run again to go on")
     return int(result or 0)
+
+
+def _no_reader() -> int:
+    # not our fault, and nothing left to say
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return 0

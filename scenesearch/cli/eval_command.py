@@ -10,19 +10,22 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
+from scenesearch.errors import QueryError
 
 if TYPE_CHECKING:
     from scenesearch.api import SceneSearch
     from scenesearch.evaluate import Difference, Evaluation, Ranked, Truth
     from scenesearch.look import Look
 
-COMPARED = ("hit@10", "ndcg@10", "map@200", "ils@10", "refused")
+COMPARED = ("hit@10", "ndcg@10", "map@200", "ils@10", "refused", "precision@10")
 """Metrics of a comparison."""
 
 
 @app.command("eval")
 def evaluate(
-    truth: Annotated[Path, typer.Argument(help='JSONL: {"image": ..., "items": [ids]} a line.')],
+    truth: Annotated[
+        Path | None, typer.Argument(help='JSONL: {"image": ..., "items": [ids]} a line.')
+    ] = None,
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,
@@ -37,6 +40,10 @@ def evaluate(
     ablate: Annotated[
         bool, typer.Option("--ablate", help="Try each ranking step changed, with intervals.")
     ] = False,
+    leave_one_out: Annotated[
+        str | None,
+        typer.Option(help="No ground truth: is each item among others of the same FIELD?"),
+    ] = None,
     compare: Annotated[
         str | None, typer.Option(help="Compare with this configuration, photo by photo.")
     ] = None,
@@ -50,6 +57,13 @@ def evaluate(
     """Measure how well photos find the products in them, against ground truth."""
     from scenesearch.evaluate import read_truths
 
+    if truth is None:
+        if leave_one_out is None:
+            raise QueryError("Give a file of ground truth, or --leave-one-out FIELD")
+        with options.open_shop(store, collection, config) as shop:
+            found = _leave_one_out(shop, leave_one_out)
+        _report_variants(next(iter(found.values())), found, plot, as_json=as_json)
+        return 0
     truths = read_truths(truth, image_root=image_root)
     wanted = options.assignments(option or ())
     with options.open_shop(store, collection, config) as shop:
@@ -123,6 +137,20 @@ def _ablate(
             ),
             each=output.counter(progress, "eval", len(truths)),
         )
+
+
+def _leave_one_out(shop: SceneSearch, field: str) -> dict[str, Evaluation]:
+    from scenesearch.ablation import NEIGHBOURS, leave_one_out
+
+    items = shop.values(field)
+
+    def search(item: str, changed: Mapping[str, Any]) -> list[str]:
+        look = shop.search(items=item, limit=NEIGHBOURS, **changed)
+        return [str(match.attributes.get(field)) for match in look.matches]
+
+    with output.progress() as progress:
+        each = output.counter(progress, "eval", len(items))
+        return leave_one_out(sorted(items.items()), search, each=each)
 
 
 def _print(result: Evaluation) -> None:

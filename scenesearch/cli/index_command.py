@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
+from scenesearch.errors import CatalogError
 
 if TYPE_CHECKING:
     from scenesearch.api import IndexOutcome
@@ -46,6 +47,13 @@ def index(
     as_json: options.Json = False,
 ) -> int:
     """Index a catalogue, or bring an index up to date: only what changed is worked on."""
+    from scenesearch.catalog import OnDuplicate
+
+    if on_duplicate not in get_args(OnDuplicate):
+        raise CatalogError(
+            f"--on-duplicate is {on_duplicate!r}, expected {', '.join(get_args(OnDuplicate))}",
+            code="bad_option",
+        )
     start = time.perf_counter()
     with options.open_shop(store, collection, config) as shop, output.progress() as progress:
         outcome = shop.index(
@@ -54,7 +62,7 @@ def index(
             prune=prune,
             strict=strict,
             dry_run=dry_run,
-            on_duplicate=on_duplicate,  # type: ignore[arg-type]  # checked by the reader
+            on_duplicate=on_duplicate,  # type: ignore[arg-type]  # checked above
             columns={k: str(v) for k, v in options.assignments(column or ()).items()},
             encoding=encoding,
             delimiter=delimiter,

@@ -172,11 +172,21 @@ def _check_suffixes(paths: Sequence[Path]) -> None:
                 f"--save {path}: expected a name that ends in {', '.join(SUFFIXES)}",
                 code="bad_suffix",
             )
+        if not path.absolute().parent.is_dir():
+            raise QueryError(
+                f"--save {path}: there is no folder {path.parent}; create it first",
+                code="no_folder",
+            )
 
 
 def _show(answer: Look, save: Sequence[Path], *, as_json: bool) -> None:
     for path in save:
-        answer.save(path)
+        try:
+            answer.save(path)
+        except OSError as error:
+            raise QueryError(
+                f"--save {path}: it cannot be written: {error}", code="cannot_save"
+            ) from error
         output.note(f"saved {path}")
     if as_json:
         output.data(answer.to_dict())

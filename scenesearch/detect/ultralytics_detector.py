@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 import threading
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -134,9 +135,12 @@ class UltralyticsDetector:
             with tempfile.TemporaryDirectory(dir=target.parent) as folder:
                 copy = Path(folder) / "model.pt"
                 shutil.copyfile(self._weights.path, copy)
-                draft = yolo(str(copy)).export(
-                    format="onnx", dynamic=True, simplify=False, verbose=False
-                )
+                with warnings.catch_warnings():
+                    # the exporter's own deprecations are no business of ours or our users
+                    warnings.simplefilter("ignore")
+                    draft = yolo(str(copy)).export(
+                        format="onnx", dynamic=True, simplify=False, verbose=False
+                    )
                 Path(draft).replace(target)
         return target
 

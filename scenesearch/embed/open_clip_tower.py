@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 from collections.abc import Sequence
@@ -56,8 +57,9 @@ class OpenClipTower:
             path = Path(next(iter(roots), ".")) / "model_configs" / f"{self._model}.json"
         try:
             config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            config["embed_dim" if "embed_dim" in config else "model_cfg"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            model = config.get("model_cfg", config)
+            _ = model["embed_dim"], model["vision_cfg"], model["text_cfg"]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(
                 f"open_clip model {self._model!r}: no readable model config at {path}; give a "
                 f"built-in name, hf-hub:org/repo, or the path of a .json config"
@@ -66,9 +68,12 @@ class OpenClipTower:
 
     @property
     def fingerprint(self) -> str:
-        """Model, weights and input size."""
+        """Model (of a config of ours: with its content), weights and input size."""
         weights = self._weights.fingerprint if self._weights else f"hub:{self._tag}"
-        name = Path(self._model).stem if self._model.endswith(".json") else self._model
+        name = self._model
+        if name.endswith(".json"):
+            text = json.dumps(self._config, sort_keys=True)
+            name = f"{Path(name).stem}#{hashlib.sha256(text.encode()).hexdigest()[:8]}"
         return f"open_clip:{name}:{weights}:{self._side or 'own'}px"
 
     @cached_property

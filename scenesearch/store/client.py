@@ -7,14 +7,16 @@ requests above 32 MB.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from scenesearch.conditions import Condition
 from scenesearch.errors import CollectionMismatchError, StoreError
-from scenesearch.protocols import VectorQuery
+from scenesearch.protocols import WORDS, VectorQuery
+from scenesearch.store.bm25 import check_text_search
 from scenesearch.store.checks import (
     canonical_id,
     check_blob_name,
@@ -33,9 +35,11 @@ from scenesearch.store.client_translate import (
     is_local,
     to_hits,
     to_record,
+    to_text_hits,
     vector_params,
 )
-from scenesearch.store.payloads import bool_fields, encode_patch, encode_payload, retype_payload
+from scenesearch.store.payloads import bool_fields, encode_patch, encode_payload
+from scenesearch.store.retype import retype_patches
 from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
@@ -136,26 +140,19 @@ class ClientStore:
 
     def _index(self, fields: Mapping[str, FieldType]) -> None:
         if self._local:
-            return
+            # of all indexes, that mode knows the one that search_text needs, and warns of others
+            fields = {name: kind for name, kind in fields.items() if name == WORDS}
         with client_errors(f"index fields of {self._name!r}", self._where):
             for field, kind in fields.items():
                 self._client.create_payload_index(
-                    self._name, key_path(field), field_schema=field_schema(kind), wait=True
+                    self._name, key_path(field), field_schema=field_schema(field, kind), wait=True
                 )
 
     def _retype(self, schema: CollectionSchema, new: Mapping[str, FieldType]) -> None:
         requests = self._requests(schema)
-        patches: dict[str, tuple[dict[str, Any], list[str]]] = {}
-        cursor: str | None = None
-        while True:
-            page = self.scroll(fields=list(new), cursor=cursor)
-            for record in page:
-                if patch := retype_payload(record.payload, new, record.id):
-                    patches.setdefault(repr(patch), (patch, []))[1].append(record.id)
-            if (cursor := page.cursor) is None:
-                break
+        patches = retype_patches(self, new)
         with client_errors(f"rewrite fields of {self._name!r}", self._where):
-            for patch, ids in patches.values():
+            for patch, ids in patches:
                 chosen = requests.chosen(requests.those(ids))
                 self._client.set_payload(self._name, patch, points=chosen, wait=True)
 
@@ -190,6 +187,12 @@ class ClientStore:
         if patch := encode_patch(payload, schema.fields):
             with client_errors(f"set payloads in {self._name!r}", self._where):
                 self._client.set_payload(self._name, patch, points=chosen, wait=True)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See :meth:`scenesearch.protocols.Store.together`. The server keeps each write anyway."""
+        self._require()
+        yield
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.protocols.Store.delete`."""
@@ -240,6 +243,22 @@ class ClientStore:
             ]
 
         return settle([check_limit(query.limit) for query in queries], fetch)
+
+    def search_text(
+        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
+    ) -> list[Hit]:
+        """See :meth:`scenesearch.protocols.Store.search_text`."""
+        schema = self._require()
+        check_text_search(schema)
+        requests, bools = self._requests(schema), bool_fields(schema.fields, fields)
+        asked = requests.text(text, requests.where(where), requests.selector(fields))
+
+        def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
+            with client_errors(f"search the words of {self._name!r}", self._where):
+                answer = self._client.query_points(self._name, limit=wanted[0][1], **asked)
+            return [to_text_hits(answer.points, bools)]
+
+        return settle([check_limit(limit)], fetch)[0]
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.protocols.Store.retrieve`."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scenesearch.conditions import Between, Condition
 from scenesearch.errors import SceneSearchError, StoreError, StoreUnavailableError
+from scenesearch.protocols import WORDS
 from scenesearch.store.payloads import decode_payload
 from scenesearch.store.translate import key_path, translate
 from scenesearch.types import CollectionSchema, FieldType, Hit, Record
@@ -143,6 +144,15 @@ class ClientRequests:
             with_payload=selector,
         )
 
+    def text(self, text: str, where: Any, selector: Any) -> dict[str, Any]:
+        """A search by BM25, as arguments of ``query_points``."""
+        return {
+            "query": self._models.TextQuery(text=text),
+            "using": key_path(WORDS),
+            "query_filter": where,
+            "with_payload": selector,
+        }
+
     def selector(self, fields: Sequence[str] | None) -> Any:
         """Which payload comes back: all for None."""
         if fields is None:
@@ -176,18 +186,22 @@ def vector_params(schema: CollectionSchema) -> dict[str, Any]:
     }
 
 
-def field_schema(kind: FieldType) -> Any:
+def field_schema(field: str, kind: FieldType) -> Any:
     """The payload index of a field. Bools are stored as integers."""
     from qdrant_client import models
 
     types = models.PayloadSchemaType
+    scoring = models.TextScoringParams(type=models.TextScoringType.BM25) if field == WORDS else None
     schemas: dict[FieldType, Any] = {
         "keyword": types.KEYWORD,
         "integer": types.INTEGER,
         "float": types.FLOAT,
         "bool": types.INTEGER,
         "text": models.TextIndexParams(
-            type=models.TextIndexType.TEXT, tokenizer=models.TokenizerType.WORD, lowercase=True
+            type=models.TextIndexType.TEXT,
+            tokenizer=models.TokenizerType.WORD,
+            lowercase=True,
+            scoring=scoring,
         ),
     }
     return schemas[kind]
@@ -202,6 +216,13 @@ def to_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
     return [
         Hit(str(p.id), round(min(max(p.score, -1.0), 1.0), 6), decode_payload(p.payload, bools))
         for p in points
+    ]
+
+
+def to_text_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
+    """Points scored by BM25 as hits; rounded as in :func:`to_hits`, but without bounds."""
+    return [
+        Hit(str(p.id), round(float(p.score), 6), decode_payload(p.payload, bools)) for p in points
     ]
 
 

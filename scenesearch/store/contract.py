@@ -9,7 +9,7 @@
         def open_store(self, tmp_path):
             return lambda: MyStore(tmp_path / "index")
 
-Call ``pytest.register_assert_rewrite("scenesearch.store.contract_reads")`` (and
+Call ``pytest.register_assert_rewrite("scenesearch.store.contract_reads")`` (and ``contract_text``,
 ``contract_writes``, ``contract_life``) first for readable failures. Needs pytest.
 """
 
@@ -17,8 +17,9 @@ from __future__ import annotations
 
 from scenesearch.store.contract_life import LifeContract
 from scenesearch.store.contract_reads import ReadContract
+from scenesearch.store.contract_text import TextContract
 from scenesearch.store.contract_writes import WriteContract
 
 
-class StoreContract(LifeContract, WriteContract, ReadContract):
+class StoreContract(LifeContract, WriteContract, ReadContract, TextContract):
     """Everything in the docstrings of :class:`scenesearch.protocols.Store`."""

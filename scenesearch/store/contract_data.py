@@ -20,6 +20,7 @@ SCHEMA = CollectionSchema(
         "category": "keyword",
         "colours": "keyword",
         "title": "text",
+        "words": "text",
         "price": "float",
         "stock": "integer",
         "sizes": "integer",
@@ -109,6 +110,9 @@ def make_points(count: int, *, seed: int = 7) -> list[Point]:
         }
         for key in [key for key in payload if rng.random() < 0.15]:
             del payload[key]
+        if number % 6:
+            # of several lengths, so that they are scored differently
+            payload["words"] = " ".join([TITLES[number % len(TITLES)], *COLOURS[: number % 4]])
         vectors = {space: unit(rng, dim) for space, dim in DIMS.items()}
         if number % 5 == 0:
             del vectors["colour"]

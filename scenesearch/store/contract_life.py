@@ -21,6 +21,7 @@ _NEEDS_COLLECTION: dict[str, Callable[[Store], object]] = {
     "add_fields": lambda store: store.add_fields({"x": "keyword"}),
     "upsert": lambda store: store.upsert([Point(point_id(0), {}, {})]),
     "query": lambda store: store.query([VectorQuery("cutout", np.ones(24, np.float32), 1)]),
+    "search_text": lambda store: store.search_text("x", limit=1),
     "retrieve": lambda store: store.retrieve([point_id(0)]),
     "scroll": lambda store: store.scroll(),
     "count": lambda store: store.count(),

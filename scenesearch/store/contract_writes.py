@@ -12,7 +12,7 @@ import pytest
 from scenesearch.conditions import Between, Equals, OneOf
 from scenesearch.errors import InvalidVectorError, QueryError, StoreError
 from scenesearch.protocols import Store, VectorQuery
-from scenesearch.store.contract_base import ContractBase
+from scenesearch.store.contract_base import ContractBase, OpenStore
 from scenesearch.store.contract_data import DIMS, make_points, plain, point_id, unit
 from scenesearch.types import Point
 
@@ -225,6 +225,46 @@ class WriteContract(ContractBase):
             filled.set_payload({"price": 1.0}, **selection)
 
         assert filled.count() == 240
+
+    def test_writes_together_take_effect_in_order_and_are_seen_at_once(
+        self, filled: Store, points: list[Point]
+    ) -> None:
+        with filled.together():
+            filled.set_payload({"price": 1.5}, ids=[point_id(0), point_id(1)])
+            assert filled.count(Equals("price", 1.5)) == 2
+            filled.delete(where=Equals("price", 1.5))
+            with filled.together():
+                filled.upsert(points[:1])
+            filled.set_payload({"price": 2.5}, ids=[point_id(0)])
+
+        assert filled.count() == 239
+        assert filled.retrieve([point_id(0)])[0].payload["price"] == 2.5
+
+    def test_an_error_keeps_the_writes_together_before_it(
+        self, open_store: OpenStore, filled: Store
+    ) -> None:
+        def write() -> None:
+            with filled.together():
+                filled.set_payload({"price": 1.5}, ids=[point_id(0)])
+                filled.set_payload({"price": "dear"}, ids=[point_id(1)])
+
+        with pytest.raises(StoreError, match="price"):
+            write()
+        filled.set_payload({"price": 1.5}, ids=[point_id(2)])
+
+        assert filled.count(Equals("price", 1.5)) == 2
+        if self.persistent:
+            filled.close()
+            again = open_store()
+            assert again.count(Equals("price", 1.5)) == 2
+            again.close()
+
+    def test_writing_together_wants_a_collection(self, open_store: OpenStore) -> None:
+        store = open_store()
+
+        with pytest.raises(StoreError, match="does not exist"), store.together():
+            pass
+        store.close()
 
     def test_caller_arrays_and_payloads_stay_the_callers(self, store: Store) -> None:
         vector = unit(np.random.default_rng(1), 24) * np.float32(3)

@@ -7,7 +7,8 @@ nothing is acknowledged before it is flushed to the disk.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from uuid import UUID
 from scenesearch.conditions import Condition
 from scenesearch.errors import StoreError, StoreUnavailableError
 from scenesearch.protocols import VectorQuery
+from scenesearch.store.bm25 import check_text_search
 from scenesearch.store.checks import (
     canonical_id,
     check_cursor,
@@ -47,8 +49,8 @@ from scenesearch.store.payloads import (
     decode_payload,
     encode_patch,
     encode_payload,
-    retype_payload,
 )
+from scenesearch.store.retype import retype_patches
 from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.vectors import unit_vector, unit_vectors
@@ -77,6 +79,8 @@ class EdgeStore:
         self._gate = RLock()
         self._opened: OpenShard | None = None
         self._memo = PayloadMemo()
+        self._holding = False
+        self._unflushed = False
         self._closed = False
 
     def __repr__(self) -> str:
@@ -121,17 +125,9 @@ class EdgeStore:
             opened.requests = EdgeRequests(schema.fields)
 
     def _retype(self, opened: OpenShard, new: Mapping[str, FieldType]) -> None:
-        patches: dict[str, tuple[dict[str, Any], list[str]]] = {}
-        cursor: str | None = None
-        while True:
-            page = self.scroll(fields=list(new), cursor=cursor)
-            for record in page:
-                if patch := retype_payload(record.payload, new, record.id):
-                    patches.setdefault(repr(patch), (patch, []))[1].append(record.id)
-            if (cursor := page.cursor) is None:
-                break
+        patches = retype_patches(self, new)
         with engine_errors(f"rewrite the fields {', '.join(new)} of {self._home}"):
-            for patch, ids in patches.values():
+            for patch, ids in patches:
                 opened.shard.update(opened.requests.set_payload(opened.requests.those(ids), patch))
 
     # --- points ----------------------------------------------------------------------------
@@ -181,12 +177,33 @@ class EdgeStore:
             return opened.requests.where(where)
         return opened.requests.those([canonical_id(i) for i in ids])
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See :meth:`scenesearch.protocols.Store.together`. Other threads' writes wait."""
+        with self._gate:
+            opened = self._open()
+            outer, self._holding = self._holding, True
+            try:
+                yield
+            finally:
+                self._holding = outer
+                if not outer and self._opened is opened:
+                    self._flush(opened)
+
     def _write(self, opened: OpenShard, operation: Any, what: str, size: int = 0) -> None:
         check_free_space(self._home, size, self._min_free)
         with engine_errors(f"{what} in {self._home}"):
             opened.shard.update(operation)
-            # Only this reaches the disk; before it, a power cut could lose the write.
-            opened.shard.flush()
+        self._unflushed = True
+        if not self._holding:
+            self._flush(opened)
+
+    def _flush(self, opened: OpenShard) -> None:
+        # Only this reaches the disk; before it, a power cut could lose the write.
+        if self._unflushed:
+            with engine_errors(f"write to the disk in {self._home}"):
+                opened.shard.flush()
+            self._unflushed = False
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -219,6 +236,22 @@ class EdgeStore:
             return self._hits(opened, [queries[i].fields for i, _ in wanted], answers)
 
         return settle([check_limit(query.limit) for query in queries], fetch)
+
+    def search_text(
+        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
+    ) -> list[Hit]:
+        """See :meth:`scenesearch.protocols.Store.search_text`."""
+        opened = self._open()
+        check_text_search(opened.schema)
+        selection, bools = opened.requests.where(where), bool_fields(opened.schema.fields, fields)
+
+        def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
+            request = opened.requests.text(text, wanted[0][1], selection, fields)
+            with engine_errors(f"search the words of {self._home}"):
+                found = opened.shard.query(request)
+            return [[Hit(str(p.id), p.score, decode_payload(p.payload, bools)) for p in found]]
+
+        return settle([check_limit(limit)], fetch)[0]
 
     def _hits(
         self, opened: OpenShard, fields: Sequence[tuple[str, ...]], answers: Sequence[Any]

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scenesearch.conditions import Between, Condition
 from scenesearch.errors import SceneSearchError, StoreError, StoreUnavailableError
+from scenesearch.protocols import WORDS
 from scenesearch.store.payloads import decode_payload
 from scenesearch.store.translate import key_path, translate
 from scenesearch.types import CollectionSchema, FieldType, Record
@@ -100,7 +101,9 @@ def field_index(field: str, kind: FieldType) -> Any:
         "integer": types.Integer,
         "float": types.Float,
         "bool": types.Integer,
-        "text": edge.TextIndexParams(tokenizer=edge.TokenizerType.Word, lowercase=True),
+        "text": edge.TextIndexParams(
+            tokenizer=edge.TokenizerType.Word, lowercase=True, scoring=field == WORDS
+        ),
     }
     return edge.UpdateOperation.create_field_index(key_path(field), schemas[kind])
 
@@ -181,6 +184,15 @@ class EdgeRequests:
             filter=where,
             params=self._edge.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit), exact=exact),
             with_payload=False,
+        )
+
+    def text(self, text: str, limit: int, where: Any, fields: Sequence[str]) -> Any:
+        """A search by BM25."""
+        return self._edge.QueryRequest(
+            limit=limit,
+            query=self._edge.TextQuery(key_path(WORDS), text),
+            filter=where,
+            with_payload=self.selector(fields),
         )
 
     def batch(self, requests: list[Any]) -> Any:

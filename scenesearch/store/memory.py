@@ -6,7 +6,8 @@ For tests, for small catalogues built on the fly, and as what the engines are co
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import RLock
 from typing import Any, NamedTuple
@@ -16,7 +17,8 @@ from numpy.typing import NDArray
 
 from scenesearch.conditions import Condition
 from scenesearch.errors import StoreError
-from scenesearch.protocols import VectorQuery
+from scenesearch.protocols import WORDS, VectorQuery
+from scenesearch.store.bm25 import bm25, check_text_search, tokens
 from scenesearch.store.checks import (
     canonical_id,
     check_blob_name,
@@ -148,6 +150,23 @@ class MemoryStore:
             self._rows[space] = ids, matrix
         return self._rows[space]
 
+    def search_text(
+        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
+    ) -> list[Hit]:
+        """See :meth:`scenesearch.protocols.Store.search_text`."""
+        with self._gate:
+            schema = self._require()
+            check_text_search(schema)
+            check_limit(limit)
+            holds = self._test(where, schema)
+            scores = bm25({i: _words(p.payload) for i, p in self._points.items()}, text)
+            hits = [
+                Hit(i, score, _select(self._points[i].payload, fields))
+                for i, score in scores.items()
+                if holds(self._points[i].payload)
+            ]
+            return sorted(hits, key=lambda hit: (-hit.score, hit.id))[:limit]
+
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.protocols.Store.retrieve`."""
         with self._gate:
@@ -210,6 +229,12 @@ class MemoryStore:
                 point = self._points[point_id]
                 merged = decode_payload(point.payload | patch, bools)
                 self._points[point_id] = point._replace(payload=merged)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See :meth:`scenesearch.protocols.Store.together`."""
+        self._require()
+        yield
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.protocols.Store.delete`."""
@@ -286,3 +311,10 @@ class MemoryStore:
 
 def _select(payload: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     return {field: payload[field] for field in fields if field in payload}
+
+
+def _words(payload: Mapping[str, Any]) -> list[str]:
+    value = payload.get(WORDS, ())
+    return [
+        word for text in ([value] if isinstance(value, str) else value) for word in tokens(text)
+    ]

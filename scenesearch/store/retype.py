@@ -1,0 +1,29 @@
+"""What must be rewritten when fields that points already have get a type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from scenesearch.protocols import Store
+from scenesearch.store.payloads import retype_payload
+from scenesearch.types import FieldType
+
+
+def retype_patches(
+    store: Store, new: Mapping[str, FieldType]
+) -> Iterable[tuple[dict[str, Any], list[str]]]:
+    """Changes of payloads, each with the ids of the points it is for.
+
+    Raises:
+        CollectionMismatchError: a point holds a value of another type.
+    """
+    patches: dict[str, tuple[dict[str, Any], list[str]]] = {}
+    cursor: str | None = None
+    while True:
+        page = store.scroll(fields=list(new), cursor=cursor)
+        for record in page:
+            if patch := retype_payload(record.payload, new, record.id):
+                patches.setdefault(repr(patch), (patch, []))[1].append(record.id)
+        if (cursor := page.cursor) is None:
+            return patches.values()

@@ -1,0 +1,22 @@
+"""The command line on fakes, as a process of its own: ``python cli_child.py index ...``.
+
+SCENESEARCH_TEST_DELAY_S is how long each batch of the fake model takes.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import scenesearch.api
+import scenesearch.build
+from scenesearch.cli import main
+
+if __name__ == "__main__":
+    parts = runpy.run_path(str(Path(__file__).with_name("shop.py")))["FakeParts"]
+    parts.delay_s = float(os.environ.pop("SCENESEARCH_TEST_DELAY_S", "0"))
+    scenesearch.api.Parts = parts
+    scenesearch.build.Parts = parts
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""Embeddings kept by content: nothing lost, nothing mixed up, and clear errors."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from scenesearch.embed.cache import EmbeddingCache, Entry
+from scenesearch.errors import NoSpaceError, StoreError
+
+
+def entry(seed, *, spaces=("cutout", "context"), dim=8, **payload):
+    rng = np.random.default_rng(seed)
+    return Entry({space: rng.normal(size=dim).astype(np.float32) for space in spaces}, payload)
+
+
+def same(first, second):
+    return (
+        first.payload == second.payload
+        and first.vectors.keys() == second.vectors.keys()
+        and all(np.array_equal(first.vectors[k], second.vectors[k]) for k in first.vectors)
+    )
+
+
+@pytest.fixture
+def cache(tmp_path):
+    opened = EmbeddingCache(tmp_path / "embeddings.sqlite")
+    yield opened
+    opened.close()
+
+
+def test_what_was_put_comes_back_bit_for_bit_and_in_order(cache):
+    payload = {
+        "box": [1.5, 2, 3, 4],
+        "colours": [["red", [50.0, 1.0, 2.0], 0.5]],
+        "label": "Sofa é",
+    }
+    entries = [entry(i, number=i, **payload) for i in range(12)]
+    cache.put({"photo": entries}, "model")
+    (back,) = cache.get(["photo"], "model").values()
+
+    assert len(back) == 12
+    assert all(same(a, b) for a, b in zip(entries, back, strict=True))
+    assert back[0].vectors["cutout"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        [],
+        [Entry({}, {})],
+        [Entry({"a/b": np.ones(3, np.float32), "": np.zeros(0, np.float32)}, {"x": None})],
+        [entry(0, spaces=("cutout",)), entry(1, spaces=("colour",), dim=3)],
+    ],
+    ids=["no_regions", "no_vectors", "odd_names", "other_spaces_by_region"],
+)
+def test_entries_of_any_form_survive(cache, entries):
+    cache.put({"photo": entries}, "model")
+    back = cache.get(["photo"], "model")["photo"]
+
+    assert len(back) == len(entries)
+    assert all(same(a, b) for a, b in zip(entries, back, strict=True))
+
+
+def test_another_fingerprint_is_another_entry(cache):
+    cache.put({"photo": [entry(1)]}, "old model")
+    cache.put({"photo": [entry(2)]}, "new model")
+
+    assert same(cache.get(["photo"], "old model")["photo"][0], entry(1))
+    assert same(cache.get(["photo"], "new model")["photo"][0], entry(2))
+    assert cache.get(["photo"], "third model") == {}
+    assert cache.known(["photo"], "third model") == set()
+
+
+def test_putting_again_replaces(cache):
+    cache.put({"photo": [entry(1), entry(2)]}, "model")
+    cache.put({"photo": [entry(3)]}, "model")
+
+    assert [same(one, entry(3)) for one in cache.get(["photo"], "model")["photo"]] == [True]
+
+
+def test_only_what_is_there_is_known(cache):
+    cache.put({"a": [], "b": []}, "model")
+
+    assert cache.known(["a", "c", "a"], "model") == {"a"}
+    assert cache.known(iter(["b"]), "model") == {"b"}
+    assert cache.get(["c", "b"], "model").keys() == {"b"}
+    assert cache.get([], "model") == {}
+
+
+def test_thousands_of_photos_are_asked_for_at_once(cache):
+    names = [f"{i:05d}" for i in range(2500)]
+    cache.put({name: [Entry({}, {"n": name})] for name in names}, "model")
+    found = cache.get(names, "model")
+
+    assert len(found) == 2500
+    assert all(found[name][0].payload["n"] == name for name in names)
+
+
+def test_entries_outlive_the_object(tmp_path):
+    path = tmp_path / "deep" / "down" / "embeddings.sqlite"
+    first = EmbeddingCache(path)
+    first.put({"photo": [entry(1)]}, "model")
+    first.close()
+    second = EmbeddingCache(path)
+
+    assert same(second.get(["photo"], "model")["photo"][0], entry(1))
+    second.close()
+
+
+def test_a_cache_in_memory_touches_no_disk(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    cache = EmbeddingCache(":memory:")
+    cache.put({"photo": [entry(1)]}, "model")
+
+    assert cache.known(["photo"], "model") == {"photo"}
+    cache.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_threads_may_read_while_another_writes(cache):
+    wrong = []
+
+    def read():
+        for _ in range(30):
+            for key, entries in cache.get([f"{i}" for i in range(30)], "model").items():
+                if not same(entries[0], entry(int(key))):
+                    wrong.append(key)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for i in range(30):
+        cache.put({f"{i}": [entry(i)]}, "model")
+    for reader in readers:
+        reader.join()
+
+    assert wrong == []
+    assert len(cache.known([f"{i}" for i in range(30)], "model")) == 30
+
+
+def test_two_openings_share_one_file(tmp_path):
+    path = tmp_path / "embeddings.sqlite"
+    first, second = EmbeddingCache(path), EmbeddingCache(path)
+    for i in range(10):
+        first.put({f"a{i}": []}, "model")
+        second.put({f"b{i}": []}, "model")
+
+    wanted = {f"{x}{i}" for x in "ab" for i in range(10)}
+    assert first.known(wanted, "model") == second.known(wanted, "model") == wanted
+    first.close()
+    second.close()
+
+
+WRITER = """
+import sys
+import numpy as np
+from scenesearch.embed.cache import EmbeddingCache, Entry
+cache = EmbeddingCache(sys.argv[1])
+for i in range(100_000):
+    one = [Entry({"cutout": np.full(64, i, np.float32)}, {"i": i})]
+    cache.put({f"{i}:{j}": one for j in range(5)}, "model")
+    print(i, flush=True)
+"""
+
+
+def test_a_killed_process_loses_nothing_that_was_acknowledged_and_no_half_batch(tmp_path):
+    path = tmp_path / "embeddings.sqlite"
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
+    acknowledged = [int(writer.stdout.readline()) for _ in range(40)][-1]
+    writer.kill()
+    rest = writer.stdout.read().split()
+    writer.stdout.close()
+    writer.wait()
+    acknowledged = max([acknowledged, *map(int, rest)])
+    cache = EmbeddingCache(path)
+    names = [f"{i}:{j}" for i in range(acknowledged + 2) for j in range(5)]
+    found = cache.get(names, "model")
+    cache.close()
+
+    assert found.keys() >= set(names[: 5 * (acknowledged + 1)])
+    assert len(found) % 5 == 0
+    assert all(e[0].vectors["cutout"][0] == e[0].payload["i"] for e in found.values())
+
+
+def test_a_full_disk_is_said_and_leaves_the_earlier_entries(cache):
+    cache.put({"small": [entry(1)]}, "model")
+    (pages,) = cache._db.execute("PRAGMA page_count").fetchone()
+    cache._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+    large = {f"large {i}": [entry(i, dim=20_000)] for i in range(3)}
+    with pytest.raises(NoSpaceError, match="nothing of this batch was written"):
+        cache.put({"first": [], **large}, "model")
+
+    assert cache.known(["first", "small", *large], "model") == {"small"}
+    cache._db.execute("PRAGMA max_page_count = 1000000")
+    cache.put(large, "model")
+    assert cache.known(large, "model") == large.keys()
+
+
+@pytest.mark.parametrize("kind", ["other_file", "folder", "below_a_file"])
+def test_a_path_that_cannot_be_a_cache_says_so(tmp_path, kind):
+    other = tmp_path / "notes.txt"
+    other.write_text("not a database " * 100)
+    path = {"other_file": other, "folder": tmp_path, "below_a_file": other / "cache.sqlite"}[kind]
+    with pytest.raises(StoreError, match="cannot be used as embedding cache") as caught:
+        EmbeddingCache(path)
+
+    assert str(path) in str(caught.value)
+    assert "cache_dir" in str(caught.value)
+    assert other.read_text().startswith("not a database")
+
+
+@pytest.mark.parametrize(
+    "blob", [b"", b"\x00", b"PK\x03\x04 cut off"], ids=["empty", "zero", "cut"]
+)
+def test_a_damaged_entry_is_named(cache, blob):
+    cache.put({"photo": [entry(1)]}, "model")
+    cache._db.execute("UPDATE photos SET regions = ?", (blob,))
+
+    with pytest.raises(StoreError, match="the entry of photo photo is damaged"):
+        cache.get(["photo"], "model")
+
+
+def test_a_value_that_json_cannot_hold_leaves_the_cache_usable(cache):
+    with pytest.raises(TypeError):
+        cache.put({"photo": [Entry({}, {"bad": object()})]}, "model")
+
+    cache.put({"photo": [entry(1)]}, "model")
+    assert cache.known(["photo"], "model") == {"photo"}
