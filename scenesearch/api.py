@@ -36,6 +36,7 @@ from scenesearch.query import Query, SearchOptions
 from scenesearch.searcher import PreparedQuery, Searcher
 from scenesearch.store.filters import parse_filter
 from scenesearch.types import BoxTuple, Item, Region, Scene
+from scenesearch.words import ParsedWords
 
 Weighted = Iterable[Any] | Mapping[Any, float]
 
@@ -210,6 +211,7 @@ class SceneSearch:
         point: tuple[float, float] | None = None,
         text: str | Weighted = (),
         items: str | Weighted = (),
+        words: str | ParsedWords | None = None,
         where: str | Condition | None = None,
         **options: Any,
     ) -> Look:
@@ -222,6 +224,8 @@ class SceneSearch:
             text: words that every region is moved towards; a mapping gives weights, negative
                 ones push away.
             items: likewise with catalogue items ("like this, but more like that one").
+            words: plain words, such as "red, under $50": their price filters, their colours and
+                categories move every region's answers; see docs/words.md.
             where: a filter; see docs/filters.md.
             **options: any field of :class:`~scenesearch.query.SearchOptions`.
 
@@ -236,6 +240,7 @@ class SceneSearch:
             point=point,
             texts=_weighted(text),
             items=_weighted(items),
+            words=words,
         )
         return self._searcher.look(query, self._options(where, options))
 
@@ -243,6 +248,7 @@ class SceneSearch:
 
     def search(
         self,
+        words: str | ParsedWords | None = None,
         *,
         text: str | Weighted = (),
         photos: ImageSource | Scene | Weighted = (),
@@ -254,7 +260,10 @@ class SceneSearch:
         """Search for one thing, by any mixture of words, photos of it, items and vectors.
 
         Args:
-            text: words; a mapping gives weights, negative ones push away.
+            words: plain words, such as "red shoes under $50", understood without a model; what
+                was understood is ``Look.parsed``, and can be corrected and given here instead.
+            text: words for a model that reads text; a mapping gives weights, negative ones push
+                away.
             photos: photos of the thing; each is one thing, nothing is detected in it.
             items: ids of catalogue items.
             vectors: embeddings of the caller.
@@ -273,8 +282,22 @@ class SceneSearch:
             texts=_weighted(text),
             items=_weighted(items),
             vectors=tuple(vectors),
+            words=words,
         )
         return self._searcher.look(query, self._options(where, options))
+
+    def understand(self, words: str, *, strict_category: bool = False) -> ParsedWords:
+        """What some words ask for in this collection, to be corrected and searched with.
+
+        Args:
+            words: as for :meth:`search`.
+            strict_category: make the category a filter instead of a preference.
+
+        Raises:
+            QueryError: the text is too long.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        return self._searcher.understand(words, strict_category=strict_category)
 
     def prepare(
         self,

@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from pickle import PickleError  # only the name of the error; nothing is unpickled
 
+from scenesearch.onnx_runtime import import_onnxruntime
+
 _COMMON = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError)
 _LONGEST = 240
 
 
 def onnx_errors() -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises when it opens or runs a model."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
+    state = import_onnxruntime().capi.onnxruntime_pybind11_state
     own = [x for x in vars(state).values() if isinstance(x, type) and issubclass(x, Exception)]
     return (*own, *_COMMON)
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from scenesearch.attributes.placement import placement
 from scenesearch.types import Colour, Region, Scene
+from scenesearch.words import ParsedWords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,6 +116,7 @@ class Look:
         facets: by field, values with counts.
         timings_ms: by step.
         notes: what the reader should know, such as filters understood from the text.
+        parsed: what was understood of the query's words, or None where it had none.
     """
 
     scene: Scene | None
@@ -123,6 +125,7 @@ class Look:
     facets: Mapping[str, tuple[tuple[Any, int], ...]] = field(default_factory=dict)
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    parsed: ParsedWords | None = None
 
     def __post_init__(self) -> None:
         lists = (self.matches, *(found.matches for found in self.regions))
@@ -147,7 +150,7 @@ class Look:
 
         Returns:
             ``box_format`` (always ``xyxy_px``), ``scene``, ``regions``, ``matches``, ``facets``,
-            ``timings_ms``, ``notes``.
+            ``timings_ms``, ``notes``, ``parsed``.
         """
         scene = self.scene
         return {
@@ -169,6 +172,7 @@ class Look:
             },
             "timings_ms": _rounded(self.timings_ms, _TIME_DIGITS),
             "notes": list(self.notes),
+            "parsed": None if self.parsed is None else self.parsed.to_dict(),
         }
 
     def to_pandas(self) -> pd.DataFrame:

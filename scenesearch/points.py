@@ -72,13 +72,13 @@ def words_of(item: Item) -> str:
     """The words that an item can be searched by, in the order of :data:`WORDY`.
 
     >>> words_of(Item("1", ("a.jpg",), {"category": "rug", "title": "VIRUM", "tags": ("a", "b")}))
-    'VIRUM\\nrug\\na\\nb'
+    'VIRUM / rug / a / b'
     """
-    values = (item.attributes.get(name, ()) for name in WORDY)
-    texts = ((value,) if isinstance(value, str) else value for value in values)
-    return "\n".join(
-        text for each in texts if isinstance(each, tuple) for text in each if text.strip()
-    )
+    texts: list[str] = []
+    for name in WORDY:
+        value = item.attributes.get(name, ())
+        texts += (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
+    return " / ".join(texts)
 
 
 def _plain(value: Value) -> Any:

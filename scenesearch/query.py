@@ -14,6 +14,7 @@ from scenesearch.conditions import Condition
 from scenesearch.errors import QueryError
 from scenesearch.rank.fuse import Fusion
 from scenesearch.types import BoxTuple, Scene
+from scenesearch.words import ParsedWords, WordWeights
 
 _WHOLE_NUMBERS = frozenset({"limit", "per_region", "candidates", "expansion"})
 
@@ -30,6 +31,7 @@ class Query:
         texts: words, with weights; needs a model with a text tower.
         items: ids of catalogue items, with weights.
         vectors: raw or stored-size embeddings of the caller, with weights.
+        words: plain words to be understood, or what was understood of some, corrected.
     """
 
     scene: Scene | None = None
@@ -39,6 +41,7 @@ class Query:
     texts: tuple[tuple[str, float], ...] = ()
     items: tuple[tuple[str, float], ...] = ()
     vectors: tuple[tuple[NDArray[np.float32], float], ...] = ()
+    words: str | ParsedWords | None = None
 
     def check(self) -> None:
         """Refuse a question with nothing to look for.
@@ -55,9 +58,11 @@ class Query:
             raise QueryError("A text of the query is empty; leave it out", code="empty_text")
         if self.scene is None and (self.boxes or self.point is not None):
             raise QueryError("Boxes and points need the photo they are in", code="no_photo")
-        if self.scene is None and not any(w > 0 for w in weights):
+        if isinstance(self.words, str) and not self.words.strip():
+            raise QueryError("The words of the query are empty; leave them out", code="empty_text")
+        if self.scene is None and self.words is None and not any(w > 0 for w in weights):
             raise QueryError(
-                "Nothing to look for: give a photo, a text, an item id or a vector with a "
+                "Nothing to look for: give words, a photo, a text, an item id or a vector with a "
                 "positive weight",
                 code="empty_query",
             )
@@ -89,6 +94,7 @@ class SearchOptions:
         collapse: items with the same value of this field are one match that lists the others.
         facets: fields to count over the candidates.
         sort: order the fused list by this field; a leading ``-`` for falling order.
+        word_weights: how much each part of the query's words counts.
     """
 
     limit: int = 20
@@ -109,6 +115,7 @@ class SearchOptions:
     collapse: str | None = None
     facets: tuple[str, ...] = field(default=())
     sort: str | None = None
+    word_weights: WordWeights = field(default_factory=WordWeights)
 
     @property
     def fields(self) -> tuple[str, ...]:

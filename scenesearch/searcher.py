@@ -24,6 +24,7 @@ from scenesearch.detect.regions import (
 from scenesearch.embed.projection import Projection
 from scenesearch.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.errors import QueryError, StoreError
+from scenesearch.hybrid import WordSearch, dense_text, filtered, vocabulary_of
 from scenesearch.look import Look
 from scenesearch.look_builder import LookBuilder
 from scenesearch.points import (
@@ -45,6 +46,7 @@ from scenesearch.rank.pipeline import count_facets, rank
 from scenesearch.rank.presets import preset_weights
 from scenesearch.timing import StageTimes
 from scenesearch.types import CollectionSchema, Region, Scene
+from scenesearch.words import ParsedWords, Vocabulary, parse_words
 
 
 class Searcher:
@@ -70,6 +72,21 @@ class Searcher:
         self._detector = detector
         self._rules = rules or RegionRules()
         self._opened: _Opened | None = None
+        self._vocabulary: Vocabulary | None = None
+
+    def understand(self, words: str | ParsedWords, *, strict_category: bool = False) -> ParsedWords:
+        """What some words ask for in this collection; what was understood already stays as it is.
+
+        Raises:
+            QueryError: the text is too long.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        if isinstance(words, ParsedWords):
+            return words
+        fields = self._open().schema.fields
+        if self._vocabulary is None:
+            self._vocabulary = vocabulary_of(self._store, fields)
+        return parse_words(words, self._vocabulary, fields, strict_category=strict_category)
 
     def _open(self) -> _Opened:
         if self._opened is None:
@@ -169,8 +186,15 @@ class Searcher:
             rules = replace(self._rules, **regions) if regions else self._rules
             found = self.regions(query, times, rules)
             encoded = self._encoder.encode_regions(query.scene, found, times)
-        modifiers = vectors.modifiers(query, times)
-        return PreparedQuery(query, tuple(encoded), tuple(modifiers), times.seconds)
+        parts, parsed = query, None
+        if query.words is not None:
+            with times.stage("words"):
+                parsed = self.understand(query.words)
+            text = dense_text(parsed)
+            if text and query.scene is None and self._encoder.embedder.has_text:
+                parts = replace(query, texts=(*query.texts, (text, 1.0)))
+        modifiers = vectors.modifiers(parts, times)
+        return PreparedQuery(query, tuple(encoded), tuple(modifiers), times.seconds, parsed)
 
     def answer(self, prepared: PreparedQuery, options: SearchOptions | None = None) -> Look:
         """Ask the engine and rank; no model is needed.
@@ -194,13 +218,14 @@ class Searcher:
                 else combine([(opened.vectors.of_region(one), 1.0), *prepared.modifiers], spaces)
                 for one, stranger in zip(encoded, strange, strict=True)
             ]
-        if not any(asked) and not any(strange):
+        if not any(asked) and not any(strange) and prepared.parsed is None:
             raise QueryError(
                 f"Nothing of the query lies in the spaces {', '.join(spaces)}; "
                 f"use another preset, or add a photo",
                 code="empty_query",
             )
-        where = _without(options.where, [item for item, _ in query.items])
+        where = filtered(options.where, prepared.parsed)
+        where = _without(where, [item for item, _ in query.items])
         times = StageTimes(prepared.seconds)
         return self._answer(prepared, asked, strange, weights, options, where, times)
 
@@ -247,10 +272,16 @@ class Searcher:
                 nearest = self.ask(asked, weights, few, where)
             with times.stage("expand"):
                 asked = self._expanded(asked, nearest, options)
+        scene, encoded, parsed = prepared.query.scene, prepared.encoded, prepared.parsed
+        asked_for = parsed or ParsedWords("")
+        words = WordSearch(self._store, self._open().schema, asked_for, options, where)
         with times.stage("engine"):
-            answers = self.ask(asked, weights, options, where)
+            answers = self.ask(asked, weights, options, where, words.fields)
+        if parsed is not None:
+            with times.stage("words"):
+                alone = None if scene is not None else asked[0]
+                answers, weights = words.add(answers, weights, alone)
         with times.stage("rank"):
-            scene, encoded = prepared.query.scene, prepared.encoded
             region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
             ranking = rank(
                 answers,
@@ -268,7 +299,7 @@ class Searcher:
         with times.stage("rank"):
             matches = builder.fused()
             regions = builder.regions(encoded, strange)
-        return Look(scene, regions, matches, facets, times.milliseconds())
+        return Look(scene, regions, matches, facets, times.milliseconds(), parsed=parsed)
 
     def ask(
         self,
@@ -276,9 +307,10 @@ class Searcher:
         weights: Mapping[str, float],
         options: SearchOptions,
         where: Condition | None,
+        more: Sequence[str] = (),
     ) -> list[Answer]:
-        """One engine batch: a request for each region and space."""
-        fields = ("item_id", *options.fields)
+        """One engine batch: a request for each region and space; ``more`` fields of each hit."""
+        fields = tuple(dict.fromkeys(("item_id", *options.fields, *more)))
         keys = [(r, s) for r, vectors in enumerate(asked) for s in weights if s in vectors]
         hits = self._store.query(
             [VectorQuery(s, asked[r][s], options.candidates, where, fields) for r, s in keys]
@@ -329,12 +361,14 @@ class PreparedQuery:
         encoded: the regions of its photo.
         modifiers: vectors by space of every other part, with weights.
         seconds: time of the models, by stage.
+        parsed: what was understood of its words.
     """
 
     query: Query
     encoded: tuple[EncodedRegion, ...]
     modifiers: tuple[tuple[SpaceVectors, float], ...]
     seconds: Mapping[str, float]
+    parsed: ParsedWords | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from scenesearch.embed.torch_embedder import TorchEmbedder
 from scenesearch.embed.tower import Tower
 from scenesearch.errors import ModelLoadError, QueryError
 from scenesearch.images import load_scene
+from scenesearch.onnx_runtime import forbid_telemetry
 from scenesearch.protocols import Embedder, Profiler
 from scenesearch.weights import WeightFinder, Weights, sha256_of
 
@@ -284,6 +286,33 @@ def test_text_without_a_text_tower_is_refused_without_reading_the_model(tmp_path
         OnnxEmbedder(source, cache_dir=tmp_path).embed_texts(["a"])
 
     assert source.loads == 0
+
+
+def test_onnx_runtime_keeps_no_device_id_and_reports_nothing(exported, tmp_path):
+    """It would on a fresh machine: the id and the reports lie in the user's cache folder."""
+    home = tmp_path / "home"
+    home.mkdir()
+    own = ("ORT_", "XDG_", "CI", "GITHUB_")  # on a build server it is silent of its own accord
+    plain = {k: v for k, v in os.environ.items() if not k.startswith(own)}
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from scenesearch.embed.onnx_embedder import open_session\n"
+        "open_session(Path(sys.argv[1]), 1)\n"
+    )
+    path = OnnxEmbedder(Linear(), cache_dir=exported).path
+    subprocess.run(
+        [sys.executable, "-c", code, str(path)], env={**plain, "HOME": str(home)}, check=True
+    )
+
+    assert list(home.rglob("*")) == []
+
+
+def test_what_the_user_has_set_about_telemetry_stays(monkeypatch):
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    forbid_telemetry()
+
+    assert os.environ["ORT_DISABLE_TELEMETRY"] == "0"
 
 
 def test_an_export_needs_no_torch_to_run(exported):

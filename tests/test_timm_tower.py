@@ -197,11 +197,18 @@ def test_a_checkpoint_of_other_classes_is_fine(tmp_path, name, classes):
     assert np.allclose(found, by_hand(model, pictures(), "blocks", "avg", 64), atol=1e-4)
 
 
-def test_positions_say_nothing_in_safetensors_which_sorts_by_name(backbone, tmp_path):
-    other = saved(tmp_path / "m.safetensors", renamed(backbone.state_dict()))
+def test_positions_say_nothing_in_safetensors_which_sorts_by_name(tmp_path):
+    """By position all shapes agree here, with the weight and the bias of a norm swapped."""
+    state = random_backbone("test_vit").state_dict()
+    order = list(state)
+    weight, bias = order.index("norm.weight"), order.index("norm.bias")
+    order[weight], order[bias] = order[bias], order[weight]
+    port = {f"port.{i:03d}": state[name] for i, name in enumerate(order)}
+    other = saved(tmp_path / "m.safetensors", port)
 
+    assert [t.shape for t in port.values()] == [t.shape for t in state.values()]
     with pytest.raises(ModelLoadError, match="do not fit"):
-        TimmTower(SMALL, other, side=64).load()
+        TimmTower("test_vit", other, side=64).load()
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])

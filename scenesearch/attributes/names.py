@@ -122,6 +122,15 @@ def _anchors() -> tuple[NDArray[np.float32], tuple[str, ...]]:
     return rgb_to_lab(np.frombuffer(b"".join(rgb), np.uint8).reshape(-1, 3)), names
 
 
+def written_names() -> dict[str, str]:
+    """Every way to write a colour that is understood, and the word of the vocabulary it means.
+
+    >>> written_names()["sky blue"]
+    'light blue'
+    """
+    return {**{name: name for name in _by_name()}, **_SYNONYMS}
+
+
 def names_of(labs: ArrayLike) -> tuple[str, ...]:
     """The nearest word of the vocabulary to each colour, by CIEDE2000.
 

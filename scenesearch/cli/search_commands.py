@@ -38,6 +38,10 @@ def look(
     not_text: Annotated[
         list[str] | None, typer.Option("--not-text", help="Words to move away from.")
     ] = None,
+    words: Annotated[
+        str | None,
+        typer.Option("--words", help='Plain words: "red, under $50"; they move every answer.'),
+    ] = None,
     preset: options.Preset = None,
     limit: options.Limit = None,
     per_region: Annotated[int | None, typer.Option(help="Matches of each object.")] = None,
@@ -64,6 +68,7 @@ def look(
             boxes=[_box(one, scale) for one in box or ()],
             point=(x * scale[0], y * scale[1]) if point else None,
             text={**dict.fromkeys(text or (), 0.5), **dict.fromkeys(not_text or (), -0.5)},
+            words=words,
             where=where,
             **options.given(
                 preset=preset,
@@ -83,10 +88,16 @@ def look(
 
 @app.command()
 def search(
+    words: Annotated[
+        str | None,
+        typer.Argument(help='Plain words: "red shoes under $50". See docs/words.md.'),
+    ] = None,
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,
-    text: Annotated[list[str] | None, typer.Option("--text", "-t", help="Words.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", "-t", help="Words for a model that reads text.")
+    ] = None,
     not_text: Annotated[
         list[str] | None, typer.Option("--not-text", help="Words to move away from.")
     ] = None,
@@ -116,6 +127,7 @@ def search(
     _check_suffixes(save or ())
     with options.open_shop(store, collection, config) as shop:
         answer = shop.search(
+            words,
             text={**dict.fromkeys(text or (), 1.0), **dict.fromkeys(not_text or (), -0.5)},
             photos=list(photo or ()),
             items={**dict.fromkeys(item or (), 1.0), **dict.fromkeys(not_item or (), -0.5)},
@@ -180,6 +192,10 @@ def _check_suffixes(paths: Sequence[Path]) -> None:
 
 
 def _show(answer: Look, save: Sequence[Path], *, as_json: bool) -> None:
+    if answer.parsed is not None:
+        output.note(f"understood: {'; '.join(answer.parsed.understood) or 'nothing'}")
+        for remark in answer.parsed.notes:
+            output.note(f"note: {remark}")
     for path in save:
         try:
             answer.save(path)

@@ -11,6 +11,7 @@ from PIL import Image as PILImage
 
 from scenesearch.errors import ModelLoadError
 from scenesearch.load_errors import one_line, onnx_errors
+from scenesearch.onnx_runtime import import_onnxruntime
 from scenesearch.types import Image
 from scenesearch.weights import Weights
 
@@ -52,7 +53,7 @@ class RembgRemover:
             return self._session
 
     def _opened(self) -> Any:
-        import onnxruntime as ort
+        ort = import_onnxruntime()  # before rembg does
         from rembg.sessions import sessions_class
 
         base = next((c for c in sessions_class if c.name() == self._model), None)

@@ -20,6 +20,7 @@ from scenesearch.detect.boxes import keep_labels
 from scenesearch.errors import ModelLoadError
 from scenesearch.geometry import pixel_box
 from scenesearch.load_errors import checkpoint_errors, one_line, onnx_errors
+from scenesearch.onnx_runtime import forbid_telemetry, import_onnxruntime
 from scenesearch.types import Detections, Mask, Scene
 from scenesearch.weights import Weights
 
@@ -167,14 +168,14 @@ def _import_yolo(cache_dir: Path) -> Any:
     os.environ.setdefault("YOLO_OFFLINE", "true")
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
     os.environ.setdefault("YOLO_VERBOSE", "false")
+    forbid_telemetry()
     from ultralytics import YOLO
 
     return YOLO
 
 
 def _onnx_task(path: Path) -> str:
-    import onnxruntime as ort
-
+    ort = import_onnxruntime()
     session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return str(session.get_modelmeta().custom_metadata_map.get("task", "detect"))
 

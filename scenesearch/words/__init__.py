@@ -1,0 +1,11 @@
+"""What people type, as values: colours, categories, a price, and the words that are left.
+
+Pure rules, no model and no network; docs/words.md says what is understood.
+"""
+
+from scenesearch.words.parse import MAX_LENGTH, parse_words
+from scenesearch.words.parsed import ParsedWords
+from scenesearch.words.vocabulary import Vocabulary
+from scenesearch.words.weights import WordWeights
+
+__all__ = ["MAX_LENGTH", "ParsedWords", "Vocabulary", "WordWeights", "parse_words"]

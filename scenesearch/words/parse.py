@@ -1,0 +1,262 @@
+"""A text to what it asks for, by rules: no model, no network, the same answer every time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+from scenesearch.attributes.names import written_names
+from scenesearch.errors import QueryError
+from scenesearch.types import FieldType
+from scenesearch.words.money import PRICE, Money, Span, find_price
+from scenesearch.words.parsed import ParsedWords
+from scenesearch.words.tokens import BREAK, GLUE, NEGATIONS, Token, tokenise
+from scenesearch.words.vocabulary import Named, Stems, Vocabulary, stems_of
+
+MAX_LENGTH = 1000
+"""Characters; a longer text is no query."""
+
+_IN_STOCK = re.compile(
+    r"\b(?:(?P<out>not in[ -]stock|not available|out[ -]of[ -]stock|sold[ -]out|unavailable)"
+    r"|(?:only |currently )?(?:in[ -]stock|available)(?: now)?)\b(?! in\b(?![ -]stock))"
+)
+_SURROGATES = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+# words before a colour that say which of its shades, as far as the vocabulary has shades
+_SHADES = {
+    "pale": "light",
+    "pastel": "light",
+    "soft": "light",
+    "deep": "dark",
+    **dict.fromkeys(("bright", "vivid", "medium", "plain", "solid", "pure", "light", "dark"), ""),
+}
+_ISH = {
+    **{
+        f"{c}ish": c
+        for c in ("black", "grey", "gray", "brown", "green", "yellow", "pink", "purple")
+    },
+    "reddish": "red",
+    "bluish": "blue",
+    "blueish": "blue",
+    "whitish": "white",
+    "orangey": "orange",
+    "greyed": "grey",
+}
+_COLOUR_WORDS = frozenset({"colour", "color", "coloured", "colored", "colours", "colors"})
+# as often the thing as its colour: the word stays, for the texts of items
+_THINGS_TOO = frozenset(
+    {"rose", "salmon", "camel", "peach", "olive", "lime", "mint", "cream", "gold", "silver"}
+)
+_NO_COLOURS = frozenset({"wine"})
+_LONGEST_COLOUR = 3
+
+
+class _Found(NamedTuple):
+    """What the words at one place mean: one of the two, and how many words it took."""
+
+    length: int
+    colour: str | None = None
+    named: Named | None = None
+    note: str = ""
+
+
+def parse_words(
+    text: str,
+    vocabulary: Vocabulary,
+    fields: Mapping[str, FieldType],
+    *,
+    strict_category: bool = False,
+) -> ParsedWords:
+    """Understand a text as far as the rules go; whatever they do not know stays text.
+
+    Args:
+        text: what someone typed, in English.
+        vocabulary: the categories of the collection.
+        fields: of the collection; without a price, what is said of it is left out with a note;
+            without a stock, what is said of it stays text.
+        strict_category: categories are a filter instead of a preference.
+
+    Raises:
+        QueryError: the text is longer than :data:`MAX_LENGTH`.
+
+    >>> parsed = parse_words("red shoes under $50", Vocabulary({"shoes": 9}), {"price": "float"})
+    >>> parsed.colours, parsed.categories, parsed.price.lt, parsed.remaining
+    (('red',), ('shoes',), 50.0, '')
+    """
+    if len(text) > MAX_LENGTH:
+        raise QueryError(
+            f"The words of a query are {len(text)} characters long, expected at most "
+            f"{MAX_LENGTH}; shorten them",
+            code="long_text",
+        )
+    lower = _SURROGATES.sub(" ", text.lower())
+    money = find_price(lower)
+    notes = list(money.notes)
+    if money.price is not None and fields.get(PRICE) not in ("float", "integer"):
+        said = ", ".join(repr(lower[start:end].strip()) for start, end in money.spans)
+        notes = [f"the catalogue has no field {PRICE!r}, so {said} is left out"]
+        money = Money(spans=money.spans)
+    stock = list(_IN_STOCK.finditer(lower)) if fields.get("in_stock") == "bool" else []
+    taken = [*money.spans, *(Span(*found.span()) for found in stock)]
+    reader = _Reader(tokenise(lower, taken), vocabulary)
+    reader.read()
+    categories, not_categories = _apart(reader.categories, reader.not_categories)
+    colours, not_colours = _apart(reader.colours, reader.not_colours)
+    return ParsedWords(
+        text=text,
+        colours=colours,
+        not_colours=not_colours,
+        categories=categories,
+        kinds=_apart(reader.kinds, [*not_categories, *categories])[0],
+        not_categories=not_categories,
+        price=money.price,
+        currency=money.currency,
+        in_stock=stock[-1]["out"] is None if stock else None,
+        remaining=_joined(reader.left),
+        not_words=tuple(dict.fromkeys(reader.not_words)),
+        strict_category=strict_category,
+        notes=tuple(dict.fromkeys([*notes, *reader.notes])),
+    )
+
+
+class _Reader:
+    """Goes over the words once; at each place the longest thing that is understood wins."""
+
+    def __init__(self, tokens: list[Token], vocabulary: Vocabulary) -> None:
+        self._tokens = tokens
+        self._vocabulary = vocabulary
+        self.colours: list[str] = []
+        self.not_colours: list[str] = []
+        self.categories: list[str] = []
+        self.kinds: list[str] = []
+        self.not_categories: list[str] = []
+        self.not_words: list[str] = []
+        self.left: list[Token] = []
+        self.notes: list[str] = []
+
+    def read(self) -> None:
+        place, negation = 0, None
+        while place < len(self._tokens):
+            token = self._tokens[place]
+            if self._is_negation(place):
+                negation, place = token, place + 1
+                continue
+            if token.after_break:
+                negation = None
+            found = self._at(place)
+            negated = negation is not None or token.minus
+            if found is not None:
+                self._take(found, place, negated=negated)
+                place += found.length
+            elif token.text in GLUE:
+                place += 1
+                continue
+            elif negated:
+                self.not_words.append(token.text)
+                place += 1
+            else:
+                self.left.append(token)
+                place += 1
+            if not (place < len(self._tokens) and self._tokens[place].text == "or"):
+                negation = None
+
+    def _is_negation(self, place: int) -> bool:
+        token, following = self._tokens[place], self._tokens[place + 1 : place + 2]
+        # "non-slip" is a word; a negation at the end has nothing to negate
+        tied = bool(following) and following[0].hyphen
+        return token.text in NEGATIONS and bool(following) and not tied
+
+    def _at(self, place: int) -> _Found | None:
+        named = self._category(place)
+        colour = self._colour(place)
+        if named is None or (colour is not None and colour.length > named.length):
+            return colour
+        return named
+
+    def _take(self, found: _Found, place: int, *, negated: bool) -> None:
+        if found.note:
+            self.notes.append(found.note)
+        if found.colour is not None:
+            (self.not_colours if negated else self.colours).append(found.colour)
+            words = [t for t in self._tokens[place : place + found.length] if t.text in _THINGS_TOO]
+            if not negated:
+                self.left += words
+        if found.named is not None and negated:
+            self.not_categories += [*found.named.categories, *found.named.kinds]
+        elif found.named is not None:
+            self.categories += found.named.categories
+            self.kinds += found.named.kinds
+
+    def _window(self, place: int, length: int) -> list[Token]:
+        return self._tokens[place : place + length]
+
+    def _category(self, place: int) -> _Found | None:
+        most = min(self._vocabulary.longest + 1, len(self._tokens) - place)
+        for length in range(most, 0, -1):
+            window = self._window(place, length)
+            if any(token.text in GLUE for token in (window[0], window[-1])):
+                continue
+            stems = stems_of(token.text for token in window)
+            note = ""
+            named = self._vocabulary.named(stems)
+            if named is None:
+                near = self._corrected(stems)
+                named = self._vocabulary.named(near) if near else None
+                if near and named is not None:
+                    said = " ".join(token.text for token in window)
+                    note = f"'{said}' is read as '{' '.join(near)}'"
+            if named is None:
+                continue
+            if any(token.after_break for token in window[1:]):
+                # punctuation parts things, but "rug, flatwoven" is the name of one
+                named = Named(tuple(c for c in named.categories if BREAK.search(c)), ())
+                if not named.categories:
+                    continue
+            return _Found(length, named=named, note=note)
+        return None
+
+    def _corrected(self, stems: Stems) -> Stems | None:
+        known = _colours()
+        near = tuple(
+            (None if word in known else self._vocabulary.near(word)) or word for word in stems
+        )
+        return near if near != stems else None
+
+    def _colour(self, place: int) -> _Found | None:
+        known = _colours()
+        for length in range(min(_LONGEST_COLOUR, len(self._tokens) - place), 0, -1):
+            window = self._window(place, length)
+            if any(token.after_break for token in window[1:]):
+                continue
+            words = [token.text for token in window]
+            name = known.get(" ".join(words)) or (_ISH.get(words[0]) if length == 1 else None)
+            if name is None and length > 1 and words[0] in _SHADES:
+                shade, rest = _SHADES[words[0]], " ".join(words[1:])
+                name = known.get(f"{shade} {rest}".strip()) or known.get(rest)
+            if name is None:
+                continue
+            after = self._tokens[place + length : place + length + 1]
+            tied = bool(after) and after[0].text in _COLOUR_WORDS
+            return _Found(length + tied, colour=known.get(name, name))
+        return None
+
+
+@cache
+def _colours() -> dict[str, str]:
+    names = {name.replace("-", " "): colour for name, colour in written_names().items()}
+    return {name: colour for name, colour in names.items() if name not in _NO_COLOURS}
+
+
+def _apart(wanted: list[str], unwanted: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Both without repetition; what is in both is unwanted."""
+    without = tuple(dict.fromkeys(unwanted))
+    return tuple(value for value in dict.fromkeys(wanted) if value not in without), without
+
+
+def _joined(tokens: list[Token]) -> str:
+    text = ""
+    for i, token in enumerate(tokens):
+        gap = "" if i == 0 else "-" if token.hyphen else " "
+        text += gap + token.text
+    return text

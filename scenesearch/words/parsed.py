@@ -1,0 +1,156 @@
+"""What was understood of a text: a value that the caller can read, show and correct."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scenesearch.conditions import AllOf, Between, Condition, Equals, Not, OneOf
+from scenesearch.words.stems import forms, stem
+from scenesearch.words.tokens import GLUE, tokenise
+
+_FEW = 3
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedWords:
+    """A text, understood. Correct it with :func:`dataclasses.replace`, then search with it.
+
+    Price and stock are filters; colours, categories and words only move the ranking, unless
+    ``strict_category`` is set.
+
+    Attributes:
+        text: as it was given.
+        colours: names of the colour vocabulary that are wanted, in equal shares.
+        not_colours: that are not.
+        categories: values of the catalogue's categories that are wanted.
+        kinds: values that count as well, but less: "coffee table" where "table" was asked for.
+        not_categories: values that are not wanted.
+        price: bounds on the field ``price``, or None.
+        currency: ISO code, where one was written; prices are compared as they are, never converted.
+        in_stock: what the field ``in_stock`` must be, or None.
+        remaining: the words that are left, lower case.
+        not_words: words that a thing should not have.
+        strict_category: categories are a filter too.
+        notes: how something was read that could be read otherwise.
+    """
+
+    text: str
+    colours: tuple[str, ...] = ()
+    not_colours: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    not_categories: tuple[str, ...] = ()
+    price: Between | None = None
+    currency: str | None = None
+    in_stock: bool | None = None
+    remaining: str = ""
+    not_words: tuple[str, ...] = ()
+    strict_category: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def where(self) -> Condition | None:
+        """What must hold, as a filter, or None."""
+        terms: list[Condition] = []
+        if self.price is not None:
+            terms.append(self.price)
+        if self.in_stock is not None:
+            terms.append(Equals("in_stock", self.in_stock))
+        if self.strict_category and self.categories:
+            terms.append(OneOf("category", (*self.categories, *self.kinds)))
+        if self.strict_category and self.not_categories:
+            terms.append(Not(OneOf("category", self.not_categories)))
+        return AllOf(tuple(terms)) if len(terms) > 1 else next(iter(terms), None)
+
+    @property
+    def ranks(self) -> bool:
+        """Whether anything is left to rank by once the filter holds."""
+        wanted = (self.colours, self.not_colours, self.categories, self.not_categories)
+        return any(wanted) or bool(self.remaining or self.not_words)
+
+    @property
+    def lexical(self) -> str:
+        """The words by which items are found in their texts, in singular and plural."""
+        return _forms([*self._category_words(), *self._remaining_words()])
+
+    @property
+    def free(self) -> str:
+        """The words by which items are ranked: those that are no colour, category or filter."""
+        return _forms(self._remaining_words())
+
+    @property
+    def unwanted(self) -> str:
+        """:attr:`not_words`, in singular and plural."""
+        return _forms(self.not_words)
+
+    def _remaining_words(self) -> list[str]:
+        return self.remaining.replace("-", " ").split()
+
+    def _category_words(self) -> list[str]:
+        names = [[t.text for t in tokenise(value.lower())] for value in self.categories]
+        names = [[word for word in name if word not in GLUE] for name in names]
+        if len(names) > _FEW:
+            # many kinds of one thing: what they have in common is what was asked for
+            stems = [{stem(word) for word in name} for name in names]
+            common = [word for word in names[0] if all(stem(word) in name for name in stems)]
+            return common or [word for name in names[:_FEW] for word in name]
+        return [word for name in names for word in name]
+
+    @property
+    def understood(self) -> tuple[str, ...]:
+        """One short text for each part, for people."""
+        said = [
+            _part("colour", self.colours),
+            _part("not", self.not_colours),
+            _part("category", self.categories),
+            _part("not category", self.not_categories),
+            "" if self.price is None else f"{bounds(self.price)} {self.currency or ''}".strip(),
+            {None: "", True: "in stock", False: "not in stock"}[self.in_stock],
+            f"words: {self.remaining}" if self.remaining else "",
+            _part("without", self.not_words),
+        ]
+        return tuple(part for part in said if part)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON values."""
+        price = self.price
+        limits = {} if price is None else {n: getattr(price, n) for n in ("gt", "gte", "lt", "lte")}
+        return {
+            "text": self.text,
+            "colours": list(self.colours),
+            "not_colours": list(self.not_colours),
+            "categories": list(self.categories),
+            "kinds": list(self.kinds),
+            "not_categories": list(self.not_categories),
+            "price": {n: v for n, v in limits.items() if v is not None} or None,
+            "currency": self.currency,
+            "in_stock": self.in_stock,
+            "remaining": self.remaining,
+            "not_words": list(self.not_words),
+            "strict_category": self.strict_category,
+            "understood": list(self.understood),
+            "notes": list(self.notes),
+        }
+
+
+def bounds(price: Between) -> str:
+    """A range in words.
+
+    >>> bounds(Between("price", gte=20, lt=50))
+    'price >= 20 and < 50'
+    """
+    signs = ((">", price.gt), (">=", price.gte), ("<", price.lt), ("<=", price.lte))
+    said = " and ".join(f"{sign} {value:g}" for sign, value in signs if value is not None)
+    return f"{price.field} {said}".strip()
+
+
+def _forms(words: Sequence[str]) -> str:
+    return " ".join(dict.fromkeys(form for word in words for form in forms(word)))
+
+
+def _part(name: str, values: Sequence[str]) -> str:
+    more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
+    return f"{name} {', '.join(values[:_SHOWN])}{more}" if values else ""

@@ -1,0 +1,137 @@
+"""The categories of a catalogue, and which of them some words name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from scenesearch.words.stems import one_edit, stem
+from scenesearch.words.tokens import GLUE, tokenise
+
+MIN_FUZZY = 5
+"""Shorter words are never read as a near one."""
+NO_SLIPS = frozenset(
+    {
+        *("short", "small", "large", "plain", "round", "sharp", "smart", "cheap", "clean", "heavy"),
+        *("light", "thick", "metal", "stone", "glass", "house", "horse", "place", "space", "water"),
+        *("women", "woman", "their", "there", "where", "which", "these", "those", "other", "above"),
+        *(
+            "under",
+            "about",
+            "after",
+            "great",
+            "sleek",
+            "sweet",
+            "super",
+            "style",
+            "modern",
+            "paper",
+        ),
+        *("white", "black", "green", "brown", "floor", "wide", "night", "sport", "sports", "party"),
+        *(
+            "vintage",
+            "classic",
+            "winter",
+            "summer",
+            "spring",
+            "matte",
+            "cotton",
+            "leather",
+            "sheer",
+        ),
+    }
+)
+"""Words of shops that are one letter away from a product (short, shirt) and yet what was meant."""
+MAX_WORDS = 8
+"""Categories of more words are not looked for word by word."""
+
+_PATH = re.compile(r"\s*[>|]\s*|\s+/\s+")
+# what comes after these says more about a thing, and not what it is
+_HEAD = re.compile(r",\s|[(/]|\b(?:with|and|for|in|of|w)\b")
+
+Stems = tuple[str, ...]
+
+
+class Named(NamedTuple):
+    """What some words name.
+
+    Attributes:
+        categories: values of the catalogue that are these words.
+        kinds: values that are these words with more said about them: "coffee table" for "table".
+    """
+
+    categories: tuple[str, ...]
+    kinds: tuple[str, ...]
+
+
+class Vocabulary:
+    """The words of a catalogue.
+
+    Args:
+        categories: values of its categories, and how often each occurs.
+    """
+
+    def __init__(self, categories: Mapping[str, int] | None = None) -> None:
+        self._counts = dict(categories or {})
+        self._whole: dict[Stems | str, list[str]] = {}
+        self._heads: dict[Stems, list[str]] = {}
+        self._words: dict[str, int] = {}
+        self.longest = 1
+        for value in sorted(self._counts, key=lambda value: (-self._counts[value], value)):
+            self._add(value)
+        self.near = lru_cache(maxsize=4096)(self._near)
+
+    @property
+    def categories(self) -> Mapping[str, int]:
+        """Values, and how often each occurs."""
+        return self._counts
+
+    def _add(self, value: str) -> None:
+        # of a path, the last step says what a thing is
+        name = _PATH.split(value.lower().strip(" >|/"))[-1]
+        stems = stems_of(_words(name))
+        if not 0 < len(stems) <= MAX_WORDS:
+            return
+        self._whole.setdefault(tuple(sorted(stems)), []).append(value)
+        self._whole.setdefault("".join(stems), []).append(value)
+        head = stems_of(_words(next((s for s in _HEAD.split(name) if s.strip()), "")))
+        for start in range(len(head)):
+            self._heads.setdefault(head[start:], []).append(value)
+        for word in stems:
+            self._words[word] = self._words.get(word, 0) + self._counts[value]
+        self.longest = max(self.longest, len(_words(name)))
+
+    def named(self, stems: Stems) -> Named | None:
+        """The categories that words name, in any order, or None.
+
+        Args:
+            stems: of the words, without those that only hold a text together.
+        """
+        whole = self._whole.get(tuple(sorted(stems))) or self._whole.get("".join(stems)) or []
+        kinds = [value for value in self._heads.get(stems, ()) if value not in whole]
+        if not whole and not kinds:
+            return None
+        # without a category of just these words, everything that is one is meant
+        return Named(tuple(whole), tuple(kinds)) if whole else Named(tuple(kinds), ())
+
+    def _near(self, word: str) -> str | None:
+        """The word of a category that a stem may be a slip of, or None."""
+        if len(word) < MIN_FUZZY or not word.isalpha() or word in self._words or word in NO_SLIPS:
+            return None
+        found = [w for w in self._words if len(w) >= MIN_FUZZY - 1 and one_edit(word, w)]
+        return min(found, key=lambda w: (-self._words[w], w), default=None)
+
+
+def stems_of(words: Iterable[str] | Sequence[str]) -> Stems:
+    """Stems of words, without those that only hold a text together.
+
+    >>> stems_of(["boxes", "with", "a", "lid"])
+    ('box', 'lid')
+    """
+    return tuple(stem(word) for word in words if word not in GLUE)
+
+
+def _words(text: str) -> list[str]:
+    return [token.text for token in tokenise(text)]
