@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class OnnxEmbedder:
         self._threads = threads
         self._batch = batch
         self._session: Any = None
+        self._loading = Lock()
         self._text_tower: Tower | None = None
 
     @property
@@ -73,12 +75,13 @@ class OnnxEmbedder:
         self._ready()
 
     def _ready(self) -> Any:
-        if self._session is None:
-            if not self.path.is_file():
-                log.info("exporting %s to ONNX, once", self._source.fingerprint)
-                export(self._source, self.path)
-            self._session = open_session(self.path, self._threads)
-        return self._session
+        with self._loading:
+            if self._session is None:
+                if not self.path.is_file():
+                    log.info("exporting %s to ONNX, once", self._source.fingerprint)
+                    export(self._source, self.path)
+                self._session = open_session(self.path, self._threads)
+            return self._session
 
     def close(self) -> None:
         """Forget the session."""

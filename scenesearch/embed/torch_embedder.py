@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Literal
 
 import numpy as np
@@ -37,6 +38,7 @@ class TorchEmbedder:
         self._precision = precision
         self._batch = batch
         self._tower: Tower | None = None
+        self._loading = Lock()
 
     @property
     def fingerprint(self) -> str:
@@ -59,6 +61,10 @@ class TorchEmbedder:
         self._ready()
 
     def _ready(self) -> Tower:
+        with self._loading:
+            return self._load()
+
+    def _load(self) -> Tower:
         if self._tower is None:
             tower = self._source.load()
             try:

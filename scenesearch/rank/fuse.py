@@ -89,7 +89,7 @@ def fuse(
         terms = weight * powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-9)
     elif method == "best_rank":
         # the fraction of a rank that weight and similarity decide stays below one rank
-        inside = weight * (np.where(present, scores, -1) + 1) / 2
+        inside = weight * np.clip((np.where(present, scores, -1) + 1) / 2, 0, 1)
         terms = np.where(present, 1 / (ranks(scores) + 1 - 0.98 * inside), 0)
     else:
         terms = np.where(present, weight * (scores + 1) / 2, 0)
