@@ -26,7 +26,7 @@ from scenesearch.config import Settings, load_settings
 from scenesearch.embed.cache import EmbeddingCache
 from scenesearch.errors import CatalogError, QueryError, StoreError
 from scenesearch.images import ImageSource, load_scene
-from scenesearch.indexer import IndexReport, Progress
+from scenesearch.index_run import IndexReport, Progress
 from scenesearch.look import Look
 from scenesearch.look_builder import attributes_of
 from scenesearch.plan import IndexPlan

@@ -26,7 +26,8 @@ from scenesearch.embed.tower import TowerSource
 from scenesearch.encode import Encoder, RegionRules
 from scenesearch.errors import ConfigError, ModelNotFoundError
 from scenesearch.images import load_scene
-from scenesearch.indexer import Indexer, IndexOptions
+from scenesearch.index_run import IndexOptions
+from scenesearch.indexer import Indexer
 from scenesearch.protocols import Detector, Embedder, Remover, Store
 from scenesearch.query import SearchOptions
 from scenesearch.searcher import Searcher

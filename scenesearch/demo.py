@@ -19,7 +19,7 @@ from scenesearch.api import SceneSearch
 from scenesearch.config import Settings, load_settings
 from scenesearch.errors import ModelNotFoundError
 from scenesearch.geometry import iou
-from scenesearch.indexer import Progress
+from scenesearch.index_run import Progress
 from scenesearch.look import Look
 from scenesearch.resources import resource_dir
 from scenesearch.types import BoxTuple

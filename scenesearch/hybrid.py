@@ -37,6 +37,8 @@ LEXICAL, WORD_COLOUR, WORD_CATEGORY, UNWANTED = (
 NAMED = 0.5
 """How much a colour counts that an item's texts name, against the one its photos have."""
 
+_DIGITS = 5
+
 Scored = Mapping[str, float]
 """Scores by item; an item that is missing has 0."""
 
@@ -152,12 +154,14 @@ class WordSearch:
                 self.store.search_text(parsed.lexical, limit=limit, where=self.where, fields=fields)
             )
         if self._palette is not None:
-            where = self.where
+            wheres = [self.where]
             if self.fields and parsed.categories:
+                # the best of the category might not be among the best of all
                 of_kind = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
-                where = _and(where, of_kind)
-            asked = VectorQuery(COLOUR, self._palette, limit, where, fields)
-            lists += self.store.query([asked])
+                wheres.append(_and(self.where, of_kind))
+            lists += self.store.query(
+                [VectorQuery(COLOUR, self._palette, limit, where, fields) for where in wheres]
+            )
         if not any(lists):
             page = self.store.scroll(where=self.where, limit=limit, fields=fields)
             lists.append([Hit(record.id, 0.0, record.payload) for record in page])
@@ -291,7 +295,8 @@ def _and(one: Condition | None, other: Condition | None) -> Any:
 def _best(hits: Sequence[Hit]) -> dict[str, float]:
     scores: dict[str, float] = {}
     for hit in hits:  # best first
-        scores.setdefault(str(hit.payload["item_id"]), hit.score)
+        # engines differ in the last bits, and what is equal is to be ordered by id
+        scores.setdefault(str(hit.payload["item_id"]), round(hit.score, _DIGITS))
     return scores
 
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,9 +19,11 @@ from numpy.typing import NDArray
 from scenesearch.conditions import AllOf, Equals, OneOf
 from scenesearch.embed.cache import EmbeddingCache, Entry
 from scenesearch.embed.projection import Projection
-from scenesearch.encode import EncodedRegion, Encoder, RegionRules, payload_of
-from scenesearch.errors import ImageError, StoreError
-from scenesearch.plan import Failure, IndexPlan, ItemPlan, PhotoRef, make_plan, stored_items
+from scenesearch.encode import Encoder
+from scenesearch.errors import StoreError
+from scenesearch.index_run import IndexOptions, IndexReport, Progress, Run, chunks, slices
+from scenesearch.photo_embedding import PhotoEmbedding
+from scenesearch.plan import IndexPlan, ItemPlan, PhotoRef, make_plan, stored_items
 from scenesearch.points import (
     COLOUR,
     CONTEXT,
@@ -40,7 +40,6 @@ from scenesearch.points import (
 )
 from scenesearch.protocols import Detector, Profiler, Store
 from scenesearch.rank.familiarity import Familiarity, fit_familiarity
-from scenesearch.timing import StageTimes
 from scenesearch.types import CollectionSchema, FieldType, Item, Point, Record, Scene, Vector
 
 log = logging.getLogger(__name__)
@@ -52,53 +51,7 @@ UPSERT = 1_000
 MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with (stage, done, total)."""
 Fitter = Callable[[NDArray[np.float32], int], Projection]
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class IndexOptions:
-    """How an index run works.
-
-    Attributes:
-        batch: photos embedded together; what a kill can cost.
-        write_batch: photos whose points are written together. Making a write durable takes the
-            embedded engine some tenths of a second whatever its size, and a kill only costs
-            reading these from the cache again.
-        whiten: dimensions of the fitted projection; 0 for none.
-        workers: threads that decode, cut and describe.
-        objects: where a detector is given, every object of a photo is a region of its own.
-    """
-
-    batch: int = 64
-    write_batch: int = 512
-    whiten: int = 0
-    workers: int = 2
-    objects: RegionRules = field(default_factory=RegionRules)
-
-
-@dataclass(frozen=True, slots=True)
-class IndexReport:
-    """What an index run did.
-
-    Attributes:
-        embedded: photos that went through the models.
-        from_cache: photos written without the models.
-        seconds: wall clock by stage.
-        notes: what a user should know (cold start).
-    """
-
-    added: int
-    changed: int
-    unchanged: int
-    removed: int
-    embedded: int
-    from_cache: int
-    failures: tuple[Failure, ...]
-    seconds: Mapping[str, float]
-    notes: tuple[str, ...] = ()
 
 
 class Indexer:
@@ -135,12 +88,12 @@ class Indexer:
         self._collection = collection
         self._encoder = encoder
         self._cache = cache
-        self._load = load
         self._photo_hash = photo_hash
         self._item_hash = item_hash
         self._fit = fit
         self._detector = detector
         self._options = options or IndexOptions()
+        self._photos = PhotoEmbedding(encoder, cache, load, detector, self._options)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -219,15 +172,15 @@ class Indexer:
             StoreError: the store or the cache cannot be written; what was written stays.
         """
         photos = {ref.sha256 for item in plan.items for ref in item.write}
-        run = _Run(progress or (lambda *_: None), len(photos), len(plan.items))
+        run = Run(progress or (lambda *_: None), len(photos), len(plan.items))
         run.failures += plan.failures
-        for chunk in _chunks(plan.items, CHUNK):
-            self._embed(chunk, run)
+        for chunk in chunks(plan.items, CHUNK):
+            self._photos.embed(chunk, self._cache_key, run)
             projection = self._open_collection(chunk, fields, run)
             self._write(chunk, projection, run)
             with run.times.stage("optimize"):
                 self._store.optimize()
-        for gone in _slices(plan.gone, 500):
+        for gone in slices(plan.gone, 500):
             self._store.delete(where=OneOf("item_id", tuple(gone)))
         with run.times.stage("learn"):
             self._learn(run)
@@ -244,66 +197,10 @@ class Indexer:
             notes=tuple(run.notes),
         )
 
-    # step 1: photos into the cache
-
-    def _embed(self, items: Sequence[ItemPlan], run: _Run) -> None:
-        refs = {ref.sha256: (ref, plan.item.id) for plan in items for ref in plan.write}
-        known = self._cache.known(refs, self._cache_key)
-        run.done += len(known)
-        todo = [pair for sha256, pair in refs.items() if sha256 not in known]
-        if not todo:
-            return
-        with run.times.stage("load models"):
-            self._encoder.embedder.load()
-        with ThreadPoolExecutor(self._options.workers, "scenesearch-prepare") as pool:
-            batches = _slices(todo, self._options.batch)
-            # one batch ahead: threads decode the next while this one is embedded
-            ahead = [pool.submit(self._prepare, *pair) for pair in batches[0]]
-            for i, batch in enumerate(batches):
-                current = ahead
-                following = batches[i + 1] if i + 1 < len(batches) else ()
-                ahead = [pool.submit(self._prepare, *pair) for pair in following]
-                try:
-                    with run.times.stage("prepare"):
-                        prepared = [future.result() for future in current]
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
-                self._embed_batch(batch, prepared, run)
-
-    def _prepare(self, ref: PhotoRef, item_id: str) -> Any:
-        try:
-            scene = self._load(ref.path)
-        except ImageError as error:
-            return Failure(item_id, ref.path, str(error))
-        if scene.sha256 != ref.sha256:
-            return Failure(item_id, ref.path, "the file changed while it was indexed; run again")
-        return self._encoder.prepare_product(scene, self._detector, self._options.objects)
-
-    def _embed_batch(
-        self, batch: Sequence[tuple[PhotoRef, str]], prepared: Sequence[Any], run: _Run
-    ) -> None:
-        good = [
-            (ref, parts)
-            for (ref, _), parts in zip(batch, prepared, strict=True)
-            if not isinstance(parts, Failure)
-        ]
-        for (ref, _), parts in zip(batch, prepared, strict=True):
-            if isinstance(parts, Failure):
-                run.failures.append(parts)
-                run.bad.add(ref.sha256)
-        with run.times.stage("embed"):
-            encoded = iter(self._encoder.embed([p for _, parts in good for p in parts]))
-        entries = {ref.sha256: [_entry(next(encoded)) for _ in parts] for ref, parts in good}
-        with run.times.stage("cache"):
-            self._cache.put(entries, self._cache_key)
-        run.embedded += len(good)
-        run.advance("embed", len(batch))
-
     # between the steps: the collection and its projection
 
     def _open_collection(
-        self, chunk: Sequence[ItemPlan], fields: Mapping[str, FieldType], run: _Run
+        self, chunk: Sequence[ItemPlan], fields: Mapping[str, FieldType], run: Run
     ) -> Projection | None:
         fields = {**fields, **FIELDS}
         schema = self._store.schema
@@ -330,11 +227,11 @@ class Indexer:
             self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
         return projection
 
-    def _fitted(self, chunk: Sequence[ItemPlan], run: _Run) -> Projection | None:
+    def _fitted(self, chunk: Sequence[ItemPlan], run: Run) -> Projection | None:
         keys = sorted({ref.sha256 for plan in chunk for ref in plan.write})
         with run.times.stage("fit"):
             rows = []
-            for part in _slices(keys, 1000):
+            for part in slices(keys, 1000):
                 found = self._cache.get(part, self._cache_key)
                 # in the order of the keys, so that an interrupted run fits the same numbers
                 rows += [e.vectors[CUTOUT] for key in part for e in found.get(key, ())]
@@ -353,8 +250,8 @@ class Indexer:
 
     # step 2: points from the cache
 
-    def _write(self, items: Sequence[ItemPlan], projection: Projection | None, run: _Run) -> None:
-        for batch in _chunks(items, self._options.write_batch):
+    def _write(self, items: Sequence[ItemPlan], projection: Projection | None, run: Run) -> None:
+        for batch in chunks(items, self._options.write_batch):
             keys = [ref.sha256 for plan in batch for ref in plan.write]
             found = self._cache.get(keys, self._cache_key)
             points: list[Point] = []
@@ -364,7 +261,7 @@ class Indexer:
                     entries = found.get(ref.sha256, ())
                     points += self._points(plan.item.id, ref, entries, base, projection)
             with run.times.stage("store"):
-                for part in _slices(points, UPSERT):
+                for part in slices(points, UPSERT):
                     self._store.upsert(part)
                 with self._store.together():
                     for plan in batch:
@@ -404,7 +301,7 @@ class Indexer:
             )
         return points
 
-    def _update(self, plan: ItemPlan, run: _Run) -> None:
+    def _update(self, plan: ItemPlan, run: Run) -> None:
         """What changes on stored points without embedding; after the new points are durable."""
         of_item = Equals("item_id", plan.item.id)
         # a photo that became unreadable must not delete what is stored of the item
@@ -425,7 +322,7 @@ class Indexer:
 
     # after the steps: what the catalogue is of
 
-    def _learn(self, run: _Run) -> None:
+    def _learn(self, run: Run) -> None:
         """Learn the familiarity of the collection, unless it is up to date."""
         embedder = self._encoder.embedder
         if self._store.schema is None or not isinstance(embedder, Profiler):
@@ -437,7 +334,7 @@ class Indexer:
             return
         sample = keys[:: -(-len(keys) // CHUNK)] if keys else []
         rows: list[NDArray[np.float32]] = []
-        for part in _slices(sample, 1000):
+        for part in slices(sample, 1000):
             found = self._cache.get(part, self._cache_key)
             rows += [
                 e.vectors[PROFILE]
@@ -453,56 +350,3 @@ class Indexer:
                 f"cold start: {len(rows)} photos are too few to tell what the catalogue is of; "
                 f"nothing is refused as unlike it"
             )
-
-
-def _entry(encoded: EncodedRegion) -> Entry:
-    vectors = dict(encoded.vectors)
-    if encoded.profile is not None:
-        # half precision is enough for means over many photos
-        vectors[PROFILE] = encoded.profile.astype(np.float16)
-    return Entry(vectors, payload_of(encoded))
-
-
-class _Run:
-    """What one run has counted so far."""
-
-    def __init__(self, progress: Progress, total: int, items: int) -> None:
-        self._progress = progress
-        self.total = total
-        self.done = 0
-        self._items = items
-        self._written = 0
-        self.embedded = 0
-        self.bad: set[str] = set()
-        self.failures: list[Failure] = []
-        self.notes: list[str] = []
-        self.times = StageTimes()
-
-    def advance(self, stage: str, photos: int) -> None:
-        self.done += photos
-        self._progress(stage, self.done, self.total)
-
-    def wrote(self, items: int) -> None:
-        self._written += items
-        self._progress("store", self._written, self._items)
-
-    def did(self, plan: ItemPlan) -> bool:
-        """Whether anything came of an item: not when all that it asked for could not be read."""
-        good = any(ref.sha256 not in self.bad for ref in plan.write)
-        return bool(good or plan.patch or plan.moved or not plan.write)
-
-
-def _slices(values: Sequence[T], size: int) -> list[Sequence[T]]:
-    return [values[start : start + size] for start in range(0, len(values), size)]
-
-
-def _chunks(items: Sequence[ItemPlan], size: int) -> Iterator[Sequence[ItemPlan]]:
-    """Items in runs of about ``size`` photos to write; one without any counts as one."""
-    start, photos = 0, 0
-    for i, plan in enumerate(items):
-        photos += max(len(plan.write), 1)
-        if photos >= size:
-            yield items[start : i + 1]
-            start, photos = i + 1, 0
-    if start < len(items):
-        yield items[start:]

@@ -17,7 +17,8 @@ from scenesearch.embed.cache import EmbeddingCache
 from scenesearch.embed.pca import fit_projection
 from scenesearch.encode import Encoder
 from scenesearch.images import load_scene
-from scenesearch.indexer import Indexer, IndexOptions, IndexReport
+from scenesearch.index_run import IndexOptions, IndexReport
+from scenesearch.indexer import Indexer
 from scenesearch.store.memory import MemoryStore
 from scenesearch.testing import COLOURS, FakeDetector, FakeEmbedder
 from scenesearch.types import FieldType, Item, Scene

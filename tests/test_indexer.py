@@ -425,7 +425,7 @@ def dying_at(run, method, call):
 @pytest.mark.parametrize(
     ("method", "call"),
     [("create", 1), ("write_blob", 1), ("upsert", 1), ("upsert", 2), ("optimize", 1)],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_a_run_that_died_anywhere_is_finished_by_the_next(tmp_path, whiten, method, call):
     items = shop.pattern_items(tmp_path, 60)

@@ -26,7 +26,7 @@ HEAVY = frozenset(
 VALUES = frozenset(
     {
         *("types", "errors", "geometry", "conditions", "pixels", "timing", "metrics"),
-        *("resources", "weights", "load_errors"),
+        *("resources", "weights", "load_errors", "onnx_runtime"),
     }
 )
 """Plain values and pure functions on them: what everyone may import."""
@@ -34,7 +34,12 @@ VALUES = frozenset(
 STAGES = frozenset({"detect", "cutout", "embed", "attributes", "store", "rank", "catalog"})
 """One folder for each arrow; none knows another."""
 
-PIPELINES = frozenset({"indexer", "searcher", "evaluate", "ablation", "encode", "query_vectors"})
+PIPELINES = frozenset(
+    {
+        *("indexer", "index_run", "photo_embedding", "searcher", "encode", "query_vectors"),
+        *("evaluate", "ablation", "hybrid"),
+    }
+)
 """Protocols and pure code only, never an adapter."""
 
 ADAPTERS = frozenset(
@@ -53,6 +58,7 @@ MAY_USE_HEAVY = {
     "cutout.background": "scipy.ndimage labels the parts of a mask; pure numpy otherwise",
     "catalog.parquet_source": "reads one format",
     "images.decode": "pillow_heif, where it is installed",
+    "onnx_runtime": "imports it, told to report nothing",
     "load_errors": "names what the libraries raise, for except clauses of adapters",
     "look": "gives a table and a figure",
     "render.figure": "draws with matplotlib",
@@ -66,22 +72,22 @@ TYPER_ONLY_IN = "cli"
 # What a module may import beside the values layer and its own folder. A name stands for the
 # module, and for everything in it where it is a folder.
 ENGINE = ("protocols", "points", "encode", "query", "rank", "look")
-PURE_OF_STAGES = (
-    *("detect.regions", "detect.boxes", "detect.merged", "cutout.cutter", "cutout.composite"),
-    *("cutout.background", "embed.cache", "embed.projection", "rank", "store.filters"),
-)
 ALLOWED: dict[str, tuple[str, ...]] = {
     # the values layer has nothing beneath it but itself
     **dict.fromkeys(VALUES, ()),
     "protocols": (),
     "images": (),
     "plan": (),
-    "points": (),
+    # names the payload field that stores search by words
+    "points": ("protocols",),
+    # what people type names colours
+    "words": ("attributes.names",),
     # settings name the limits of photos and the fusions there are
     "config": ("images", "rank.fuse"),
-    # what a caller can ask names the fusions there are
-    "query": ("rank.fuse",),
-    "look": ("render",),
+    # what a caller can ask names the fusions there are, and the words as they were understood
+    "query": ("rank.fuse", "words"),
+    # an answer says where in the photo each region lies
+    "look": ("render", "words", "attributes.placement"),
     # stages: their own folder and the protocols
     **dict.fromkeys(STAGES, ("protocols",)),
     # ranks by what was asked
@@ -91,11 +97,25 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # the fakes stand where adapters stand
     "testing": ("protocols",),
     # pipelines
-    "encode": ("protocols", "points", "detect.regions", "cutout.cutter"),
+    # composes the pure files of the stages
+    "encode": (
+        *("protocols", "points", "detect.regions", "cutout.cutter", "attributes.placement"),
+    ),
     "query_vectors": ("protocols", "points", "encode", "query", "embed.projection"),
     "look_builder": (*ENGINE,),
-    "indexer": ("protocols", "points", "plan", "encode", "embed.cache", "embed.projection", "rank"),
-    "searcher": (*ENGINE, "query_vectors", "look_builder", "detect.regions", "embed.projection"),
+    "index_run": ("plan", "encode"),
+    "photo_embedding": ("protocols", "points", "plan", "encode", "index_run", "embed.cache"),
+    "indexer": (
+        *("protocols", "points", "plan", "encode", "embed.cache", "embed.projection", "rank"),
+        *("index_run", "photo_embedding"),
+    ),
+    "hybrid": (
+        *(*ENGINE, "query_vectors", "words", "attributes.names", "attributes.colour_vector"),
+    ),
+    "searcher": (
+        *(*ENGINE, "query_vectors", "look_builder", "detect.regions", "embed.projection"),
+        *("hybrid", "words"),
+    ),
     "evaluate": (),
     "ablation": ("evaluate",),
 }

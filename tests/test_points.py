@@ -50,7 +50,7 @@ def test_a_payload_holds_the_attributes_as_json_values():
         "price": 9.5,
         "tags": ["x", "y"],
         "in_stock": True,
-        "words": "x\ny",
+        "words": "x / y",
     }
     assert json.loads(json.dumps(payload)) == payload
 
