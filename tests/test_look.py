@@ -96,6 +96,8 @@ def test_to_dict_gives_everything_but_the_pixels():
         "key": "object:0",
         "kind": "object",
         "box": [1.23, 2.0, 30.0, 40.0],
+        "area_share": 0.4555,
+        "position": "left",
         "label": "sofa",
         "confidence": 0.876543,
         "weight": 1.5,

@@ -57,6 +57,10 @@ def evaluate(
     """Measure how well photos find the products in them, against ground truth."""
     from scenesearch.evaluate import read_truths
 
+    if plot is not None and (plot.suffix not in {".png", ".svg"} or not plot.parent.is_dir()):
+        raise QueryError(
+            f"--plot {plot}: expected a .png or .svg in a folder that exists", code="bad_suffix"
+        )
     if truth is None:
         if leave_one_out is None:
             raise QueryError("Give a file of ground truth, or --leave-one-out FIELD")
