@@ -124,6 +124,13 @@ class UltralyticsDetector:
                     f"{path}: is a model for the task {model.task!r}, which gives no boxes; "
                     f"expected a detection or segmentation model"
                 )
+            try:
+                # ultralytics opens the weights with the first photo; that is part of loading
+                model.predict(np.zeros((32, 32, 3), np.uint8), **self._arguments)
+            except (*checkpoint_errors(), *onnx_errors()) as error:
+                raise ModelLoadError(
+                    f"{path}: ultralytics cannot run it: {one_line(error)}"
+                ) from error
             self._model = model
         return self._model
 
