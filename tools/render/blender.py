@@ -18,6 +18,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from tools.render.materials import as_displayed
 from tools.render.models import Model
 
 
@@ -50,6 +51,8 @@ def fresh_scene(size_wh: tuple[int, int], *, samples: int, seed: int) -> Any:
     scene.cycles.device = "CPU"
     scene.cycles.samples = samples
     scene.cycles.seed = seed
+    scene.cycles.use_adaptive_sampling = True
+    scene.cycles.adaptive_threshold = 0.03
     scene.cycles.use_denoising = True
     scene.cycles.denoiser = "OPENIMAGEDENOISE"
     scene.cycles.max_bounces = 6
@@ -89,7 +92,7 @@ def import_model(model: Model, obj: Path) -> Any:
     whole.data.transform(Matrix.Rotation(radians(model.turn), 4, "Z"))
     _fit(whole, model)
     for material in set(bpy.data.materials) - materials:
-        _as_displayed(material)
+        as_displayed(material)
     whole.name = model.slug
     return whole
 
@@ -171,28 +174,3 @@ def _fit(whole: Any, model: Model) -> None:
     shift = Matrix.Translation((-middle[0], -middle[1], -low[2]))
     whole.data.transform(Matrix.Diagonal((*scale.tolist(), 1.0)) @ shift)
     whole.data.update()
-
-
-def _as_displayed(material: Any) -> None:
-    """Make a material of the importer look as the library's own program shows it."""
-    shader = material.node_tree.nodes.get("Principled BSDF") if material.use_nodes else None
-    if shader is None:
-        return
-    base = shader.inputs["Base Color"]
-    if base.is_linked:
-        texture = base.links[0].from_node
-        # These libraries put transparency into the colour texture; the importer expects map_d.
-        if texture.type == "TEX_IMAGE" and texture.image and texture.image.depth == 32:
-            material.node_tree.links.new(texture.outputs["Alpha"], shader.inputs["Alpha"])
-    else:
-        # Kd is written as shown on a screen, and read as linear light.
-        base.default_value = (*linear(base.default_value[:3]), 1.0)
-    shader.inputs["Roughness"].default_value = max(0.25, shader.inputs["Roughness"].default_value)
-    shader.inputs["Specular IOR Level"].default_value = min(
-        0.4, shader.inputs["Specular IOR Level"].default_value
-    )
-
-
-def linear(colour: Sequence[float]) -> tuple[float, ...]:
-    """sRGB as shown, 0 to 1, to linear light (IEC 61966-2-1)."""
-    return tuple(c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour)

@@ -84,7 +84,9 @@ def read_library(path: Path) -> dict[str, dict[str, str]]:
             key, number, value = found.groups()
             by_number.setdefault(number, {})[key] = _unescaped(value)
     return {
-        PurePosixPath(entry["model"]).stem: entry for entry in by_number.values() if "model" in entry
+        PurePosixPath(entry["model"]).stem: entry
+        for entry in by_number.values()
+        if "model" in entry
     }
 
 

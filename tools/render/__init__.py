@@ -1,0 +1,1 @@
+"""Rendered furniture; see README.md."""
