@@ -13,23 +13,25 @@ import statistics
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from engine import raw_batch
 from measure import Report, in_turns, parser, ratio
 from numpy.typing import NDArray
 from synthetic import clustered, near, product_points, schema
 
 from scenesearch.attributes.describer import PixelDescriber
+from scenesearch.attributes.placement import placement
 from scenesearch.cutout.cutter import CutRules
 from scenesearch.encode import EncodedRegion, Encoder
 from scenesearch.points import CONTEXT, CUTOUT, SCHEMA_VERSION
+from scenesearch.protocols import VectorQuery
 from scenesearch.query import Query, SearchOptions
 from scenesearch.rank.candidates import Answer
 from scenesearch.rank.pipeline import rank
 from scenesearch.searcher import PreparedQuery, Searcher
 from scenesearch.store.edge import EdgeStore
-from scenesearch.store.edge_translate import EXACT_FLOATS, MIN_EF
+from scenesearch.store.edge_translate import EXACT_FLOATS
 from scenesearch.testing import FakeEmbedder
 from scenesearch.types import CollectionSchema, Cutout, Description, Region, Scene
 
@@ -75,14 +77,17 @@ def _measure(
     plain = SearchOptions(candidates=arguments.candidates)
     wide = SearchOptions(candidates=arguments.candidates, expansion=5, expansion_floor=0.3)
     exact = arguments.points * arguments.dim <= EXACT_FLOATS
-    raw = _raw(store, queries, arguments.candidates, exact=exact)
+    requests = [
+        VectorQuery(SPACES[i % len(SPACES)], vector, arguments.candidates)
+        for i, vector in enumerate(queries)
+    ]
     asked = [dict(one.vectors) for one in prepared.encoded]
     weights = {CUTOUT: 0.7, CONTEXT: 0.3}
     answers = searcher.ask(asked, weights, plain, None)
     times = in_turns(
         {
-            "raw": lambda: raw("item_id"),
-            "raw, id and score only": lambda: raw(None),
+            "raw": lambda: raw_batch(store, requests, "item_id"),
+            "raw, id and score only": lambda: raw_batch(store, requests, None),
             "store": lambda: searcher.ask(asked, weights, plain, None),
             "look": lambda: searcher.answer(prepared, plain),
             "look, expansion": lambda: searcher.answer(prepared, wide),
@@ -94,6 +99,8 @@ def _measure(
     for name, taken in times.items():
         report.add(name, statistics.median(taken) * 1e3, "ms")
     report.add("store / raw", ratio(times["store"], times["raw"]))
+    leanest = times["raw, id and score only"]
+    report.add("look / raw, id and score only", ratio(times["look"], leanest))
     report.add("look / raw", ratio(times["look"], times["raw"]), at_most=1.3)
     report.add("expansion / raw", ratio(times["look, expansion"], times["raw"]), at_most=2.4)
     report.add("ranking alone", statistics.median(times["rank"]) * 1e3, "ms", at_most=10)
@@ -114,33 +121,6 @@ def _rank(
     return [ranking.region_order(row, options.per_region) for row in range(regions)]
 
 
-def _raw(store: EdgeStore, queries: NDArray[np.float32], limit: int, *, exact: bool) -> Any:
-    """The same requests in the engine's own words; the store's shard, so the same data."""
-    import qdrant_edge as edge
-
-    shard = store._open().shard
-
-    def ask(field: str | None) -> int:
-        requests = [
-            edge.QueryRequest(
-                limit=limit,
-                query=edge.Query.Nearest(vector, SPACES[i % len(SPACES)]),
-                params=edge.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit), exact=exact),
-                with_payload=edge.PayloadSelector.Include([field]) if field else False,
-            )
-            for i, vector in enumerate(queries)
-        ]
-        touched = 0
-        for hits in shard.query_batch(edge.QueryBatchRequest(requests)):
-            if field:
-                touched += len([(hit.id, hit.score, hit.payload[field]) for hit in hits])
-            else:
-                touched += len([(hit.id, hit.score) for hit in hits])
-        return touched
-
-    return ask
-
-
 def _prepared(queries: NDArray[np.float32]) -> PreparedQuery:
     """Regions that the models are through with."""
     scene = Scene(np.zeros((640, 640, 3), np.uint8), "0" * 64, "<synthetic>")
@@ -152,6 +132,7 @@ def _prepared(queries: NDArray[np.float32]) -> PreparedQuery:
             Region(f"object:{i}", "object", (0.0, 0.0, 8.0, 8.0), "thing"),
             cutout,
             description,
+            placement((0.0, 0.0, 8.0, 8.0), scene.size),
             dict(zip(SPACES, queries[i * len(SPACES) :], strict=False)),
         )
         for i in range(len(queries) // len(SPACES))

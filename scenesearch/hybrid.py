@@ -37,7 +37,7 @@ LEXICAL, WORD_COLOUR, WORD_CATEGORY, UNWANTED = (
 NAMED = 0.5
 """How much a colour counts that an item's texts name, against the one its photos have."""
 
-_DIGITS = 5
+_DIGITS = 4
 
 Scored = Mapping[str, float]
 """Scores by item; an item that is missing has 0."""
@@ -295,8 +295,7 @@ def _and(one: Condition | None, other: Condition | None) -> Any:
 def _best(hits: Sequence[Hit]) -> dict[str, float]:
     scores: dict[str, float] = {}
     for hit in hits:  # best first
-        # engines differ in the last bits, and what is equal is to be ordered by id
-        scores.setdefault(str(hit.payload["item_id"]), round(hit.score, _DIGITS))
+        scores.setdefault(str(hit.payload["item_id"]), hit.score)
     return scores
 
 
@@ -308,5 +307,7 @@ def _stretched(scores: Mapping[str, float], items: Iterable[str]) -> dict[str, f
 
 def _hits(candidates: Mapping[str, Hit], scores: Scored) -> list[Hit]:
     """Every candidate with its score, best first, ties by item."""
-    ranked = sorted(candidates, key=lambda item: (-scores.get(item, 0.0), item))
-    return [candidates[item]._replace(score=scores.get(item, 0.0)) for item in ranked]
+    # engines differ in the last bits, and what is equal is to be ordered by id
+    exact = {item: round(scores.get(item, 0.0), _DIGITS) for item in candidates}
+    ranked = sorted(candidates, key=lambda item: (-exact[item], item))
+    return [candidates[item]._replace(score=exact[item]) for item in ranked]

@@ -43,8 +43,9 @@ def bm25(documents: Mapping[str, Sequence[str]], text: str) -> dict[str, float]:
     Returns:
         By id, above 0.
 
-    >>> bm25({"a": ["oak", "table"], "b": ["oak"], "c": ["lamp"]}, "table")
-    {'a': 0.761...}
+    >>> scores = bm25({"a": ["oak", "table"], "b": ["oak"], "c": ["lamp"]}, "table")
+    >>> {key: round(score, 3) for key, score in scores.items()}
+    {'a': 0.814}
     """
     counts = {key: Counter(words) for key, words in documents.items() if words}
     if not counts:

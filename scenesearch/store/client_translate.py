@@ -220,10 +220,8 @@ def to_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
 
 
 def to_text_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
-    """Points scored by BM25 as hits; rounded as in :func:`to_hits`, but without bounds."""
-    return [
-        Hit(str(p.id), round(float(p.score), 6), decode_payload(p.payload, bools)) for p in points
-    ]
+    """Points scored by BM25 as hits: without bounds, unlike cosines."""
+    return [Hit(str(p.id), float(p.score), decode_payload(p.payload, bools)) for p in points]
 
 
 def to_record(point: Any, bools: Collection[str]) -> Record:
