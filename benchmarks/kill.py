@@ -13,6 +13,7 @@ import argparse
 import contextlib
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ from scenesearch.types import Record
 LATE = 0.3
 """Share of the kills after everything is embedded."""
 SAME = 1e-6
-POLL_S = 0.02
+POLL_S = 0.01
 
 
 def main() -> int:
@@ -50,16 +51,19 @@ def _compare(arguments: argparse.Namespace, folder: Path) -> int:
     rng = random.Random(arguments.seed)
     late = round(LATE * arguments.kills)
     # the first kills, at any photo, sorted, so that each run gets further than the one before
-    marks = sorted(rng.randrange(alone.embedded) for _ in range(arguments.kills - late))
+    marks = sorted(rng.randrange(alone.kept) for _ in range(arguments.kills - late - 1))
     finished = 0
-    for mark in marks:
+    for mark in [*marks, alone.kept - 1]:
         finished += hurt.run(kill_at=mark, and_after=rng.uniform(0, timing.batch_s))
+    after_embedding = hurt.embedded
     for _ in range(late):
-        finished += hurt.run(kill_after=rng.uniform(0.7 * timing.ready_s, timing.tail_s))
+        finished += hurt.run(kill_after=rng.uniform(0.5 * timing.tail_s, timing.tail_s))
     hurt.run()
     report = Report(f"{arguments.kills} kills while {alone.embedded} photos are indexed")
     report.facts["undisturbed"] = f"{timing.total_s:.0f} s"
+    report.facts["kills while embedding"] = arguments.kills - late
     report.add("kills that came too late, the run had finished", finished)
+    report.add("photos embedded after that", hurt.embedded - after_embedding, at_most=0)
     redone = hurt.embedded - alone.embedded
     report.add("photos embedded again, all kills", redone)
     report.add("photos embedded again, a kill", redone / arguments.kills, at_most=arguments.batch)
@@ -73,7 +77,7 @@ class Timing:
     """Of the undisturbed run, in seconds from its start.
 
     Attributes:
-        ready_s: when the first photos were embedded.
+        ready_s: when the first photos were kept.
         tail_s: how long a run takes that finds everything embedded.
         batch_s: between two batches.
         total_s: all of it.
@@ -104,6 +108,15 @@ class Child:
             self._command += ["--image-root", str(arguments.image_root)]
 
     @property
+    def kept(self) -> int:
+        """Photos in the cache, which no kill can take away."""
+        with contextlib.suppress(sqlite3.OperationalError):  # there is none yet, or it is new
+            cache = sqlite3.connect(f"file:{self._store / 'embeddings.sqlite'}?mode=ro", uri=True)
+            with contextlib.closing(cache):
+                return int(cache.execute("SELECT count(*) FROM photos").fetchone()[0])
+        return 0
+
+    @property
     def embedded(self) -> int:
         """Photos handed to the model so far, in all runs; some of them again."""
         lines = self._log.read_text(encoding="ascii").splitlines()
@@ -119,17 +132,17 @@ class Child:
         """One process; whether it came to its end.
 
         Args:
-            kill_at: kill it once this many photos were embedded in all runs.
+            kill_at: kill it once more than so many photos are kept.
             and_after: so many seconds later.
             kill_after: kill it after so many seconds.
         """
         disturbed = kill_at is not None or kill_after is not None
         start = time.perf_counter()
         first = last = 0.0
-        seen, batches = self.embedded, 0
+        seen, batches = self.kept, 0
         with subprocess.Popen(self._command, stdout=subprocess.DEVNULL) as child:
             while child.poll() is None:
-                now, count = time.perf_counter() - start, self.embedded
+                now, count = time.perf_counter() - start, self.kept
                 if count > seen:
                     seen, last, batches = count, now, batches + 1
                     first = first or now

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import scenesearch.build
 from scenesearch.cli import main
 
 if __name__ == "__main__":
+    # a shell starts background jobs with interrupts ignored, and children inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     parts = runpy.run_path(str(Path(__file__).with_name("shop.py")))["FakeParts"]
     parts.delay_s = float(os.environ.pop("SCENESEARCH_TEST_DELAY_S", "0"))
     scenesearch.api.Parts = parts
