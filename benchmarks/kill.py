@@ -47,6 +47,8 @@ def _compare(arguments: argparse.Namespace, folder: Path) -> int:
     alone = Child(arguments, folder / "alone")
     alone.run()
     timing = alone.timing
+    alone.run()  # with nothing to do
+    idle_s = alone.timing.total_s
     hurt = Child(arguments, folder / "hurt")
     rng = random.Random(arguments.seed)
     late = round(LATE * arguments.kills)
@@ -57,7 +59,7 @@ def _compare(arguments: argparse.Namespace, folder: Path) -> int:
         finished += hurt.run(kill_at=mark, and_after=rng.uniform(0, timing.batch_s))
     after_embedding = hurt.embedded
     for _ in range(late):
-        finished += hurt.run(kill_after=rng.uniform(0.5 * timing.tail_s, timing.tail_s))
+        finished += hurt.run(kill_after=rng.uniform(0.7 * idle_s, idle_s + timing.tail_s))
     hurt.run()
     report = Report(f"{arguments.kills} kills while {alone.embedded} photos are indexed")
     report.facts["undisturbed"] = f"{timing.total_s:.0f} s"
@@ -77,17 +79,15 @@ class Timing:
     """Of the undisturbed run, in seconds from its start.
 
     Attributes:
-        ready_s: when the first photos were kept.
-        tail_s: how long a run takes that finds everything embedded.
-        batch_s: between two batches.
+        batch_s: between two batches that were kept.
+        tail_s: from the last one to the end.
         total_s: all of it.
     """
 
-    def __init__(self, ready_s: float, last_s: float, total_s: float, batches: int) -> None:
-        self.ready_s = ready_s
+    def __init__(self, first_s: float, last_s: float, total_s: float, batches: int) -> None:
         self.total_s = total_s
-        self.batch_s = (last_s - ready_s) / max(batches - 1, 1)
-        self.tail_s = ready_s + total_s - last_s
+        self.batch_s = (last_s - first_s) / max(batches - 1, 1)
+        self.tail_s = total_s - last_s
 
 
 class Child:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mathutils import Vector
 from PIL import Image
 
 from tools.render import blender, masks, shell
@@ -62,7 +61,7 @@ def photograph(
     _camera(scene, plan, draw)
     scene.view_settings.view_transform = "AgX"
     scene.view_settings.look = "AgX - Medium High Contrast"
-    scene.view_settings.exposure = draw.uniform(-0.15, 0.25)
+    scene.view_settings.exposure = draw.uniform(-0.35, 0.1)
     scratch.mkdir(parents=True, exist_ok=True)
     raw = scratch / f"{photo.stem}.png"
     blender.render(scene, raw)
@@ -114,8 +113,8 @@ class _Meshes:
         mesh = self._load(piece.id)
         heights = []
         for dx, dy in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):
-            start = Vector((right + dx * radius, -forward + dy * radius, piece.height + 1.0))
-            hit, where, _, _ = mesh.ray_cast(start, Vector((0, 0, -1)))
+            start = (right + dx * radius, -forward + dy * radius, piece.height + 1.0)
+            hit, where, _, _ = mesh.ray_cast(start, (0.0, 0.0, -1.0))
             if not hit:
                 return None
             heights.append(where.z)
@@ -148,7 +147,7 @@ class _Meshes:
 
 def _camera(scene: Any, plan: Plan, draw: random.Random) -> None:
     room = plan.room
-    away = draw.uniform(1.5, 2.5)
+    away = draw.uniform(0.9, 1.8)
     x = draw.uniform(-0.32, 0.32) * room.width
     where = (x, -away, draw.uniform(1.25, 1.65))
     # Looks at what matters, from its own side of the room.
@@ -156,6 +155,6 @@ def _camera(scene: Any, plan: Plan, draw: random.Random) -> None:
     target = (
         0.6 * centre[0] - 0.15 * x + draw.uniform(-0.15, 0.15),
         max(centre[1], 1.2),
-        draw.uniform(0.75, 0.95),
+        draw.uniform(0.65, 0.85),
     )
-    blender.add_camera(scene, where, target, draw.uniform(23.0, 30.0))
+    blender.add_camera(scene, where, target, draw.uniform(26.0, 33.0))
