@@ -47,8 +47,6 @@ def _compare(arguments: argparse.Namespace, folder: Path) -> int:
     alone = Child(arguments, folder / "alone")
     alone.run()
     timing = alone.timing
-    alone.run()  # with nothing to do
-    idle_s = alone.timing.total_s
     hurt = Child(arguments, folder / "hurt")
     rng = random.Random(arguments.seed)
     late = round(LATE * arguments.kills)
@@ -58,8 +56,8 @@ def _compare(arguments: argparse.Namespace, folder: Path) -> int:
     for mark in [*marks, alone.kept - 1]:
         finished += hurt.run(kill_at=mark, and_after=rng.uniform(0, timing.batch_s))
     after_embedding = hurt.embedded
-    for _ in range(late):
-        finished += hurt.run(kill_after=rng.uniform(0.7 * idle_s, idle_s + timing.tail_s))
+    for moment in sorted(rng.uniform(0, timing.tail_s) for _ in range(late)):
+        finished += hurt.run(kill_after=moment)
     hurt.run()
     report = Report(f"{arguments.kills} kills while {alone.embedded} photos are indexed")
     report.facts["undisturbed"] = f"{timing.total_s:.0f} s"
@@ -101,6 +99,7 @@ class Child:
         store.mkdir()
         self._store, self._log = store, store.with_suffix(".log")
         self._log.touch()
+        self._planned = _planned(store)
         self._config = arguments.config
         self._command = [sys.executable, __file__, str(arguments.catalog)]
         self._command += ["--child", str(store), "--config", arguments.config]
@@ -134,20 +133,23 @@ class Child:
         Args:
             kill_at: kill it once more than so many photos are kept.
             and_after: so many seconds later.
-            kill_after: kill it after so many seconds.
+            kill_after: kill it so many seconds after it knows what there is to do.
         """
         disturbed = kill_at is not None or kill_after is not None
         start = time.perf_counter()
         first = last = 0.0
-        seen, batches = self.kept, 0
+        seen, batches, planned = self.kept, 0, 0.0
+        self._planned.unlink(missing_ok=True)
         with subprocess.Popen(self._command, stdout=subprocess.DEVNULL) as child:
             while child.poll() is None:
                 now, count = time.perf_counter() - start, self.kept
                 if count > seen:
                     seen, last, batches = count, now, batches + 1
                     first = first or now
+                if not planned and self._planned.exists():
+                    planned = now
                 if (kill_at is not None and count > kill_at) or (
-                    kill_after is not None and now > kill_after
+                    kill_after is not None and planned and now > planned + kill_after
                 ):
                     time.sleep(and_after)
                     child.send_signal(signal.SIGKILL)
@@ -205,10 +207,19 @@ def _child(arguments: argparse.Namespace) -> int:
         log.flush()
         return embed(self, prepared)
 
+    def progress(stage: str, done: int, total: int) -> None:
+        if stage == "scan" and done == total:
+            _planned(arguments.child).touch()
+
     Encoder.embed = logged  # type: ignore[method-assign]
     with log, SceneSearch(arguments.child, config=arguments.config) as shop:
-        shop.index(arguments.catalog, image_root=arguments.image_root)
+        shop.index(arguments.catalog, image_root=arguments.image_root, progress=progress)
     return 0
+
+
+def _planned(store: Path) -> Path:
+    """A file that a child makes when it has looked at the whole catalogue."""
+    return store.with_suffix(".planned")
 
 
 def _arguments() -> argparse.Namespace:

@@ -40,7 +40,7 @@ def look(
     ] = None,
     words: Annotated[
         str | None,
-        typer.Option("--words", help='Plain words: "red, under $50"; they move every answer.'),
+        typer.Option("--words", help="Plain words: 'red, under $50'; they move every answer."),
     ] = None,
     preset: options.Preset = None,
     limit: options.Limit = None,
@@ -90,7 +90,7 @@ def look(
 def search(
     words: Annotated[
         str | None,
-        typer.Argument(help='Plain words: "red shoes under $50". See docs/words.md.'),
+        typer.Argument(help="Plain words: 'red shoes under $50'. See docs/words.md."),
     ] = None,
     store: options.Store = "store",
     collection: options.Collection = "items",
