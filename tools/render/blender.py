@@ -174,8 +174,3 @@ def _fit(whole: Any, model: Model) -> None:
     shift = Matrix.Translation((-middle[0], -middle[1], -low[2]))
     whole.data.transform(Matrix.Diagonal((*scale.tolist(), 1.0)) @ shift)
     whole.data.update()
-
-
-def remove(thing: Any) -> None:
-    """Take an object out of the file."""
-    bpy.data.objects.remove(thing, do_unlink=True)

@@ -35,22 +35,22 @@ def furnish(kind: str, pieces: Sequence[Piece], draw: random.Random, top_of: Top
     if fill is None:
         raise ValueError(f"unknown kind of room {kind!r}: expected one of {', '.join(KINDS)}")
     best: Plan | None = None
-    for _ in range(8):
-        plan = Plan(_room(kind, draw), list(pieces), draw, top_of, limit=draw.randint(8, 11))
+    for _ in range(6):
+        plan = Plan(_room(kind, draw), list(pieces), draw, top_of, limit=draw.randint(7, 10))
         fill(plan)
         if best is None or len(plan.placed) > len(best.placed):
             best = plan
-        if len(best.placed) >= 8:
+        if len(best.placed) >= 7:
             break
     assert best is not None
     return best
 
 
 def _room(kind: str, draw: random.Random) -> Room:
-    depth = draw.uniform(2.9, 3.6)
+    depth = draw.uniform(3.1, 3.9)
     side: Wall = draw.choice(("left", "right"))
     window: tuple[Wall, float, float] = (side, depth * draw.uniform(0.35, 0.6), 1.2)
-    return Room(kind, draw.uniform(3.6, 4.5), depth, draw.uniform(2.5, 2.75), window)
+    return Room(kind, draw.uniform(3.8, 4.9), depth, draw.uniform(2.5, 2.75), window)
 
 
 def _living(plan: Plan) -> None:
@@ -123,7 +123,7 @@ def _dining(plan: Plan) -> None:
     table = plan.take("dining_table")
     main = None
     if table is not None:
-        yaw = draw.choice((0.0, 90.0)) if room.width > 4.1 else 0.0
+        yaw = draw.choice((0.0, 90.0)) if room.width > 4.4 else 0.0
         main = plan.add(Placed(table, draw.uniform(-0.3, 0.3), room.depth * 0.52, 0.0, yaw))
     if main is not None:
         _chairs(plan, main)
@@ -160,7 +160,7 @@ def _study(plan: Plan) -> None:
     _on_wall(plan)
     _corner_plant(plan)
     plan.add_anywhere(plan.take("floor_toy"))
-    if room.width > 4.0:
+    if room.width > 4.3:
         plan.add_anywhere(plan.take("stool", "chair"))
 
 

@@ -37,8 +37,7 @@ def as_displayed(material: Any) -> None:
     links = material.node_tree.links
     base, texture = shader.inputs["Base Color"], texture_of(material)
     # Kd is written as shown on a screen, and read as linear light.
-    # White paint gives back four fifths of the light; all of it would vanish on white.
-    base.default_value = (*(min(c, 0.8) for c in linear(base.default_value[:3])), 1.0)
+    base.default_value = (*linear(base.default_value[:3]), 1.0)
     for name in ("Normal", "Specular IOR Level", "Roughness", "Alpha"):
         for link in list(shader.inputs[name].links):
             links.remove(link)

@@ -1,9 +1,9 @@
-"""Furnished rooms: one photo each, with exact boxes and masks of the products in it."""
+"""Furnished rooms: a plan, its products and its shell, rendered, with exact boxes and masks."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import radians
 from pathlib import Path
 from typing import Any
@@ -18,143 +18,92 @@ from tools.render.plan import Piece, Placed, Plan
 from tools.render.products import load
 from tools.render.variants import Product
 
-MIN_SHARE = 0.003
-"""Of the picture: what is smaller is not ground truth."""
-MIN_VISIBLE = 0.35
-"""Of the object: what is more hidden (behind things, or outside) is not ground truth."""
-
 SIZE_WH = (800, 600)
+MIN_SHARE, MIN_VISIBLE = 0.003, 0.35
+"""Of the picture, and of the thing itself: what shows less is not ground truth."""
 
 
-def name_of(index: int) -> str:
-    """File name of a room's photo."""
-    return f"room-{index:04d}.jpg"
-
-
-def photograph(
-    index: int,
+def render_room(
+    number: int,
     products: Sequence[Product],
     out: Path,
     *,
     libraries: Path,
     scratch: Path,
-    samples: int = 32,
     seed: int = 0,
+    samples: int = 20,
 ) -> bool:
-    """Furnish, render and annotate a room, unless that was done; whether there was work.
-
-    The photo goes to ``out/rooms``, the annotation, last, to ``scratch/rooms``.
-    """
-    record = scratch / "rooms" / f"{Path(name_of(index)).stem}.json"
-    photo = out / "rooms" / name_of(index)
-    if record.exists() and photo.exists():
+    """Write one room's picture and truth unless both are there; say whether work was done."""
+    picture, truth = out / "rooms" / f"room-{number}.jpg", out / "rooms" / f"room-{number}.json"
+    if picture.exists() and truth.exists():
         return False
-    draw = random.Random(f"{seed}/room/{index}")
-    scene = blender.fresh_scene(SIZE_WH, samples=samples, seed=index)
-    kind = KINDS[index % len(KINDS)]
+    draw = random.Random(f"{seed}/{number}")
+    kind = KINDS[(number - 1) % len(KINDS)]
     by_id = {product.id: product for product in products}
-    source = _Meshes(by_id, libraries, scratch)
-    plan = furnish(kind, [_piece(p) for p in products], draw, source.top_of)
-    things = [source.stand(scene, placed) for placed in plan.placed]
-    source.discard_rest()
+    plan = furnish(kind, [_piece(p) for p in products], draw, _flat_top)
+    scene = blender.fresh_scene(SIZE_WH, samples=samples, seed=seed + number)
+    things = [_stand(by_id[p.piece.id], p, libraries, scratch) for p in plan.placed]
     shell.build(scene, plan, draw)
     _camera(scene, plan, draw)
-    scene.view_settings.view_transform = "AgX"
-    scene.view_settings.look = "AgX - Medium High Contrast"
-    scene.view_settings.exposure = draw.uniform(-0.35, 0.1)
-    scratch.mkdir(parents=True, exist_ok=True)
-    raw = scratch / f"{photo.stem}.png"
+    raw = scratch / f"room-{number}.png"
     blender.render(scene, raw)
-    with Image.open(raw) as picture:
-        save_jpeg(picture.convert("RGB"), photo, quality=88)
+    with Image.open(raw) as shot:
+        save_jpeg(shot.convert("RGB"), picture, quality=88)
     raw.unlink()
     masks.flatten(scene, things)
-    numbers = masks.visible(scene, raw)
+    shown = masks.visible(scene, raw)
     areas = masks.whole_areas(scene, things, raw)
-    objects = [
-        found
-        for number, (placed, area) in enumerate(zip(plan.placed, areas, strict=True), 1)
-        if (found := _annotation(placed.piece.id, numbers == number, area)) is not None
-    ]
-    save_json({"image": name_of(index), "kind": kind, "objects": objects}, record)
+    save_json({"kind": kind, "objects": _objects(plan, by_id, shown, areas)}, truth)
     return True
 
 
-def _annotation(item: str, mask: np.ndarray, whole_area: int) -> dict[str, Any] | None:
-    area = int(mask.sum())
-    share = area / max(whole_area, 1)
-    if area < MIN_SHARE * mask.size or share < MIN_VISIBLE:
-        return None
-    return {
-        "item": item,
-        "box": list(masks.box_of(mask)),
-        "area": area,
-        "visible": round(min(share, 1.0), 3),
-        "segmentation": masks.run_lengths(mask),
-    }
-
-
 def _piece(product: Product) -> Piece:
-    width, depth, height = (cm / 100 for cm in product.model.size_cm)
+    width, depth, height = (side / 100 for side in product.model.size_cm)
     return Piece(product.id, product.model.role, width, depth, height)
 
 
-class _Meshes:
-    """The meshes of one room, each imported once, at the world's origin until it is placed."""
+def _flat_top(piece: Piece, right: float, forward: float, radius: float) -> float | None:
+    """The pieces that things are put on are flat all over, round ones within their circle."""
+    if piece.role == "dining_table":
+        reach = (right**2 + forward**2) ** 0.5 + radius
+        if reach > min(piece.width, piece.depth) / 2:
+            return None
+    return piece.height
 
-    def __init__(self, by_id: Mapping[str, Product], libraries: Path, scratch: Path) -> None:
-        self._by_id = by_id
-        self._where = (libraries, scratch)
-        self._loaded: dict[str, Any] = {}
-        self._used: set[str] = set()
 
-    def top_of(self, piece: Piece, right: float, forward: float, radius: float) -> float | None:
-        """See :data:`tools.render.plan.TopOf`: five rays down onto the mesh."""
-        mesh = self._load(piece.id)
-        heights = []
-        for dx, dy in ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)):
-            start = (right + dx * radius, -forward + dy * radius, piece.height + 1.0)
-            hit, where, _, _ = mesh.ray_cast(start, (0.0, 0.0, -1.0))
-            if not hit:
-                return None
-            heights.append(where.z)
-        flat = max(heights) - min(heights) < 0.008
-        return max(heights) if flat and max(heights) > 0.25 else None
-
-    def stand(self, scene: Any, placed: Placed) -> Any:
-        """The piece's object where the plan has it."""
-        thing = self._load(placed.piece.id)
-        if placed.piece.id in self._used:
-            thing = thing.copy()
-            scene.collection.objects.link(thing)
-        self._used.add(placed.piece.id)
-        # A hair above what carries it: faces in one plane would flicker.
-        thing.location = (placed.x, placed.y, placed.z + 0.001)
-        thing.rotation_euler = (0.0, 0.0, radians(placed.yaw))
-        return thing
-
-    def discard_rest(self) -> None:
-        """Remove what was only looked at while planning."""
-        for product_id, thing in self._loaded.items():
-            if product_id not in self._used:
-                blender.remove(thing)
-
-    def _load(self, product_id: str) -> Any:
-        if product_id not in self._loaded:
-            self._loaded[product_id] = load(self._by_id[product_id], *self._where)
-        return self._loaded[product_id]
+def _stand(product: Product, placed: Placed, libraries: Path, scratch: Path) -> Any:
+    whole = load(product, libraries, scratch)
+    whole.rotation_euler = (0.0, 0.0, radians(placed.yaw))
+    whole.location = (placed.x, placed.y, placed.z)
+    return whole
 
 
 def _camera(scene: Any, plan: Plan, draw: random.Random) -> None:
     room = plan.room
-    away = draw.uniform(0.9, 1.8)
-    x = draw.uniform(-0.32, 0.32) * room.width
-    where = (x, -away, draw.uniform(1.25, 1.65))
-    # Looks at what matters, from its own side of the room.
-    centre = np.mean([(p.x, p.y) for p in plan.placed] or [(0.0, room.depth / 2)], axis=0)
-    target = (
-        0.6 * centre[0] - 0.15 * x + draw.uniform(-0.15, 0.15),
-        max(centre[1], 1.2),
-        draw.uniform(0.65, 0.85),
-    )
-    blender.add_camera(scene, where, target, draw.uniform(26.0, 33.0))
+    where = (draw.uniform(-0.6, 0.6), draw.uniform(-2.5, -2.0), draw.uniform(1.3, 1.55))
+    target = (draw.uniform(-0.15, 0.15), room.depth * 0.6, draw.uniform(0.6, 0.75))
+    blender.add_camera(scene, where, target, draw.uniform(30.0, 34.0))
+    # lamps and window together burn white things out otherwise
+    scene.view_settings.exposure = -0.6
+
+
+def _objects(
+    plan: Plan, by_id: dict[str, Product], shown: np.ndarray, areas: Sequence[int]
+) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for number, (placed, whole) in enumerate(zip(plan.placed, areas, strict=True), 1):
+        mask = shown == number
+        visible = int(mask.sum())
+        if visible < MIN_SHARE * mask.size or visible < MIN_VISIBLE * max(whole, 1):
+            continue
+        found.append(
+            {
+                "item": placed.piece.id,
+                "category": by_id[placed.piece.id].model.category,
+                "box": list(masks.box_of(mask)),
+                "area": visible,
+                "visible": round(min(visible / max(whole, 1), 1.0), 3),
+                "segmentation": masks.run_lengths(mask),
+            }
+        )
+    return found

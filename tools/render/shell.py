@@ -54,13 +54,13 @@ def _light(scene: Any, room: Room, draw: random.Random) -> None:
     warmth = draw.uniform(0.86, 1.0)
     lamp = (1.0, 0.94 * warmth + 0.05, 0.84 * warmth)
     middle = room.depth * 0.45
-    blender.sky(scene, (0.9, 0.95, 1.0), 0.15)
+    blender.sky(scene, (0.9, 0.95, 1.0), 0.25)
     blender.add_area(
         scene,
         (draw.uniform(-0.4, 0.4), middle, room.height - 0.06),
         (0, middle, 0),
         size_m=(1.6, 1.6),
-        watts=draw.uniform(18, 45),
+        watts=draw.uniform(45, 80),
         colour=lamp,
     )
     blender.add_area(
@@ -68,7 +68,7 @@ def _light(scene: Any, room: Room, draw: random.Random) -> None:
         (draw.uniform(-1.2, 1.2), -_FRONT + 0.5, 2.1),
         (0, room.depth * 0.6, 0.7),
         size_m=(2.2, 1.4),
-        watts=draw.uniform(14, 26),
+        watts=draw.uniform(35, 60),
         colour=(1.0, 0.98, 0.95),
     )
 
@@ -83,7 +83,7 @@ def _window(scene: Any, room: Room, draw: random.Random) -> None:
     frame, thick = _white(), 0.055
     at = sign * (room.width / 2 - 0.02)
     for y in (-width / 2, 0.0, width / 2):
-        _box("frame", (at, along + y, centre[2]), (0.04, thick, tall - thick), frame)
+        _box("frame", (at, along + y, centre[2]), (0.04, thick, tall + thick), frame)
     for z in (-tall / 2, tall / 2):
         _box("frame", (at, along, centre[2] + z), (0.04, width + thick, thick), frame)
     sill = sign * (room.width / 2 - 0.08)
@@ -170,8 +170,8 @@ def _wall_material(draw: random.Random, colours: Sequence[str] = _WALLS) -> Any:
         return material
     darker = tuple(c * draw.uniform(0.72, 0.9) for c in colour)
     if kind < 0.82:  # striped paper
-        wave = _texture(material, "ShaderNodeTexWave", "XZ")
-        wave.wave_type, wave.bands_direction = "BANDS", "X"
+        wave = _texture(material, "ShaderNodeTexWave", "XYZ")
+        wave.wave_type, wave.bands_direction = "BANDS", "DIAGONAL"
         wave.inputs["Scale"].default_value = draw.uniform(2.0, 5.0)
         _two_colours(material, wave.outputs["Fac"], colour, darker)
     else:  # painted brick
