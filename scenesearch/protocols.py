@@ -28,6 +28,7 @@ from scenesearch.types import (
     Record,
     Scalar,
     Scene,
+    TextLine,
     Vector,
 )
 
@@ -117,6 +118,15 @@ class Profiler(Protocol):
 
         Rows of profiles are probabilities and sum to 1.
         """
+        ...
+
+
+@runtime_checkable
+class Reader(Model, Protocol):
+    """Reads what is written in pictures."""
+
+    def read(self, image: Image) -> tuple[TextLine, ...]:
+        """Lines of text in reading order; empty where nothing is written."""
         ...
 
 

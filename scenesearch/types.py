@@ -165,6 +165,14 @@ class Colour(NamedTuple):
     share: float
 
 
+class TextLine(NamedTuple):
+    """One line of text in a photo: confidence 0 to 1, box in pixels, xyxy."""
+
+    text: str
+    confidence: float
+    box: BoxTuple
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Description:
     """What a cutout looks like.

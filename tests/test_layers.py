@@ -19,6 +19,7 @@ HEAVY = frozenset(
         *("onnxruntime", "onnx", "onnxscript", "rembg", "pillow_heif"),
         *("cv2", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "jinja2"),
         *("qdrant_client", "qdrant_edge", "fastapi", "uvicorn", "starlette"),
+        *("rapidocr", "pebble", "pycocotools", "fsspec", "ray", "supervision"),
     }
 )
 """Imported inside functions only, so that importing the package costs nothing."""
@@ -118,6 +119,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     "evaluate": (),
     "ablation": ("evaluate",),
+    # batch tagging: its rows and files; the models come in as protocols
+    "tagging": ("protocols", "images"),
+    "tagger": ("protocols", "encode", "tagging", "detect.regions", "attributes.placement"),
 }
 FREE = {
     "build": "the one place that chooses",

@@ -1,0 +1,1 @@
+"""Batch tagging: photos from anywhere to rows, streamed, resumable, one row a photo."""
