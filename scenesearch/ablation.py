@@ -44,11 +44,16 @@ VARIANTS: tuple[Variant, ...] = (
     # which vectors
     Variant("spaces: cutout alone", {"weights": {"cutout": 1.0}}),
     Variant("spaces: context alone", {"weights": {"context": 1.0}}),
-    Variant("spaces: half and half", {"weights": {"cutout": 0.5, "context": 0.5}}),
     Variant("spaces: colour alone", {"weights": {"colour": 1.0}}),
+    Variant("spaces: without context", {"weights": {"cutout": 0.75, "colour": 0.25}}),
+    Variant("spaces: without colour", {"weights": {"cutout": 0.7, "context": 0.3}}),
     Variant(
-        "spaces: and a little colour",
-        {"weights": {"cutout": 0.65, "context": 0.25, "colour": 0.1}},
+        "spaces: half the colour",
+        {"weights": {"cutout": 0.63, "context": 0.27, "colour": 0.1}},
+    ),
+    Variant(
+        "spaces: twice the colour",
+        {"weights": {"cutout": 0.4, "context": 0.2, "colour": 0.4}},
     ),
     # how the lists become one
     Variant("fusion: share", {"fusion": "share"}),
@@ -95,6 +100,7 @@ SPACES: tuple[Variant, ...] = (
     Variant("photo as it is (context)", {"weights": {"context": 1.0}}),
     Variant("cut out (cutout)", {"weights": {"cutout": 1.0}}),
     Variant("both, 0.7 and 0.3", {"weights": {"cutout": 0.7, "context": 0.3}}),
+    Variant("and colour (similar)", {"preset": "similar"}),
 )
 """What :func:`leave_one_out` compares."""
 

@@ -123,13 +123,15 @@ class QueryVectors:
 def combine(parts: Sequence[tuple[SpaceVectors, float]], spaces: Sequence[str]) -> SpaceVectors:
     """The weighted sum of parts in each space, L2-normalised.
 
-    A space counts only where a part of positive weight has it.
+    Only the spaces that all parts have count, where there are any: the colours of a photo must
+    not hold on to what words move away from it. A space also needs a part of positive weight.
 
     Raises:
         QueryError: positive and negative parts cancel out.
     """
+    shared = [space for space in spaces if all(space in part for part, _ in parts)]
     combined: dict[str, Vector] = {}
-    for space in spaces:
+    for space in shared or spaces:
         present = [(part[space], weight) for part, weight in parts if space in part]
         if any(weight > 0 for _, weight in present):
             combined[space] = _normalised(sum(weight * vector for vector, weight in present))

@@ -63,11 +63,13 @@ def test_parts_add_up_to_a_unit_vector(parts, expected):
     np.testing.assert_allclose(found["cutout"], expected, atol=1e-6)
 
 
-def test_a_space_counts_only_where_a_positive_part_has_it():
+def test_a_space_counts_only_where_every_part_has_it_and_one_of_them_is_positive():
     photo = {"cutout": RIGHT, "colour": UP}
     words = {"cutout": UP}
 
-    assert set(combine([(photo, 1.0), (words, 0.5)], ["cutout", "colour"])) == {"cutout", "colour"}
+    assert set(combine([(photo, 1.0)], ["cutout", "colour"])) == {"cutout", "colour"}
+    assert set(combine([(photo, 1.0), (words, 0.5)], ["cutout", "colour"])) == {"cutout"}
+    assert set(combine([(photo, 1.0), (words, 0.5)], ["colour"])) == {"colour"}
     assert set(combine([(words, 1.0), (photo, -0.5)], ["cutout", "colour"])) == {"cutout"}
     assert combine([(words, 1.0)], ["colour"]) == {}
 

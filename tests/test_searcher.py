@@ -265,7 +265,9 @@ def test_a_photo_of_a_thing_finds_the_thing_and_detects_nothing(indexed):
 
 
 def test_several_photos_find_what_is_like_both(searcher):
-    look = ask(searcher, products=((product("red", "tall"), 1.0), (product("blue", "tall"), 1.0)))
+    both = ((product("red", "tall"), 1.0), (product("blue", "tall"), 1.0))
+
+    look = ask(searcher, products=both, weights={"cutout": 1.0})
 
     # what lies between red and blue
     assert set(ids(look)[:2]) == {"purple-tall", "pink-tall"}
@@ -584,7 +586,7 @@ def test_every_match_says_which_region_and_which_photo_earned_it(searcher, items
         assert first.region in (0, 1)
         assert first.photo == match.photo == by_id[match.item_id].photos[0]
         assert first.contribution == pytest.approx(match.score, abs=1e-6)
-        assert set(first.scores) == {"cutout", "context"}
+        assert set(first.scores) == {"cutout", "context", "colour"}
         assert match.attributes["title"] == by_id[match.item_id].attributes["title"]
         assert {"item_hash", "phash", "region"}.isdisjoint(match.attributes)
     best = {match.item_id: match.evidence[0].region for match in look.matches}
