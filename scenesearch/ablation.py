@@ -100,7 +100,7 @@ SPACES: tuple[Variant, ...] = (
     Variant("photo as it is (context)", {"weights": {"context": 1.0}}),
     Variant("cut out (cutout)", {"weights": {"cutout": 1.0}}),
     Variant("both, 0.7 and 0.3", {"weights": {"cutout": 0.7, "context": 0.3}}),
-    Variant("and colour (similar)", {"preset": "similar"}),
+    Variant("and colour (exact)", {"preset": "exact"}),
 )
 """What :func:`leave_one_out` compares."""
 

@@ -586,7 +586,7 @@ def test_every_match_says_which_region_and_which_photo_earned_it(searcher, items
         assert first.region in (0, 1)
         assert first.photo == match.photo == by_id[match.item_id].photos[0]
         assert first.contribution == pytest.approx(match.score, abs=1e-6)
-        assert set(first.scores) == {"cutout", "context", "colour"}
+        assert set(first.scores) == {"cutout", "context"}
         assert match.attributes["title"] == by_id[match.item_id].attributes["title"]
         assert {"item_hash", "phash", "region"}.isdisjoint(match.attributes)
     best = {match.item_id: match.evidence[0].region for match in look.matches}

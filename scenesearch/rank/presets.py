@@ -10,8 +10,8 @@ from scenesearch.errors import QueryError
 
 PRESETS: Mapping[str, Mapping[str, float]] = MappingProxyType(
     {
-        "exact": {"cutout": 0.75, "context": 0.1, "colour": 0.15},
-        "similar": {"cutout": 0.55, "context": 0.25, "colour": 0.2},
+        "exact": {"cutout": 0.55, "context": 0.25, "colour": 0.2},
+        "similar": {"cutout": 0.7, "context": 0.3},
         "category": {"cutout": 0.3, "context": 0.7},
         "style": {"cutout": 0.3, "context": 0.4, "colour": 0.3},
         "colour": {"colour": 1.0},
