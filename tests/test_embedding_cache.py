@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -231,3 +234,198 @@ def test_a_value_that_json_cannot_hold_leaves_the_cache_usable(cache):
 
     cache.put({"photo": [entry(1)]}, "model")
     assert cache.known(["photo"], "model") == {"photo"}
+
+
+# --- the cap on its size -----------------------------------------------------------------------
+
+MEGABYTE = 1_000_000
+
+
+def fill(path, numbers, *, cap=0):
+    """A run of its own that keeps a photo of about 10 KB for each number."""
+    with closing(EmbeddingCache(path, max_megabytes=cap)) as cache:
+        for n in numbers:
+            cache.put({f"{n:04}": [entry(n, spaces=("cutout",), dim=2500)]}, "model")
+
+
+def used_bytes(path):
+    with closing(sqlite3.connect(path)) as db:
+        pages, free, page = (
+            db.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return (pages - free) * page
+
+
+def names_in(path):
+    """What both tables say there is; they must agree."""
+    with closing(sqlite3.connect(path)) as db:
+        photos = set(db.execute("SELECT sha256, fingerprint FROM photos"))
+        uses = set(
+            db.execute(
+                "SELECT u.sha256, f.text FROM uses u JOIN fingerprints f ON f.id = u.fingerprint"
+            )
+        )
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert photos == uses
+    return {name for name, _ in photos}
+
+
+def test_above_its_cap_the_least_recently_used_entries_leave_and_the_file_shrinks(tmp_path):
+    path = tmp_path / "embeddings.sqlite"
+    fill(path, range(250))
+    with closing(EmbeddingCache(path)) as reader:
+        reader.get([f"{n:04}" for n in range(20)], "model")
+        reader.known([f"{n:04}" for n in range(20, 30)], "model")
+    before = path.stat().st_size
+    fill(path, [900], cap=1)
+
+    left = names_in(path)
+    assert used_bytes(path) <= MEGABYTE
+    assert path.stat().st_size <= MEGABYTE < before
+    assert {f"{n:04}" for n in range(30)} | {"0900"} <= left
+    # of the others the latest stayed
+    others = sorted(left - {f"{n:04}" for n in range(30)} - {"0900"})
+    assert others == [f"{n:04}" for n in range(250 - len(others), 250)]
+    with closing(EmbeddingCache(path)) as cache:
+        assert same(
+            cache.get(["0249"], "model")["0249"][0], entry(249, spaces=("cutout",), dim=2500)
+        )
+
+
+def test_nothing_that_the_current_run_has_used_leaves_however_large_it_grows(tmp_path):
+    path = tmp_path / "embeddings.sqlite"
+    fill(path, range(40))
+    old = [f"{n:04}" for n in range(10)]
+    with closing(EmbeddingCache(path, max_megabytes=1)) as cache:
+        assert cache.known(old, "model") == set(old)
+        for n in range(100, 250):
+            cache.put({f"{n:04}": [entry(n, spaces=("cutout",), dim=2500)]}, "model")
+        assert cache.trim() == 0
+
+    assert names_in(path) == {*old, *(f"{n:04}" for n in range(100, 250))}
+    assert used_bytes(path) > MEGABYTE
+
+
+def test_nothing_leaves_while_another_run_has_the_file_open(tmp_path):
+    path = tmp_path / "embeddings.sqlite"
+    fill(path, range(150))
+    other = EmbeddingCache(path)
+    other.known([], "model")
+    fill(path, [900], cap=1)
+    assert len(names_in(path)) == 151
+    other.close()
+    fill(path, [901], cap=1)
+
+    assert len(names_in(path)) < 100
+
+
+def test_a_run_that_was_killed_long_ago_does_not_hold_up_the_others(tmp_path):
+    path = tmp_path / "embeddings.sqlite"
+    fill(path, range(150))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("INSERT INTO runs VALUES ('killed', 1)")
+        db.commit()
+    fill(path, [900], cap=1)
+
+    assert len(names_in(path)) < 100
+
+
+def test_without_a_cap_everything_stays(tmp_path):
+    path = tmp_path / "embeddings.sqlite"
+    fill(path, range(150))
+    fill(path, range(150, 200))
+
+    assert len(names_in(path)) == 200
+
+
+def test_a_negative_cap_is_refused():
+    with pytest.raises(ValueError, match=r"0 \(no cap\) or more, got -1"):
+        EmbeddingCache(":memory:", max_megabytes=-1)
+
+
+# --- files of before it had one ----------------------------------------------------------------
+
+
+def old_file(path, numbers):
+    """A cache as the first version wrote it."""
+    fill(path, numbers)
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        for table in ("uses", "fingerprints", "runs"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("PRAGMA user_version=0")
+        db.execute("PRAGMA auto_vacuum=NONE")
+        db.execute("VACUUM")
+    return path
+
+
+def test_an_older_file_is_brought_up_to_date_and_loses_nothing(tmp_path):
+    path = old_file(tmp_path / "embeddings.sqlite", range(150))
+    with closing(EmbeddingCache(path)) as cache:
+        names = [f"{n:04}" for n in range(150)]
+        assert cache.known(names, "model") == set(names)
+        assert same(cache.get(["0007"], "model")["0007"][0], entry(7, spaces=("cutout",), dim=2500))
+    EmbeddingCache(path).close()
+
+    assert len(names_in(path)) == 150
+
+
+def test_an_older_file_can_be_capped_and_then_shrinks(tmp_path):
+    path = old_file(tmp_path / "embeddings.sqlite", range(150))
+    with closing(EmbeddingCache(path)) as cache:
+        cache.known([f"{n:04}" for n in range(20)], "model")
+    fill(path, [900], cap=1)
+
+    assert {f"{n:04}" for n in range(20)} < names_in(path)
+    assert path.stat().st_size <= MEGABYTE
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path):
+    path = tmp_path / "embeddings.sqlite"
+    fill(path, [1])
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version=99")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=r"version 99, expected at most 1: a newer scenesearch"):
+        EmbeddingCache(path)
+
+    assert path.read_bytes() == before
+
+
+OPENER = """
+import sys
+from scenesearch.embed import cache, cache_eviction
+from scenesearch.embed.cache import EmbeddingCache, Entry
+cache_eviction.BATCH = 5
+print("ready", flush=True)
+sys.stdin.readline()
+one = EmbeddingCache(sys.argv[1], max_megabytes=1)
+one.known(["0149"], "model")
+one.put({"new": [Entry({}, {})]}, "model")
+print("done", flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("after_ms", [0, 3, 6, 10, 15, 25])
+def test_killed_while_it_is_brought_up_to_date_or_made_smaller_it_is_whole(tmp_path, after_ms):
+    path = old_file(tmp_path / "embeddings.sqlite", range(150))
+    child = subprocess.Popen(
+        [sys.executable, "-c", OPENER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    child.stdout.readline()
+    child.stdin.write(b"\n")
+    child.stdin.flush()
+    time.sleep(after_ms / 1000)
+    child.kill()
+    child.communicate()
+    with closing(EmbeddingCache(path)) as cache:
+        left = cache.known([f"{n:04}" for n in range(150)], "model")
+        found = cache.get(sorted(left), "model")
+        assert found.keys() == left
+        assert all(
+            same(found[name][0], entry(int(name), spaces=("cutout",), dim=2500)) for name in left
+        )
+
+    assert "0149" in left
+    assert names_in(path) >= left

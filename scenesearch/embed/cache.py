@@ -1,14 +1,19 @@
 """Embeddings kept by content, so that no photo is embedded twice and an index can be rebuilt.
 
 One SQLite file (WAL): key is the sha256 of the photo and the fingerprint of everything that
-turned it into vectors; the value is a small .npz beside a JSON text.
+turned it into vectors; the value is a small .npz beside a JSON text. Nothing of a catalogue or a
+folder is in the key, so whoever has the same photo and the same models shares the entry: indexing
+and tagging may use one file. It can be given a largest size; see
+:mod:`scenesearch.embed.cache_eviction` for what leaves then.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import logging
 import sqlite3
+import threading
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
@@ -19,7 +24,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.embed.cache_eviction import Uses
+from scenesearch.embed.cache_schema import prepare, transaction
 from scenesearch.errors import NoSpaceError, StoreError
+
+log = logging.getLogger(__name__)
 
 _VARIABLES = 500  # SQLite's smallest limit of ? in a statement is 999
 
@@ -40,23 +49,27 @@ class Entry:
 class EmbeddingCache:
     """The cache file; ``:memory:`` keeps it in memory.
 
+    Args:
+        path: the file; made where it is missing, brought up to date where it is older.
+        max_megabytes: size above which the least recently used entries leave; 0 for no cap.
+            What was used since this object was made never leaves, and nothing does while
+            another process has the file open, so the file can be larger for a while.
+
     Raises:
         StoreError: the file is not a cache, or cannot be opened.
+        ValueError: ``max_megabytes`` is negative.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, max_megabytes: int = 0) -> None:
+        if max_megabytes < 0:
+            raise ValueError(f"max_megabytes must be 0 (no cap) or more, got {max_megabytes}")
         self._path = str(path)
+        self._lock = threading.Lock()
         try:
             if self._path != ":memory:":
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute("PRAGMA busy_timeout=10000")
-            self._db.execute(
-                "CREATE TABLE IF NOT EXISTS photos (sha256 TEXT, fingerprint TEXT, regions BLOB,"
-                " payload TEXT, PRIMARY KEY (sha256, fingerprint)) WITHOUT ROWID"
-            )
+            prepare(self._db)
         except (sqlite3.Error, OSError) as error:
             if hasattr(self, "_db"):
                 self._db.close()
@@ -64,6 +77,7 @@ class EmbeddingCache:
                 f"{self._path}: cannot be used as embedding cache: {error}; give another "
                 f"cache_dir, or delete the file to have it made again"
             ) from error
+        self._uses = Uses(self._db, max_megabytes * 1_000_000)
 
     def get(self, sha256: Sequence[str], fingerprint: str) -> dict[str, tuple[Entry, ...]]:
         """The photos that are there, by sha256; each with its regions.
@@ -71,6 +85,7 @@ class EmbeddingCache:
         Raises:
             StoreError: an entry cannot be read.
         """
+        self._alive()
         found: dict[str, tuple[Entry, ...]] = {}
         for start in range(0, len(sha256), _VARIABLES):
             part = sha256[start : start + _VARIABLES]
@@ -88,14 +103,21 @@ class EmbeddingCache:
                             f"{self._path}: the entry of photo {key} is damaged ({error}); delete "
                             f"the file to have it made again"
                         ) from error
+        self._touch(found, fingerprint)
         return found
 
     def known(self, sha256: Iterable[str], fingerprint: str) -> set[str]:
-        """Which of these photos are there."""
-        with closing(
-            self._db.execute("SELECT sha256 FROM photos WHERE fingerprint = ?", (fingerprint,))
-        ) as rows:
-            return {key for (key,) in rows} & set(sha256)
+        """Which of these photos are there; they stay while this object is open."""
+        self._alive()
+        # of the two tables with one row an entry, this one is far smaller
+        query = (
+            "SELECT sha256 FROM uses"
+            " WHERE fingerprint = (SELECT id FROM fingerprints WHERE text = ?)"
+        )
+        with closing(self._db.execute(query, (fingerprint,))) as rows:
+            found = {key for (key,) in rows} & set(sha256)
+        self._touch(found, fingerprint)
+        return found
 
     def put(self, photos: Mapping[str, Sequence[Entry]], fingerprint: str) -> None:
         """Keep photos, all or none; they survive a killed process when this returns.
@@ -105,22 +127,59 @@ class EmbeddingCache:
         """
         rows = [(key, fingerprint, *_encode(entries)) for key, entries in photos.items()]
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.executemany("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", rows)
-            self._db.execute("COMMIT")
+            with self._lock:
+                self._uses.alive()
+                with transaction(self._db):
+                    number = self._uses.fingerprint(fingerprint, add=True)
+                    assert number is not None
+                    self._db.executemany("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", rows)
+                    self._uses.add(number, photos)
         except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                raise NoSpaceError(
-                    f"{self._path}: the disk is full; nothing of this batch was written, free "
-                    f"some space and run again"
-                ) from error
-            raise StoreError(f"{self._path}: the embedding cache failed: {error}") from error
+            raise self._failed(error) from error
+        try:
+            self.trim()
+        except StoreError as error:
+            # the batch is kept all the same; the next one tries again
+            log.debug("%s", error)
+
+    def trim(self) -> int:
+        """Remove what is too much now, as :meth:`put` does by itself; returns how many photos.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        try:
+            with self._lock:
+                return self._uses.trim()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
 
     def close(self) -> None:
         """Give the file back."""
-        self._db.close()
+        with self._lock:
+            self._uses.close()
+            self._db.close()
+
+    def _alive(self) -> None:
+        try:
+            with self._lock:
+                self._uses.alive()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _touch(self, sha256: Iterable[str], fingerprint: str) -> None:
+        with self._lock:
+            number = self._uses.fingerprint(fingerprint)
+            if number is not None:
+                self._uses.touch(number, sha256)
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            return NoSpaceError(
+                f"{self._path}: the disk is full; nothing of this batch was written, free "
+                f"some space and run again"
+            )
+        return StoreError(f"{self._path}: the embedding cache failed: {error}")
 
 
 def _encode(entries: Sequence[Entry]) -> tuple[bytes, str]:

@@ -1,0 +1,349 @@
+"""``scenesearch sync``."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any, get_args
+
+import typer
+
+from scenesearch.cli import options, output
+from scenesearch.cli.app import INTERRUPTED, app, exit_code
+from scenesearch.errors import ConfigError, SceneSearchError, StoreError
+
+if TYPE_CHECKING:
+    from scenesearch.build import Parts
+    from scenesearch.catalog import CatalogReader
+    from scenesearch.sync import Syncer, SyncReport
+    from scenesearch.sync_plan import SyncPlan, SyncRules
+
+SHOWN = 20
+"""Remarks of one kind that are printed; --json has all."""
+IDS = 5
+"""Item ids shown in each line of the plan."""
+
+
+@app.command()
+def sync(
+    manifest: Annotated[Path, typer.Argument(help="CSV, JSONL, Parquet, or a folder of images.")],
+    store: options.Store = "store",
+    collection: options.Collection = "items",
+    config: options.Config = None,
+    every: Annotated[
+        str | None, typer.Option(help="Sync again and again: every 30s, 15m, 1h.")
+    ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Sync again whenever the manifest changes.")
+    ] = False,
+    poll: Annotated[str, typer.Option(help="How often --watch looks.")] = "2s",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan; change nothing, load no model.")
+    ] = False,
+    max_delete: Annotated[
+        float, typer.Option(min=0, max=1, help="Largest share of the items that may be deleted.")
+    ] = 0.5,
+    allow_mass_delete: Annotated[
+        bool, typer.Option("--allow-mass-delete", help="Delete any number; also all.")
+    ] = False,
+    audit: Annotated[
+        bool, typer.Option(help="Look whether new items have another item's photos.")
+    ] = True,
+    audit_strict: Annotated[
+        bool,
+        typer.Option("--audit-strict", help="Leave out new items with only another's photos."),
+    ] = False,
+    on_duplicate: Annotated[
+        str, typer.Option(help="Two rows of one id: error, first, last or merge.")
+    ] = "error",
+    image_root: Annotated[
+        Path | None, typer.Option(help="Where image paths start; the manifest's folder.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="NAME=HEADER where they differ: id=SKU; repeatable."),
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of a text that is not UTF-8.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="Of a CSV.")] = None,
+    as_json: options.Json = False,
+) -> int:
+    """Make a collection like a manifest: insert, update, delete; the plan is shown first."""
+    from scenesearch.build import Parts, sync_lock_file
+    from scenesearch.catalog import OnDuplicate, read_catalog
+    from scenesearch.config import load_settings
+    from scenesearch.sync_lock import sync_lock
+    from scenesearch.sync_plan import SyncRules
+    from scenesearch.sync_watch import Rounds, parse_duration
+
+    if on_duplicate not in get_args(OnDuplicate):
+        raise ConfigError(
+            f"--on-duplicate is {on_duplicate!r}, expected {', '.join(get_args(OnDuplicate))}"
+        )
+    repeated = every is not None or watch
+    if repeated and dry_run:
+        raise ConfigError("--dry-run shows one plan: leave out --every and --watch")
+    every_s = None if every is None else parse_duration(every)
+    poll_s = parse_duration(poll)
+    columns = {k: str(v) for k, v in options.assignments(column or ()).items()}
+
+    def read() -> CatalogReader:
+        return read_catalog(
+            manifest,
+            image_root=image_root,
+            columns=columns,
+            on_duplicate=on_duplicate,  # type: ignore[arg-type]  # checked above
+            encoding=encoding,
+            delimiter=delimiter,
+        )
+
+    rules = SyncRules(max_delete, allow_mass_delete, audit, audit_strict)
+    with ExitStack() as stack:
+        parts = Parts(load_settings(config))
+        stack.callback(parts.close)
+        job = _Job(parts, store, collection, read, rules)
+        if dry_run:
+            return job.show(as_json=as_json)
+        lock = sync_lock_file(parts.settings, store, collection)
+        stack.enter_context(sync_lock(lock, f"collection {collection!r} in {store}"))
+        if not repeated:
+            return job.once(as_json=as_json)
+        stop = stack.enter_context(_stopping())
+        rounds = Rounds(
+            manifest, every_s=every_s, watch=watch, poll_s=poll_s, stopped=lambda: stop.asked
+        )
+        job.repeat(rounds.wait, stop, as_json=as_json)
+        return INTERRUPTED if stop.interrupted else 0
+
+
+class _Job:
+    """One manifest and one collection; the store is open during a round only."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        store: str,
+        collection: str,
+        read: Callable[[], CatalogReader],
+        rules: SyncRules,
+    ) -> None:
+        self._parts = parts
+        self._store = store
+        self._collection = collection
+        self._read = read
+        self._rules = rules
+
+    @contextmanager
+    def _open(self, *, dry_run: bool = False) -> Iterator[Syncer]:
+        from scenesearch.build import build_cache, build_store, build_syncer
+        from scenesearch.embed.cache import EmbeddingCache
+
+        settings = self._parts.settings
+        with ExitStack() as stack:
+            store = build_store(settings, self._store, self._collection)
+            stack.callback(store.close)
+            # a plan reads no embedding, and must leave no file behind
+            cache = EmbeddingCache(":memory:") if dry_run else build_cache(settings, self._store)
+            stack.callback(cache.close)
+            yield build_syncer(self._parts, store, self._collection, cache, self._rules)
+
+    def show(self, *, as_json: bool) -> int:
+        start = time.perf_counter()
+        with self._open(dry_run=True) as syncer, output.progress() as progress:
+            planned = syncer.plan(self._read, progress=progress)
+        if as_json:
+            output.data(summarise(planned, time.perf_counter() - start))
+        else:
+            _print_remarks(planned)
+            _print_plan(planned.plan)
+        if planned.plan.refusal is not None:
+            output.note(f"without --dry-run this is refused: {planned.plan.refusal}")
+            return 2
+        return 3 if planned.failed else 0
+
+    def once(self, *, as_json: bool) -> int:
+        start = time.perf_counter()
+        with self._open() as syncer, output.progress() as progress:
+            planned = syncer.plan(self._read, progress=progress)
+            if not as_json:
+                _print_plan(planned.plan)
+            done = syncer.run(planned, progress=progress)
+        seconds = time.perf_counter() - start
+        if as_json:
+            output.data(summarise(done, seconds))
+        else:
+            _print_remarks(done)
+            output.line(_line(done, seconds))
+        return 3 if done.failed else 0
+
+    def repeat(self, wait: Callable[..., bool], stop: _Stop, *, as_json: bool) -> None:
+        retry = False
+        while wait(retry=retry):
+            start = time.perf_counter()
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            try:
+                with self._open() as syncer:
+                    planned = syncer.plan(self._read, progress=stop.progress)
+                    done = syncer.run(planned, progress=stop.progress)
+            except _Stopped:
+                return
+            except SceneSearchError as error:
+                # what stands in the way of a store may pass; anything else needs another manifest
+                retry = isinstance(error, StoreError)
+                if as_json:
+                    failed = {"error": str(error), "code": error.code, "exit": exit_code(error)}
+                    _json_line({"time": now, **failed})
+                output.note(f"{now} failed: {error}")
+                continue
+            retry = False
+            seconds = time.perf_counter() - start
+            if as_json:
+                _json_line({"time": now, **summarise(done, seconds)})
+            else:
+                _print_remarks(done)
+                output.line(f"{now} {_line(done, seconds)}")
+
+
+class _Stopped(Exception):  # noqa: N818 - not an error
+    """The run was asked to stop and a batch has just become durable."""
+
+
+class _Stop:
+    """Whether a signal asked the command to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.interrupted = False
+
+    def handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if number == signal.SIGINT and self.interrupted:
+            raise KeyboardInterrupt  # twice: at once
+        self.asked = True
+        self.interrupted = number == signal.SIGINT
+
+    def progress(self, stage: str, done: int, total: int) -> None:  # noqa: ARG002
+        if self.asked:
+            raise _Stopped
+
+
+@contextmanager
+def _stopping() -> Iterator[_Stop]:
+    stop = _Stop()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, stop.handle) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def summarise(done: SyncReport, seconds: float) -> dict[str, Any]:
+    """A sync as JSON values."""
+    plan, report = done.plan, done.report
+    failures = report.failures if report else plan.index.failures
+    return {
+        "dry_run": report is None,
+        "insert": list(plan.insert),
+        "update": list(plan.update),
+        "attributes": list(plan.attributes),
+        "moved": list(plan.moved),
+        "delete": list(plan.delete),
+        "unchanged": plan.unchanged,
+        "stored": plan.stored,
+        "kept": list(plan.kept),
+        "postponed": list(plan.postponed),
+        "refused": plan.refusal,
+        "duplicates": [
+            {
+                "item_id": one.item_id,
+                "photo": one.photo,
+                "like": one.like,
+                "like_photo": one.like_photo,
+                "same": one.same,
+                "distance": one.distance,
+            }
+            for one in plan.findings
+        ],
+        "left_out": list(plan.left_out),
+        "photos_to_embed": plan.photos_to_embed,
+        "photos_embedded": report.embedded if report else 0,
+        "photos_from_cache": report.from_cache if report else 0,
+        "failures": [
+            {"item_id": f.item_id, "photo": f.photo, "reason": f.reason} for f in failures
+        ],
+        "bad_rows": [
+            {"row": e.row, "column": e.column, "code": e.code, "message": e.message}
+            for e in done.rows
+        ],
+        "notes": [*done.notes, *(report.notes if report else ())],
+        "seconds": round(seconds, 2),
+    }
+
+
+def _json_line(value: dict[str, Any]) -> None:
+    output.line(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def _print_plan(plan: SyncPlan) -> None:
+    rows: list[tuple[str, int, Sequence[str]]] = [
+        ("to insert", len(plan.insert), plan.insert),
+        ("to update, photos changed", len(plan.update), plan.update),
+        ("to update, attributes only", len(plan.attributes), plan.attributes),
+        ("moved, photos at another path", len(plan.moved), plan.moved),
+        ("to delete", len(plan.delete), plan.delete),
+        ("unchanged", plan.unchanged, ()),
+    ]
+    if plan.kept:
+        rows.append(("kept, their rows are broken", len(plan.kept), plan.kept))
+    if plan.postponed:
+        rows.append(("deletions postponed", len(plan.postponed), plan.postponed))
+    if plan.left_out:
+        rows.append(("left out as duplicates", len(plan.left_out), plan.left_out))
+    for title, count, ids in rows:
+        shown = ", ".join(ids[:IDS]) + (", ..." if len(ids) > IDS else "")
+        output.line(f"{title:<30} {count:>9,}  {shown}".rstrip())
+    output.line(f"{'photos to embed, at most':<30} {plan.photos_to_embed:>9,}")
+
+
+def _print_remarks(done: SyncReport) -> None:
+    plan, report = done.plan, done.report
+    failures = report.failures if report else plan.index.failures
+    _notes([f"row {e.row}: {e.message}" for e in done.rows])
+    _notes([f"{f.photo}: {f.reason}" for f in failures])
+    _notes([f"warning: {finding}" for finding in plan.findings])
+    for text in (*done.notes, *(report.notes if report else ())):
+        output.note(f"note: {text}")
+    if plan.kept:
+        output.note(
+            f"note: {len(plan.kept):,} items stay as they were, because their rows are broken"
+        )
+    if plan.postponed:
+        output.note(
+            f"note: {len(plan.postponed):,} deletions are postponed: {plan.nameless_rows:,} rows "
+            f"have no readable id and could be about any of them; correct those rows"
+        )
+
+
+def _notes(texts: Sequence[str]) -> None:
+    for text in texts[:SHOWN]:
+        output.note(text)
+    if len(texts) > SHOWN:
+        output.note(f"... and {len(texts) - SHOWN:,} more; --json lists all")
+
+
+def _line(done: SyncReport, seconds: float) -> str:
+    plan, report = done.plan, done.report
+    embedded = report.embedded if report else 0
+    cached = report.from_cache if report else 0
+    return (
+        f"inserted {len(plan.insert)}, updated {len(plan.update)}, attributes "
+        f"{len(plan.attributes)}, moved {len(plan.moved)}, deleted {len(plan.delete)}, unchanged "
+        f"{plan.unchanged} items; photos embedded {embedded}, from the cache {cached}; "
+        f"{seconds:.1f} s"
+    )
