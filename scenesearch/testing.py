@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scenesearch.errors import QueryError
 from scenesearch.pixels import letterbox
-from scenesearch.types import Detections, Image, Scene
+from scenesearch.types import Detections, Image, Scene, TextLine
 
 RGB = tuple[int, int, int]
 
@@ -152,6 +152,7 @@ class FakeEmbedder:
         return np.stack(rows) if rows else np.zeros((0, self._dim), np.float32)
 
     def _word(self, word: str) -> NDArray[np.float32]:
+        word = word.strip(".,")
         if word in COLOURS:
             return _unit(_features(np.full((1, 1, 3), COLOURS[word], np.uint8)) @ self._ready())
         digest = hashlib.sha256(f"{self._seed} {word}".encode()).digest()
@@ -218,6 +219,49 @@ class FakeDetector:
             tuple(label for _, _, label, _ in found),
             tuple(mask if self._masks else None for _, _, _, mask in found),
         )
+
+
+class FakeReader:
+    """Every object of :class:`FakeDetector` is a line of text, in reading order.
+
+    Args:
+        texts: what is written on an object of each colour; the others have no text. None for the
+            names of the colours.
+        delay_s: how long each call takes at least, for tests that interrupt one.
+
+    Attributes:
+        photos: how many pictures were read.
+    """
+
+    def __init__(self, texts: Mapping[str, str] | None = None, *, delay_s: float = 0.0) -> None:
+        self._texts = dict(texts) if texts is not None else {name: name for name in COLOURS}
+        self._delay_s = delay_s
+        self.photos = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Everything that changes the answer."""
+        digest = hashlib.sha256(repr(sorted(self._texts.items())).encode()).hexdigest()
+        return f"fake-reader:{digest[:12]}"
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def close(self) -> None:
+        """Nothing to forget."""
+
+    def read(self, image: Image) -> tuple[TextLine, ...]:
+        """Lines with the boxes of their objects, from the top and then from the left."""
+        self.photos += 1
+        if self._delay_s:
+            time.sleep(self._delay_s)
+        found = FakeDetector(masks=False).detect([Scene(image, "", "<array>")])[0]
+        lines = []
+        for box, share, label in zip(found.boxes, found.confidences, found.labels, strict=True):
+            if label in self._texts:
+                x1, y1, x2, y2 = (float(side) for side in box)
+                lines.append(TextLine(self._texts[label], float(share), (x1, y1, x2, y2)))
+        return tuple(sorted(lines, key=lambda line: (line.box[1], line.box[0])))
 
 
 class FakeRemover:

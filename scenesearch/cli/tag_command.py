@@ -1,0 +1,204 @@
+"""``scenesearch tag``."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from scenesearch.cli import options, output
+from scenesearch.cli.app import app
+from scenesearch.errors import ConfigError
+
+if TYPE_CHECKING:
+    from scenesearch.tagging.run import RunOptions, SceneTagger, TagProgress, TagSummary
+
+STDOUT = "-"
+SHOWN = 20
+"""Failures printed; the file of failures has all."""
+EVERY_S = 5.0
+
+
+@app.command()
+def tag(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders, photos, globs, manifests, addresses (s3://...), or - for paths on stdin."
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option("--out", "-o", help=".parquet, .jsonl or .csv; - for JSON lines on stdout."),
+    ],
+    config: options.Config = None,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Photos tagged and kept together; what a kill can cost.")
+    ] = 32,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Decoding processes; one a core, at most 8.")
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds for reading and decoding one photo.")
+    ] = 60.0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Work on photos again that failed before.")
+    ] = False,
+    rehash: Annotated[
+        bool, typer.Option("--rehash", help="Compare contents, not size and time of change.")
+    ] = False,
+    masks: Annotated[bool, typer.Option("--masks", help="Masks of objects, as run lengths.")] = (
+        False
+    ),
+    vocabulary: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Words to tag with; see docs/tagging.md.")
+    ] = None,
+    kinds: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Kinds of scenes to tell apart.")
+    ] = None,
+    ocr: Annotated[bool, typer.Option("--ocr", help="Read text in the photos.")] = False,
+    image_column: Annotated[
+        str | None, typer.Option(help="Of the manifests, where it has another name.")
+    ] = None,
+    export: Annotated[
+        list[str] | None,
+        typer.Option(help="coco:FILE, yolo:FOLDER or label-studio:FILE; repeatable."),
+    ] = None,
+    scenes: Annotated[
+        str | None,
+        typer.Option("--scenes", metavar="STORE", help="Also fill this store's photos, to search."),
+    ] = None,
+    as_json: options.Json = False,
+) -> int:
+    """Tag photos into a table, going on where an earlier run stopped."""
+    from scenesearch.build import Parts, build_tagger, filling_tagger
+    from scenesearch.config import load_settings
+    from scenesearch.tagger import TagOptions
+    from scenesearch.tagging.decode_pool import default_workers
+    from scenesearch.tagging.run import RunOptions
+
+    _check_outputs(export or [], out)
+    settings = load_settings(config)
+    how = RunOptions(
+        batch=batch,
+        workers=workers or default_workers(),
+        timeout_s=timeout,
+        limits=settings.images,
+        rehash=rehash,
+        retry_failed=retry_failed,
+        image_column=image_column,
+    )
+    wanted = TagOptions(masks=masks, vocabulary=vocabulary, kinds=kinds, ocr=ocr)
+    with closing(Parts(settings)) as parts, ExitStack() as opened:
+        tagger: SceneTagger = build_tagger(parts, wanted)
+        if scenes is not None:
+            tagger = opened.enter_context(filling_tagger(parts, wanted, scenes))
+        if out == STDOUT:
+            return _to_stdout(sources, tagger, how)
+        return _to_file(sources, tagger, Path(out), how, export or [], as_json=as_json)
+
+
+def _check_outputs(specs: list[str], out: str) -> None:
+    """Refuse files that could not be written at the end, before any work."""
+    from scenesearch.tagging.exports import parse_export
+    from scenesearch.tagging.outputs import check_output
+
+    if out != STDOUT:
+        check_output(Path(out))
+    for spec in specs:
+        parse_export(spec)
+    if specs and out == STDOUT:
+        raise ConfigError(
+            "--export needs the rows twice and --out is '-': give --out a file", code="bad_output"
+        )
+
+
+def _to_stdout(sources: list[str], tagger: SceneTagger, how: RunOptions) -> int:
+    from scenesearch.tagging.run import tag_stream
+
+    failed = 0
+    for row in tag_stream(sources, tagger, options=how):
+        failed += row.error is not None
+        output.line(json.dumps(row.to_dict(), ensure_ascii=False, allow_nan=False))
+        sys.stdout.flush()
+    return 3 if failed else 0
+
+
+def _to_file(
+    sources: list[str],
+    tagger: SceneTagger,
+    out: Path,
+    how: RunOptions,
+    exports: list[str],
+    *,
+    as_json: bool,
+) -> int:
+    from scenesearch.tagging.exports import write_export
+    from scenesearch.tagging.ledger import recorded_rows
+    from scenesearch.tagging.outputs import failures_path
+    from scenesearch.tagging.run import run_tagging
+
+    done = run_tagging(sources, tagger, out, options=how, progress=_said_now_and_then())
+    written = [str(write_export(spec, recorded_rows(out))) for spec in exports]
+    failures = failures_path(out)
+    if as_json:
+        output.data(summarise(done, out, failures, written))
+    else:
+        _print(done, out, failures, written)
+    return 3 if done.failed else 0
+
+
+def summarise(done: TagSummary, out: Path, failures: Path, exports: list[str]) -> dict[str, Any]:
+    """A run as JSON values."""
+    return {
+        "photos": done.photos,
+        "done": done.done,
+        "same_content": done.same_content,
+        "skipped": done.skipped,
+        "failed": done.failed,
+        "seconds": round(done.seconds, 2),
+        "photos_per_second": round(done.photos_per_second, 2),
+        "seconds_by_stage": {name: round(s, 2) for name, s in done.stages.items()},
+        "out": str(out),
+        "failures": str(failures) if done.failed else None,
+        "exports": exports,
+    }
+
+
+def _print(done: TagSummary, out: Path, failures: Path, exports: list[str]) -> None:
+    if done.failed:
+        with failures.open(encoding="utf-8") as lines:
+            for text, _ in zip(lines, range(SHOWN), strict=False):
+                output.note(json.loads(text)["message"])
+        hidden = done.failed - SHOWN
+        output.note(f"... and {hidden} more" if hidden > 0 else f"all failures: {failures}")
+    same = f" ({done.same_content} by content)" if done.same_content else ""
+    output.line(
+        f"tagged {done.done}{same}, skipped {done.skipped}, failed {done.failed} of "
+        f"{done.photos} photos; {done.seconds:.1f} s, {done.photos_per_second:.1f} photos a second"
+    )
+    for path in (out, *exports):
+        output.line(f"wrote {path}")
+    if done.failed:
+        output.line(f"wrote {failures}; --retry-failed tries these again")
+
+
+def _said_now_and_then() -> Callable[[TagProgress], None]:
+    """A line every few seconds; how many photos there are is not known before the end."""
+    last = time.monotonic()
+
+    def report(now: TagProgress) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY_S:
+            last = time.monotonic()
+            failed = f", {now.failed} failed" if now.failed else ""
+            rate = now.photos / now.seconds if now.seconds else 0.0
+            output.note(f"tagging: {now.photos} photos{failed}, {rate:.1f} a second")
+
+    return report

@@ -1,0 +1,1 @@
+"""Text in photos: readers and the order their lines are given in."""

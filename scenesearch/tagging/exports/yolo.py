@@ -1,0 +1,156 @@
+"""Tagging rows as a folder that ultralytics trains on: https://docs.ultralytics.com/datasets.
+
+::
+
+    FOLDER/data.yaml       classes, and where the photos are
+    FOLDER/images/NAME.jpg links to the photos of this machine
+    FOLDER/labels/NAME.txt a line for each object
+    FOLDER/sources.csv     name,source
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import logging
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scenesearch.tagging.exports.earlier import (
+    DATA,
+    IMAGES,
+    LABELS,
+    MARK,
+    SOURCES,
+    check_replaceable,
+)
+from scenesearch.tagging.exports.files import disk_is_full, whole_folder
+from scenesearch.tagging.exports.masks import outline
+from scenesearch.tagging.exports.sources import local_path
+from scenesearch.tagging.exports.spool import Spool
+from scenesearch.tagging.rows import TaggedObject, TagRow
+
+log = logging.getLogger(__name__)
+
+_LONGEST_STEM = 180
+"""In bytes: file systems allow 255 for a name, and a digest and an extension are added."""
+_UNSAFE = re.compile(r"[^\w.,+=@() -]")
+
+
+def write_yolo(folder: Path, rows: Iterable[TagRow], *, outlines: bool) -> None:
+    """Labels, links and ``data.yaml``; classes are numbered from 0 in alphabetical order.
+
+    A folder holds boxes or outlines, never both: ultralytics throws a label file away that mixes
+    them, and the outlines of a folder whose files differ.
+
+    Args:
+        folder: is made, or replaced where it is an earlier export.
+        rows: without errors; read once. Objects wait in a spool until all labels are known.
+        outlines: a polygon for each object instead of its box: the outline of the largest part
+            of its mask, the corners of its box where it has none.
+
+    Raises:
+        ConfigError: the folder holds something else.
+        NoSpaceError: the disk is full.
+    """
+    check_replaceable(folder)
+    labels: set[str] = set()
+    unlinked = 0
+    with whole_folder(folder) as made, Spool(made.parent) as spool:
+        for row in rows:
+            labels.update(one.label for one in row.objects)
+            spool.put([row.source, [_object(row, one, outlines) for one in row.objects]])
+        numbers = {label: number for number, label in enumerate(sorted(labels))}
+        (made / IMAGES).mkdir()
+        (made / LABELS).mkdir()
+        with (made / SOURCES).open("w", encoding="utf-8", newline="") as file:
+            sources = csv.writer(file)
+            sources.writerow(["name", "source"])
+            for source, objects in spool.read():
+                name = _write_labels(made / LABELS, source, objects, numbers)
+                unlinked += not _link(made / IMAGES, name, source)
+                sources.writerow([name, source])
+        (made / DATA).write_text(_data(numbers), encoding="utf-8")
+    if unlinked:
+        log.info("%s: %d photos are not linked; put them there yourself", folder, unlinked)
+
+
+def _object(row: TagRow, one: TaggedObject, outlines: bool) -> tuple[str, list[float]]:
+    x1, x2 = (_share(value, row.width) for value in one.box[0::2])
+    y1, y2 = (_share(value, row.height) for value in one.box[1::2])
+    if not outlines:
+        return one.label, [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]
+    points = None if one.mask is None else outline(one.mask)
+    if points is None:
+        return one.label, [x1, y1, x2, y1, x2, y2, x1, y2]
+    shares = [(_share(x, row.width), _share(y, row.height)) for x, y in points.tolist()]
+    return one.label, [value for point in shares for value in point]
+
+
+def _share(value: float, side: int) -> float:
+    return min(max(float(value) / side, 0.0), 1.0)
+
+
+def _write_labels(
+    folder: Path, source: str, objects: Iterable[Any], numbers: Mapping[str, int]
+) -> str:
+    """One label file under a name of its own; returns the name."""
+    lines = [
+        " ".join([str(numbers[label]), *(f"{value:.6f}" for value in values)])
+        for label, values in objects
+    ]
+    names = _names(source)
+    while True:
+        name = next(names)
+        # the file system says which names are the same to it
+        with (
+            contextlib.suppress(FileExistsError),
+            (folder / f"{name}.txt").open("x", encoding="ascii", newline="\n") as file,
+        ):
+            file.writelines(f"{line}\n" for line in lines)
+            return name
+
+
+def _names(source: str) -> Iterator[str]:
+    """Names for a photo's files: its own, then with a digest of where it is, then numbered."""
+    stem = Path(re.split(r"[\\/]", source.rstrip("\\/"))[-1]).stem
+    safe = _UNSAFE.sub("_", stem).strip(". ").encode()[:_LONGEST_STEM].decode(errors="ignore")
+    name = safe or "photo"
+    yield name
+    name = f"{name}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    yield name
+    number = 1
+    while True:
+        number += 1
+        yield f"{name}-{number}"
+
+
+def _link(folder: Path, name: str, source: str) -> bool:
+    """A link to a photo of this machine; whether it could be made."""
+    photo = local_path(source)
+    if photo is None or not photo.is_file():
+        return False
+    try:
+        (folder / f"{name}{photo.suffix}").symlink_to(photo)
+    except OSError as error:
+        if disk_is_full(error):
+            raise
+        return False  # not every file system has links, and Windows asks for a privilege
+    return True
+
+
+def _data(numbers: Mapping[str, int]) -> str:
+    values = {
+        "train": IMAGES,
+        "val": IMAGES,
+        "names": {number: label for label, number in numbers.items()},
+    }
+    return (
+        f"{MARK}: photos and objects as they were tagged, all of them in both sets.\n"
+        + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    )

@@ -1,0 +1,351 @@
+"""What was tagged already: an SQLite file (WAL) beside the output, one record a source.
+
+A batch is written in one transaction and is on the disk when :meth:`Ledger.commit` returns: a
+kill, a full disk or a power cut costs the batch in hand and nothing else.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from scenesearch.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.store.owner import DirectoryLock
+from scenesearch.tagging.rows import TagRow
+from scenesearch.tagging.sources import Identity
+
+APPLICATION_ID = 0x53435447
+"""In the header of the file (``SCTG``): what tells a ledger from any other database."""
+VERSION = 1
+_LITTLE_BYTES = 1 << 18
+_TABLES = """
+CREATE TABLE records (source TEXT PRIMARY KEY, size INTEGER, stamp TEXT, sha256 TEXT NOT NULL,
+    fingerprint TEXT NOT NULL, failed INTEGER NOT NULL, scene_warnings INTEGER NOT NULL,
+    row TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX by_content ON records (sha256, fingerprint) WHERE failed = 0;
+CREATE TABLE places (place INTEGER PRIMARY KEY, source TEXT NOT NULL);
+"""
+
+Decision = Literal["skip", "verify", "work"]
+
+
+class Known(NamedTuple):
+    """What the ledger says of a source, but for its row."""
+
+    identity: Identity | None
+    sha256: str
+    fingerprint: str
+    failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A source that one batch brought to its end.
+
+    Attributes:
+        place: of the source among those of this run, from 0.
+        source: its name.
+        identity: what the file was like before it was read.
+        sha256: of the content; empty where unknown.
+        row: the answer; None where the one in the ledger stands.
+        scene_warnings: how many of the row's first warnings are about this file rather than its
+            content.
+        copied: whether the row is that of another source with the same content.
+    """
+
+    place: int
+    source: str
+    identity: Identity | None = None
+    sha256: str = ""
+    row: TagRow | None = None
+    scene_warnings: int = 0
+    copied: bool = False
+
+
+def decide(
+    known: Known | None,
+    identity: Identity | None,
+    fingerprint: str,
+    *,
+    rehash: bool = False,
+    retry_failed: bool = False,
+) -> Decision:
+    """Whether a source is left as it is, compared by content, or worked on.
+
+    Args:
+        known: its record.
+        identity: what the file is like now; None where that cannot be known.
+        fingerprint: of the models now.
+        rehash: compare the content even where size and time of change are the same.
+        retry_failed: work on what failed before.
+    """
+    if known is None or known.fingerprint != fingerprint:
+        return "work"
+    same = known.identity == identity
+    if known.failed:
+        return "skip" if same and not retry_failed else "work"
+    return "skip" if same and identity is not None and not rehash else "verify"
+
+
+class Ledger:
+    """The ledger of one output; one process at a time.
+
+    Args:
+        out: the output; the ledger is ``OUT.ledger``, its lock ``OUT.ledger.lock``.
+        fingerprint: of the models of this run.
+
+    Raises:
+        StoreUnavailableError: another run writes this output.
+        StoreError: the file is damaged, of another program, or of another version.
+        NoSpaceError: the disk is full.
+    """
+
+    def __init__(self, out: Path, fingerprint: str) -> None:
+        self.path = ledger_path(out)
+        self._fingerprint = fingerprint
+        # the thread that draws the sources asks, the main one writes
+        self._turns = threading.RLock()
+        self._lock = _lock(out, self.path)
+        try:
+            self._db = self._open()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._db.close()
+        self._lock.release()
+
+    def begin(self) -> None:
+        """Forget which sources the run before had; their records stay."""
+        with self._guard():
+            self._db.execute("DELETE FROM places")
+
+    def known(self, source: str) -> Known | None:
+        """What is recorded of a source."""
+        found = self._one(
+            "SELECT size, stamp, sha256, fingerprint, failed FROM records WHERE source = ?",
+            (source,),
+        )
+        if found is None:
+            return None
+        size, stamp, sha256, fingerprint, failed = found
+        identity = None if size is None else Identity(size, stamp)
+        return Known(identity, sha256, fingerprint, bool(failed))
+
+    def same_content(self, sha256: str) -> tuple[TagRow, int] | None:
+        """The row of any source with this content, and how many of its warnings are its file's."""
+        found = self._one(
+            "SELECT row, scene_warnings FROM records "
+            "WHERE sha256 = ? AND fingerprint = ? AND failed = 0 LIMIT 1",
+            (sha256, self._fingerprint),
+        )
+        return None if found is None else (_row(self.path, found[0]), found[1])
+
+    def commit(self, finished: Sequence[Finished]) -> None:
+        """Keep a batch, all or nothing.
+
+        Raises:
+            NoSpaceError: the disk is full; nothing of the batch was written.
+        """
+        with self._guard():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._write(finished)
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def _write(self, finished: Sequence[Finished]) -> None:
+        for one in finished:
+            self._db.execute("INSERT INTO places VALUES (?, ?)", (one.place, one.source))
+            size, stamp = one.identity or (None, None)
+            if one.row is not None:
+                failed = one.row.error is not None
+                text = json.dumps(one.row.to_dict(), ensure_ascii=False, allow_nan=False)
+                self._db.execute(
+                    "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *(one.source, size, stamp, one.sha256, self._fingerprint, failed),
+                        *(one.scene_warnings, text),
+                    ),
+                )
+            elif one.identity is not None:
+                self._db.execute(
+                    "UPDATE records SET size = ?, stamp = ? WHERE source = ? "
+                    "AND (size IS NOT ? OR stamp IS NOT ?)",
+                    (size, stamp, one.source, size, stamp),
+                )
+
+    def failed(self) -> int:
+        """How many sources of this run have a row with an error."""
+        found = self._one(
+            "SELECT count(*) FROM places JOIN records USING (source) WHERE failed = 1", ()
+        )
+        return 0 if found is None else int(found[0])
+
+    def texts(self, *, failed_only: bool = False) -> Iterator[str]:
+        """The rows of this run as JSON texts, in the order of its sources."""
+        yield from _texts(self._db, self.path, failed_only=failed_only)
+
+    def _one(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        with self._guard(), closing(self._db.execute(query, values)) as rows:
+            found: tuple[Any, ...] | None = rows.fetchone()
+            return found
+
+    def _open(self) -> sqlite3.Connection:
+        with self._guard():
+            db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+            try:
+                _check(db, self.path)
+                db.execute("PRAGMA journal_mode=WAL")
+                db.execute("PRAGMA synchronous=FULL")
+                if db.execute("PRAGMA user_version").fetchone() == (0,):
+                    # one transaction, so that a kill leaves an empty file or a whole one
+                    db.executescript(
+                        f"BEGIN; {_TABLES} PRAGMA application_id={APPLICATION_ID};"
+                        f"PRAGMA user_version={VERSION}; COMMIT;"
+                    )
+            except BaseException:
+                db.close()
+                raise
+            return db
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        try:
+            with self._turns:
+                yield
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
+
+
+def ledger_path(out: Path) -> Path:
+    """The ledger of an output."""
+    return out.with_name(f"{out.name}.ledger")
+
+
+def recorded_rows(out: Path) -> Iterator[TagRow]:
+    """The rows of the last run that wrote ``out``, in order, without holding them in memory.
+
+    Raises:
+        StoreError: there is no ledger beside it, or it is damaged.
+    """
+    path = ledger_path(out)
+    if not path.is_file():
+        raise StoreError(
+            f"there is no {path}: expected the ledger of the run that wrote {out}; tag again"
+        )
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            _check(db, path)
+            for text in _texts(db, path, failed_only=False):
+                yield _row(path, text)
+    except sqlite3.Error as error:
+        raise _explained(path, error) from error
+
+
+def _texts(db: sqlite3.Connection, path: Path, *, failed_only: bool) -> Iterator[str]:
+    query = "SELECT row FROM places JOIN records USING (source) {} ORDER BY place"
+    try:
+        only = "WHERE failed = 1" if failed_only else ""
+        with closing(db.execute(query.format(only))) as rows:
+            for (text,) in rows:
+                yield text
+    except sqlite3.Error as error:
+        raise _explained(path, error) from error
+
+
+def _row(path: Path, text: str) -> TagRow:
+    try:
+        return TagRow.from_dict(json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path}: a row in it cannot be read ({type(error).__name__}: {error}); the file is "
+            f"damaged: delete it to tag everything again"
+        ) from error
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if (application, version) == (APPLICATION_ID, VERSION) or (not application and not tables):
+        return
+    if application == APPLICATION_ID:
+        raise StoreError(
+            f"{path} is a ledger of version {version}, this scenesearch writes version {VERSION}; "
+            f"give another --out, or delete the ledger to tag everything again"
+        )
+    raise StoreError(
+        f"{path} is a database of something else, expected the ledger of a tagging run; give "
+        f"another --out"
+    )
+
+
+def _explained(path: Path, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_FULL or (_is_io(code) and _is_full(path)):
+        return NoSpaceError(
+            f"{path}: the disk is full; everything before this batch is kept, free some space and "
+            f"run again to go on"
+        )
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return StoreError(
+            f"{path} is damaged or no ledger ({error}); give another --out, or delete it to tag "
+            f"everything again"
+        )
+    return StoreError(
+        f"{path}: the ledger failed ({error}); check that the folder is there and writable"
+    )
+
+
+def _is_io(code: int | None) -> bool:
+    # the low byte is the kind of an extended code
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk has no room for the little that SQLite writes beside the data."""
+    try:
+        return shutil.disk_usage(path.parent).free < _LITTLE_BYTES
+    except OSError:
+        return False
+
+
+def _lock(out: Path, path: Path) -> DirectoryLock:
+    file = path.with_name(f"{path.name}.lock")
+    try:
+        return DirectoryLock(file, str(path))
+    except StoreUnavailableError as error:
+        if isinstance(error.__cause__, OSError):
+            if error.__cause__.errno == errno.ENOSPC:
+                raise _no_space(path) from error
+            raise
+        try:
+            holder = file.read_text(encoding="ascii", errors="replace").strip()
+        except OSError:
+            holder = ""
+        raise StoreUnavailableError(
+            f"{out} is being written by another run, process {holder or 'unknown'}; wait until it "
+            f"is done or stop it, or give another --out"
+        ) from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise _no_space(path) from error
+        raise StoreError(f"{file} cannot be written: {error}; check the folder") from error
+
+
+def _no_space(path: Path) -> NoSpaceError:
+    return NoSpaceError(f"{path}: the disk is full; free some space and run again")
