@@ -1,0 +1,120 @@
+"""Photos to the collection: read, skip what is there, tag and encode in batches, store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Protocol
+
+from scenesearch.encode import EncodedRegion
+from scenesearch.errors import ImageError
+from scenesearch.scenes.index import SceneIndex, SceneReport
+from scenesearch.scenes.known_items import KnownItems
+from scenesearch.tagging.rows import TagRow
+from scenesearch.types import Record, Scene
+
+BATCH = 16
+"""Photos tagged together and made durable together."""
+
+
+class SceneTagger(Protocol):
+    """What tags photos and keeps what it encoded."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Everything that a row depends on beside the photo."""
+        ...
+
+    def load(self) -> None:
+        """Read the weights; does nothing when they are already there."""
+        ...
+
+    def tag_and_encode(self, scenes: Sequence[Scene]) -> list[tuple[TagRow, list[EncodedRegion]]]:
+        """A row and its regions for each photo, in order, the whole photo first."""
+        ...
+
+
+def index_scenes(
+    index: SceneIndex,
+    tagger: SceneTagger,
+    sources: Iterable[str],
+    load: Callable[[str], Scene],
+    *,
+    known: KnownItems | None = None,
+    again: bool = False,
+    batch: int = BATCH,
+    progress: Callable[[int], None] | None = None,
+) -> SceneReport:
+    """Bring a collection in line with photos; those that are there unchanged are left alone.
+
+    Killed at any moment, the same call goes on where it was: each batch is durable.
+
+    Args:
+        index: the collection.
+        tagger: rows and vectors of photos.
+        sources: paths; each is named by it.
+        load: source to scene; raises ImageError.
+        known: products of the photos.
+        again: tag also what is there unchanged.
+        batch: photos at a time.
+        progress: called with how many photos are done.
+
+    Raises:
+        ModelError: weights are missing or cannot be used.
+        StoreError: the collection cannot be written.
+    """
+    known = known or KnownItems()
+    report = SceneReport()
+    done = 0
+    for some in _batches(dict.fromkeys(sources), batch):
+        scenes = list(_read(some, load, report))
+        stored = index.known([scene.source for scene in scenes])
+        todo = []
+        for scene in scenes:
+            record = stored.get(scene.source)
+            payload = record.payload if record is not None else {}
+            same = payload.get("photo_sha256") == scene.sha256
+            if again or not same or payload.get("models") != tagger.fingerprint:
+                todo.append(scene)
+                continue
+            report.unchanged += 1
+            items = known.of(scene.source)
+            if items and items != tuple(payload.get("items", ())):
+                index.set_items(scene.source, items)
+        if todo:
+            tagger.load()
+            items_of = {scene.source: _items(known, scene, stored) for scene in todo}
+            part = index.add(tagger.tag_and_encode(todo), items_of)
+            report.added += part.added
+            report.replaced += part.replaced
+            report.failed += part.failed
+        done += len(some)
+        if progress is not None:
+            progress(done)
+    return report
+
+
+def _items(known: KnownItems, scene: Scene, stored: Mapping[str, Record]) -> tuple[str, ...]:
+    """The products of a photo: as the manifest says, or as they were."""
+    if items := known.of(scene.source):
+        return items
+    record = stored.get(scene.source)
+    return tuple(record.payload.get("items", ())) if record is not None else ()
+
+
+def _read(
+    sources: Iterable[str], load: Callable[[str], Scene], report: SceneReport
+) -> Iterator[Scene]:
+    for source in sources:
+        try:
+            # the source as it was given names the photo, whatever the loader calls it
+            yield replace(load(source), source=source)
+        except ImageError as error:
+            report.failed.append((source, str(error)))
+
+
+def _batches(sources: Iterable[str], size: int) -> Iterator[list[str]]:
+    stream = iter(sources)
+    while some := list(islice(stream, size)):
+        yield some

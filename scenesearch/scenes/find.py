@@ -1,0 +1,325 @@
+"""Finds photos: by what is in them, by a photo like them, by a product that is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from scenesearch.conditions import AllOf, Condition, Equals, Not
+from scenesearch.encode import EncodedRegion
+from scenesearch.errors import QueryError
+from scenesearch.points import COLOUR, CONTEXT, CUTOUT
+from scenesearch.protocols import Store, VectorQuery
+from scenesearch.query_vectors import combine
+from scenesearch.rank.presets import preset_weights
+from scenesearch.scenes.answer import SHOWN_FIELDS, Facets, SceneAnswer, SceneMatch, match_of
+from scenesearch.scenes.index import WHOLE, SceneIndex, check_projection, projection_of
+from scenesearch.scenes.lexicon import Lexicon
+from scenesearch.scenes.points import SCENES, stored_vectors
+from scenesearch.scenes.understand import SceneQuery, understand
+from scenesearch.types import Record, Vector
+
+FACETS = ("kind", "labels", "photo_tags", "photo_colours", "folder")
+"""Fields that are counted when none is named."""
+MOST_NAMES = 10_000
+"""Labels, kinds and tags that words are looked for in; the rarest beyond are not understood."""
+RANKED = 20_000
+"""Photos that satisfy the words and are put in order; beyond, the order is the engine's."""
+CANDIDATES = 200
+"""Objects asked for at first when a product is looked for."""
+MOST_CANDIDATES = 5_000
+
+OBJECT: Condition = Equals("region", "object")
+
+
+class SceneFinder:
+    """Answers questions about the photos of one collection. Needs no model.
+
+    Args:
+        store: the collection.
+        collection: its name, for messages.
+        synonyms: other words to the names of labels, kinds and tags; from a vocabulary.
+        known: names that may be asked for though no photo has them yet.
+
+    Raises:
+        StoreError: there is no such collection, or it is not one of scenes.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        collection: str = SCENES,
+        *,
+        synonyms: Mapping[str, str] | None = None,
+        known: Iterable[str] = (),
+    ) -> None:
+        # refuses what is no collection of scenes
+        SceneIndex.open(store, collection)
+        self._store = store
+        self._synonyms = synonyms
+        self._known = tuple(known)
+
+    def understand(self, text: str) -> SceneQuery:
+        """What a query asks for in this collection.
+
+        Raises:
+            QueryError: it cannot be read, or names nothing that is known.
+        """
+        labels, kinds, tags = (
+            {str(value): count for value, count in self._facet(field, None, MOST_NAMES)}
+            for field in ("labels", "kind", "photo_tags")
+        )
+        return understand(
+            text, Lexicon(labels, kinds, tags, synonyms=self._synonyms, known=self._known)
+        )
+
+    def find(
+        self, text: str | SceneQuery = "", *, where: Condition | None = None, limit: int = 20
+    ) -> SceneAnswer:
+        """Photos by what is in them.
+
+        Args:
+            text: see ``docs/scenes.md``; empty for every photo of ``where``.
+            where: further conditions, on any field of the photo.
+            limit: how many photos.
+
+        Returns:
+            The surest first: by the mean confidence of the labels asked for, then by name.
+
+        Raises:
+            QueryError: the text cannot be read, or names nothing that is known.
+        """
+        query = self._query(text)
+        condition = _all(WHOLE, _wanted(query), where)
+        total = self._store.count(condition)
+        scored: list[tuple[float, str, Record]] = []
+        for record in self._scroll(condition, RANKED):
+            score = _confidence(record.payload, query.labels if query else ())
+            scored.append((-score, str(record.payload["photo"]), record))
+        scored.sort(key=lambda one: one[:2])
+        notes = list(query.notes) if query else []
+        if total > RANKED:
+            notes.append(f"{total:,} photos satisfy this; the first {RANKED:,} found are ranked")
+        matches = tuple(match_of(record.payload, -score) for score, _, record in scored[:limit])
+        return SceneAnswer(matches, total, query, tuple(notes))
+
+    def like(
+        self,
+        encoded: EncodedRegion,
+        *,
+        text: str | SceneQuery = "",
+        where: Condition | None = None,
+        limit: int = 20,
+    ) -> SceneAnswer:
+        """Photos that look like one, as a whole.
+
+        Args:
+            encoded: from :func:`scenesearch.scenes.index.encode_photo`, by the models of the
+                collection.
+            text: what must also be in them.
+            where: further conditions.
+            limit: how many photos.
+
+        Raises:
+            QueryError: the text cannot be read, or names nothing that is known.
+        """
+        query = self._query(text)
+        # the cutout of a whole photo is the photo; its context is no more than that
+        vector = stored_vectors(encoded.vectors, projection_of(self._store))[CUTOUT]
+        condition = _all(WHOLE, _wanted(query), where)
+        hits = self._store.query([VectorQuery(CUTOUT, vector, limit, condition, SHOWN_FIELDS)])[0]
+        matches = tuple(match_of(hit.payload, hit.score) for hit in hits)
+        return SceneAnswer(matches, None, query, query.notes if query else ())
+
+    def with_item(
+        self,
+        item_id: str,
+        items: Store,
+        *,
+        text: str | SceneQuery = "",
+        where: Condition | None = None,
+        limit: int = 20,
+        preset: str = "similar",
+    ) -> SceneAnswer:
+        """Photos with a product: those known to have it first, then those with an object like it.
+
+        Args:
+            item_id: the product.
+            items: the collection it is in; its vectors are compared with those of objects.
+            text: what must also be in the photos.
+            where: further conditions.
+            limit: how many photos.
+            preset: weights over the vector spaces.
+
+        Raises:
+            QueryError: there is no such item, or the text cannot be read.
+            CollectionMismatchError: items and photos were made by other models.
+        """
+        query = self._query(text)
+        self._check_comparable(items)
+        vectors = self._item_vectors(items, item_id, preset)
+        weights = preset_weights(preset)
+        has_it = Equals("items", item_id)
+        wanted = _all(_wanted(query), where)
+        best = self._objects_like(vectors, weights, _all(OBJECT, has_it, wanted), limit)
+        scores = {str(record.payload["photo"]): (score, record) for score, record in best}
+        matches = []
+        for record in self._scroll(_all(WHOLE, has_it, wanted), RANKED):
+            score, found = scores.get(str(record.payload["photo"]), (None, record))
+            matches.append(_object_match(found, score, known=True))
+        matches.sort(key=lambda m: (m.score is None, -(m.score or 0.0), m.photo))
+        if len(matches) < limit:
+            others = _all(OBJECT, Not(has_it), wanted)
+            matches += [
+                _object_match(record, score)
+                for score, record in self._objects_like(
+                    vectors, weights, others, limit - len(matches)
+                )
+            ]
+        return SceneAnswer(tuple(matches[:limit]), None, query, query.notes if query else ())
+
+    def facets(
+        self,
+        fields: Sequence[str] = FACETS,
+        *,
+        text: str | SceneQuery = "",
+        where: Condition | None = None,
+        limit: int = 50,
+    ) -> Facets:
+        """How many photos have each value of some fields.
+
+        Raises:
+            QueryError: a field is unknown or of a type that has no facets.
+        """
+        query = self._query(text)
+        condition = _all(_wanted(query), where)
+        return {field: self._facet(field, condition, limit) for field in fields}
+
+    # --- pieces ----------------------------------------------------------------------------
+
+    def _query(self, text: str | SceneQuery) -> SceneQuery | None:
+        if isinstance(text, SceneQuery):
+            return text
+        return self.understand(text) if text.strip() else None
+
+    def _facet(self, field: str, where: Condition | None, limit: int) -> list[tuple[Any, int]]:
+        return self._store.facet(field, where=_all(WHOLE, where), limit=limit)
+
+    def _scroll(self, where: Condition, most: int) -> Iterator[Record]:
+        cursor: str | None = None
+        seen = 0
+        while seen < most:
+            page = self._store.scroll(
+                where=where, limit=min(2_000, most - seen), cursor=cursor, fields=SHOWN_FIELDS
+            )
+            yield from page
+            seen += len(page.records)
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def _check_comparable(self, items: Store) -> None:
+        ours, theirs = self._store.schema, items.schema
+        if ours is None or theirs is None:
+            raise QueryError(
+                "There is no collection of items to take the product from; give the --items "
+                "collection it was indexed into",
+                code="no_collection",
+            )
+        for key in ("embedder", "background"):
+            if ours.metadata.get(key) != theirs.metadata.get(key):
+                raise QueryError(
+                    f"Items and photos were made by other models: {key} is "
+                    f"{theirs.metadata.get(key)!r} of the items and {ours.metadata.get(key)!r} of "
+                    f"the photos; index one of them with the configuration of the other",
+                    code="collection_mismatch",
+                )
+        check_projection(self._store, projection_of(items))
+
+    def _item_vectors(self, items: Store, item_id: str, preset: str) -> Mapping[str, Vector]:
+        ours, theirs = self._store.schema, items.schema
+        has = set(ours.vectors if ours else ()) & set(theirs.vectors if theirs else ())
+        spaces = [s for s in (CUTOUT, CONTEXT, COLOUR) if s in has and s in preset_weights(preset)]
+        page = items.scroll(
+            where=Equals("item_id", item_id), limit=256, spaces=spaces, fields=("item_id",)
+        )
+        if not page.records:
+            raise QueryError(
+                f"No item {item_id!r} in the collection of items; check the id, or index it first",
+                code="unknown_item",
+            )
+        vectors = combine([(record.vectors, 1.0) for record in page], spaces)
+        if not vectors:
+            raise QueryError(
+                f"Items and photos share no vector space that the preset {preset!r} weighs; use "
+                f"another preset",
+                code="bad_preset",
+            )
+        return vectors
+
+    def _objects_like(
+        self,
+        vectors: Mapping[str, Vector],
+        weights: Mapping[str, float],
+        where: Condition,
+        limit: int,
+    ) -> list[tuple[float, Record]]:
+        """The best object of each photo, best first; at most ``limit`` photos."""
+        asked = max(CANDIDATES, limit)
+        while True:
+            hits = self._store.query(
+                [VectorQuery(space, vector, asked, where) for space, vector in vectors.items()]
+            )
+            ids = list(dict.fromkeys(hit.id for found in hits for hit in found))
+            best: dict[str, tuple[float, Record]] = {}
+            for record in self._store.retrieve(ids, spaces=tuple(vectors)):
+                score = _weighted(record.vectors, vectors, weights)
+                photo = str(record.payload["photo"])
+                if photo not in best or score > best[photo][0]:
+                    best[photo] = score, record
+            # several objects of one photo take the places of others
+            enough = len(best) >= limit or all(len(found) < asked for found in hits)
+            if enough or asked >= MOST_CANDIDATES:
+                ordered = sorted(best.items(), key=lambda one: (-one[1][0], one[0]))
+                return [pair for _, pair in ordered[:limit]]
+            asked = min(4 * asked, MOST_CANDIDATES)
+
+
+def _all(*conditions: Condition | None) -> Condition:
+    """All of those that are given."""
+    terms = tuple(one for one in conditions if one is not None)
+    return terms[0] if len(terms) == 1 else AllOf(terms)
+
+
+def _wanted(query: SceneQuery | None) -> Condition | None:
+    return None if query is None else query.condition
+
+
+def _confidence(payload: Mapping[str, Any], labels: Sequence[str]) -> float:
+    """Mean over the labels that are there of their best confidence; 1 where none was asked for."""
+    sure = dict(payload.get("label_scores", ()))
+    found = [float(sure[label]) for label in labels if label in sure]
+    return sum(found) / len(found) if found else 1.0
+
+
+def _weighted(
+    stored: Mapping[str, Vector], asked: Mapping[str, Vector], weights: Mapping[str, float]
+) -> float:
+    """Weighted mean cosine over the spaces that both have."""
+    shared = [space for space in asked if space in stored]
+    total = sum(weights[space] for space in shared)
+    if not total:
+        return 0.0
+    return sum(weights[s] * float(stored[s] @ asked[s]) for s in shared) / total
+
+
+def _object_match(record: Record, score: float | None, *, known: bool = False) -> SceneMatch:
+    box = record.payload.get("box")
+    x1, y1, x2, y2 = box or (0.0, 0.0, 0.0, 0.0)
+    return match_of(
+        record.payload,
+        score,
+        known=known,
+        box=(float(x1), float(y1), float(x2), float(y2)) if box and score is not None else None,
+        label=record.payload.get("label") if score is not None else None,
+    )

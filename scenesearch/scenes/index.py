@@ -1,0 +1,344 @@
+"""The ``scenes`` collection: photos go in whole or not at all, and a photo's old points leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
+
+import numpy as np
+
+from scenesearch.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.detect.regions import whole_region
+from scenesearch.embed.projection import Projection
+from scenesearch.encode import EncodedRegion, Encoder
+from scenesearch.errors import CollectionMismatchError, StoreError
+from scenesearch.points import COLOUR, CONTEXT, CUTOUT, PROJECTION_BLOB, check_models
+from scenesearch.protocols import Detector, Store
+from scenesearch.scenes.points import (
+    FIELDS,
+    RAW,
+    SCENE_SCHEMA_VERSION,
+    SCENES,
+    scene_points,
+    stored_vectors,
+)
+from scenesearch.tagging.rows import TagRow
+from scenesearch.timing import StageTimes
+from scenesearch.types import CollectionSchema, Point, Record, Scene
+
+BATCH = 64
+"""Photos written and made durable together."""
+UPSERT = 1_000
+"""Points of one request, unless a single photo has more."""
+WHOLE: Condition = Equals("region", "whole")
+
+Tagged = tuple[TagRow, Sequence[EncodedRegion]]
+
+
+@dataclass(frozen=True, slots=True)
+class SceneModels:
+    """What made the vectors of a collection.
+
+    Attributes:
+        metadata: fingerprints and rules, as the collection records them.
+        dim: of raw embeddings.
+        colour_dim: of colour vectors; 0 where none are made.
+    """
+
+    metadata: Mapping[str, str]
+    dim: int
+    colour_dim: int
+
+    @classmethod
+    def of(cls, encoder: Encoder, detector: Detector | None) -> SceneModels:
+        """Those of this encoder and detector; loads nothing."""
+        return cls(
+            {
+                "schema": SCENE_SCHEMA_VERSION,
+                "embedder": encoder.embedder.fingerprint,
+                "background": "-".join(str(part) for part in encoder.rules.background),
+                "cutout": encoder.rules.fingerprint,
+                "regions": detector.fingerprint if detector else "whole",
+                "colour": str(encoder.describer.colour_dim),
+            },
+            encoder.embedder.dim,
+            encoder.describer.colour_dim,
+        )
+
+
+@dataclass(slots=True)
+class SceneReport:
+    """What an addition did.
+
+    Attributes:
+        added: photos that were not there.
+        replaced: photos that were there, with other content or by other models.
+        unchanged: photos that needed no work.
+        failed: source and reason of each photo that was left out; what is stored of it stays.
+    """
+
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+class SceneIndex:
+    """Writes photos into a collection. Made by :meth:`open` or :meth:`create`."""
+
+    def __init__(self, store: Store, collection: str, projection: Projection | None) -> None:
+        self._store = store
+        self._collection = collection
+        self._projection = projection
+
+    @classmethod
+    def open(cls, store: Store, collection: str = SCENES) -> SceneIndex:
+        """A collection that is there.
+
+        Raises:
+            StoreError: it is not.
+        """
+        schema = store.schema
+        if schema is None:
+            raise StoreError(
+                f"There is no collection {collection!r} in this store; make it first: "
+                f"scenesearch scenes index PHOTOS --store ...",
+                code="no_collection",
+            )
+        if schema.metadata.get("schema") != SCENE_SCHEMA_VERSION:
+            raise CollectionMismatchError(
+                f"Collection {collection!r} is not one of scenes: its schema is "
+                f"{schema.metadata.get('schema')!r}, expected {SCENE_SCHEMA_VERSION!r}; give the "
+                f"name of a collection that 'scenesearch scenes index' made"
+            )
+        return cls(store, collection, projection_of(store))
+
+    @classmethod
+    def create(
+        cls,
+        store: Store,
+        models: SceneModels,
+        collection: str = SCENES,
+        *,
+        projection: Projection | None = None,
+    ) -> SceneIndex:
+        """The collection of these models, made where there is none yet.
+
+        Args:
+            store: where it lies.
+            models: what makes the vectors.
+            collection: its name; part of the ids.
+            projection: that of the items the photos shall be compared with; None for raw
+                vectors. Raw embeddings are kept beside projected ones.
+
+        Raises:
+            CollectionMismatchError: it is there and was made with other models, or with another
+                projection (:meth:`reproject` brings it in line).
+        """
+        if store.schema is not None:
+            check_models(store.schema.metadata, models.metadata)
+        if store.schema is None or (store.read_blob(PROJECTION_BLOB) is None and not store.count()):
+            dim = projection.dim if projection else models.dim
+            vectors = {CUTOUT: dim, CONTEXT: dim}
+            if projection is not None:
+                vectors |= dict.fromkeys(RAW.values(), models.dim)
+            if models.colour_dim:
+                vectors[COLOUR] = models.colour_dim
+            store.create(CollectionSchema(vectors, FIELDS, models.metadata))
+            if projection is not None:
+                store.write_blob(PROJECTION_BLOB, projection.to_bytes())
+        check_projection(store, projection)
+        return cls(store, collection, projection)
+
+    def add(
+        self, tagged: Iterable[Tagged], items: Mapping[str, Sequence[str]] | None = None
+    ) -> SceneReport:
+        """Store photos; those with the same source are replaced.
+
+        Rows that are errors are reported and left out. Each batch is durable before the next is
+        asked for, and a kill leaves every photo either as it was or complete.
+
+        Args:
+            tagged: rows with their encoded regions; taken as they are needed.
+            items: ids of the products known to be in a photo, by source.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        report = SceneReport()
+        stream = iter(tagged)
+        while batch := list(islice(stream, BATCH)):
+            good = {}
+            for row, encoded in batch:
+                if row.error is None:
+                    good[row.source] = (row, encoded)
+                else:
+                    report.failed.append((row.source, row.message or row.error))
+            self._write(good, items or {}, report)
+        return report
+
+    def _write(
+        self,
+        good: Mapping[str, Tagged],
+        items: Mapping[str, Sequence[str]],
+        report: SceneReport,
+    ) -> None:
+        if not good:
+            return
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        old = {r.id: str(r.payload["photo"]) for r in self._of(list(good), ("photo",))}
+        known = set(old.values())
+        for part in _parts(
+            scene_points(
+                row,
+                encoded,
+                collection=self._collection,
+                projection=self._projection,
+                items=items.get(source, ()),
+                indexed_at=now,
+            )
+            for source, (row, encoded) in good.items()
+        ):
+            self._store.upsert(part)
+            for point in part:
+                old.pop(point.id, None)
+        # only after the new points are durable
+        if old:
+            self._store.delete(ids=sorted(old))
+        report.replaced += len(known)
+        report.added += len(good) - len(known)
+
+    def known(self, sources: Sequence[str]) -> dict[str, Record]:
+        """The stored whole-photo point of each source that has one: content, models, items."""
+        if not sources:
+            return {}
+        fields = ("photo", "photo_sha256", "models", "items")
+        found = self._of(sources, fields, WHOLE)
+        return {str(record.payload["photo"]): record for record in found}
+
+    def set_items(self, source: str, items: Sequence[str]) -> None:
+        """Say anew which products are in a photo; nothing is embedded."""
+        self._store.set_payload({"items": list(items)}, where=Equals("photo", source))
+
+    def forget(self, sources: Sequence[str]) -> int:
+        """Remove photos; returns how many were there."""
+        gone = 0
+        for start in range(0, len(sources), 500):
+            where = OneOf("photo", tuple(sources[start : start + 500]))
+            gone += self._store.count(AllOf((WHOLE, where)))
+            self._store.delete(where=where)
+        return gone
+
+    def count(self) -> int:
+        """How many photos there are."""
+        return self._store.count(WHOLE)
+
+    def reproject(self, projection: Projection) -> int:
+        """Follow items that were fitted anew: projected vectors are made again from the raw ones.
+
+        Killed on the way, the same call finishes the work.
+
+        Returns:
+            How many points were written.
+
+        Raises:
+            CollectionMismatchError: the collection has no raw vectors, or of another size.
+        """
+        schema = self._store.schema
+        has = dict(schema.vectors) if schema else {}
+        if has.get(CUTOUT) != projection.dim or RAW[CUTOUT] not in has:
+            raise CollectionMismatchError(
+                f"The projection gives {projection.dim} dimensions, the collection has "
+                f"{has.get(CUTOUT)} and {'raw' if RAW[CUTOUT] in has else 'no raw'} vectors beside "
+                f"them; index the photos into a new --collection"
+            )
+        spaces = [space for space in has if space not in (CUTOUT, CONTEXT)]
+        names = {raw: space for space, raw in RAW.items()}
+        done, cursor = 0, None
+        while True:
+            page = self._store.scroll(limit=UPSERT, cursor=cursor, spaces=spaces)
+            self._store.upsert(
+                [
+                    Point(
+                        record.id,
+                        stored_vectors(
+                            {names.get(s, s): v for s, v in record.vectors.items()}, projection
+                        ),
+                        record.payload,
+                    )
+                    for record in page
+                ]
+            )
+            done += len(page.records)
+            cursor = page.cursor
+            if cursor is None:
+                break
+        self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
+        self._projection = projection
+        return done
+
+    def _of(
+        self, sources: Sequence[str], fields: Sequence[str], also: Condition | None = None
+    ) -> Iterator[Record]:
+        wanted: Condition = OneOf("photo", tuple(sources))
+        where = wanted if also is None else AllOf((also, wanted))
+        cursor: str | None = None
+        while True:
+            page = self._store.scroll(where=where, limit=5_000, cursor=cursor, fields=fields)
+            yield from page
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+
+def projection_of(store: Store) -> Projection | None:
+    """What the vectors of a collection were projected with; None for raw ones, and for none."""
+    if store.schema is None:
+        return None
+    data = store.read_blob(PROJECTION_BLOB)
+    return Projection.from_bytes(data) if data is not None else None
+
+
+def check_projection(scenes: Store, projection: Projection | None) -> None:
+    """Refuse photos whose vectors were projected in another way than the items'.
+
+    Raises:
+        CollectionMismatchError: says what to do.
+    """
+    stored = projection_of(scenes)
+    same = (
+        stored is projection
+        if stored is None or projection is None
+        else np.array_equal(stored.mean, projection.mean)
+        and np.array_equal(stored.matrix, projection.matrix)
+    )
+    if same:
+        return
+
+    def said(one: Projection | None) -> str:
+        return f"a projection to {one.dim} dimensions" if one else "raw vectors"
+
+    raise CollectionMismatchError(
+        f"The photos were indexed with {said(stored)}, the items with {said(projection)}, and "
+        f"they do not compare; index the photos again into a new --collection, or call "
+        f"SceneIndex.reproject where both have one"
+    )
+
+
+def encode_photo(encoder: Encoder, scene: Scene) -> EncodedRegion:
+    """A photo as a query for photos like it."""
+    return encoder.encode_regions(scene, [whole_region(scene.size)], StageTimes())[0]
+
+
+def _parts(photos: Iterable[list[Point]]) -> Iterator[list[Point]]:
+    """Points in requests of bounded size, no photo in two of them."""
+    part: list[Point] = []
+    for points in photos:
+        if part and len(part) + len(points) > UPSERT:
+            yield part
+            part = []
+        part = part + points
+    if part:
+        yield part

@@ -1,0 +1,85 @@
+"""What duplicates are told by: hashes of files, or what a collection has of its photos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+from scenesearch.attributes.phash import phash
+from scenesearch.conditions import AllOf, Condition
+from scenesearch.errors import ImageError
+from scenesearch.points import CUTOUT
+from scenesearch.protocols import Store
+from scenesearch.scenes.duplicates import HashedPhoto
+from scenesearch.scenes.index import WHOLE
+from scenesearch.scenes.points import RAW
+from scenesearch.types import Scene
+
+_AHEAD = 64
+"""Photos read before the first of them is taken."""
+
+
+def hash_photos(
+    sources: Iterable[str],
+    load: Callable[[str], Scene],
+    failed: list[tuple[str, str]],
+    *,
+    workers: int = 2,
+) -> Iterator[HashedPhoto]:
+    """Read photos and hash them; no model is needed, and no vectors come of it.
+
+    Args:
+        sources: names of the photos.
+        load: source to scene; raises ImageError; called from threads.
+        failed: takes source and reason of every photo that cannot be read.
+        workers: threads that decode.
+    """
+
+    def one(source: str) -> HashedPhoto | tuple[str, str]:
+        try:
+            scene = load(source)
+        except ImageError as error:
+            return source, str(error)
+        return HashedPhoto(source, scene.sha256, *scene.size, phash(scene.image))
+
+    stream = iter(sources)
+    with ThreadPoolExecutor(workers) as pool:
+        while some := list(islice(stream, _AHEAD)):
+            for found in pool.map(one, some):
+                if isinstance(found, HashedPhoto):
+                    yield found
+                else:
+                    failed.append(found)
+
+
+def stored_photos(store: Store, where: Condition | None = None) -> Iterator[HashedPhoto]:
+    """The photos of a collection of scenes, with their vectors.
+
+    Raw embeddings where there are any: a whitened space pulls near-copies apart.
+    """
+    schema = store.schema
+    space = RAW[CUTOUT] if schema is not None and RAW[CUTOUT] in schema.vectors else CUTOUT
+    fields = ("photo", "photo_sha256", "width", "height", "phash")
+    cursor: str | None = None
+    while True:
+        page = store.scroll(
+            where=WHOLE if where is None else AllOf((WHOLE, where)),
+            limit=1_000,
+            cursor=cursor,
+            fields=fields,
+            spaces=(space,),
+        )
+        for record in page:
+            payload = record.payload
+            yield HashedPhoto(
+                str(payload["photo"]),
+                str(payload.get("photo_sha256", "")),
+                int(payload.get("width", 0)),
+                int(payload.get("height", 0)),
+                str(payload.get("phash", "")),
+                record.vectors.get(space),
+            )
+        cursor = page.cursor
+        if cursor is None:
+            return
