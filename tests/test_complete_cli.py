@@ -1,0 +1,181 @@
+"""``scenesearch complete``, ``known-scenes`` and ``scenes-of`` as they are typed."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import os
+import runpy
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from scenesearch.cli import main
+
+HERE = Path(__file__).parent
+shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parts():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield shop.use_fakes(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _clean_surroundings(monkeypatch, tmp_path):
+    for name in [name for name in os.environ if name.startswith("SCENESEARCH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    loggers = [logging.getLogger(name) for name in ("scenesearch", "ultralytics")]
+    before = [(logger.handlers, logger.level) for logger in loggers]
+    yield
+    for logger, (handlers, level) in zip(loggers, before, strict=True):
+        logger.handlers = handlers
+        logger.setLevel(level)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """24 products, eight colours in three shapes; the shape is the category."""
+    from scenesearch import SceneSearch, load_settings
+
+    folder = tmp_path_factory.mktemp("shop")
+    catalog = shop.write_catalog(folder, shop.colour_shop(folder / "photos"))
+    path = folder / "store"
+    with SceneSearch(path, config=load_settings()) as front:
+        front.index(catalog)
+    return path
+
+
+@pytest.fixture
+def cli(capsys, monkeypatch, template):
+    """Runs a command on the whole catalogue."""
+
+    def run(*arguments, store=template):
+        capsys.readouterr()
+        words = ["scenesearch", *map(str, arguments), "--store", str(store)]
+        monkeypatch.setattr(sys, "argv", words)
+        code = main()
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        return SimpleNamespace(code=code, out=out, err=err)
+
+    return run
+
+
+@pytest.fixture
+def writing(cli, template, tmp_path):
+    """Likewise, on a store of its own."""
+    return functools.partial(cli, store=shutil.copytree(template, tmp_path / "store"))
+
+
+@pytest.fixture
+def truth(tmp_path):
+    """A dozen rooms in which red squares stand with green tall things; the last is refused."""
+    path = tmp_path / "rooms.jsonl"
+    rows = [
+        {"image": f"{i}.jpg", "items": ["red-square", "green-tall"], "room": "Hall"}
+        for i in range(12)
+    ]
+    rows.append({"image": "cat.jpg", "items": []})
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+def suggested(answer):
+    return [one["item_id"] for group in answer["groups"] for one in group["suggestions"]]
+
+
+def test_scenes_are_learned_once_and_lead_both_ways(writing, truth):
+    first, again = (
+        writing("known-scenes", "add", truth),
+        writing("known-scenes", "add", truth, "--json"),
+    )
+
+    assert first.out == "12 scenes added, 0 replaced, 0 unchanged; 12 known\n"
+    assert json.loads(again.out) == {"added": 0, "replaced": 0, "unchanged": 12, "total": 12}
+
+    answer = json.loads(writing("complete", "red-square", "--json").out)
+    tall = next(group for group in answer["groups"] if group["category"] == "tall")
+    seen = next(one for one in tall["suggestions"] if one["item_id"] == "green-tall")
+    assert (seen["together"], seen["reason"]) == (12, "seen together in 12 scenes")
+
+    scenes = json.loads(writing("scenes-of", "green-tall", "--limit", 5, "--json").out)
+    assert [Path(scene["image"]).name for scene in scenes] == [f"{i}.jpg" for i in range(5)]
+    assert (
+        writing("scenes-of", "green-tall")
+        .out.splitlines()[0]
+        .endswith("0.jpg  Hall  with red-square")
+    )
+
+
+def test_people_get_a_list_by_category_with_reasons(cli):
+    done = cli("complete", "red-square", "--per-category", 2, "--limit", 4)
+
+    lines = done.out.splitlines()
+    assert done.code == 0
+    assert [line for line in lines if not line.startswith(" ")] in (
+        ["tall", "wide"],
+        ["wide", "tall"],
+    )
+    assert sum(line.startswith("     ") for line in lines) == 4
+    assert all(line.endswith("as red-square)") for line in lines if line.startswith(" "))
+    assert "note: cold start: no known scenes" in done.err
+
+
+def test_a_photo_is_completed_by_what_is_found_in_it(cli, tmp_path):
+    photo = shop.save(shop.room(("red", "square"), ("blue", "tall")), tmp_path / "room.png")
+
+    done = cli("complete", "--photo", photo, "--same", "--json")
+
+    answer = json.loads(done.out)
+    assert len(answer["anchors"]) >= 2
+    assert suggested(answer)
+    assert not set(answer["anchors"]) & set(suggested(answer))
+
+
+def test_a_filter_and_a_limit_hold(cli):
+    done = cli("complete", "red-square", "--where", "price <= 30", "--limit", 3, "--json")
+
+    answer = json.loads(done.out)
+    found = [one for group in answer["groups"] for one in group["suggestions"]]
+    assert len(found) == 3
+    assert all(one["attributes"]["price"] <= 30 for one in found)
+
+
+def test_scenes_can_be_forgotten(writing, truth):
+    writing("known-scenes", "add", truth)
+
+    assert writing("known-scenes", "clear").out == "12 scenes removed\n"
+    assert json.loads(writing("known-scenes", "clear", "--json").out) == {"removed": 0}
+    none = writing("scenes-of", "green-tall")
+    assert (none.code, none.out) == (0, "")
+    assert "known-scenes add" in none.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("complete",), "Give item ids"),
+        (("complete", "red-square", "--photo", "x.jpg"), "not both"),
+        (("complete", "no-such"), "No item 'no-such'"),
+        (("complete", "red-square", "--limit", "0"), "limit is 0"),
+        (("complete", "red-square", "--diversity", "3"), "diversity 3"),
+        (("complete", "red-square", "--where", "weight < 2"), "unknown field 'weight'"),
+        (("scenes-of", "no-such"), "No item 'no-such'"),
+        (("known-scenes", "add", "none.jsonl"), "cannot be read as ground truth"),
+    ],
+    ids=lambda value: " ".join(value)[:40],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(cli, arguments, said):
+    done = cli(*arguments)
+
+    assert done.code == 2
+    assert said in done.err
+    assert done.err.startswith("scenesearch: ")
+    assert done.out == ""
