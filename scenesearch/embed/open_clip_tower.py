@@ -150,7 +150,7 @@ class OpenClipTower:
                 vectors: NDArray[np.float32] = model.encode_text(tokenizer(list(texts))).numpy()
             return vectors
 
-        return Tower(PixelsToVectors().eval(), encode_text)
+        return Tower(PixelsToVectors().eval(), encode_text, model.state_dict)
 
 
 def _register(open_clip: Any, config: dict[str, Any], stem: str) -> str:

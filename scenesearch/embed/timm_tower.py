@@ -97,7 +97,7 @@ class TimmTower:
         backbone.eval()
         module = _module(backbone, self._layer, self._pooling, profiled=self.classes > 0)
         self._try(module)
-        return Tower(module)
+        return Tower(module, checkpoint=backbone.state_dict)
 
     def _try(self, module: Any) -> None:
         """One black picture, so that what does not fit is said before thousands are embedded."""

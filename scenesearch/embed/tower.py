@@ -6,7 +6,7 @@ torch and the ONNX embedder both start from it, so "which model" stays apart fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,10 +25,13 @@ class Tower:
             the source has classes, (n, classes) class probabilities; the normalisation of pixels
             is inside, so that every runtime does the same.
         encode_text: texts to (n, dim), not normalised; None where there is no text tower.
+        checkpoint: gives the tensors by the names that ``load`` of the same source reads; None
+            where what was loaded is not what was in the file.
     """
 
     pixels_to_vectors: Any
     encode_text: Encoder | None = None
+    checkpoint: Callable[[], Mapping[str, Any]] | None = None
 
 
 class TowerSource(Protocol):

@@ -1,0 +1,257 @@
+"""The training loop: epochs of steps, an evaluation after each, a checkpoint after that.
+
+Nothing random is carried from one epoch to the next: order, views and torch's own generator are
+functions of the seed and the epoch. So a run that was resumed is the run it would have been.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from scenesearch.errors import ConfigError, ModelLoadError
+from scenesearch.load_errors import one_line
+from scenesearch.train.checkpoint import (
+    Checkpoints,
+    Saved,
+    optimizer_tensors,
+    restore_optimizer,
+    under,
+)
+from scenesearch.train.freeze import trainable
+from scenesearch.train.recipe import Recipe, rate_at
+from scenesearch.train.views import Views
+
+Report = Callable[[str, int, int], None]
+"""Stage, steps done, steps of the run."""
+Figures = dict[str, float]
+
+KEYS = ("recall@1", "recall@5", "map")
+"""What one epoch is better by than another, in this order."""
+
+
+class Loss(Protocol):
+    """Labelled vectors to one number, and what it learns itself."""
+
+    def parameters(self) -> list[Any]:
+        """Learnt beside the tower."""
+        ...
+
+    def __call__(self, vectors: Any, labels: Any) -> tuple[Any, dict[str, float]]:
+        """The number, and its parts by name."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Tensors by name."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take tensors that ``state`` gave."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One run, ready to go.
+
+    Attributes:
+        module: uint8 (n, side, side, 3) to (n, dim), or to a tuple that starts with them.
+        loss: of labelled vectors.
+        views: the pictures.
+        labels: the product of each training photo.
+        batches: of an epoch: numbers of photos.
+        draws: views of each photo in a batch.
+        evaluate: figures of the tower as it is; empty where nothing is held out.
+        keep: writes the tower's weights.
+        checkpoints: where the run is kept.
+        facts: what must be the same to resume.
+        device: where the module is.
+    """
+
+    module: Any
+    loss: Loss
+    views: Views
+    labels: Sequence[int]
+    batches: Callable[[int], list[list[int]]]
+    draws: int
+    evaluate: Callable[[], Figures]
+    keep: Callable[[], None]
+    checkpoints: Checkpoints
+    facts: Mapping[str, Any]
+    device: str = "cpu"
+
+
+@dataclass(slots=True)
+class History:
+    """How a run went.
+
+    Attributes:
+        rows: one an epoch, the first (epoch 0) before training.
+        best: the epoch whose weights are kept.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    best: int = 0
+
+    def figures(self, epoch: int) -> tuple[float, ...]:
+        """What epochs are compared by."""
+        return tuple(self.rows[epoch].get(key, 0.0) for key in KEYS)
+
+
+def run(
+    task: Task,
+    recipe: Recipe,
+    *,
+    resume: bool = False,
+    report: Report = lambda *_: None,
+    each: Callable[[History], None] = lambda _: None,
+) -> History:
+    """Train until the epochs are over, or patience is; to be called under :func:`deterministic`.
+
+    Args:
+        task: what is trained, on what.
+        recipe: how.
+        resume: go on from the last checkpoint.
+        report: is told of each step.
+        each: is called with the history after each epoch.
+
+    Raises:
+        ModelLoadError: the checkpoint is of another run.
+        ConfigError: the loss is no longer a number.
+    """
+    import torch
+
+    parameters = trainable(task.module, recipe.freeze)
+    groups = [{"params": list(parameters.values()), "lr": recipe.learning_rate}]
+    if task.loss.parameters():
+        groups.append({"params": task.loss.parameters(), "lr": recipe.proxy_learning_rate})
+    optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
+    history, done = History(), 0
+    if resume:
+        history, done = _restore(task, optimizer)
+    else:
+        history.rows.append({"epoch": 0, **task.evaluate()})
+        task.keep()
+    each(history)
+    for epoch in range(done, recipe.epochs):
+        if recipe.patience and epoch - history.best >= recipe.patience:
+            break
+        row = _epoch(task, recipe, optimizer, epoch, report)
+        history.rows.append({**row, **task.evaluate()})
+        last = epoch + 1
+        compared = recipe.keep == "best" and "recall@1" in history.rows[0]
+        if not compared or history.figures(last) > history.figures(history.best):
+            history.best = last
+            task.keep()
+        _save(task, optimizer, history)
+        each(history)
+    return history
+
+
+def _epoch(
+    task: Task, recipe: Recipe, optimizer: Any, epoch: int, report: Report
+) -> dict[str, Any]:
+    import torch
+
+    torch.manual_seed(np.random.SeedSequence((recipe.seed, epoch)).generate_state(1)[0].item())
+    _train_mode(task.module, batch_norm=recipe.train_batch_norm)
+    batches = task.batches(epoch)
+    labels = np.asarray(task.labels)
+    sums: dict[str, float] = {}
+    start = time.perf_counter()
+    highest = [recipe.learning_rate, recipe.proxy_learning_rate]
+    # of every epoch there are as many
+    steps = len(batches) * recipe.epochs
+    pictures = task.views.batches(batches, epoch, draws=task.draws)
+    for number, (batch, pixels) in enumerate(zip(batches, pictures, strict=True)):
+        step = epoch * len(batches) + number
+        for group, rate in zip(optimizer.param_groups, highest, strict=False):
+            group["lr"] = rate * rate_at(step, steps, recipe)
+        found = task.module(torch.from_numpy(pixels).to(task.device))
+        vectors = found[0] if isinstance(found, tuple) else found  # (draws * n, dim)
+        of_views = torch.from_numpy(np.tile(labels[batch], task.draws)).to(task.device)
+        total, parts = task.loss(vectors, of_views)
+        value = float(total.detach())
+        if not math.isfinite(value):
+            raise ConfigError(
+                f"The loss is {value} in epoch {epoch + 1}, step {number + 1}; expected a number: "
+                f"lower the learning rate ({recipe.learning_rate:g}), and resume or start anew"
+            )
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer.step()
+        for name, part in {"loss": value, **{f"loss_{k}": v for k, v in parts.items()}}.items():
+            sums[name] = sums.get(name, 0.0) + part / len(batches)
+        report("train", step + 1, steps)
+    task.module.eval()
+    seconds = time.perf_counter() - start
+    return {"epoch": epoch + 1, **sums, "steps": len(batches), "seconds": round(seconds, 2)}
+
+
+def _train_mode(module: Any, *, batch_norm: bool) -> None:
+    import torch
+
+    module.train()
+    if not batch_norm:
+        # a few pictures of a few products are no sample to take statistics of
+        for part in module.modules():
+            if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+                part.eval()
+
+
+def _save(task: Task, optimizer: Any, history: History) -> None:
+    tensors = {f"module.{k}": t for k, t in task.module.state_dict().items()}
+    tensors |= {f"loss.{k}": t for k, t in task.loss.state().items()}
+    tensors |= {f"optimizer.{k}": t for k, t in optimizer_tensors(optimizer).items()}
+    facts = {"run": dict(task.facts), "best": history.best, "history": history.rows}
+    task.checkpoints.save(Saved(history.rows[-1]["epoch"], tensors, facts))
+
+
+def _restore(task: Task, optimizer: Any) -> tuple[History, int]:
+    saved = task.checkpoints.load()
+    was = dict(saved.facts.get("run", {}))
+    other = [name for name in {**was, **task.facts} if was.get(name) != task.facts.get(name)]
+    if other:
+        changed = "; ".join(
+            f"{name} was {was.get(name)!r} and is {task.facts.get(name)!r}" for name in other
+        )
+        raise ModelLoadError(
+            f"The checkpoint is of another run: {changed}; expected the same, or start anew in "
+            f"another folder",
+            code="other_run",
+        )
+    try:
+        task.module.load_state_dict(under("module", saved.tensors))
+        task.loss.restore(under("loss", saved.tensors))
+        restore_optimizer(optimizer, under("optimizer", saved.tensors))
+    except (RuntimeError, KeyError, ValueError) as error:
+        raise ModelLoadError(
+            f"The checkpoint does not fit this tower: {one_line(error)}; start anew"
+        ) from error
+    history = History([dict(row) for row in saved.facts["history"]], int(saved.facts["best"]))
+    return history, saved.epoch
+
+
+@contextmanager
+def deterministic(device: str) -> Iterator[None]:
+    """On a CPU only algorithms that give the same numbers each time; afterwards all is as before.
+
+    A GPU's would also need an environment variable that has to be set before torch starts.
+    """
+    import torch
+
+    before = torch.are_deterministic_algorithms_enabled()
+    state = torch.get_rng_state()
+    if device == "cpu":
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.set_rng_state(state)
