@@ -73,6 +73,8 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("diversity by category 0.05", {"diversity": 0.05, "diversity_field": "category"}),
     Variant("collapse by title", {"collapse": "title"}),
     Variant("candidates: 50", {"candidates": 50}),
+    Variant("rerank 20", {"rerank": 20}),
+    Variant("rerank 50, weight 0.75", {"rerank": 50, "rerank_weight": 0.75}),
     # each alone, from nothing
     Variant(
         "alone: whole photo, one vector",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scenesearch.errors import CatalogError, ImageError, QueryError
 from scenesearch.metrics import average_precision, bootstrap_interval, hit, ndcg, recall
-from scenesearch.types import BoxTuple
+from scenesearch.types import BoxTuple, RegionKind
 
 METRICS: Mapping[str, Callable[[Any, int], float]] = {
     "hit@1": lambda r, _: hit(r, 1),
@@ -56,12 +56,31 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
+class RankedRegion:
+    """One region of an answer: what it is, and the item ids of its own list, best first."""
+
+    kind: RegionKind
+    label: str | None
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
-    """One answer: item ids, best first, milliseconds by stage, and further figures by name."""
+    """One answer.
+
+    Attributes:
+        items: ids of the fused list, best first.
+        timings_ms: by stage.
+        figures: further ones, by name.
+        regions: that were searched.
+        earned: for each of ``items``, the number of the region that earned it; -1 for none.
+    """
 
     items: tuple[str, ...]
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
+    regions: tuple[RankedRegion, ...] = ()
+    earned: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from scenesearch.encode import EncodedRegion
 from scenesearch.look import NO_REGION, Evidence, Match, RegionMatches
 from scenesearch.protocols import Store
 from scenesearch.query import SearchOptions
-from scenesearch.rank.candidates import Answer
+from scenesearch.rank.candidates import Answer, Candidates
 from scenesearch.rank.pipeline import Ranking
 from scenesearch.types import Record
 
@@ -60,7 +60,7 @@ class LookBuilder:
         rows = range(len(ranking.scores)) if photo_regions else ()
         self._lists = [ranking.region_order(row, options.per_region) for row in rows]
         shown = {i for row in self._lists for i in row} | set(ranking.ordered)
-        self._points = _points(ranking, answers, shown)
+        self._points = best_points(ranking.candidates, answers, shown)
         self._records: dict[str, Record] = {}
 
     def fetch(self, store: Store) -> None:
@@ -132,11 +132,13 @@ class LookBuilder:
             return None
         payload = self._records[evidence[0].point_id].payload
         names = ranking.candidates.items
+        gain = 0.0 if ranking.gains is None else float(ranking.gains[item])
         return Match(
             item_id=names[item],
             score=score,
             parts={
-                "similarity": float(ranking.scores[rows[0], item]),
+                "similarity": float(ranking.scores[rows[0], item]) - gain,
+                **self._steps(rows[0], item),
                 **self._spaces(rows[0], item),
             },
             evidence=tuple(evidence),
@@ -144,6 +146,16 @@ class LookBuilder:
             photo=str(payload["photo"]) if payload.get("photo") else None,
             variants=tuple(names[j] for j in ranking.variants.get(item, ())),
         )
+
+    def _steps(self, row: int, item: int) -> dict[str, float]:
+        """What the steps said that were asked for."""
+        ranking = self._ranking
+        said: dict[str, float] = {}
+        if ranking.again is not None and not np.isnan(ranking.again[row, item]):
+            said["rerank"] = float(ranking.again[row, item])
+        if ranking.gains is not None:
+            said["boost"] = float(ranking.gains[item])
+        return said
 
     def _spaces(self, row: int, item: int) -> dict[str, float]:
         scores = self._ranking.candidates.scores
@@ -159,11 +171,19 @@ def attributes_of(payload: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in payload.items() if name not in INTERNAL}
 
 
-def _points(
-    ranking: Ranking, answers: Sequence[Answer], shown: set[int]
+def best_points(
+    candidates: Candidates, answers: Sequence[Answer], shown: Collection[int]
 ) -> dict[tuple[int, int], str]:
-    """The best point of each shown item for each region; the first space asked decides."""
-    candidates = ranking.candidates
+    """The best point of each shown item for each region; the first space asked decides.
+
+    Args:
+        candidates: of ``answers``.
+        answers: the engine's.
+        shown: indices of items.
+
+    Returns:
+        Ids by (region, item).
+    """
     wanted = np.zeros(len(candidates.items), np.bool_)
     wanted[list(shown)] = True
     points: dict[tuple[int, int], str] = {}

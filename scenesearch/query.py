@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from scenesearch.conditions import Condition
 from scenesearch.errors import QueryError
+from scenesearch.rank.boost import Boosted, fields_of
 from scenesearch.rank.fuse import Fusion
 from scenesearch.types import BoxTuple, Scene
 from scenesearch.words import ParsedWords, WordWeights
 
-_WHOLE_NUMBERS = frozenset({"limit", "per_region", "candidates", "expansion"})
+_WHOLE_NUMBERS = frozenset({"limit", "per_region", "candidates", "expansion", "rerank"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +92,11 @@ class SearchOptions:
         agreement: weight of the vote of each region's best items on what category it shows; 0
             for none.
         agreement_field: the field that is voted on.
+        rerank: best items of each object's list that a slower model looks at again; 0 for none.
+        rerank_weight: how much the second look counts, 0 to 1.
+        boosts: what an item's fields add to its similarity, by weight: a filter text or condition
+            (``{"in_stock = true": 0.05}``), or a field with numbers, whose weight counts
+            ``log(1 + value)`` times (``{"sales": 0.02}``).
         collapse: items with the same value of this field are one match that lists the others.
         facets: fields to count over the candidates.
         sort: order the fused list by this field; a leading ``-`` for falling order.
@@ -112,6 +118,9 @@ class SearchOptions:
     familiarity_min: float = 0.01
     agreement: float = 0.0
     agreement_field: str = "category"
+    rerank: int = 0
+    rerank_weight: float = 0.5
+    boosts: Mapping[str | Boosted, float] = field(default_factory=dict)
     collapse: str | None = None
     facets: tuple[str, ...] = field(default=())
     sort: str | None = None
@@ -122,7 +131,11 @@ class SearchOptions:
         """Payload fields that the ranking needs of every hit."""
         sort = self.sort.removeprefix("-") if self.sort else None
         voted = self.agreement_field if self.agreement > 0 else None
-        wanted = (*self.facets, self.collapse, self.diversity_field, sort, voted)
+        # boosts as text name no field until they are read against the collection's
+        boosted = [
+            name for one in self.boosts if not isinstance(one, str) for name in fields_of(one)
+        ]
+        wanted = (*self.facets, self.collapse, self.diversity_field, sort, voted, *boosted)
         return tuple(dict.fromkeys(field for field in wanted if field is not None))
 
     def check(self) -> None:
@@ -140,6 +153,8 @@ class SearchOptions:
             "expansion_floor": (self.expansion_floor, -1, 1),
             "diversity": (self.diversity, 0, 1),
             "agreement": (self.agreement, 0, 1),
+            "rerank": (self.rerank, 0, 200),
+            "rerank_weight": (self.rerank_weight, 0, 1),
             "familiarity_min": (self.familiarity_min, 0, 1),
             "score_min": (0 if self.score_min is None else self.score_min, -1, 1),
         }
@@ -156,6 +171,7 @@ class SearchOptions:
                 f"No fusion {self.fusion!r}; expected one of {', '.join(get_args(Fusion))}",
                 code="bad_fusion",
             )
+        self._check_boosts()
         if self.weights is None:
             return
         values = list(self.weights.values())
@@ -164,3 +180,15 @@ class SearchOptions:
                 f"weights are {dict(self.weights)}, expected finite numbers, at least one above 0",
                 code="out_of_range",
             )
+
+    def _check_boosts(self) -> None:
+        boosts: Any = self.boosts
+        weights: list[Any] = list(boosts.values()) if isinstance(boosts, Mapping) else [None]
+        for weight in weights:
+            number = isinstance(weight, Real) and not isinstance(weight, bool)
+            if not number or not -1 <= weight <= 1:
+                raise QueryError(
+                    f"boosts are {boosts!r:.200}, expected conditions or fields by weight, each "
+                    f'-1 to 1: {{"in_stock = true": 0.05}}',
+                    code="out_of_range",
+                )

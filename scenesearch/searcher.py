@@ -6,13 +6,14 @@ everything after that is pure numpy on matrices of (regions, items).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.boosting import gain_of, read_boosts
 from scenesearch.conditions import AllOf, Condition, Not, OneOf
 from scenesearch.detect.regions import (
     given_regions,
@@ -24,11 +25,12 @@ from scenesearch.detect.regions import (
 from scenesearch.embed.projection import Projection
 from scenesearch.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.errors import QueryError, StoreError
+from scenesearch.expansion import expanded
 from scenesearch.hybrid import WordSearch, dense_text, filtered, vocabulary_of
 from scenesearch.look import Look
 from scenesearch.look_builder import LookBuilder
 from scenesearch.points import (
-    CONTEXT,
+    AUGMENTED,
     CUTOUT,
     FAMILIARITY_BLOB,
     MUST_MATCH,
@@ -40,10 +42,11 @@ from scenesearch.protocols import Detector, Store, VectorQuery
 from scenesearch.query import Query, SearchOptions
 from scenesearch.query_vectors import QueryVectors, SpaceVectors, combine
 from scenesearch.rank.candidates import Answer
-from scenesearch.rank.expand import expand
 from scenesearch.rank.familiarity import Familiarity
 from scenesearch.rank.pipeline import count_facets, rank
 from scenesearch.rank.presets import preset_weights
+from scenesearch.reranker import Reranker
+from scenesearch.second_look import looks_of
 from scenesearch.timing import StageTimes
 from scenesearch.types import CollectionSchema, Region, Scene
 from scenesearch.words import ParsedWords, Vocabulary, parse_words
@@ -57,6 +60,7 @@ class Searcher:
         encoder: the models it was made with.
         detector: finds the objects of a photo; None searches the whole photo and tiles.
         rules: which detections become regions.
+        reranker: gives the model of the second look; called when one is asked for.
     """
 
     def __init__(
@@ -66,11 +70,13 @@ class Searcher:
         *,
         detector: Detector | None = None,
         rules: RegionRules | None = None,
+        reranker: Callable[[], Reranker] | None = None,
     ) -> None:
         self._store = store
         self._encoder = encoder
         self._detector = detector
         self._rules = rules or RegionRules()
+        self._reranker = reranker
         self._opened: _Opened | None = None
         self._vocabulary: Vocabulary | None = None
 
@@ -159,7 +165,7 @@ class Searcher:
         options = options or SearchOptions()
         query.check()
         # before the models are asked, not after
-        self._weights(options)
+        self._weights(self._read(options))
         return self.answer(self.prepare(query), options)
 
     def prepare(self, query: Query, regions: Mapping[str, Any] | None = None) -> PreparedQuery:
@@ -202,7 +208,7 @@ class Searcher:
         Raises:
             QueryError: an option makes no sense.
         """
-        options = options or SearchOptions()
+        options = self._read(options or SearchOptions())
         weights = self._weights(options)
         opened = self._open()
         query, encoded = prepared.query, prepared.encoded
@@ -229,8 +235,14 @@ class Searcher:
         times = StageTimes(prepared.seconds)
         return self._answer(prepared, asked, strange, weights, options, where, times)
 
-    def _weights(self, options: SearchOptions) -> Mapping[str, float]:
+    def _read(self, options: SearchOptions) -> SearchOptions:
+        """Checked, and with the boosts understood as this collection's fields."""
         options.check()
+        if not options.boosts:
+            return options
+        return replace(options, boosts=read_boosts(options.boosts, self._open().schema.fields))
+
+    def _weights(self, options: SearchOptions) -> Mapping[str, float]:
         schema = self._open().schema
         weights = options.weights or preset_weights(options.preset)
         unknown = [space for space in weights if space not in schema.vectors]
@@ -271,7 +283,7 @@ class Searcher:
                 few = replace(options, candidates=options.expansion)
                 nearest = self.ask(asked, weights, few, where)
             with times.stage("expand"):
-                asked = self._expanded(asked, nearest, options)
+                asked = expanded(self._store, asked, nearest, options)
         scene, encoded, parsed = prepared.query.scene, prepared.encoded, prepared.parsed
         asked_for = parsed or ParsedWords("")
         words = WordSearch(self._store, self._open().schema, asked_for, options, where)
@@ -289,6 +301,12 @@ class Searcher:
                 weights,
                 options,
                 lambda items: self._similarities(items, answers),
+                second_look=looks_of(
+                    self._reranker, options.rerank, self._store, encoded, answers, times
+                ),
+                gain=gain_of(options.boosts, self._open().schema.fields)
+                if options.boosts
+                else None,
             )
             facets = count_facets(ranking.candidates, ranking.scores, options.facets)
             builder = LookBuilder(
@@ -312,30 +330,16 @@ class Searcher:
         """One engine batch: a request for each region and space; ``more`` fields of each hit."""
         fields = tuple(dict.fromkeys(("item_id", *options.fields, *more)))
         keys = [(r, s) for r, vectors in enumerate(asked) for s in weights if s in vectors]
+        cutouts = self._open().cutouts
         hits = self._store.query(
-            [VectorQuery(s, asked[r][s], options.candidates, where, fields) for r, s in keys]
+            [
+                VectorQuery(
+                    cutouts if s == CUTOUT else s, asked[r][s], options.candidates, where, fields
+                )
+                for r, s in keys
+            ]
         )
         return [Answer(r, s, found) for (r, s), found in zip(keys, hits, strict=True)]
-
-    def _expanded(
-        self, asked: Sequence[SpaceVectors], answers: Sequence[Answer], options: SearchOptions
-    ) -> list[SpaceVectors]:
-        best = {(a.region, a.space): a.hits[: options.expansion] for a in answers}
-        ids = list(dict.fromkeys(hit.id for hits in best.values() for hit in hits))
-        stored = {r.id: r.vectors for r in self._store.retrieve(ids, spaces=(CUTOUT, CONTEXT))}
-        expanded: list[SpaceVectors] = []
-        for region, spaces in enumerate(asked):
-            moved = dict(spaces)
-            for space in (CUTOUT, CONTEXT):
-                hits = [h for h in best.get((region, space), ()) if space in stored.get(h.id, ())]
-                if hits:
-                    neighbours = np.stack([stored[h.id][space] for h in hits])
-                    scores = np.array([h.score for h in hits], np.float32)
-                    moved[space] = expand(
-                        spaces[space], neighbours, scores, floor=options.expansion_floor
-                    )
-            expanded.append(moved)
-        return expanded
 
     def _similarities(self, items: Sequence[str], answers: Sequence[Answer]) -> NDArray[np.float32]:
         """Cosines between the items' best points; one deleted meanwhile is like nothing."""
@@ -378,6 +382,11 @@ class _Opened:
     schema: CollectionSchema
     vectors: QueryVectors
     familiarity: Familiarity | None
+
+    @property
+    def cutouts(self) -> str:
+        """The space that cutouts are compared in."""
+        return AUGMENTED if AUGMENTED in self.schema.vectors else CUTOUT
 
     def strangers(self, encoded: Sequence[EncodedRegion], least: float) -> list[bool]:
         """Which regions look like nothing the catalogue has."""

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import runpy
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from scenesearch.ablation import BASE, VARIANTS, Variant, ablate
+from scenesearch.breakdown import UNKNOWN, Answered, Breakdown, by_kind, by_label, by_value
+from scenesearch.cli import main
 from scenesearch.encode import RegionRules
 from scenesearch.errors import CatalogError, FilterError, ImageError, QueryError, StoreError
 from scenesearch.evaluate import (
     METRICS,
     REFUSED,
     Ranked,
+    RankedRegion,
     Truth,
     compare,
     evaluate,
     read_truths,
 )
 from scenesearch.query import SearchOptions
+
+shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 
 def written(tmp_path, *lines):
@@ -335,3 +343,121 @@ def test_an_evaluation_is_plain_json_with_rows_on_request():
     assert short["queries"] == 2
     assert short["hit@5"] == 0.5
     assert [row["image"] for row in long["rows"]] == ["a.jpg", "b.jpg"]
+
+
+# --- where right answers come from --------------------------------------------------------------
+
+
+def answered(right, ranked, earned=(), regions=()):
+    truth = Truth(Path("a.jpg"), frozenset(right))
+    return Answered(truth, Ranked(tuple(ranked), regions=tuple(regions), earned=tuple(earned)))
+
+
+def test_right_items_are_counted_by_what_they_are_and_how_far_down_they_are():
+    fillers = [f"x{n}" for n in range(60)]
+    answers = [
+        answered({"lamp1", "chair1", "lost"}, ["lamp1", *fillers[:30], "chair1"]),
+        answered({"lamp1", "lamp2"}, [*fillers[:9], "lamp2", *fillers[9:50], "lamp1"]),
+    ]
+
+    found = by_value(answers, {"lamp1": "lamp", "lamp2": "lamp", "chair1": "chair"})
+
+    assert [(one.value, one.items, dict(one.found)) for one in found] == [
+        ("lamp", 3, {10: 2, 50: 2}),
+        (UNKNOWN, 1, {10: 0, 50: 0}),
+        ("chair", 1, {10: 0, 50: 1}),
+    ]
+    assert found[0].recall(10) == pytest.approx(2 / 3)
+
+
+def test_regions_are_credited_with_the_right_items_they_earned_among_the_first_ten():
+    chair = RankedRegion("object", "chair", ("a", "b"))
+    bed = RankedRegion("object", "bed", ("c",))
+    tile = RankedRegion("tile", None, ("d", "a"))
+    fillers = [f"x{n}" for n in range(9)]
+    answers = [
+        answered({"a", "c"}, ["a", "b", "c", "d"], (0, 0, 1, 2), (chair, bed, tile)),
+        answered({"d", "e"}, ["d", *fillers, "e"], (0, *[0] * 9, 0), (tile,)),
+        answered((), ["a"], (0,), (bed,)),
+    ]
+
+    kinds = {one.name: one for one in by_kind(answers)}
+    labels = {one.name: one for one in by_label(answers)}
+
+    assert {name: (one.regions, one.earned) for name, one in kinds.items()} == {
+        "object": (2, 2),
+        "tile": (2, 1),
+    }
+    assert kinds["object"].share == pytest.approx(2 / 3)
+    assert kinds["object"].precision == pytest.approx((0.1 + 0.1) / 2)
+    assert {name: (one.regions, one.earned) for name, one in labels.items()} == {
+        "(tile)": (2, 1),
+        "bed": (1, 1),
+        "chair": (1, 1),
+    }
+
+
+def test_what_no_region_earned_is_credited_to_none():
+    answers = [answered({"a"}, ["a"], (-1,), (RankedRegion("whole", None, ("a",)),))]
+
+    assert [(one.name, one.earned, one.share) for one in by_kind(answers)] == [("whole", 0, 0.0)]
+
+
+def test_a_breakdown_without_a_field_has_regions_alone_and_is_json():
+    answers = [answered({"a"}, ["a"], (0,), (RankedRegion("whole", None, ("a",)),))]
+
+    found = json.loads(json.dumps(Breakdown.of(answers, None, {}).to_dict()))
+
+    assert found["values"] == []
+    assert found["region_kinds"] == [
+        {"name": "whole", "regions": 1, "earned@10": 1, "share": 1.0, "precision@10": 0.1}
+    ]
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """``scenesearch eval`` with further arguments, over a store of the small shop and two rooms."""
+    folder = tmp_path_factory.mktemp("eval")
+    catalogue = shop.write_catalog(folder, shop.colour_shop(folder))
+    rooms = {"a.png": ("red", "square"), "b.png": ("blue", "tall")}
+    for name, thing in rooms.items():
+        shop.save(shop.room(thing), folder / name)
+    truth = written(
+        folder,
+        *(json.dumps({"image": name, "items": ["-".join(rooms[name])]}) for name in rooms),
+    )
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        shop.use_fakes(monkeypatch)
+
+        def run(command, *arguments):
+            given = [command, *arguments, "--store", folder / "store"]
+            monkeypatch.setattr(sys, "argv", ["scenesearch", *map(str, given)])
+            return main()
+
+        assert run("index", catalogue) == 0
+        yield lambda *arguments: run("eval", truth, *arguments)
+
+
+def test_the_command_line_says_where_right_answers_come_from(evaluated, capsys):
+    assert evaluated("--json") == 0
+
+    found = json.loads(capsys.readouterr().out)["by"]
+    assert found["field"] == "category"
+    assert {one["value"]: one["found@10"] for one in found["values"]} == {"square": 1, "tall": 1}
+    assert [(one["name"], one["earned@10"]) for one in found["region_kinds"]] == [("object", 2)]
+    assert {one["name"] for one in found["labels"]} == {"red", "blue"}
+    assert found["labels"][0]["precision@10"] == pytest.approx(0.1)
+
+
+def test_right_answers_are_reported_by_another_field_as_a_table(evaluated, capsys):
+    assert evaluated("--by", "group") == 0
+
+    out = capsys.readouterr().out
+    assert "| group | right items | in the first 10 | in the first 50 |" in out
+    assert "| red | 1 | 1.000 (1) | 1.000 (1) |" in out
+    assert "| object | 2 | 2 | 1.000 | 0.100 |" in out
+
+
+def test_reporting_by_a_field_that_is_not_there_is_refused(evaluated, capsys):
+    assert evaluated("--by", "brand") != 0
+    assert "brand" in capsys.readouterr().err

@@ -14,11 +14,14 @@ from scenesearch.errors import QueryError
 
 if TYPE_CHECKING:
     from scenesearch.api import SceneSearch
+    from scenesearch.breakdown import Answered, Breakdown
     from scenesearch.evaluate import Difference, Evaluation, Ranked, Truth
     from scenesearch.look import Look
 
 COMPARED = ("hit@10", "ndcg@10", "map@200", "ils@10", "refused", "precision@10")
 """Metrics of a comparison."""
+ROWS = 15
+"""Of a table by field or label, at most."""
 
 
 @app.command("eval")
@@ -50,6 +53,9 @@ def evaluate(
     compare_store: Annotated[
         str | None, typer.Option(help="Store of --compare; the same by default.")
     ] = None,
+    by: Annotated[
+        str | None, typer.Option(help="Report right items by this field; category by default.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the result: .png or .svg.")] = None,
     rows: Annotated[bool, typer.Option("--rows", help="Figures of each photo too.")] = False,
     as_json: options.Json = False,
@@ -77,36 +83,53 @@ def evaluate(
             base = next(iter(found.values()))
             _report_variants(base, found, plot, as_json=as_json)
             return 3 if base.failures else 0
-        result = _evaluate(shop, truths, where, wanted)
+        result, answers = _evaluate(shop, truths, where, wanted)
+        parts = _breakdown(shop, answers, by)
     if compare:
         # the first store is closed by now: one process may hold an embedded store once
         with options.open_shop(compare_store or store, collection, compare) as other:
             other.load()
-            base = _evaluate(other, truths, where, wanted)
+            base, _ = _evaluate(other, truths, where, wanted)
         _report_variants(base, {compare: base, config or "this": result}, plot, as_json=as_json)
     elif as_json:
-        output.data(result.to_dict(rows=rows))
+        output.data({**result.to_dict(rows=rows), "by": parts.to_dict()})
     else:
         _print(result)
+        _print_breakdown(parts)
     for image, why in result.failures:
         output.note(f"{image}: {why}")
     return 3 if result.failures else 0
 
 
 def _ranked(shop: SceneSearch, look: Look) -> Ranked:
-    from scenesearch.evaluate import Ranked
+    from scenesearch.evaluate import Ranked, RankedRegion
 
     top = [match.evidence[0].point_id for match in look.matches[:10]]
     figures = {"ils@10": shop.likeness(top)} if len(top) > 1 else {}
-    return Ranked(tuple(match.item_id for match in look.matches), look.timings_ms, figures)
+    return Ranked(
+        tuple(match.item_id for match in look.matches),
+        look.timings_ms,
+        figures,
+        tuple(
+            RankedRegion(
+                found.region.kind,
+                found.region.label,
+                tuple(match.item_id for match in found.matches),
+            )
+            for found in look.regions
+        ),
+        tuple(match.evidence[0].region for match in look.matches),
+    )
 
 
 def _evaluate(
     shop: SceneSearch, truths: list[Truth], where: str | None, wanted: Mapping[str, Any]
-) -> Evaluation:
+) -> tuple[Evaluation, list[Answered]]:
+    from scenesearch.breakdown import TOP, Answered
     from scenesearch.evaluate import DEPTH
     from scenesearch.evaluate import evaluate as run
 
+    answers: list[Answered] = []
     with output.progress() as progress:
 
         def search(truth: Truth) -> Ranked:
@@ -114,11 +137,22 @@ def _evaluate(
                 truth.image,
                 boxes=truth.boxes,
                 where=where,
-                **{"limit": DEPTH, "per_region": 0, **wanted},
+                **{"limit": DEPTH, "per_region": TOP, **wanted},
             )
-            return _ranked(shop, look)
+            answers.append(Answered(truth, _ranked(shop, look)))
+            return answers[-1].ranked
 
-        return run(truths, search, each=output.counter(progress, "eval", len(truths)))
+        found = run(truths, search, each=output.counter(progress, "eval", len(truths)))
+    return found, answers
+
+
+def _breakdown(shop: SceneSearch, answers: list[Answered], by: str | None) -> Breakdown:
+    from scenesearch.breakdown import Breakdown
+
+    schema = shop.store.schema
+    if by is None and schema is not None and "category" in schema.fields:
+        by = "category"
+    return Breakdown.of(answers, by, shop.values(by) if by is not None else {})
 
 
 def _ablate(
@@ -169,6 +203,45 @@ def _print(result: Evaluation) -> None:
         output.line(
             f"  {group:<24} " + "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
         )
+
+
+def _print_breakdown(parts: Breakdown) -> None:
+    from scenesearch.breakdown import DEPTHS, TOP
+
+    tables = [
+        (
+            [parts.field or "", "right items", *(f"in the first {depth}" for depth in DEPTHS)],
+            [
+                [
+                    one.value,
+                    str(one.items),
+                    *(f"{one.recall(depth):.3f} ({one.found[depth]})" for depth in DEPTHS),
+                ]
+                for one in parts.values
+            ],
+        ),
+        *(
+            (
+                [name, "regions", f"right of the first {TOP}", "share", f"own precision@{TOP}"],
+                [
+                    [
+                        *(one.name, str(one.regions), str(one.earned)),
+                        *(f"{one.share:.3f}", f"{one.precision:.3f}"),
+                    ]
+                    for one in figures
+                ],
+            )
+            for name, figures in (("region", parts.kinds), ("label", parts.labels))
+        ),
+    ]
+    for header, lines in tables:
+        if not lines:
+            continue
+        output.line()
+        for cells in [header, ["---"] * len(header), *lines[:ROWS]]:
+            output.line("| " + " | ".join(cells) + " |")
+        if len(lines) > ROWS:
+            output.line(f"and {len(lines) - ROWS} more; --json has them all")
 
 
 def _report_variants(

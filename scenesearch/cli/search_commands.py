@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
     from scenesearch.look import Look, Match
 
+Boosts = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--boost",
+        metavar="WEIGHT: WHAT",
+        help='Add to the similarity of what satisfies a filter ("0.05: in_stock = true"), or by '
+        'the size of a number ("0.02: sales"); repeatable.',
+    ),
+]
+
 
 @app.command()
 def look(
@@ -45,10 +55,14 @@ def look(
     preset: options.Preset = None,
     limit: options.Limit = None,
     per_region: Annotated[int | None, typer.Option(help="Matches of each object.")] = None,
+    rerank: Annotated[
+        int | None, typer.Option(help="Best of each object to compare again, part by part.")
+    ] = None,
     expansion: options.Expansion = None,
     diversity: options.Diversity = None,
     diversity_field: options.DiversityField = None,
     score_min: options.ScoreMin = None,
+    boost: Boosts = None,
     collapse: options.Collapse = None,
     facet: options.Facets = None,
     sort: options.Sort = None,
@@ -74,10 +88,12 @@ def look(
                 preset=preset,
                 limit=limit,
                 per_region=per_region,
+                rerank=rerank,
                 expansion=expansion,
                 diversity=diversity,
                 diversity_field=diversity_field,
                 score_min=score_min,
+                boosts=_boosts(boost or ()),
                 collapse=collapse,
                 facets=facet,
                 sort=sort,
@@ -117,6 +133,7 @@ def search(
     diversity: options.Diversity = None,
     diversity_field: options.DiversityField = None,
     score_min: options.ScoreMin = None,
+    boost: Boosts = None,
     collapse: options.Collapse = None,
     facet: options.Facets = None,
     sort: options.Sort = None,
@@ -139,12 +156,32 @@ def search(
                 diversity=diversity,
                 diversity_field=diversity_field,
                 score_min=score_min,
+                boosts=_boosts(boost or ()),
                 collapse=collapse,
                 facets=facet,
                 sort=sort,
             ),
         )
     _show(answer, save or (), as_json=as_json)
+
+
+def _boosts(texts: Sequence[str]) -> dict[str, float] | None:
+    """``WEIGHT: WHAT`` options; None where there is none, so that the configuration decides."""
+    boosts: dict[str, float] = {}
+    for text in texts:
+        weight, _, what = text.partition(":")
+        try:
+            number = float(weight)
+        except ValueError:
+            number, what = 0.0, ""
+        if not what.strip():
+            raise QueryError(
+                f"--boost {text!r}: expected WEIGHT: WHAT, such as '0.05: in_stock = true' or "
+                f"'-0.1: brand = \"X\"'",
+                code="bad_boost",
+            )
+        boosts[what.strip()] = boosts.get(what.strip(), 0.0) + number
+    return boosts or None
 
 
 def _scale(box_format: str, size: tuple[int, int]) -> tuple[float, float]:
@@ -218,7 +255,8 @@ def _show(answer: Look, save: Sequence[Path], *, as_json: bool) -> None:
             output.line(f"     {text}")
     output.line("fused:" if answer.regions else "matches:")
     for rank, match in enumerate(answer.matches, 1):
-        output.line(f"{rank:>4} {_words(match)}  {match.parts['similarity']:.3f}")
+        boosted = f" {match.parts['boost']:+.3f}" if match.parts.get("boost") else ""
+        output.line(f"{rank:>4} {_words(match)}  {match.parts['similarity']:.3f}{boosted}")
     for field, counts in answer.facets.items():
         output.line(f"{field}: " + ", ".join(f"{value} {n}" for value, n in counts[:10]))
     times = ", ".join(f"{stage} {ms:.0f}" for stage, ms in answer.timings_ms.items())

@@ -78,6 +78,7 @@ def fuse(
         return Fused(np.zeros(scores.shape[1], np.float32), np.zeros_like(scores))
     present = ~np.isnan(scores)
     weight = (weights / weights.max())[:, None].astype(np.float32)
+    unit = _unit(scores)
     if method == "reciprocal_rank":
         terms = weight * (1 + k) / (k + ranks(scores))
         terms /= weight.sum()
@@ -85,19 +86,43 @@ def fuse(
     if method == "share":
         filled = np.where(present, scores, -np.inf)
         top = filled.max(axis=1, keepdims=True)
-        powers = np.exp(sharpness * (filled - np.where(np.isfinite(top), top, 0)))
+        below = sharpness * (filled - np.where(np.isfinite(top), top, 0))
+        # what is far below stays above 0: it is last, not out
+        powers = np.where(present, np.exp(np.maximum(below, -80)), 0)
         terms = weight * powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-9)
     elif method == "best_rank":
         # the fraction of a rank that weight and similarity decide stays below one rank
-        inside = weight * np.clip((np.where(present, scores, -1) + 1) / 2, 0, 1)
+        inside = weight * unit
         terms = np.where(present, 1 / (ranks(scores) + 1 - 0.98 * inside), 0)
     else:
-        terms = np.where(present, weight * (scores + 1) / 2, 0)
+        terms = np.where(present, weight * unit, 0)
     best = terms.argmax(axis=0)
     contributions = np.zeros(scores.shape, np.float32)
     columns = np.arange(scores.shape[1])
     contributions[best, columns] = terms[best, columns]
     return Fused(contributions[best, columns], contributions)
+
+
+def _unit(scores: Scores) -> NDArray[np.float32]:
+    """Scores over 0 to 1: -1 and 1 become its ends, or the extremes where boosts go beyond."""
+    low = float(np.nanmin(scores, initial=-1.0))
+    high = float(np.nanmax(scores, initial=1.0))
+    unit = (np.nan_to_num(scores, nan=low) - low) / (high - low)
+    # what is in a list stays in it, however little it is worth
+    result: NDArray[np.float32] = np.clip(unit, 1e-6, 1).astype(np.float32)
+    return result
+
+
+def best_of(row: NDArray[np.float32], items: tuple[str, ...]) -> list[int]:
+    """Indices of one region's items by falling score, ties by item id; NaN is left out.
+
+    >>> best_of(np.array([-1.0, 0.9, np.nan], np.float32), ("b", "c", "a"))
+    [1, 0]
+    """
+    # in float64, so that moving them above 0, which `order` keeps, makes no two equal that are not
+    wide = row.astype(np.float64)
+    lowest = np.nanmin(wide, initial=-1.0)
+    return order(np.where(np.isnan(wide), 0, wide - lowest + 1), items)
 
 
 def order(scores: NDArray[np.float32], items: tuple[str, ...]) -> list[int]:

@@ -12,15 +12,23 @@ from numpy.typing import NDArray
 
 from scenesearch.query import SearchOptions
 from scenesearch.rank.agree import agree
+from scenesearch.rank.boost import boost
 from scenesearch.rank.candidates import Answer, Candidates, Scores, blend, gather
 from scenesearch.rank.diversify import collapse, mmr, same_value
-from scenesearch.rank.fuse import Fused, fuse, order
+from scenesearch.rank.fuse import Fused, best_of, fuse, order
+from scenesearch.rank.rerank import merge
 
 POOL = 50
 """Diversity looks at this many of the fused list, or twice what is asked for if that is more."""
 
 Similarities = Callable[[Sequence[str]], NDArray[np.float32]]
 """Item ids to their cosines, shape (n, n)."""
+
+SecondLook = Callable[[Candidates, Scores], Scores]
+"""Candidates and their scores to what a slower model says: one for each, NaN where not asked."""
+
+Gain = Callable[[Mapping[str, Any]], float]
+"""What the fields of an item add to its similarity."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,10 +37,12 @@ class Ranking:
 
     Attributes:
         candidates: items, and their cosines by space.
-        scores: blended similarity, shape (regions, items), NaN where a region has no say.
+        scores: similarity and boost, shape (regions, items), NaN where a region has no say.
         fused: the fusion of the regions.
         ordered: indices of items, best first.
         variants: by position in ``ordered``: the items that the match stands for.
+        again: what the slower model said, as ``scores``; None without one.
+        gains: boost of each item, shape (items,), part of ``scores``; None without boosts.
     """
 
     candidates: Candidates
@@ -40,13 +50,12 @@ class Ranking:
     fused: Fused
     ordered: tuple[int, ...]
     variants: Mapping[int, tuple[int, ...]]
+    again: Scores | None = None
+    gains: NDArray[np.float32] | None = None
 
     def region_order(self, region: int, limit: int) -> list[int]:
-        """The best items of one region, by blended similarity, ties by id."""
-        # in float64, so that moving them by 2 makes no two similarities equal that are not;
-        # similarities are above -1, so that they are above 0 then, which `order` keeps
-        row = self.scores[region].astype(np.float64)
-        return order(np.where(np.isnan(row), 0, row + 2), self.candidates.items)[:limit]
+        """The best items of one region, by similarity and boost, ties by id."""
+        return best_of(self.scores[region], self.candidates.items)[:limit]
 
 
 def rank(
@@ -55,8 +64,11 @@ def rank(
     space_weights: Mapping[str, float],
     options: SearchOptions,
     similarities: Similarities,
+    *,
+    second_look: SecondLook | None = None,
+    gain: Gain | None = None,
 ) -> Ranking:
-    """Blend, cut off, fuse, collapse, diversify, sort.
+    """Blend, look again, cut off, boost, fuse, collapse, diversify, sort.
 
     Args:
         answers: the engine's, one for each region and space.
@@ -64,14 +76,25 @@ def rank(
         space_weights: by space, above 0.
         options: how.
         similarities: called only when diversity by vector is asked for.
+        second_look: asks a slower model; None for none.
+        gain: what the fields of a candidate add to its similarity; None for no boosts.
     """
     candidates = gather(answers, len(region_weights))
     scores = blend(candidates.scores, space_weights, len(region_weights))
     if options.agreement > 0:
         categories = [_key(payload.get(options.agreement_field)) for payload in candidates.payloads]
         scores = agree(scores, categories, weight=options.agreement)
+    again: Scores | None = None
+    if second_look is not None:
+        again = second_look(candidates, scores)
+        scores = merge(scores, again, weight=options.rerank_weight)
     if options.score_min is not None:
         scores = np.where(scores >= options.score_min, scores, np.nan).astype(np.float32)
+    gains: NDArray[np.float32] | None = None
+    if gain is not None:
+        # after the cutoff, which is about what looks alike
+        gains = np.array([gain(payload) for payload in candidates.payloads], np.float32)
+        scores = boost(scores, gains)
     fused = fuse(scores, region_weights, method=options.fusion)
     ordered = order(fused.scores, candidates.items)
     variants: dict[int, tuple[int, ...]] = {}
@@ -85,7 +108,7 @@ def rank(
     ordered = ordered[: options.limit]
     if options.sort is not None:
         ordered = _sorted(ordered, candidates, options.sort)
-    return Ranking(candidates, scores, fused, tuple(ordered), variants)
+    return Ranking(candidates, scores, fused, tuple(ordered), variants, again, gains)
 
 
 def _diversified(
