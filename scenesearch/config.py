@@ -30,6 +30,7 @@ from scenesearch.resources import resource_dir
 Share = float
 Runtime = Literal["auto", "onnx", "torch"]
 Channel = Annotated[int, Field(ge=0, le=255)]
+Boost = Annotated[float, Field(ge=-1, le=1)]
 
 
 def _word(value: Any) -> Any:
@@ -108,6 +109,14 @@ class RegionSettings(_Section):
     """Likewise for half-overlapping windows."""
 
 
+class TaggingSettings(_Section):
+    """Which detections become objects of a row: a table of what is there wants the small ones."""
+
+    limit: int = Field(100, ge=1, le=1000)
+    min_area: float = Field(0.0, ge=0, lt=1)
+    overlap: float = Field(0.7, gt=0, le=1)
+
+
 class IndexSettings(_Section):
     """How a catalogue becomes points."""
 
@@ -116,6 +125,10 @@ class IndexSettings(_Section):
     colours: bool = True
     objects: bool = False
     """Every object that the detectors see in a catalogue photo is a region of its own."""
+    ocr: bool = False
+    """Text in catalogue photos is read, and found by words (``pip install 'scenesearch[ocr]'``)."""
+    augment: int = Field(0, ge=0, le=20)
+    """Nearest neighbours that each stored vector is moved towards; see docs/ranking.md."""
     workers: int = Field(2, ge=1, le=64)
     """Threads that decode, cut and describe."""
 
@@ -137,6 +150,11 @@ class SearchSettings(_Section):
     """Regions stranger to the catalogue than this are answered with "no good match"."""
     agreement: Share = Field(0.0, ge=0, le=1)
     agreement_field: str = "category"
+    rerank: int = Field(0, ge=0, le=200)
+    """The best of each object's list that are compared again, part by part; needs kind: timm."""
+    rerank_weight: Share = Field(0.5, ge=0, le=1)
+    boosts: dict[str, Boost] = {}
+    """What fields add to the similarity: a filter, or a field with numbers, to a weight."""
     collapse: str | None = None
     facets: tuple[str, ...] = ()
 
@@ -156,6 +174,9 @@ class Settings(BaseSettings):
     """Where weights are looked for first."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("scenesearch"))
     """Exported models and embeddings."""
+    cache_max_megabytes: int = Field(20_000, ge=0)
+    """Size above which the least recently used embeddings leave their cache; 0 for no cap. About
+    8 KB a photo with ``cpu-small``, so this is two million photos."""
     trusted_sha256: tuple[str, ...] = ()
     """Hashes of further .pt and .pth files that may be loaded."""
     offline: bool = True
@@ -170,6 +191,7 @@ class Settings(BaseSettings):
     cutout: CutoutSettings = CutoutSettings()
     embedder: EmbedderSettings = EmbedderSettings()
     regions: RegionSettings = RegionSettings()
+    tagging: TaggingSettings = TaggingSettings()
     index: IndexSettings = IndexSettings()
     search: SearchSettings = SearchSettings()
 

@@ -64,7 +64,14 @@ class EncodedRegion:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Prepared:
+class Prepared:
+    """One region with everything that needs no embedder.
+
+    Attributes:
+        size: (width, height) of its photo.
+        context: the region with some of what surrounds it.
+    """
+
     size: tuple[int, int]
     region: Region
     cutout: Cutout
@@ -102,7 +109,7 @@ class Encoder:
 
     def prepare_product(
         self, scene: Scene, detector: Detector | None = None, rules: RegionRules | None = None
-    ) -> list[_Prepared]:
+    ) -> list[Prepared]:
         """Everything but the embedding of a catalogue photo; safe to call from threads.
 
         With a detector, every object in the photo becomes a region of its own beside the whole.
@@ -110,7 +117,7 @@ class Encoder:
         region, cutout = self.product_region(scene)
         # the context of a product photo is the photo: what surrounds the product is its shadow
         prepared = [
-            _Prepared(scene.size, region, cutout, scene.image, self.describer.describe(cutout))
+            Prepared(scene.size, region, cutout, scene.image, self.describer.describe(cutout))
         ]
         if detector is not None and rules is not None:
             parts = object_regions(
@@ -123,12 +130,16 @@ class Encoder:
             prepared += [self._prepare(scene, part) for part in parts]
         return prepared
 
-    def _prepare(self, scene: Scene, region: Region) -> _Prepared:
+    def _prepare(self, scene: Scene, region: Region) -> Prepared:
         cutout = cut_region(scene, region, self.rules)
         context = context_crop(scene, region.box, self.rules)
-        return _Prepared(scene.size, region, cutout, context, self.describer.describe(cutout))
+        return Prepared(scene.size, region, cutout, context, self.describer.describe(cutout))
 
-    def embed(self, prepared: Sequence[_Prepared]) -> list[EncodedRegion]:
+    def prepare(self, scene: Scene, regions: Sequence[Region]) -> list[Prepared]:
+        """Everything but the embedding of regions of one scene; safe to call from threads."""
+        return [self._prepare(scene, region) for region in regions]
+
+    def embed(self, prepared: Sequence[Prepared]) -> list[EncodedRegion]:
         """Embed cutouts and contexts in one go, so that batches fill."""
         n = len(prepared)
         images = [p.cutout.image for p in prepared] + [p.context for p in prepared]
@@ -157,7 +168,7 @@ class Encoder:
         with times.stage("describe"):
             descriptions = [self.describer.describe(cutout) for cutout in cutouts]
             prepared = [
-                _Prepared(scene.size, *parts)
+                Prepared(scene.size, *parts)
                 for parts in zip(regions, cutouts, contexts, descriptions, strict=True)
             ]
         with times.stage("embed"):

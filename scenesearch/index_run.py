@@ -26,6 +26,7 @@ class IndexOptions:
             reading these from the cache again.
         whiten: dimensions of the fitted projection; 0 for none.
         workers: threads that decode, cut and describe.
+        augment: nearest neighbours that each stored vector is moved towards; 0 for none.
         objects: where a detector is given, every object of a photo is a region of its own.
     """
 
@@ -33,6 +34,7 @@ class IndexOptions:
     write_batch: int = 512
     whiten: int = 0
     workers: int = 2
+    augment: int = 0
     objects: RegionRules = field(default_factory=RegionRules)
 
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.conditions import AllOf, Equals, OneOf
+from scenesearch.augmentation import refresh_augmented
+from scenesearch.conditions import AllOf, Condition, Equals, OneOf
 from scenesearch.embed.cache import EmbeddingCache, Entry
 from scenesearch.embed.projection import Projection
 from scenesearch.encode import Encoder
@@ -25,20 +26,24 @@ from scenesearch.index_run import IndexOptions, IndexReport, Progress, Run, chun
 from scenesearch.photo_embedding import PhotoEmbedding
 from scenesearch.plan import IndexPlan, ItemPlan, PhotoRef, make_plan, stored_items
 from scenesearch.points import (
+    AUGMENTED,
     COLOUR,
     CONTEXT,
     CUTOUT,
     FAMILIARITY_BLOB,
     FIELDS,
+    OCR,
     PROFILE,
     PROJECTION_BLOB,
+    READER,
     SCHEMA_VERSION,
     check_models,
     item_payload,
     payload_hash,
     point_id,
+    with_read,
 )
-from scenesearch.protocols import Detector, Profiler, Store
+from scenesearch.protocols import WORDS, Detector, Profiler, Reader, Store
 from scenesearch.rank.familiarity import Familiarity, fit_familiarity
 from scenesearch.types import CollectionSchema, FieldType, Item, Point, Record, Scene, Vector
 
@@ -50,6 +55,8 @@ UPSERT = 1_000
 """Points of one request; servers refuse requests above 32 MB."""
 MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
+
+_PLANNED = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
 
 Fitter = Callable[[NDArray[np.float32], int], Projection]
 
@@ -67,6 +74,7 @@ class Indexer:
         item_hash: of an item's attributes.
         fit: fits a projection to vectors (n, dim) with a number of dimensions.
         detector: to index every object of a photo; None for one region a photo.
+        reader: to have photos found by what is written in them; None to read nothing.
         options: how it works.
     """
 
@@ -82,6 +90,7 @@ class Indexer:
         item_hash: Callable[[Item], str],
         fit: Fitter,
         detector: Detector | None = None,
+        reader: Reader | None = None,
         options: IndexOptions | None = None,
     ) -> None:
         self._store = store
@@ -92,8 +101,9 @@ class Indexer:
         self._item_hash = item_hash
         self._fit = fit
         self._detector = detector
+        self._reader = reader
         self._options = options or IndexOptions()
-        self._photos = PhotoEmbedding(encoder, cache, load, detector, self._options)
+        self._photos = PhotoEmbedding(encoder, cache, load, detector, self._options, reader)
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -108,6 +118,8 @@ class Indexer:
             "regions": detector.fingerprint if detector else "whole",
             "colour": str(self._encoder.describer.colour_dim),
             "whiten": str(self._options.whiten),
+            # only where there is one: collections and caches made without know no such key
+            **({READER: self._reader.fingerprint} if self._reader else {}),
         }
 
     @property
@@ -125,8 +137,9 @@ class Indexer:
         """
         stored = {}
         if self._store.schema is not None:
-            check_models(self._store.schema.metadata, self.metadata)
-            stored = stored_items(self._scroll())
+            found = self._store.schema.metadata
+            check_models(found, ({READER: "none"} if READER in found else {}) | self.metadata)
+            stored = stored_items(self._scroll(_PLANNED))
         done = 0
 
         def each() -> None:
@@ -144,11 +157,10 @@ class Indexer:
             each=each,
         )
 
-    def _scroll(self) -> Iterator[Record]:
-        fields = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
+    def _scroll(self, fields: Sequence[str], where: Condition | None = None) -> Iterator[Record]:
         cursor: str | None = None
         while True:
-            page = self._store.scroll(limit=5000, cursor=cursor, fields=fields)
+            page = self._store.scroll(where=where, limit=5000, cursor=cursor, fields=fields)
             yield from page
             cursor = page.cursor
             if cursor is None:
@@ -184,6 +196,10 @@ class Indexer:
             self._store.delete(where=OneOf("item_id", tuple(gone)))
         with run.times.stage("learn"):
             self._learn(run)
+        if self._options.augment:
+            with run.times.stage("augment"):
+                note = refresh_augmented(self._store, self._options.augment)
+            run.notes += [note] if note else []
         worked = [item.known for item in plan.items if run.did(item)]
         return IndexReport(
             added=worked.count(False),
@@ -203,6 +219,8 @@ class Indexer:
         self, chunk: Sequence[ItemPlan], fields: Mapping[str, FieldType], run: Run
     ) -> Projection | None:
         fields = {**fields, **FIELDS}
+        if self._reader is not None:
+            fields[OCR] = "text"
         schema = self._store.schema
         if schema is not None:
             missing = {k: v for k, v in fields.items() if k not in schema.fields}
@@ -222,6 +240,8 @@ class Indexer:
             vectors = {CUTOUT: dim, CONTEXT: dim}
             if self._encoder.describer.colour_dim:
                 vectors[COLOUR] = self._encoder.describer.colour_dim
+            if self._options.augment:
+                vectors[AUGMENTED] = dim
             self._store.create(CollectionSchema(vectors, fields, self.metadata))
         if projection is not None:
             self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
@@ -251,6 +271,8 @@ class Indexer:
     # step 2: points from the cache
 
     def _write(self, items: Sequence[ItemPlan], projection: Projection | None, run: Run) -> None:
+        schema = self._store.schema
+        augmented = schema is not None and AUGMENTED in schema.vectors
         for batch in chunks(items, self._options.write_batch):
             keys = [ref.sha256 for plan in batch for ref in plan.write]
             found = self._cache.get(keys, self._cache_key)
@@ -259,7 +281,9 @@ class Indexer:
                 base = item_payload(plan.item, plan.item_hash)
                 for ref in plan.write:
                     entries = found.get(ref.sha256, ())
-                    points += self._points(plan.item.id, ref, entries, base, projection)
+                    points += self._points(
+                        plan.item.id, ref, entries, base, projection, augmented=augmented
+                    )
             with run.times.stage("store"):
                 for part in slices(points, UPSERT):
                     self._store.upsert(part)
@@ -276,6 +300,8 @@ class Indexer:
         entries: Sequence[Entry],
         base: Mapping[str, Any],
         projection: Projection | None,
+        *,
+        augmented: bool,
     ) -> list[Point]:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         points = []
@@ -286,6 +312,8 @@ class Indexer:
             if projection is not None:
                 for space in (CUTOUT, CONTEXT):
                     vectors[space] = projection.apply(vectors[space][None])[0]
+            if augmented:
+                vectors[AUGMENTED] = vectors[CUTOUT]  # until all points are there
             payload = {
                 **base,
                 **entry.payload,
@@ -295,6 +323,8 @@ class Indexer:
                 "region_count": len(entries),
                 "indexed_at": now,
             }
+            if (read := entry.payload.get(OCR)) is not None:
+                payload[WORDS] = with_read(payload[WORDS], read)
             key = str(entry.payload["region_key"])
             points.append(
                 Point(point_id(self._collection, item_id, ref.sha256, key), vectors, payload)
@@ -316,9 +346,21 @@ class Indexer:
             if schema is None:
                 raise StoreError("the collection vanished while it was written; run again")
             # an attribute that the catalogue dropped must not stay
-            gone = dict.fromkeys(set(schema.fields) - set(FIELDS))
+            read = {OCR} if READER in schema.metadata else set()
+            gone = dict.fromkeys(set(schema.fields) - set(FIELDS) - read)
             payload = {**gone, **item_payload(plan.item, plan.item_hash)}
+            if read:
+                # before the hash, so that a run killed between the two is done again
+                self._set_words(of_item, payload.pop(WORDS))
             self._store.set_payload(payload, where=of_item)
+
+    def _set_words(self, of_item: Equals, words: str | None) -> None:
+        """New words of an item, beside what was read in each of its photos."""
+        photos: dict[str | None, list[str]] = {}
+        for record in self._scroll((OCR,), of_item):
+            photos.setdefault(record.payload.get(OCR), []).append(record.id)
+        for read, ids in photos.items():
+            self._store.set_payload({WORDS: with_read(words, read)}, ids=ids)
 
     # after the steps: what the catalogue is of
 
@@ -327,7 +369,7 @@ class Indexer:
         embedder = self._encoder.embedder
         if self._store.schema is None or not isinstance(embedder, Profiler):
             return
-        keys = sorted({str(r.payload["photo_sha256"]) for r in self._scroll()})
+        keys = sorted({str(r.payload["photo_sha256"]) for r in self._scroll(_PLANNED)})
         digest = hashlib.sha256("".join(keys).encode()).hexdigest()
         data = self._store.read_blob(FAMILIARITY_BLOB)
         if data is not None and Familiarity.from_bytes(data).photos == digest:

@@ -17,8 +17,8 @@ from scenesearch.encode import EncodedRegion, Encoder, payload_of
 from scenesearch.errors import ImageError
 from scenesearch.index_run import IndexOptions, Run, slices
 from scenesearch.plan import Failure, ItemPlan, PhotoRef
-from scenesearch.points import PROFILE
-from scenesearch.protocols import Detector
+from scenesearch.points import OCR, PROFILE
+from scenesearch.protocols import Detector, Reader
 from scenesearch.types import Scene
 
 
@@ -31,6 +31,7 @@ class PhotoEmbedding:
         load: path to scene; raises ImageError.
         detector: to embed every object of a photo; None for one region a photo.
         options: how the run works.
+        reader: to read what is written in a photo; None to read nothing.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class PhotoEmbedding:
         load: Callable[[str], Scene],
         detector: Detector | None,
         options: IndexOptions,
+        reader: Reader | None = None,
     ) -> None:
         self._encoder = encoder
         self._cache = cache
         self._load = load
         self._detector = detector
         self._options = options
+        self._reader = reader
 
     def embed(self, items: Sequence[ItemPlan], key: str, run: Run) -> None:
         """Bring the photos of items into the cache.
@@ -63,6 +66,8 @@ class PhotoEmbedding:
             return
         with run.times.stage("load models"):
             self._encoder.embedder.load()
+            if self._reader is not None:
+                self._reader.load()
         with ThreadPoolExecutor(self._options.workers, "scenesearch-prepare") as pool:
             batches = slices(todo, self._options.batch)
             # one batch ahead: threads decode the next while this one is embedded
@@ -86,32 +91,37 @@ class PhotoEmbedding:
             return Failure(item_id, ref.path, str(error))
         if scene.sha256 != ref.sha256:
             return Failure(item_id, ref.path, "the file changed while it was indexed; run again")
-        return self._encoder.prepare_product(scene, self._detector, self._options.objects)
+        parts = self._encoder.prepare_product(scene, self._detector, self._options.objects)
+        lines = self._reader.read(scene.image) if self._reader is not None else ()
+        return parts, " ".join(line.text for line in lines)
 
     def _embed_batch(
         self, batch: Sequence[tuple[PhotoRef, str]], prepared: Sequence[Any], key: str, run: Run
     ) -> None:
         good = [
-            (ref, parts)
-            for (ref, _), parts in zip(batch, prepared, strict=True)
-            if not isinstance(parts, Failure)
+            (ref, *one)
+            for (ref, _), one in zip(batch, prepared, strict=True)
+            if not isinstance(one, Failure)
         ]
-        for (ref, _), parts in zip(batch, prepared, strict=True):
-            if isinstance(parts, Failure):
-                run.failures.append(parts)
+        for (ref, _), one in zip(batch, prepared, strict=True):
+            if isinstance(one, Failure):
+                run.failures.append(one)
                 run.bad.add(ref.sha256)
         with run.times.stage("embed"):
-            encoded = iter(self._encoder.embed([p for _, parts in good for p in parts]))
-        entries = {ref.sha256: [_entry(next(encoded)) for _ in parts] for ref, parts in good}
+            encoded = iter(self._encoder.embed([p for _, parts, _ in good for p in parts]))
+        entries = {
+            ref.sha256: [_entry(next(encoded), text) for _ in parts] for ref, parts, text in good
+        }
         with run.times.stage("cache"):
             self._cache.put(entries, key)
         run.embedded += len(good)
         run.advance("embed", len(batch))
 
 
-def _entry(encoded: EncodedRegion) -> Entry:
+def _entry(encoded: EncodedRegion, text: str) -> Entry:
     vectors = dict(encoded.vectors)
     if encoded.profile is not None:
         # half precision is enough for means over many photos
         vectors[PROFILE] = encoded.profile.astype(np.float16)
-    return Entry(vectors, payload_of(encoded))
+    payload = payload_of(encoded)
+    return Entry(vectors, {**payload, OCR: text} if text else payload)

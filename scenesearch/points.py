@@ -14,11 +14,17 @@ SCHEMA_VERSION = "1"
 PAYLOAD_VERSION = "2"
 """Of what :func:`item_payload` writes; part of each item's hash, so that after a change the next
 index run writes every payload again, without embedding anything."""
+OCR = "ocr"
+"""The payload field of what is written in a photo, where photos were indexed with a reader."""
+READER = "reader"
+"""Names the reader in the metadata of such a collection."""
 NAMESPACE = uuid.UUID("6f1d3a52-5a0e-5c36-9d0b-2f9a5cf7c1de")
 """Of all scenesearch collections; never change it, ids hang on it."""
 
 CUTOUT, CONTEXT, COLOUR = "cutout", "context", "colour"
 """The named vector spaces."""
+AUGMENTED = "augmented"
+"""The space that answers for ``cutout`` in collections indexed with ``index.augment``."""
 
 PROFILE = "profile"
 """Class probabilities in the embedding cache; not stored as a vector."""
@@ -79,6 +85,15 @@ def words_of(item: Item) -> str:
         value = item.attributes.get(name, ())
         texts += (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
     return " / ".join(texts)
+
+
+def with_read(words: str | None, read: str | None) -> str | None:
+    """The words of an item together with what is written in one of its photos.
+
+    >>> with_read("Oats / cereal", "SUNRISE 500 g")
+    'Oats / cereal / SUNRISE 500 g'
+    """
+    return " / ".join(text for text in (words, read) if text) or None
 
 
 def _plain(value: Value) -> Any:

@@ -11,7 +11,7 @@ import signal
 import sys
 from pathlib import Path
 
-import scenesearch.api
+import scenesearch.api.base
 import scenesearch.build
 from scenesearch.cli import main
 
@@ -20,6 +20,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
     parts = runpy.run_path(str(Path(__file__).with_name("shop.py")))["FakeParts"]
     parts.delay_s = float(os.environ.pop("SCENESEARCH_TEST_DELAY_S", "0"))
-    scenesearch.api.Parts = parts
+    scenesearch.api.base.Parts = parts
     scenesearch.build.Parts = parts
     sys.exit(main())

@@ -19,6 +19,8 @@ from scenesearch.encode import Encoder
 from scenesearch.images import load_scene
 from scenesearch.index_run import IndexOptions, IndexReport
 from scenesearch.indexer import Indexer
+from scenesearch.pixels import letterbox
+from scenesearch.reranker import CellReranker
 from scenesearch.store.memory import MemoryStore
 from scenesearch.testing import COLOURS, FakeDetector, FakeEmbedder
 from scenesearch.types import FieldType, Item, Scene
@@ -226,6 +228,32 @@ def contents(store: Any) -> dict[str, tuple[dict[str, Any], dict[str, list[float
     return found
 
 
+class FakeCells:
+    """A picture as 4 x 4 cells of mean colour; counts what it was asked for."""
+
+    fingerprint = "fake-cells"
+    grid = 4
+
+    def __init__(self) -> None:
+        self.embedded = 0
+        self.closed = False
+
+    def load(self) -> None:
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
+
+    def embed_cells(self, images: Sequence[Any]) -> Any:
+        self.embedded += len(images)
+        maps = np.zeros((len(images), 16, 3), np.float32)
+        for i, image in enumerate(images):
+            square = letterbox(image, 32).astype(np.float32).reshape(4, 8, 4, 8, 3)
+            cells = square.mean(axis=(1, 3)).reshape(16, 3) - 120
+            maps[i] = cells / np.linalg.norm(cells, axis=1, keepdims=True)
+        return maps
+
+
 class FakeParts:
     """Stands where :class:`scenesearch.build.Parts` does: the same settings, models that fake."""
 
@@ -240,6 +268,7 @@ class FakeParts:
         rules = CutRules(settings.cutout.background)
         colours = PixelDescriber(colours=settings.index.colours)
         self.encoder = Encoder(self.embedder, colours, rules)
+        self.reranker = CellReranker(FakeCells(), lambda: EmbeddingCache(":memory:"), load_scene)
         self.made.append(self)
 
     def close(self) -> None:
@@ -248,11 +277,11 @@ class FakeParts:
 
 def use_fakes(monkeypatch: pytest.MonkeyPatch) -> type[FakeParts]:
     """Front door and command line run on fakes until the test ends."""
-    import scenesearch.api
+    import scenesearch.api.base
     import scenesearch.build
 
     parts: type[FakeParts] = type("Parts", (FakeParts,), {"made": []})
-    monkeypatch.setattr(scenesearch.api, "Parts", parts)
+    monkeypatch.setattr(scenesearch.api.base, "Parts", parts)
     monkeypatch.setattr(scenesearch.build, "Parts", parts)
     return parts
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import scenesearch
-from scenesearch.testing import FakeDetector, FakeEmbedder, FakeRemover
+from scenesearch.testing import FakeDetector, FakeEmbedder, FakeReader, FakeRemover
 
 HERE = Path(__file__).parent
 
@@ -80,7 +80,7 @@ def test_every_public_method_of_the_front_door_says_what_it_does():
 
 
 def test_the_fakes_are_documented_and_say_what_they_count():
-    for fake in (FakeDetector, FakeEmbedder, FakeRemover):
+    for fake in (FakeDetector, FakeEmbedder, FakeReader, FakeRemover):
         assert "Attributes:" in (inspect.getdoc(fake) or "")
 
 

@@ -20,6 +20,7 @@ HEAVY = frozenset(
         *("cv2", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "jinja2"),
         *("qdrant_client", "qdrant_edge", "fastapi", "uvicorn", "starlette"),
         *("rapidocr", "pebble", "pycocotools", "fsspec", "ray", "supervision"),
+        "pytorch_metric_learning",
     }
 )
 """Imported inside functions only, so that importing the package costs nothing."""
@@ -32,21 +33,35 @@ VALUES = frozenset(
 )
 """Plain values and pure functions on them: what everyone may import."""
 
-STAGES = frozenset({"detect", "cutout", "embed", "attributes", "store", "rank", "catalog"})
+STAGES = frozenset({"detect", "cutout", "embed", "attributes", "store", "rank", "catalog", "read"})
 """One folder for each arrow; none knows another."""
 
 PIPELINES = frozenset(
     {
         *("indexer", "index_run", "photo_embedding", "searcher", "encode", "query_vectors"),
-        *("evaluate", "ablation", "hybrid"),
+        *("sync", "sync_plan", "sync_rows", "sync_audit"),
+        *(
+            "evaluate",
+            "ablation",
+            "hybrid",
+            "boosting",
+            "expansion",
+            "breakdown",
+            "reranker",
+            "second_look",
+            "tagger",
+        ),
+        *("scenes.index", "scenes.find", "scenes.fill"),
+        *("tagging.run", "tagging.batches"),
+        *("complete.completer", "complete.known_scenes"),
     }
 )
 """Protocols and pure code only, never an adapter."""
 
 ADAPTERS = frozenset(
     {
-        *("detect.ultralytics_detector", "cutout.rembg_remover"),
-        *("embed.torch_embedder", "embed.onnx_embedder", "embed.timm_tower"),
+        *("detect.ultralytics_detector", "cutout.rembg_remover", "read.rapidocr_reader"),
+        *("embed.torch_embedder", "embed.onnx_embedder", "embed.timm_tower", "embed.timm_cells"),
         *("embed.open_clip_tower", "embed.pca"),
         *("store.edge", "store.edge_directory", "store.edge_translate"),
         *("store.client", "store.client_meta", "store.client_translate"),
@@ -62,9 +77,23 @@ MAY_USE_HEAVY = {
     "onnx_runtime": "imports it, told to report nothing",
     "load_errors": "names what the libraries raise, for except clauses of adapters",
     "look": "gives a table and a figure",
+    "tagging.masks": "run lengths by COCO's own code, pycocotools",
+    "tagging.source_remote": "object storage, through fsspec",
+    "tagging.decode_pool": "worker processes that can be killed, through pebble",
+    "tagging.parquet_output": "writes one format",
     "render.figure": "draws with matplotlib",
+    "train.losses": "names losses of pytorch-metric-learning",
+    "train.simclr": "a loss of pytorch-metric-learning",
+    "train.samplers": "pytorch-metric-learning's sampler",
+    "train.freeze": "timm says what the stages of its models are",
+    "train.checkpoint": "tensors as .safetensors",
+    "train.loop": "torch's optimiser and backward pass",
+    "train.embedder": "runs the tower it trains, in torch",
+    "train.coco": "run lengths with pycocotools, their outlines with cv2",
+    "train.detector": "ultralytics' own trainer",
     "render.ablation_figure": "draws with matplotlib",
     "render.html": "fills a jinja2 template",
+    "tagging.exports.masks": "measures run lengths with pycocotools, outlines them with cv2",
 }
 """The files that import a heavy library inside a function, and why."""
 
@@ -86,7 +115,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # settings name the limits of photos and the fusions there are
     "config": ("images", "rank.fuse"),
     # what a caller can ask names the fusions there are, and the words as they were understood
-    "query": ("rank.fuse", "words"),
+    "query": ("rank.fuse", "rank.boost", "words"),
     # an answer says where in the photo each region lies
     "look": ("render", "words", "attributes.placement"),
     # stages: their own folder and the protocols
@@ -108,20 +137,62 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "photo_embedding": ("protocols", "points", "plan", "encode", "index_run", "embed.cache"),
     "indexer": (
         *("protocols", "points", "plan", "encode", "embed.cache", "embed.projection", "rank"),
-        *("index_run", "photo_embedding"),
+        *("index_run", "photo_embedding", "augmentation"),
     ),
     "hybrid": (
         *(*ENGINE, "query_vectors", "words", "attributes.names", "attributes.colour_vector"),
     ),
     "searcher": (
         *(*ENGINE, "query_vectors", "look_builder", "detect.regions", "embed.projection"),
-        *("hybrid", "words"),
+        *("hybrid", "words", "boosting", "expansion", "reranker", "second_look"),
+    ),
+    # reads boosts as filters are read, and asks of each payload what a filter asks
+    "boosting": ("query", "rank.boost", "store.filters", "store.typed", "store.evaluate"),
+    "augmentation": ("protocols", "points", "rank.augment"),
+    "expansion": (*ENGINE, "query_vectors"),
+    "reranker": ("protocols", "embed.cache", "rank.rerank"),
+    "second_look": (*ENGINE, "look_builder", "reranker"),
+    # catalogue sync: its plan and audit are pure, its pipeline stands on the indexer
+    "sync_plan": ("plan",),
+    "sync_rows": ("catalog",),
+    "sync_audit": ("protocols", "points", "plan", "sync_plan", "attributes.hamming"),
+    "sync_lock": ("store.owner",),
+    "sync_watch": (),
+    "sync": (
+        *("protocols", "plan", "indexer", "index_run", "catalog", "cutout.cutter"),
+        *("sync_plan", "sync_rows", "sync_audit"),
     ),
     "evaluate": (),
     "ablation": ("evaluate",),
+    "breakdown": ("evaluate",),
+    # what goes with what: engine's candidates, the known scenes, and the ranking's pure files
+    "complete": (
+        *("protocols", "points", "look", "look_builder", "rank.fuse", "rank.diversify"),
+        *("scenes.find",),
+    ),
     # batch tagging: its rows and files; the models come in as protocols
     "tagging": ("protocols", "images"),
-    "tagger": ("protocols", "encode", "tagging", "detect.regions", "attributes.placement"),
+    "tagging.exports.files": ("store.disk",),
+    # lists of photos are read as catalogues are; the ledger has one owner, as stores have
+    "tagging.source_files": ("catalog.folder_source", "catalog.records"),
+    "tagging.source_lists": ("catalog",),
+    "tagging.ledger": ("store.owner",),
+    "tagging.outputs": ("store.disk",),
+    "tagging.vocabulary": ("words.stems",),
+    "tagging.zero_shot": ("protocols",),
+    "tagging.masks": (),
+    "tagging.choose": (),
+    "tagger": (
+        *("protocols", "points", "encode", "tagging", "detect.regions", "attributes.placement"),
+    ),
+    # fine-tuning: photos are cut as an index cuts them
+    "train": ("protocols", "images", "catalog", "cutout.cutter", "embed.tower"),
+    # photos as a collection: rows of tagging and what search shares become points
+    "scenes": (
+        *("protocols", "points", "encode", "query_vectors", "tagging", "images", "words.stems"),
+        *("attributes.names", "attributes.phash", "detect.regions", "embed.projection"),
+        *("rank.presets",),
+    ),
 }
 FREE = {
     "build": "the one place that chooses",

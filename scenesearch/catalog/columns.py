@@ -64,6 +64,7 @@ RESERVED = frozenset(
         "cutout_method",
         "embedded",
         "words",
+        "ocr",
     }
 )
 """Payload names that indexing writes itself; a column of such a name becomes ``attr_<name>``."""

@@ -20,6 +20,8 @@ TITLES = {
     "embed": "embedding",
     "store": "writing",
     "eval": "searching",
+    "cut": "cutting",
+    "train": "training",
     "demo": "searching",
 }
 

@@ -74,8 +74,8 @@ class TagRow:
         objects: largest weight first, as the detector's regions are ordered.
         warnings: what was odd but harmless.
         models: fingerprint of everything the row depends on beside the photo.
-        error: a code (``not_an_image``, ``too_many_pixels``, ``worker_died``, ``timed_out``), or
-            None; everything but source, error, message and models is empty then.
+        error: a code (``unsupported_image``, ``too_many_pixels``, ``worker_died``,
+            ``timed_out``), or None; everything but source, error, message and models is empty then.
         message: what was wrong, in one line.
     """
 

@@ -1,0 +1,138 @@
+"""What every part of the front door stands on: settings, one store, one set of models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from scenesearch.build import Parts, build_cache, build_searcher, build_store, search_options
+from scenesearch.conditions import Condition
+from scenesearch.config import Settings, load_settings
+from scenesearch.embed.cache import EmbeddingCache
+from scenesearch.errors import QueryError, StoreError
+from scenesearch.images import load_scene
+from scenesearch.protocols import Store
+from scenesearch.query import SearchOptions
+from scenesearch.searcher import Searcher
+from scenesearch.store.filters import parse_filter
+from scenesearch.types import Scene
+
+
+class Shop:
+    """A collection and the models it was made with, opened when they are first needed.
+
+    Args:
+        store: a folder for the embedded store, or the URL of a Qdrant server.
+        collection: name of the collection: ``a-z 0-9 _ -``, at most 64.
+        config: a YAML file, the name of a profile that came with the package, or settings.
+    """
+
+    def __init__(
+        self,
+        store: str | Path = "store",
+        *,
+        collection: str = "items",
+        config: str | Path | Settings | None = None,
+    ) -> None:
+        self.settings = config if isinstance(config, Settings) else load_settings(config)
+        self._address = store
+        self._collection = collection
+        self._cache: EmbeddingCache | None = None
+        self._photos: Store | None = None
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, for what this class has no word for."""
+        return build_store(self.settings, self._address, self._collection)
+
+    @cached_property
+    def _parts(self) -> Parts:
+        return Parts(self.settings)
+
+    @cached_property
+    def _searcher(self) -> Searcher:
+        return build_searcher(self._parts, self.store)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the store, the cache and the models back."""
+        if self._cache is not None:
+            self._cache.close()
+            self._cache = None
+        self._give_back_photos()
+        if "store" in self.__dict__:
+            self.store.close()
+        if "_parts" in self.__dict__:
+            self._parts.close()
+
+    def load(self) -> None:
+        """Load what a search needs now, so that the first one is as fast as the others."""
+        self._parts.encoder.embedder.load()
+        if self._parts.detector is not None:
+            self._parts.detector.load()
+
+    def _embeddings(self) -> EmbeddingCache:
+        """The embedding cache, opened when something is first embedded."""
+        if self._cache is None:
+            self._cache = build_cache(self.settings, self._address)
+        return self._cache
+
+    def _give_back_photos(self) -> None:
+        """Close the collection of photos; it is opened again when it is needed."""
+        if self._photos is not None:
+            self._photos.close()
+            self._photos = None
+
+    def _changed(self) -> None:
+        """Forget what was read of the collection: its fields and what was fitted on it."""
+        self.__dict__.pop("_searcher", None)
+
+    def _scene(self, photo: Any) -> Scene:
+        if isinstance(photo, Scene):
+            return photo
+        return load_scene(photo, limits=self.settings.images)
+
+    def _options(self, where: str | Condition | None, options: Mapping[str, Any]) -> SearchOptions:
+        base = search_options(self.settings)
+        known = {name for name in SearchOptions.__slots__ if name != "where"}
+        unknown = sorted(set(options) - known)
+        if unknown:
+            raise QueryError(
+                f"Unknown option {unknown[0]!r}; expected one of {', '.join(sorted(known))}",
+                code="unknown_option",
+            )
+        return replace(base, where=self.parse(where), **options)
+
+    def parse(self, where: str | Condition | None) -> Condition | None:
+        """A filter text as conditions on this collection's fields.
+
+        Raises:
+            FilterError: it cannot be parsed, or names an unknown field.
+        """
+        if not isinstance(where, str):
+            return where
+        return parse_filter(where, self._schema_fields())
+
+    def _schema_fields(self) -> Mapping[str, Any]:
+        schema = self.store.schema
+        if schema is None:
+            raise StoreError(
+                f"There is no collection {self._collection!r} in {self._address}; index a "
+                f"catalogue first",
+                code="no_collection",
+            )
+        return schema.fields

@@ -1,0 +1,264 @@
+"""Tagging runs: sources through decoding and models to rows, streamed; resumable with a ledger."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from scenesearch.images import ImageLimits
+from scenesearch.tagging.ahead import Ahead, Room
+from scenesearch.tagging.batches import Batch, SceneTagger
+from scenesearch.tagging.decode_pool import DecodePool, default_workers
+from scenesearch.tagging.entries import Entry, LedgerMemory, Memory, NoMemory, Starter, entered
+from scenesearch.tagging.ledger import Finished, Ledger
+from scenesearch.tagging.outputs import check_output, write_outputs
+from scenesearch.tagging.rows import TagRow
+from scenesearch.tagging.sources import Source, list_sources
+from scenesearch.timing import StageTimes
+
+__all__ = [
+    "RunOptions",
+    "SceneTagger",
+    "TagProgress",
+    "TagSummary",
+    "run_tagging",
+    "tag_stream",
+]
+
+_REMOTE_READS = 8
+"""Photos read from object storage at a time, on top of those being decoded."""
+_STOP_S = 2.0
+"""How long the thread that draws sources is waited for; it may hang on standard input."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """How a run works.
+
+    Attributes:
+        batch: photos tagged and kept together; what a kill can cost.
+        batch_bytes: of pixels; large photos make smaller batches.
+        ahead_bytes: of decoded pixels that wait for the models; what is being decoded comes on
+            top.
+        workers: decoding processes.
+        timeout_s: for reading and decoding one photo.
+        limits: of photos.
+        rehash: compare contents even where a file's size and time of change are the same.
+        retry_failed: work on photos again that failed before and are as they were.
+        image_column: header of the manifests' column of photos, where it has another name.
+    """
+
+    batch: int = 32
+    batch_bytes: int = 256_000_000
+    ahead_bytes: int = 256_000_000
+    workers: int = field(default_factory=default_workers)
+    timeout_s: float = 60.0
+    limits: ImageLimits = field(default_factory=ImageLimits)
+    rehash: bool = False
+    retry_failed: bool = False
+    image_column: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "batch_bytes", "ahead_bytes", "workers", "timeout_s"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"RunOptions.{name} must be above 0, got {getattr(self, name)}")
+
+
+class TagProgress(NamedTuple):
+    """How far a run is.
+
+    Attributes:
+        photos: sources finished so far, in any way.
+        failed: of these, ones that failed in this run.
+        seconds: since the run began.
+    """
+
+    photos: int
+    failed: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TagSummary:
+    """What a run did.
+
+    Attributes:
+        photos: sources named; ``done + skipped + failed``.
+        done: tagged in this run; ``same_content`` of them took the row of another file.
+        skipped: as they were when they were tagged before.
+        failed: rows with an error, those that failed in an earlier run and were left included.
+        seconds: wall clock of the whole run.
+        stages: seconds by stage. ``decode`` is summed over the processes; ``wait`` is how long
+            the models waited for photos.
+        workers: decoding processes there were.
+    """
+
+    photos: int
+    done: int
+    same_content: int
+    skipped: int
+    failed: int
+    seconds: float
+    stages: Mapping[str, float]
+    workers: int
+
+    @property
+    def photos_per_second(self) -> float:
+        """Of those worked on in this run."""
+        return self.done / self.seconds if self.seconds else 0.0
+
+
+def tag_stream(
+    sources: Sequence[str | Path],
+    tagger: SceneTagger,
+    *,
+    options: RunOptions | None = None,
+    stdin: BinaryIO | None = None,
+) -> Iterator[TagRow]:
+    """Rows of photos as they are ready, in the order of the sources; nothing is remembered.
+
+    Decoding goes on in other processes while the caller works with a row, but never far ahead.
+    A script that uses this must do so under ``if __name__ == "__main__":``.
+
+    Args:
+        sources: see :func:`scenesearch.tagging.sources.list_sources`.
+        tagger: loaded when the first photo needs it; closing it is the caller's.
+        options: how to work.
+        stdin: what the source ``-`` reads; standard input by default.
+
+    Raises:
+        CatalogError: a source is missing or names no photo.
+        ModelError: the models failed.
+    """
+    options = options or RunOptions()
+    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
+    return _rows(listed, tagger, options)
+
+
+def _rows(sources: Iterator[Source], tagger: SceneTagger, options: RunOptions) -> Iterator[TagRow]:
+    with closing(_finished(sources, tagger, NoMemory(), options, StageTimes())) as batches:
+        for batch in batches:
+            yield from (one.row for one in batch if one.row is not None)
+
+
+def run_tagging(
+    sources: Sequence[str | Path],
+    tagger: SceneTagger,
+    out: str | Path,
+    *,
+    options: RunOptions | None = None,
+    progress: Callable[[TagProgress], None] | None = None,
+    stdin: BinaryIO | None = None,
+) -> TagSummary:
+    """Tag photos into a file, going on where an earlier run into it stopped.
+
+    What is finished is kept in ``OUT.ledger``, a batch at a time; ``OUT`` is written whole at the
+    end, a row for each source of this run, in their order. ``OUT.failures.jsonl`` repeats the
+    rows with an error, where there are any.
+
+    Args:
+        sources: see :func:`scenesearch.tagging.sources.list_sources`.
+        tagger: loaded when the first photo needs it; closing it is the caller's.
+        out: .jsonl, .parquet or .csv.
+        options: how to work.
+        progress: called after each batch.
+        stdin: what the source ``-`` reads; standard input by default.
+
+    Raises:
+        CatalogError: a source is missing or names no photo.
+        ConfigError: the output's suffix names no format.
+        ModelError: the models failed; everything before this batch is kept.
+        NoSpaceError: the disk is full; everything before this batch is kept.
+        StoreError: the ledger is damaged or of something else, or another run writes this output.
+    """
+    options = options or RunOptions()
+    out = Path(out)
+    check_output(out)
+    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
+    start = time.perf_counter()
+    times, counts = StageTimes(), _Counts()
+    with closing(Ledger(out, tagger.fingerprint)) as ledger:
+        ledger.begin()
+        memory = LedgerMemory(
+            ledger,
+            tagger.fingerprint,
+            rehash=options.rehash,
+            retry_failed=options.retry_failed,
+        )
+        with closing(_finished(listed, tagger, memory, options, times)) as batches:
+            for batch in batches:
+                with times.stage("write"):
+                    ledger.commit(batch)
+                counts.add(batch)
+                if progress is not None:
+                    seconds = time.perf_counter() - start
+                    progress(TagProgress(counts.photos, counts.failed, seconds))
+        with times.stage("output"):
+            write_outputs(ledger, out)
+        failed = ledger.failed()
+    return TagSummary(
+        photos=counts.photos,
+        done=counts.rows - counts.failed,
+        same_content=counts.copied,
+        skipped=counts.photos - counts.rows - (failed - counts.failed),
+        failed=failed,
+        seconds=time.perf_counter() - start,
+        stages=dict(times.seconds),
+        workers=options.workers,
+    )
+
+
+class _Counts:
+    """What was finished so far."""
+
+    def __init__(self) -> None:
+        self.photos = self.rows = self.failed = self.copied = 0
+
+    def add(self, batch: Sequence[Finished]) -> None:
+        self.photos += len(batch)
+        self.rows += sum(one.row is not None for one in batch)
+        self.failed += sum(one.row is not None and one.row.error is not None for one in batch)
+        self.copied += sum(one.copied for one in batch)
+
+
+def _running(workers: int, entry: Entry) -> int:
+    """One photo in each worker, and the next one beside it."""
+    return 2 * workers + (_REMOTE_READS if entry.source.remote else 0)
+
+
+def _finished(
+    sources: Iterator[Source],
+    tagger: SceneTagger,
+    memory: Memory,
+    options: RunOptions,
+    times: StageTimes,
+) -> Generator[list[Finished], None, None]:
+    """Batches of finished sources, in their order."""
+    room = Room(line=4 * options.batch, waiting_bytes=options.ahead_bytes)
+    batch = Batch(tagger, memory, options.batch, options.batch_bytes, times)
+    pool = DecodePool(options.workers, timeout_s=options.timeout_s, limits=options.limits)
+    start = Starter(pool, timeout_s=options.timeout_s, limits=options.limits)
+    ahead = Ahead(entered(sources, memory), start, partial(_running, options.workers), room)
+    try:
+        with closing(pool), ahead:
+            decoded = iter(ahead)
+            while True:
+                with times.stage("wait"):
+                    one = next(decoded, None)
+                if one is None:
+                    break
+                entry, outcome = one
+                if outcome is not None:
+                    times.add("decode", outcome.seconds)
+                batch.add(entry, outcome)
+                if batch.full:
+                    yield batch.finish()
+            if batch:
+                yield batch.finish()
+    finally:
+        ahead.join(_STOP_S)
