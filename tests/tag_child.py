@@ -7,6 +7,7 @@ file that gets a line a photo). Prints ``batch N`` after each batch and the summ
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -111,4 +112,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # a shell starts background jobs with interrupts ignored, and children inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main()
