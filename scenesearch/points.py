@@ -32,6 +32,7 @@ PROFILE = "profile"
 FIELDS: Mapping[str, FieldType] = {
     "item_id": "keyword",
     "photo_sha256": "keyword",
+    "phash": "keyword",
     "region": "keyword",
     "label": "keyword",
     "colour_names": "keyword",

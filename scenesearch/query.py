@@ -17,6 +17,8 @@ from scenesearch.rank.fuse import Fusion
 from scenesearch.types import BoxTuple, Scene
 from scenesearch.words import ParsedWords, WordWeights
 
+PICTURE, MAIN_COLOUR = "phash", "colour_names"
+"""Payload fields that tell near-duplicate pictures."""
 _WHOLE_NUMBERS = frozenset({"limit", "per_region", "candidates", "expansion", "rerank"})
 
 
@@ -97,7 +99,8 @@ class SearchOptions:
         boosts: what an item's fields add to its similarity, by weight: a filter text or condition
             (``{"in_stock = true": 0.05}``), or a field with numbers, whose weight counts
             ``log(1 + value)`` times (``{"sales": 0.02}``).
-        collapse: items with the same value of this field are one match that lists the others.
+        collapse: items with the same value of this field are one match that lists the others;
+            ``phash``: items with near-duplicate pictures.
         facets: fields to count over the candidates.
         sort: order the fused list by this field; a leading ``-`` for falling order.
         word_weights: how much each part of the query's words counts.
@@ -135,7 +138,8 @@ class SearchOptions:
         boosted = [
             name for one in self.boosts if not isinstance(one, str) for name in fields_of(one)
         ]
-        wanted = (*self.facets, self.collapse, self.diversity_field, sort, voted, *boosted)
+        colour = MAIN_COLOUR if self.collapse == PICTURE else None
+        wanted = (*self.facets, self.collapse, colour, self.diversity_field, sort, voted, *boosted)
         return tuple(dict.fromkeys(field for field in wanted if field is not None))
 
     def check(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.rank.diversify import collapse, mmr, same_value
+from scenesearch.rank.diversify import collapse, mmr, same_picture, same_value
 
 # 0 and 1 are nearly the same thing, 2 is alike a little, 3 is something else
 ALIKE = np.array(
@@ -155,3 +155,27 @@ def test_collapsing_loses_and_doubles_nothing(keys):
     assert sorted(position for group in groups for position in group) == list(range(len(keys)))
     assert firsts == sorted(firsts)
     assert all(len({keys[i] for i in group}) == 1 for group in groups)
+
+
+@pytest.mark.parametrize(
+    ("other", "colour", "same"),
+    [
+        pytest.param("0" * 16, "red", True, id="the same picture"),
+        pytest.param("0" * 15 + "f", "red", True, id="4 bits apart"),
+        pytest.param("0" * 14 + "1f", "red", False, id="5 bits apart"),
+        pytest.param("0" * 16, "blue", False, id="another colour"),
+        pytest.param(None, "red", False, id="no hash"),
+        pytest.param("12", "red", False, id="no hash of ours"),
+    ],
+)
+def test_near_duplicate_pictures_share_a_key(other, colour, same):
+    keys = same_picture(["0" * 16, other], ["red", colour])
+
+    assert (keys[0] == keys[1]) is same
+
+
+def test_pictures_join_the_first_and_not_each_other():
+    # a chain: each is 4 bits from the one before it, and 8 from the one before that
+    chain = ["0" * 16, "0" * 15 + "f", "0" * 14 + "ff"]
+
+    assert same_picture(chain, ["red"] * 3) == [0, 0, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -827,3 +828,18 @@ def test_a_small_catalogue_refuses_nothing_and_says_so_when_it_is_indexed(tmp_pa
 
     assert any("cold start" in note for note in report.notes)
     assert look.regions[0].matches
+
+
+def test_near_duplicate_pictures_are_one_match_that_lists_the_others(items):
+    again = [replace(item, id=f"{item.id}-again") for item in items if item.id.startswith("red")]
+    run = shop.Shop(encoder=shop.make_encoder(FakeEmbedder(128, has_text=True), colours=True))
+    run.index([*items, *again])
+    found = Searcher(run.store, run.encoder, detector=FakeDetector())
+
+    apart = ask(found, products=((product("red"), 1.0),), limit=4)
+    one = ask(found, products=((product("red"), 1.0),), limit=4, collapse="phash")
+
+    assert set(ids(apart)[:2]) == {"red-square", "red-square-again"}
+    assert one.matches[0].item_id == "red-square"
+    assert "red-square-again" in one.matches[0].variants
+    assert not any(name.endswith("-again") for name in ids(one))

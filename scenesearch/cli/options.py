@@ -50,7 +50,8 @@ ScoreMin = Annotated[
     float | None, typer.Option("--score-min", help="Drop matches less similar than this, -1 to 1.")
 ]
 Collapse = Annotated[
-    str | None, typer.Option("--collapse", help="Items with one value of this field are one match.")
+    str | None,
+    typer.Option("--collapse", help="Items with one value of this field (phash: one picture)."),
 ]
 Facets = Annotated[
     list[str] | None, typer.Option("--facet", help="Count the values of this field; repeatable.")

@@ -85,3 +85,43 @@ def collapse(keys: Sequence[Hashable | None]) -> list[list[int]]:
         if key is not None:
             groups[key] = group
     return result
+
+
+def same_picture(
+    hashes: Sequence[str | None], colours: Sequence[Hashable | None], *, bits: int = 4
+) -> list[int | None]:
+    """Keys for :func:`collapse` that make near-duplicate pictures one.
+
+    A picture joins the first before it whose perceptual hash differs in at most ``bits`` and
+    whose main colour is the same: the hash sees grey only, and of different products within 4
+    bits three in four had another colour.
+
+    Args:
+        hashes: 16 hex digits each, or None.
+        colours: main colour of each, or None where it has none.
+        bits: of 64.
+
+    >>> same_picture(["0" * 16, "0" * 15 + "1", "f" * 16, None], ["red", "red", "red", "red"])
+    [0, 0, 2, None]
+    """
+    known = [h is not None and len(h) == 16 for h in hashes]
+    numbers = np.array(
+        [int(h, 16) if h is not None and ok else 0 for h, ok in zip(hashes, known, strict=True)],
+        np.uint64,
+    )
+    rows = np.unpackbits(numbers[:, None].view(np.uint8), axis=1)
+    keys: list[int | None] = []
+    firsts: list[int] = []
+    for i, ok in enumerate(known):
+        if not ok:
+            keys.append(None)
+            continue
+        near = [
+            j
+            for j in firsts
+            if colours[j] == colours[i] and int((rows[j] != rows[i]).sum()) <= bits
+        ]
+        keys.append(near[0] if near else i)
+        if not near:
+            firsts.append(i)
+    return keys

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.query import SearchOptions
+from scenesearch.query import MAIN_COLOUR, PICTURE, SearchOptions
 from scenesearch.rank.agree import agree
 from scenesearch.rank.boost import boost
 from scenesearch.rank.candidates import Answer, Candidates, Scores, blend, gather
-from scenesearch.rank.diversify import collapse, mmr, same_value
+from scenesearch.rank.diversify import collapse, mmr, same_picture, same_value
 from scenesearch.rank.fuse import Fused, best_of, fuse, order
 from scenesearch.rank.rerank import merge
 
@@ -99,8 +99,7 @@ def rank(
     ordered = order(fused.scores, candidates.items)
     variants: dict[int, tuple[int, ...]] = {}
     if options.collapse is not None:
-        keys = [_key(candidates.payloads[i].get(options.collapse)) for i in ordered]
-        groups = collapse(keys)
+        groups = collapse(_collapse_keys([candidates.payloads[i] for i in ordered], options))
         variants = {ordered[g[0]]: tuple(ordered[j] for j in g[1:]) for g in groups if len(g) > 1}
         ordered = [ordered[g[0]] for g in groups]
     if options.diversity > 0 and ordered:
@@ -109,6 +108,23 @@ def rank(
     if options.sort is not None:
         ordered = _sorted(ordered, candidates, options.sort)
     return Ranking(candidates, scores, fused, tuple(ordered), variants, again, gains)
+
+
+def _collapse_keys(
+    payloads: Sequence[Mapping[str, Any]], options: SearchOptions
+) -> list[Hashable | None]:
+    """What makes two items of the ranked list one match."""
+    if options.collapse != PICTURE:
+        return [_key(payload.get(str(options.collapse))) for payload in payloads]
+    # every two are compared, and nobody sees what is far down
+    first = payloads[: max(POOL, 4 * options.limit)]
+    keys: list[Hashable | None] = list(
+        same_picture(
+            [payload.get(PICTURE) for payload in first],
+            [next(iter(payload.get(MAIN_COLOUR) or ()), None) for payload in first],
+        )
+    )
+    return keys + [None] * (len(payloads) - len(first))
 
 
 def _diversified(
