@@ -5,20 +5,27 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from scenesearch.attributes.describer import PixelDescriber
 from scenesearch.catalog import item_hash
-from scenesearch.config import DetectorSettings, EmbedderSettings, Runtime, Settings
+from scenesearch.config import (
+    DetectorSettings,
+    EmbedderSettings,
+    Runtime,
+    Settings,
+    load_settings,
+)
 from scenesearch.cutout.cutter import CutRules
 from scenesearch.cutout.rembg_remover import RembgRemover
 from scenesearch.detect.merged import MergedDetector
 from scenesearch.detect.ultralytics_detector import UltralyticsDetector
 from scenesearch.embed.cache import EmbeddingCache
+from scenesearch.embed.cached_embedder import CachedEmbedder
 from scenesearch.embed.onnx_embedder import OnnxEmbedder
 from scenesearch.embed.open_clip_tower import OpenClipTower
 from scenesearch.embed.pca import fit_projection
@@ -44,6 +51,7 @@ from scenesearch.searcher import Searcher
 from scenesearch.sync import PhotoLooks, Syncer
 from scenesearch.sync_plan import SyncRules
 from scenesearch.tagger import Tagger, TagOptions
+from scenesearch.tagging.run import SceneTagger
 from scenesearch.tagging.vocabulary import read_vocabulary
 from scenesearch.types import Scene
 from scenesearch.weights import WeightFinder, Weights, sha256_of
@@ -52,6 +60,8 @@ log = logging.getLogger(__name__)
 
 ITEMS = "items"
 """The collection of products, where no other is named."""
+EMBEDDINGS = "embeddings.sqlite"
+"""The embedding cache, in a store's folder or in the cache folder."""
 
 
 class Parts:
@@ -87,6 +97,12 @@ class Parts:
         )
 
     @cached_property
+    def embeddings(self) -> EmbeddingCache:
+        """Where embeddings are kept that belong to no store."""
+        path = self.settings.cache_dir / EMBEDDINGS
+        return EmbeddingCache(path, max_megabytes=self.settings.cache_max_megabytes)
+
+    @cached_property
     def reader(self) -> Reader:
         """What reads text in photos."""
         return build_reader(self.settings)
@@ -108,6 +124,8 @@ class Parts:
             self.__dict__["detector"].close()
         if "reader" in self.__dict__:
             self.reader.close()
+        if "embeddings" in self.__dict__:
+            self.embeddings.close()
 
 
 def is_url(store: str | Path) -> bool:
@@ -265,8 +283,15 @@ def build_reader(settings: Settings) -> Reader:
     return reader
 
 
-def build_tagger(parts: Parts, options: TagOptions | None = None) -> Tagger:
+def build_tagger(
+    parts: Parts, options: TagOptions | None = None, *, cache: EmbeddingCache | None = None
+) -> Tagger:
     """The tag pipeline over the models of ``parts``.
+
+    Args:
+        parts: the models.
+        options: what a row has.
+        cache: where embeddings are kept; that of ``parts`` where none is given.
 
     Raises:
         ConfigError: a vocabulary cannot be read.
@@ -274,8 +299,11 @@ def build_tagger(parts: Parts, options: TagOptions | None = None) -> Tagger:
     """
     options = options or TagOptions()
     encoder, t = parts.encoder, parts.settings.tagging
+    embedder: Embedder = encoder.embedder
+    if cache is not None or (embedder.has_text and options.zero_shot):
+        embedder = CachedEmbedder(embedder, cache or parts.embeddings)
     return Tagger(
-        Encoder(encoder.embedder, PixelDescriber(colours=options.colours), encoder.rules),
+        Encoder(embedder, PixelDescriber(colours=options.colours), encoder.rules),
         parts.detector,
         options,
         reader=parts.reader if options.ocr else None,
@@ -291,8 +319,8 @@ def scene_loader(settings: Settings) -> Callable[[str], Scene]:
 def cache_path(settings: Settings, store: str | Path) -> Path:
     """Embeddings lie beside an embedded store, so that it can be rebuilt without the models."""
     if is_url(store):
-        return settings.cache_dir / "embeddings.sqlite"
-    return Path(store) / "embeddings.sqlite"
+        return settings.cache_dir / EMBEDDINGS
+    return Path(store) / EMBEDDINGS
 
 
 def build_cache(settings: Settings, store: str | Path) -> EmbeddingCache:
@@ -409,8 +437,11 @@ def filling_tagger(
         StoreError: the store cannot be opened.
         CollectionMismatchError: its photos were made with other models.
     """
-    tagger = build_tagger(parts, options)
-    with closing(build_store(parts.settings, store, collection)) as photos:
+    with (
+        closing(build_store(parts.settings, store, collection)) as photos,
+        closing(build_cache(parts.settings, store)) as cache,
+    ):
+        tagger = build_tagger(parts, options, cache=cache)
         if items is not None:
             projection = projection_of(items)
         else:
@@ -419,6 +450,30 @@ def filling_tagger(
         index = build_scene_index(tagger, photos, collection, projection)
         yield FillingTagger(tagger, index, f"{store}/{collection}")
         photos.optimize()
+
+
+@contextmanager
+def tagger_on_node(
+    values: Mapping[str, Any], options: TagOptions, scenes: str | None
+) -> Iterator[SceneTagger]:
+    """The tagger of one worker of a cluster, with models of its own.
+
+    Args:
+        values: settings as JSON values; the environment of the node goes over them.
+        options: what a row has.
+        scenes: URL of the store whose photos are filled; None for none.
+
+    Raises:
+        ConfigError: the environment of the node says what makes no sense.
+        ModelError: a model is not on this node.
+        StoreError: the store cannot be opened.
+    """
+    with closing(Parts(load_settings(**values))) as parts:
+        if scenes is None:
+            yield build_tagger(parts, options)
+            return
+        with filling_tagger(parts, options, scenes) as tagger:
+            yield tagger
 
 
 def search_options(settings: Settings) -> SearchOptions:

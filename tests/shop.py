@@ -268,10 +268,12 @@ class FakeParts:
         rules = CutRules(settings.cutout.background)
         colours = PixelDescriber(colours=settings.index.colours)
         self.encoder = Encoder(self.embedder, colours, rules)
+        self.embeddings = EmbeddingCache(":memory:")
         self.reranker = CellReranker(FakeCells(), lambda: EmbeddingCache(":memory:"), load_scene)
         self.made.append(self)
 
     def close(self) -> None:
+        self.embeddings.close()
         self.closed = True
 
 

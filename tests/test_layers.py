@@ -81,6 +81,8 @@ MAY_USE_HEAVY = {
     "tagging.source_remote": "object storage, through fsspec",
     "tagging.decode_pool": "worker processes that can be killed, through pebble",
     "tagging.parquet_output": "writes one format",
+    "tagging.ray_cluster": "joins or starts a cluster, and streams through Ray Data",
+    "tagging.ray_messages": "blocks that Ray Data takes, by pyarrow",
     "render.figure": "draws with matplotlib",
     "train.losses": "names losses of pytorch-metric-learning",
     "train.simclr": "a loss of pytorch-metric-learning",

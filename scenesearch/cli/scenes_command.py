@@ -71,10 +71,11 @@ def index(
         closing(build.Parts(settings)) as parts,
         closing(build.build_store(settings, store, collection)) as opened,
         closing(build.build_store(settings, store, items_collection)) as products,
+        closing(build.build_cache(settings, store)) as cache,
         output.progress() as progress,
     ):
         wanted = TagOptions(vocabulary=vocabulary, kinds=kinds, ocr=ocr)
-        tagger = build.build_tagger(parts, wanted)
+        tagger = build.build_tagger(parts, wanted, cache=cache)
         made = build.build_scene_index(tagger, opened, collection, projection_of(products))
         report = index_scenes(
             made,

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
+from scenesearch.cli.tag_on_ray import Run, check_ray, on_ray
 from scenesearch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,6 +25,13 @@ STDOUT = "-"
 SHOWN = 20
 """Failures printed; the file of failures has all."""
 EVERY_S = 5.0
+
+
+class Runner(StrEnum):
+    """Where photos are tagged."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 @app.command()
@@ -74,6 +83,13 @@ def tag(
         str | None,
         typer.Option("--scenes", metavar="STORE", help="Also fill this store's photos, to search."),
     ] = None,
+    runner: Annotated[
+        Runner, typer.Option(help="Where to work: this machine, or a Ray cluster.")
+    ] = Runner.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Of the cluster; RAY_ADDRESS, else one started."),
+    ] = None,
     as_json: options.Json = False,
 ) -> int:
     """Tag photos into a table, going on where an earlier run stopped."""
@@ -81,9 +97,11 @@ def tag(
     from scenesearch.config import load_settings
     from scenesearch.tagger import TagOptions
     from scenesearch.tagging.decode_pool import default_workers
-    from scenesearch.tagging.run import RunOptions
+    from scenesearch.tagging.run import RunOptions, run_tagging
 
     _check_outputs(export or [], out)
+    if runner is Runner.RAY:
+        check_ray(out, scenes)
     settings = load_settings(config)
     how = RunOptions(
         batch=batch,
@@ -101,7 +119,10 @@ def tag(
             tagger = opened.enter_context(filling_tagger(parts, wanted, scenes))
         if out == STDOUT:
             return _to_stdout(sources, tagger, how)
-        return _to_file(sources, tagger, Path(out), how, export or [], as_json=as_json)
+        run: Run = run_tagging
+        if runner is Runner.RAY:
+            run = on_ray(settings, wanted, address=ray_address, decoders=workers, scenes=scenes)
+        return _to_file(sources, tagger, Path(out), how, export or [], run=run, as_json=as_json)
 
 
 def _check_outputs(specs: list[str], out: str) -> None:
@@ -137,14 +158,14 @@ def _to_file(
     how: RunOptions,
     exports: list[str],
     *,
+    run: Run,
     as_json: bool,
 ) -> int:
     from scenesearch.tagging.exports import write_export
     from scenesearch.tagging.ledger import recorded_rows
     from scenesearch.tagging.outputs import failures_path
-    from scenesearch.tagging.run import run_tagging
 
-    done = run_tagging(sources, tagger, out, options=how, progress=_said_now_and_then())
+    done = run(sources, tagger, out, options=how, progress=_said_now_and_then())
     written = [str(write_export(spec, recorded_rows(out))) for spec in exports]
     failures = failures_path(out)
     if as_json:

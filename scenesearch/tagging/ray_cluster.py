@@ -1,0 +1,159 @@
+"""A Ray cluster, joined or started for one run, and Ray Data's stream through it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+from scenesearch.errors import ConfigError, MissingDependencyError, SceneSearchError
+from scenesearch.tagging.ray_messages import Message, from_block
+from scenesearch.tagging.ray_plan import RayOptions, Workers, plan_workers
+from scenesearch.tagging.ray_stages import DecodeStage, MakeTagger, TagStage
+from scenesearch.tagging.run import RunOptions
+
+RETRIES = 2
+"""How often a batch is tried again whose worker died."""
+_OWN = "local"
+
+
+class Cluster:
+    """A cluster that is there, with its workers planned.
+
+    Args:
+        workers: how many of each.
+        options: what each tagging worker takes.
+    """
+
+    def __init__(self, workers: Workers, options: RayOptions) -> None:
+        self.workers = workers
+        self._options = options
+
+    def stream(
+        self, blocks: Sequence[Any], make_tagger: MakeTagger, options: RunOptions
+    ) -> Generator[list[Message], None, None]:
+        """What comes back for blocks of entries, a block at a time, in any order.
+
+        Blocks whose worker died more than ``RETRIES`` times are left out.
+
+        Raises:
+            SceneSearchError: the cluster is lost (``ray_failed``).
+        """
+        import ray
+        from ray.data import ActorPoolStrategy
+
+        one, each = self._options, {"max_restarts": -1, "max_task_retries": RETRIES}
+        with warnings.catch_warnings():
+            # the number of retries has no other name until Ray 2.64; see the extra's upper bound
+            warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+            data = (
+                ray.data.from_arrow(list(blocks))
+                .map_batches(
+                    DecodeStage,
+                    fn_constructor_args=(options,),
+                    batch_size=None,
+                    batch_format="pyarrow",
+                    compute=ActorPoolStrategy(size=self.workers.decoders),
+                    num_cpus=1,
+                    **each,
+                )
+                .map_batches(
+                    TagStage,
+                    fn_constructor_args=(make_tagger, options),
+                    batch_size=options.batch,
+                    batch_format="pyarrow",
+                    compute=ActorPoolStrategy(size=self.workers.taggers),
+                    num_cpus=one.cpus_per_tagger,
+                    num_gpus=1 if one.gpus else 0,
+                    **each,
+                )
+            )
+        # of this data alone, not of everything the process does with Ray
+        context = data.context
+        context.enable_progress_bars = False
+        context.max_errored_blocks = -1
+        try:
+            blocks_back = data.iter_batches(
+                batch_size=None, batch_format="pyarrow", prefetch_batches=0
+            )
+            # closed early, its thread would go on, and start another Ray after this one's end
+            with closing(iter(blocks_back)) as coming:
+                yield from map(from_block, coming)
+        except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
+            said = " ".join(str(error).split())[:300]
+            raise SceneSearchError(
+                f"the Ray cluster failed ({type(error).__name__}: {said}); what came back before "
+                f"is kept, run again to go on",
+                code="ray_failed",
+            ) from error
+
+
+@contextmanager
+def connected(options: RayOptions) -> Iterator[Cluster]:
+    """A cluster for the body of a ``with`` statement; a Ray of our own ends with it.
+
+    A Ray that this process has joined already is taken as it is, and left as it was.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        ConfigError: the cluster is too small.
+        SceneSearchError: it cannot be reached (``ray_unreachable``).
+    """
+    # read as Ray starts; a user's own value stays
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    ray = _imported()
+    own = not ray.is_initialized()
+    if own:
+        _join(ray, options)
+    log = logging.getLogger("ray.data")
+    level = log.level
+    try:
+        # a lost batch is a row of the output; Ray would print the traces of two processes
+        log.setLevel(logging.CRITICAL)
+        there = ray.cluster_resources()
+        workers = plan_workers(there.get("CPU", 0.0), there.get("GPU", 0.0), options)
+        yield Cluster(workers, options)
+    finally:
+        log.setLevel(level)
+        if own:
+            ray.shutdown()
+
+
+def _imported() -> Any:
+    try:
+        import ray
+        import ray.data
+        import ray.data.exceptions
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"tagging on a Ray cluster needs Ray ({error}); install it on every node: "
+            f"pip install 'scenesearch[ray]'"
+        ) from error
+    return ray
+
+
+def _join(ray: Any, options: RayOptions) -> None:
+    address = options.address or os.environ.get("RAY_ADDRESS") or _OWN
+    if address.startswith("ray://"):
+        raise ConfigError(
+            f"the Ray address {address!r} is that of a Ray client, and Ray Data needs a process on "
+            f"a node of the cluster; run this on a node with its address (10.0.0.5:6379, or auto), "
+            f"or send it there with `ray job submit`",
+            code="ray_unreachable",
+        )
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        if address == _OWN:
+            ray.init(address=_OWN, num_cpus=options.cpus, include_dashboard=False, **quiet)
+        else:
+            ray.init(address=address, **quiet)
+    except (ConnectionError, TimeoutError, RuntimeError, ValueError, OSError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise SceneSearchError(
+            f"no Ray cluster at {address!r} ({type(error).__name__}: {said}); expected the address "
+            f"of a running one, such as 10.0.0.5:6379 or auto; `ray status` says whether it runs",
+            code="ray_unreachable",
+        ) from error

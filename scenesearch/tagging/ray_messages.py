@@ -1,0 +1,180 @@
+"""What the nodes of a cluster send each other: lines of JSON, and pixels beside them.
+
+A block has two columns, ``text`` and ``pixels``, in every stage, so that Ray can put blocks
+together and take them apart. Knows nothing of Ray.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from scenesearch import errors
+from scenesearch.errors import SceneSearchError
+from scenesearch.tagging.decode import Decoded, Outcome, Unchanged, Undecoded
+from scenesearch.tagging.entries import Entry
+from scenesearch.tagging.ledger import Decision, Finished
+from scenesearch.tagging.rows import TagRow
+from scenesearch.tagging.sources import Identity, Source
+
+PIXELS = "pixels"
+TEXT = "text"
+
+
+class Message(NamedTuple):
+    """One line of a block.
+
+    Attributes:
+        values: JSON values.
+        pixels: of a decoded photo, bytes or a buffer of them.
+    """
+
+    values: Mapping[str, Any]
+    pixels: Any = None
+
+
+class Raised(NamedTuple):
+    """An error that ends the run, on its way to whoever started it."""
+
+    kind: str
+    message: str
+    code: str | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> Raised:
+        """The error as names and texts."""
+        code = error.code if isinstance(error, SceneSearchError) else None
+        return cls(type(error).__name__, str(error), code)
+
+    def error(self) -> SceneSearchError:
+        """An error of the same class, where it is one of this package."""
+        known = getattr(errors, self.kind, None)
+        if isinstance(known, type) and issubclass(known, SceneSearchError):
+            return known(self.message, code=self.code)
+        return SceneSearchError(
+            f"a stage failed on a node of the cluster ({self.kind}: {self.message}); check that "
+            f"all nodes have the same version of scenesearch",
+            code="ray_failed",
+        )
+
+
+def to_block(messages: Sequence[Message]) -> Any:
+    """A ``pyarrow.Table`` with a line for each message."""
+    import pyarrow as pa
+
+    # ASCII, because the names of files may hold what is no valid text
+    texts = [json.dumps(one.values, allow_nan=False) for one in messages]
+    pixels = [one.pixels for one in messages]
+    # 32-bit offsets would end a block at 2 GB of pixels
+    schema = pa.schema([(TEXT, pa.large_string()), (PIXELS, pa.large_binary())])
+    return pa.Table.from_pydict({TEXT: texts, PIXELS: pixels}, schema=schema)
+
+
+def from_block(block: Any) -> list[Message]:
+    """The messages of a block; pixels are not copied."""
+    return [
+        Message(json.loads(text.as_py()), pixels.as_buffer() if pixels.is_valid else None)
+        for text, pixels in zip(block[TEXT], block[PIXELS], strict=True)
+    ]
+
+
+def of_entry(entry: Entry, path: str) -> Message:
+    """An entry to be worked on, whose photo lies at ``path`` for every node."""
+    source = entry.source
+    return Message(
+        {
+            "place": entry.place,
+            "name": source.name,
+            "path": path,
+            "remote": source.remote,
+            "identity": entry.identity,
+            "known_sha256": entry.known_sha256,
+        }
+    )
+
+
+def to_entry(values: Mapping[str, Any]) -> Entry:
+    """The entry that :func:`of_entry` sent."""
+    source = Source(values["name"], values["path"], remote=values["remote"])
+    sha256 = values["known_sha256"]
+    decision: Decision = "verify" if sha256 else "work"
+    return Entry(values["place"], source, _identity(values["identity"]), decision, sha256)
+
+
+def of_outcome(entry: Entry, outcome: Outcome) -> Message:
+    """A photo after decoding."""
+    values: dict[str, Any] = dict(of_entry(entry, entry.source.path).values)
+    values["seconds"] = outcome.seconds
+    match outcome:
+        case Decoded(image=image, sha256=sha256, warnings=warnings):
+            values |= {"sha256": sha256, "shape": image.shape, "warnings": warnings}
+            return Message(values, image.tobytes())
+        case Unchanged(sha256=sha256):
+            return Message(values | {"unchanged": sha256})
+        case Undecoded(code=code, message=message):
+            return Message(values | {"code": code, "message": message})
+
+
+def to_outcome(sent: Message) -> Outcome:
+    """The outcome that :func:`of_outcome` sent."""
+    values = sent.values
+    seconds = values["seconds"]
+    if sent.pixels is not None:
+        image = np.frombuffer(sent.pixels, np.uint8).reshape(values["shape"])
+        return Decoded(image, values["sha256"], tuple(values["warnings"]), seconds)
+    if "unchanged" in values:
+        return Unchanged(values["unchanged"], seconds)
+    return Undecoded(values["code"], values["message"], seconds)
+
+
+def of_finished(finished: Finished) -> Message:
+    """A source brought to its end."""
+    row = finished.row
+    return Message(
+        {
+            "place": finished.place,
+            "source": finished.source,
+            "identity": finished.identity,
+            "sha256": finished.sha256,
+            "row": None if row is None else row.to_dict(),
+            "scene_warnings": finished.scene_warnings,
+            "copied": finished.copied,
+        }
+    )
+
+
+def to_finished(values: Mapping[str, Any]) -> Finished:
+    """What :func:`of_finished` sent."""
+    row = values["row"]
+    return Finished(
+        values["place"],
+        values["source"],
+        _identity(values["identity"]),
+        values["sha256"],
+        None if row is None else TagRow.from_dict(row),
+        values["scene_warnings"],
+        values["copied"],
+    )
+
+
+def of_error(error: Exception) -> Message:
+    """An error that ends the run."""
+    return Message({"raised": Raised.of(error)})
+
+
+def to_error(values: Mapping[str, Any]) -> SceneSearchError | None:
+    """The error a message holds, if it is one."""
+    raised = values.get("raised")
+    return None if raised is None else Raised(*raised).error()
+
+
+def of_times(seconds: Mapping[str, float]) -> Message:
+    """Seconds by stage that went into a block."""
+    return Message({"times": dict(seconds)})
+
+
+def _identity(values: Sequence[Any] | None) -> Identity | None:
+    return None if values is None else Identity(*values)
