@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scenesearch.attributes.hamming import HammingIndex, as_bits
+from scenesearch.attributes.hamming import as_bits, near_pairs
 from scenesearch.plan import IndexPlan, ItemPlan
 from scenesearch.points import colours_of
 from scenesearch.sync_plan import Finding
@@ -151,11 +151,8 @@ def _near(
     rows = [(known, look) for known, look in stored if look.phash != _FLAT]
     already = len(rows)
     rows += [(_known(item, path), look) for item, path, look in asked]
-    pairs = HammingIndex(as_bits([look.phash for _, look in rows])).within(
-        as_bits([look.phash for _, _, look in asked]), radius
-    )
     best: dict[int, Finding] = {}
-    for query, row, distance in zip(*(column.tolist() for column in pairs), strict=True):
+    for query, row, distance in _pairs([look.phash for _, look in rows], already, radius):
         item, path, look = asked[query]
         known, other = rows[row]
         # of two new items the later one is the duplicate
@@ -166,6 +163,21 @@ def _near(
                 item.item.id, path, known.item_id, known.photo, same=False, distance=distance
             )
     return iter(best.values())
+
+
+def _pairs(hashes: Sequence[str], already: int, radius: int) -> Iterator[tuple[int, int, int]]:
+    """Each hash from ``already`` on, counted from 0, with those near it, nearest first."""
+    values, places = np.unique(as_bits(hashes), return_inverse=True)
+    rows: dict[int, list[int]] = {}
+    for row, place in enumerate(places.tolist()):
+        rows.setdefault(place, []).append(row)
+    near: dict[int, list[tuple[int, int]]] = {}
+    for first, second, bits in zip(*(a.tolist() for a in near_pairs(values, radius)), strict=True):
+        near.setdefault(first, []).append((bits, second))
+        near.setdefault(second, []).append((bits, first))
+    for query, place in enumerate(places[already:].tolist()):
+        for bits, other in ((0, place), *sorted(near.get(place, ()))):
+            yield from ((query, row, bits) for row in rows[other])
 
 
 def _alike(first: Seen, second: Seen) -> bool:

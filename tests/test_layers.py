@@ -192,7 +192,8 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     # photos as a collection: rows of tagging and what search shares become points
     "scenes": (
         *("protocols", "points", "encode", "query_vectors", "tagging", "images", "words.stems"),
-        *("attributes.names", "attributes.phash", "detect.regions", "embed.projection"),
+        *("attributes.names", "attributes.phash", "attributes.hamming"),
+        *("detect.regions", "embed.projection"),
         *("rank.presets",),
     ),
 }

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scenesearch.attributes.hamming import near_pairs, popcount
 from scenesearch.attributes.phash import phash
 from scenesearch.scenes.duplicates import HashedPhoto, find_duplicates
-from scenesearch.scenes.hashes import near_pairs, popcount
 
 
 def photo(source, bits, size=(100, 100), vector=None, sha256=None):

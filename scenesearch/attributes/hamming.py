@@ -1,101 +1,66 @@
-"""64-bit hashes within a Hamming distance of others: exact, without comparing all with all.
+"""All pairs of 64-bit hashes within a Hamming distance, exactly, without comparing all pairs.
 
-If two hashes differ in at most r bits, then one of their four 16-bit blocks differs in at most
-r // 4 of them (pigeonhole; M. Norouzi, A. Punjani, D. J. Fleet, "Fast Search in Hamming Space with
-Multi-Index Hashing", CVPR 2012). So hashes are sorted by each block, the few values near each
-block of a query are looked up, and only what is found there is compared in full.
+Multi-index hashing (M. Norouzi, A. Punjani, D. J. Fleet, "Fast Search in Hamming Space with
+Multi-Index Hashing", CVPR 2012): the hash is cut into m blocks; two hashes that differ in at most
+d bits differ in at most d // m bits of some block, so looking up every block with up to that many
+bits flipped finds all of them. Few long blocks need many look-ups, many short ones bring many
+candidates; the number of blocks is chosen by what both are expected to cost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import combinations
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
-MAX_RADIUS = 11
-"""Above it there are so many block values to look up that comparing all with all is faster."""
-_BLOCKS, _BITS = 4, 16
-_QUERIES = 1024
+BITS = 64
+MAX_DISTANCE = 24
+"""Beyond this, unlike pictures are as near as like ones (they differ in about 32 bits)."""
+_CHUNK = 1_000_000
+"""Candidate pairs compared at a time: bounds the memory."""
+_LOOK_UP = 4.0
+"""What looking up one key costs, in comparisons of two candidates (measured)."""
+_POPCOUNT = np.array([n.bit_count() for n in range(1 << 16)], np.uint8)
+
+Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint8]]
 
 
-class Pairs(NamedTuple):
-    """What :meth:`HammingIndex.within` finds; three arrays of one length.
-
-    Attributes:
-        query: which of the queries, ascending.
-        row: which of the indexed hashes; ascending within a query.
-        distance: bits that differ, 0 to the radius.
-    """
-
-    query: NDArray[np.int64]
-    row: NDArray[np.int64]
-    distance: NDArray[np.int64]
-
-
-class HammingIndex:
-    """Finds which of ``n`` hashes are near others.
+def near_pairs(hashes: NDArray[np.uint64], distance: int) -> Pairs:
+    """Every pair of different hashes that differ in at most ``distance`` bits.
 
     Args:
-        hashes: shape (n,), uint64; see :func:`as_bits`. Equal ones are found separately.
+        hashes: shape (n,), each value once.
+        distance: 0 to :data:`MAX_DISTANCE`.
+
+    Returns:
+        Indices of the first and the second of each pair, first < second, shape (p,) each, sorted;
+        and how many bits differ, shape (p,).
+
+    Raises:
+        ValueError: the distance is out of range, or a hash is there twice.
+
+    >>> first, second, bits = near_pairs(np.array([0, 7, 255], np.uint64), 5)
+    >>> list(zip(first.tolist(), second.tolist(), bits.tolist()))
+    [(0, 1, 3), (1, 2, 5)]
     """
-
-    def __init__(self, hashes: NDArray[np.uint64]) -> None:
-        self._hashes = np.ascontiguousarray(hashes, np.uint64)
-        self._order: list[NDArray[np.int64]] = []
-        self._starts: list[NDArray[np.int64]] = []
-        for block in range(_BLOCKS):
-            values = _block(self._hashes, block)
-            order = np.argsort(values, kind="stable").astype(np.int64)
-            self._order.append(order)
-            # starts[v]: where block value v begins in the order
-            self._starts.append(np.searchsorted(values[order], np.arange(2**_BITS + 1)))
-
-    def within(self, queries: NDArray[np.uint64], radius: int) -> Pairs:
-        """Every pair of a query and an indexed hash that differ in at most ``radius`` bits.
-
-        Args:
-            queries: shape (m,), uint64.
-            radius: 0 to :data:`MAX_RADIUS`.
-
-        Raises:
-            ValueError: the radius is outside that.
-        """
-        if not 0 <= radius <= MAX_RADIUS:
-            raise ValueError(f"radius must be 0 to {MAX_RADIUS} bits, got {radius}")
-        queries = np.ascontiguousarray(queries, np.uint64)
-        masks = _masks(radius // _BLOCKS)
+    if not 0 <= distance <= MAX_DISTANCE:
+        raise ValueError(f"distance must be 0 to {MAX_DISTANCE} bits, got {distance}")
+    n = len(hashes)
+    if len(np.unique(hashes)) != n:
+        raise ValueError("each hash must be there once; group equal hashes first")
+    codes = np.zeros(0, np.int64)
+    if n >= 2:
+        count = _block_count(n, distance)
         parts = [
-            self._within(queries[start : start + _QUERIES], radius, masks, start)
-            for start in range(0, len(queries), _QUERIES)
+            _block_pairs(hashes, shift, width, distance // count, distance)
+            for shift, width in _blocks(count)
         ]
-        if not parts:
-            nothing = np.zeros(0, np.int64)
-            return Pairs(nothing, nothing, nothing)
-        return Pairs(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
-
-    def _within(
-        self, queries: NDArray[np.uint64], radius: int, masks: NDArray[np.int64], offset: int
-    ) -> Pairs:
-        found: list[NDArray[np.int64]] = []
-        for block in range(_BLOCKS):
-            probes = _block(queries, block)[:, None] ^ masks[None, :]  # (m, masks)
-            first = self._starts[block][probes].ravel()
-            counts = self._starts[block][probes + 1].ravel() - first
-            # the ranges first..first+counts, one after the other
-            ends = np.cumsum(counts)
-            total = int(ends[-1]) if len(ends) else 0
-            places = np.arange(total) - np.repeat(ends - counts - first, counts)
-            query = np.repeat(np.arange(len(queries)), len(masks)).repeat(counts)
-            # one number for each pair: the blocks find many pairs more than once
-            found.append(query * len(self._hashes) + self._order[block][places])
-        pairs = np.unique(np.concatenate(found))
-        query, row = np.divmod(pairs, max(len(self._hashes), 1))
-        distance = count_bits(queries[query] ^ self._hashes[row])
-        near = distance <= radius
-        return Pairs(query[near] + offset, row[near], distance[near])
+        codes = np.unique(np.concatenate(parts))
+    first, second = codes // max(n, 1), codes % max(n, 1)
+    return first, second, popcount(hashes[first] ^ hashes[second])
 
 
 def as_bits(hashes: Sequence[str]) -> NDArray[np.uint64]:
@@ -110,35 +75,62 @@ def as_bits(hashes: Sequence[str]) -> NDArray[np.uint64]:
     return np.array([int(text, 16) for text in hashes], np.uint64)
 
 
-def count_bits(values: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """How many bits of each value are 1, 0 to 64; same shape.
-
-    The parallel count of H. S. Warren, "Hacker's Delight", 2nd edition, figure 5-2.
-
-    >>> count_bits(np.array([0, 1, 255, 2**64 - 1], np.uint64)).tolist()
-    [0, 1, 8, 64]
-    """
-    v = values.astype(np.uint64)
-    v = v - ((v >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    pairs = np.uint64(0x3333333333333333)
-    v = (v & pairs) + ((v >> np.uint64(2)) & pairs)
-    v = (v + (v >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    with np.errstate(over="ignore"):
-        v = (v * np.uint64(0x0101010101010101)) >> np.uint64(56)
-    return v.astype(np.int64)
+def popcount(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """How many bits are set in each value, shape (n,), 0 to 64."""
+    words = np.ascontiguousarray(values).view(np.uint16).reshape(-1, 4)
+    result: NDArray[np.uint8] = _POPCOUNT[words].sum(axis=1, dtype=np.uint8)
+    return result
 
 
-def _block(hashes: NDArray[np.uint64], block: int) -> NDArray[np.int64]:
-    return ((hashes >> np.uint64(_BITS * block)) & np.uint64(2**_BITS - 1)).astype(np.int64)
+def _block_count(n: int, distance: int) -> int:
+    """The number of blocks that is expected to be cheapest for hashes that are spread evenly."""
+
+    def cost(count: int) -> float:
+        width, radius = BITS / count, distance // count
+        flips = sum(comb(round(width), bits) for bits in range(radius + 1))
+        return count * flips * n * (_LOOK_UP + n / 2 ** (width + 1))
+
+    return min(range(1, distance + 2), key=cost)
 
 
-def _masks(flips: int) -> NDArray[np.int64]:
-    """Every 16-bit value with at most ``flips`` bits set."""
-    return np.array(
-        [
-            sum(1 << bit for bit in bits)
-            for count in range(flips + 1)
-            for bits in combinations(range(_BITS), count)
-        ],
-        np.int64,
-    )
+def _blocks(count: int) -> Iterator[tuple[int, int]]:
+    """(first bit, bits) of ``count`` blocks of nearly equal length."""
+    edges = [round(BITS * i / count) for i in range(count + 1)]
+    for low, high in pairwise(edges):
+        yield low, high - low
+
+
+def _block_pairs(
+    hashes: NDArray[np.uint64], shift: int, width: int, radius: int, distance: int
+) -> NDArray[np.int64]:
+    """Codes ``first * n + second`` of the near pairs whose block differs in at most ``radius``."""
+    n = len(hashes)
+    mask = np.uint64((1 << width) - 1)
+    keys = (hashes >> np.uint64(shift)) & mask
+    order = np.argsort(keys, kind="stable").astype(np.int64)
+    ordered = keys[order]
+    found = [np.zeros(0, np.int64)]
+    for flips in range(radius + 1):
+        for bits in combinations(range(width), flips):
+            flip = np.uint64(sum(1 << bit for bit in bits))
+            wanted = keys ^ flip
+            start = np.searchsorted(ordered, wanted, "left")
+            counts = np.searchsorted(ordered, wanted, "right") - start
+            for who in _chunks(counts):
+                sizes = counts[who]
+                first = np.repeat(who, sizes)
+                within = np.arange(len(first)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+                second = order[np.repeat(start[who], sizes) + within]
+                upper = first < second
+                first, second = first[upper], second[upper]
+                near = popcount(hashes[first] ^ hashes[second]) <= distance
+                found.append(first[near] * n + second[near])
+    return np.unique(np.concatenate(found))
+
+
+def _chunks(counts: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Indices of those with candidates, in runs of about :data:`_CHUNK` candidates."""
+    who = np.flatnonzero(counts)
+    if len(who):
+        edges = np.flatnonzero(np.diff(np.cumsum(counts[who]) // _CHUNK)) + 1
+        yield from np.split(who, edges)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.scenes.hashes import near_pairs
+from scenesearch.attributes.hamming import as_bits, near_pairs
 
 HASH_ALONE = 6
 """Bits that two hashes may differ in when nothing else is known; docs/scenes.md has the figures."""
@@ -147,7 +147,7 @@ def _join_near(known: Sequence[HashedPhoto], sets: _Sets, distance: int, cosine:
     for alike in by_hash.values():
         _join_pairs(known, sets, alike, alike, cosine)
     hashes = list(by_hash)
-    first, second, _ = near_pairs(np.array([int(h, 16) for h in hashes], np.uint64), distance)
+    first, second, _ = near_pairs(as_bits(hashes), distance)
     lists = [by_hash[one] for one in hashes]
     # most hashes are of one photo: those are compared many at a time
     plain = np.array([len(x) == 1 and known[x[0]].vector is not None for x in lists], bool)
