@@ -9,7 +9,6 @@ way; the next run goes on, here or locally, because the ledger is the same.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -18,15 +17,15 @@ from typing import BinaryIO
 
 from scenesearch.errors import ModelError, SceneSearchError
 from scenesearch.tagging.batches import Batch, SceneTagger
-from scenesearch.tagging.entries import Entry, LedgerMemory, Memory, entered
-from scenesearch.tagging.ledger import Finished, Ledger
-from scenesearch.tagging.outputs import check_output, write_outputs
+from scenesearch.tagging.entries import Entry, Memory, entered
+from scenesearch.tagging.ledger import Finished
+from scenesearch.tagging.outputs import check_output
 from scenesearch.tagging.ray_cluster import Cluster, connected
 from scenesearch.tagging.ray_messages import Message, of_entry, to_block, to_error, to_finished
 from scenesearch.tagging.ray_plan import RayOptions
 from scenesearch.tagging.ray_stages import MakeTagger
 from scenesearch.tagging.rows import TagRow
-from scenesearch.tagging.run import RunOptions, TagProgress, TagSummary
+from scenesearch.tagging.run import Batches, RunOptions, TagProgress, TagSummary, record
 from scenesearch.tagging.sources import Source, list_sources
 from scenesearch.timing import StageTimes
 
@@ -69,45 +68,19 @@ def run_tagging_on_ray(
             back before is kept.
         StoreError: as in a local run.
     """
-    options, cluster = options or RunOptions(), cluster or RayOptions()
-    out = Path(out)
+    options, cluster, out = options or RunOptions(), cluster or RayOptions(), Path(out)
     check_output(out)
-    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
-    start = time.perf_counter()
-    times = StageTimes()
-    photos = rows = bad = copied = 0
-    with closing(Ledger(out, tagger.fingerprint)) as ledger:
-        ledger.begin()
-        memory = LedgerMemory(
-            ledger,
-            tagger.fingerprint,
-            rehash=options.rehash,
-            retry_failed=options.retry_failed,
-        )
+    decoders = 0
+
+    def work(listed: Iterator[Source], memory: Memory, times: StageTimes) -> Batches:
+        nonlocal decoders
         on_ray = _OnRay(tagger, make_tagger, options, cluster, times)
-        with closing(_finished_on_ray(listed, memory, on_ray)) as batches:
-            for batch in batches:
-                with times.stage("write"):
-                    ledger.commit(batch)
-                photos += len(batch)
-                rows += sum(one.row is not None for one in batch)
-                bad += sum(one.row is not None and one.row.error is not None for one in batch)
-                copied += sum(one.copied for one in batch)
-                if progress is not None:
-                    progress(TagProgress(photos, bad, time.perf_counter() - start))
-        with times.stage("output"):
-            write_outputs(ledger, out)
-        failed = ledger.failed()
-    return TagSummary(
-        photos=photos,
-        done=rows - bad,
-        same_content=copied,
-        skipped=photos - rows - (failed - bad),
-        failed=failed,
-        seconds=time.perf_counter() - start,
-        stages=dict(times.seconds),
-        workers=on_ray.decoders,
-    )
+        yield from _finished_on_ray(listed, memory, on_ray)
+        decoders = on_ray.decoders
+
+    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
+    done = record(listed, work, tagger.fingerprint, out, options, progress)
+    return replace(done, workers=decoders)
 
 
 class _OnRay:

@@ -22,10 +22,12 @@ from scenesearch.tagging.sources import Source, list_sources
 from scenesearch.timing import StageTimes
 
 __all__ = [
+    "Batches",
     "RunOptions",
     "SceneTagger",
     "TagProgress",
     "TagSummary",
+    "record",
     "run_tagging",
     "tag_stream",
 ]
@@ -34,6 +36,10 @@ _REMOTE_READS = 8
 """Photos read from object storage at a time, on top of those being decoded."""
 _STOP_S = 2.0
 """How long the thread that draws sources is waited for; it may hang on standard input."""
+
+
+Batches = Generator[list[Finished], None, None]
+"""Finished sources, in the order of the sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,21 +182,42 @@ def run_tagging(
         NoSpaceError: the disk is full; everything before this batch is kept.
         StoreError: the ledger is damaged or of something else, or another run writes this output.
     """
-    options = options or RunOptions()
-    out = Path(out)
+    options, out = options or RunOptions(), Path(out)
     check_output(out)
+
+    def work(listed: Iterator[Source], memory: Memory, times: StageTimes) -> Batches:
+        return _finished(listed, tagger, memory, options, times)
+
     listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
+    return record(listed, work, tagger.fingerprint, out, options, progress)
+
+
+def record(
+    sources: Iterator[Source],
+    work: Callable[[Iterator[Source], Memory, StageTimes], Batches],
+    fingerprint: str,
+    out: Path,
+    options: RunOptions,
+    progress: Callable[[TagProgress], None] | None,
+) -> TagSummary:
+    """Keep what some workers finish, batch by batch, then write the output.
+
+    Args:
+        sources: in the order of the output.
+        work: sources, what the ledger knows and the clock to batches of finished sources.
+        fingerprint: of the tagger.
+        out: as for :func:`run_tagging`, and checked; so are the errors.
+        options: how to work.
+        progress: called after each batch.
+    """
     start = time.perf_counter()
     times, counts = StageTimes(), _Counts()
-    with closing(Ledger(out, tagger.fingerprint)) as ledger:
+    with closing(Ledger(out, fingerprint)) as ledger:
         ledger.begin()
         memory = LedgerMemory(
-            ledger,
-            tagger.fingerprint,
-            rehash=options.rehash,
-            retry_failed=options.retry_failed,
+            ledger, fingerprint, rehash=options.rehash, retry_failed=options.retry_failed
         )
-        with closing(_finished(listed, tagger, memory, options, times)) as batches:
+        with closing(work(sources, memory, times)) as batches:
             for batch in batches:
                 with times.stage("write"):
                     ledger.commit(batch)
@@ -237,7 +264,7 @@ def _finished(
     memory: Memory,
     options: RunOptions,
     times: StageTimes,
-) -> Generator[list[Finished], None, None]:
+) -> Batches:
     """Batches of finished sources, in their order."""
     room = Room(line=4 * options.batch, waiting_bytes=options.ahead_bytes)
     batch = Batch(tagger, memory, options.batch, options.batch_bytes, times)
