@@ -14,15 +14,24 @@ from scenesearch.testing import FakeDetector, FakeEmbedder, FakeReader, FakeRemo
 HERE = Path(__file__).parent
 
 PUBLIC = {
+    "CompleteOptions",
+    "Completion",
     "Evidence",
     "IndexOutcome",
+    "KnownScene",
     "Look",
     "Match",
     "RegionMatches",
+    "RunOptions",
     "SceneSearch",
     "SceneSearchError",
     "SearchOptions",
     "Settings",
+    "SyncReport",
+    "SyncRules",
+    "TagOptions",
+    "TagRow",
+    "TagSummary",
     "__version__",
     "load_settings",
 }

@@ -13,15 +13,24 @@ from numpy.typing import NDArray
 
 import scenesearch
 from scenesearch import (
+    CompleteOptions,
+    Completion,
     Evidence,
     IndexOutcome,
+    KnownScene,
     Look,
     Match,
     RegionMatches,
+    RunOptions,
     SceneSearch,
     SceneSearchError,
     SearchOptions,
     Settings,
+    SyncReport,
+    SyncRules,
+    TagOptions,
+    TagRow,
+    TagSummary,
     __version__,
     load_settings,
 )
@@ -137,3 +146,28 @@ def errors(shop: SceneSearch) -> str:
 def options(facets: Sequence[str]) -> SearchOptions:
     """Options as a value."""
     return SearchOptions(limit=5, weights={"cutout": 1.0}, facets=tuple(facets), sort="-price")
+
+
+def follow(shop: SceneSearch) -> SyncReport:
+    """A shop's feed."""
+    assert_type(shop.sync("feed.csv", dry_run=True), SyncReport)
+    return shop.sync("feed.csv", rules=SyncRules(max_delete=0.1), progress=progress)
+
+
+def tag(shop: SceneSearch) -> list[TagRow]:
+    """Photos to rows, to a table, and to a collection."""
+    how = RunOptions(batch=8, workers=1)
+    done = shop.tag_to("tags.parquet", "photos", options=TagOptions(masks=True), run=how, fill=True)
+    assert_type(done, TagSummary)
+    shop.scenes().find("2+ chairs and not person", limit=5)
+    return list(shop.tag("photos/*.jpg", Path("more"), run=how))
+
+
+def complete(shop: SceneSearch, look: Look) -> Completion:
+    """What goes together."""
+    shop.learn_scenes([KnownScene(frozenset({"A", "B"}), "room.jpg")])
+    for scene in shop.scenes_of("A", limit=3):
+        assert_type(scene.items, tuple[str, ...])
+    shop.complete(look, where="price < 10")
+    shop.complete(photo="room.jpg", options=CompleteOptions(category_field="kind"))
+    return shop.complete({"A": 1.0, "B": 0.5}, per_category=1)
