@@ -111,6 +111,7 @@ class Ledger:
     def __init__(self, out: Path, fingerprint: str) -> None:
         self.path = ledger_path(out)
         self._fingerprint = fingerprint
+        self._nothing_known = False
         # the thread that draws the sources asks, the main one writes
         self._turns = threading.RLock()
         self._lock = _lock(out, self.path)
@@ -129,9 +130,13 @@ class Ledger:
         """Forget which sources the run before had; their records stay."""
         with self._guard():
             self._db.execute("DELETE FROM places")
+        # a run asks for each source once, before its record is written
+        self._nothing_known = self._one("SELECT 1 FROM records LIMIT 1", ()) is None
 
     def known(self, source: str) -> Known | None:
-        """What is recorded of a source."""
+        """What earlier runs recorded of a source."""
+        if self._nothing_known:
+            return None
         found = self._one(
             "SELECT size, stamp, sha256, fingerprint, failed FROM records WHERE source = ?",
             (source,),
@@ -157,36 +162,39 @@ class Ledger:
         Raises:
             NoSpaceError: the disk is full; nothing of the batch was written.
         """
+        # statements for the whole batch: one call each, and the thread that draws the sources
+        # waits for the ledger no longer than it has to
+        places = [(one.place, one.source) for one in finished]
+        records = [self._record(one, one.row) for one in finished if one.row is not None]
+        seen = [
+            (*one.identity, one.source, *one.identity)
+            for one in finished
+            if one.row is None and one.identity is not None
+        ]
         with self._guard():
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                self._write(finished)
+                self._db.executemany("INSERT INTO places VALUES (?, ?)", places)
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", records
+                )
+                self._db.executemany(
+                    "UPDATE records SET size = ?, stamp = ? WHERE source = ? "
+                    "AND (size IS NOT ? OR stamp IS NOT ?)",
+                    seen,
+                )
                 self._db.execute("COMMIT")
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
 
-    def _write(self, finished: Sequence[Finished]) -> None:
-        for one in finished:
-            self._db.execute("INSERT INTO places VALUES (?, ?)", (one.place, one.source))
-            size, stamp = one.identity or (None, None)
-            if one.row is not None:
-                failed = one.row.error is not None
-                text = json.dumps(one.row.to_dict(), ensure_ascii=False, allow_nan=False)
-                self._db.execute(
-                    "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        *(one.source, size, stamp, one.sha256, self._fingerprint, failed),
-                        *(one.scene_warnings, text),
-                    ),
-                )
-            elif one.identity is not None:
-                self._db.execute(
-                    "UPDATE records SET size = ?, stamp = ? WHERE source = ? "
-                    "AND (size IS NOT ? OR stamp IS NOT ?)",
-                    (size, stamp, one.source, size, stamp),
-                )
+    def _record(self, one: Finished, row: TagRow) -> tuple[Any, ...]:
+        text = json.dumps(row.to_dict(), ensure_ascii=False, allow_nan=False)
+        failed = row.error is not None
+        identity = one.identity or (None, None)
+        known = (one.sha256, self._fingerprint, failed, one.scene_warnings, text)
+        return (one.source, *identity, *known)
 
     def failed(self) -> int:
         """How many sources of this run have a row with an error."""
