@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,8 @@ __all__ = [
     "tag_stream",
 ]
 
+_TURN_S = 0.0002
+"""Longest turn of a thread while others want theirs."""
 _REMOTE_READS = 8
 """Photos read from object storage at a time, on top of those being decoded."""
 _STOP_S = 2.0
@@ -253,6 +256,21 @@ class _Counts:
         self.copied += sum(one.copied for one in batch)
 
 
+@contextmanager
+def _short_turns() -> Iterator[None]:
+    """Let threads take turns often: those that feed the workers have little to do, but at once.
+
+    With Python's 5 ms the workers wait for photos while this thread computes: 8 % fewer photos a
+    second where decoding is what takes the time.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _TURN_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
 def _running(workers: int, entry: Entry) -> int:
     """One photo in each worker, and the next one beside it."""
     return 2 * workers + (_REMOTE_READS if entry.source.remote else 0)
@@ -272,7 +290,7 @@ def _finished(
     start = Starter(pool, timeout_s=options.timeout_s, limits=options.limits)
     ahead = Ahead(entered(sources, memory), start, partial(_running, options.workers), room)
     try:
-        with closing(pool), ahead:
+        with closing(pool), ahead, _short_turns():
             decoded = iter(ahead)
             while True:
                 with times.stage("wait"):
