@@ -21,6 +21,7 @@ import numpy as np
 
 from scenesearch.attributes.placement import placement
 from scenesearch.types import Colour, Region, Scene
+from scenesearch.whole_file import write_whole
 from scenesearch.words import ParsedWords
 
 if TYPE_CHECKING:
@@ -214,8 +215,6 @@ class Look:
             ValueError: another suffix.
             OSError: the file cannot be written.
         """
-        from scenesearch.render.files import write_whole
-
         target = Path(path)
         match target.suffix.lower():
             case ".png":
@@ -235,7 +234,13 @@ class Look:
                     f"cannot save a look to {str(path)!r}: got the suffix {suffix!r}, expected one "
                     f"of {', '.join(SUFFIXES)}; rename the file, or use to_pandas() for tables"
                 )
-        return write_whole(target, data)
+        if not target.resolve().parent.is_dir():
+            raise FileNotFoundError(
+                f"cannot write {str(path)!r}: there is no folder {str(target.resolve().parent)!r}; "
+                f"create it first"
+            )
+        write_whole(target, data)
+        return target
 
     def _repr_html_(self) -> str:
         from scenesearch.render.html import render_html

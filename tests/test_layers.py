@@ -28,7 +28,7 @@ HEAVY = frozenset(
 VALUES = frozenset(
     {
         *("types", "errors", "geometry", "conditions", "pixels", "timing", "metrics"),
-        *("resources", "weights", "load_errors", "onnx_runtime"),
+        *("resources", "weights", "load_errors", "onnx_runtime", "whole_file"),
     }
 )
 """Plain values and pure functions on them: what everyone may import."""
@@ -174,12 +174,10 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     ),
     # batch tagging: its rows and files; the models come in as protocols
     "tagging": ("protocols", "images"),
-    "tagging.exports.files": ("store.disk",),
     # lists of photos are read as catalogues are; the ledger has one owner, as stores have
     "tagging.source_files": ("catalog.folder_source", "catalog.records"),
     "tagging.source_lists": ("catalog",),
     "tagging.ledger": ("store.owner",),
-    "tagging.outputs": ("store.disk",),
     "tagging.vocabulary": ("words.stems",),
     "tagging.zero_shot": ("protocols",),
     "tagging.masks": (),

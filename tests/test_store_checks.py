@@ -16,12 +16,13 @@ from scenesearch.errors import (
     StoreError,
 )
 from scenesearch.store.checks import canonical_id, check_collection_name, check_cursor
-from scenesearch.store.disk import MIN_FREE_BYTES, check_free_space, write_atomically
+from scenesearch.store.disk import MIN_FREE_BYTES, check_free_space
 from scenesearch.store.payloads import decode_payload, encode_payload, retype_payload
 from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.store.ties import MAX_EXTRA, settle, settle_facet
 from scenesearch.store.vectors import unit_vector, unit_vectors
 from scenesearch.types import CollectionSchema, Hit, Point
+from scenesearch.whole_file import write_whole
 
 _Usage = namedtuple("_Usage", "total used free")
 
@@ -168,14 +169,14 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "kept"
-    write_atomically(file, b"old")
+    write_whole(file, b"old")
 
     def fail(self: Path, target: Path) -> Path:
         raise OSError("no")
 
     monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="no"):
-        write_atomically(file, b"new")
+        write_whole(file, b"new")
 
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
     assert file.read_bytes() == b"old"

@@ -145,7 +145,7 @@ def test_a_creation_that_fails_leaves_no_collection_and_can_be_repeated(
         raise OSError("disk trouble")
 
     with monkeypatch.context() as patched:
-        patched.setattr(edge_directory, "write_atomically", fail)
+        patched.setattr(edge_directory, "write_whole", fail)
         with pytest.raises(StoreError, match="disk trouble"):
             store.create(SCHEMA)
     assert store.schema is None

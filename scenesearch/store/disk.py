@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,31 +58,3 @@ def tree_bytes(path: Path) -> int:
             # Windows has no st_blocks.
             total += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
     return total
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace a file whole; when this returns, the new content survives a power cut.
-
-    A kill at any moment leaves the old content or the new one.
-    """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_directory(path.parent)
-
-
-def sync_directory(path: Path) -> None:
-    """Make renames inside a directory durable (a no-op where directories cannot be synced)."""
-    if os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

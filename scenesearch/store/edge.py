@@ -32,7 +32,6 @@ from scenesearch.store.disk import (
     MIN_FREE_BYTES,
     check_free_space,
     tree_bytes,
-    write_atomically,
     write_estimate,
 )
 from scenesearch.store.edge_directory import EdgeDirectory, OpenShard
@@ -55,6 +54,7 @@ from scenesearch.store.schemas import check_new_fields, check_same_schema, check
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.vectors import unit_vector, unit_vectors
 from scenesearch.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.whole_file import write_whole
 
 
 class EdgeStore:
@@ -349,7 +349,7 @@ class EdgeStore:
         with self._gate:
             self._open()
             check_free_space(self._home, 2 * len(data), self._min_free)
-            write_atomically(self._directory.blob(name), bytes(data))
+            write_whole(self._directory.blob(name), bytes(data))
 
     def optimize(self) -> None:
         """See :meth:`scenesearch.protocols.Store.optimize`. Blocks the whole process."""

@@ -19,11 +19,11 @@ from typing import Any
 
 from scenesearch.errors import StoreError
 from scenesearch.store.checks import check_blob_name, check_collection_name
-from scenesearch.store.disk import sync_directory, write_atomically
 from scenesearch.store.edge_translate import EdgeRequests, create_shard, engine_errors, load_shard
 from scenesearch.store.owner import DirectoryLock
 from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.types import CollectionSchema
+from scenesearch.whole_file import sync_directory, write_whole
 
 
 @dataclass(slots=True)
@@ -75,7 +75,7 @@ class EdgeDirectory:
 
     def write_schema(self, schema: CollectionSchema) -> None:
         """Replace the schema, whole or not at all."""
-        write_atomically(self.home / "schema.json", dump_schema(schema).encode())
+        write_whole(self.home / "schema.json", dump_schema(schema).encode())
 
     def blob(self, name: str) -> Path:
         """Where a blob is kept."""
@@ -114,7 +114,7 @@ class EdgeDirectory:
             shard = create_shard(new / "shard", schema)
             shard.flush()
             shard.close()
-        write_atomically(new / "schema.json", dump_schema(schema).encode())
+        write_whole(new / "schema.json", dump_schema(schema).encode())
         new.rename(self.home)
         sync_directory(self.root)
         return schema

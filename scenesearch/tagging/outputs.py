@@ -9,16 +9,15 @@ from __future__ import annotations
 import csv
 import errno
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from scenesearch.errors import ConfigError, NoSpaceError, StoreError
-from scenesearch.store.disk import sync_directory
 from scenesearch.tagging.ledger import Ledger
 from scenesearch.tagging.parquet_output import write_parquet
+from scenesearch.whole_file import replacing
 
 Texts = Iterator[str]
 """Rows as JSON texts."""
@@ -119,15 +118,8 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     temporary = _temporary(path)
     try:
-        try:
-            with temporary.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_directory(path.parent)
+        with replacing(path, temporary) as file:
+            yield file
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise NoSpaceError(

@@ -7,7 +7,6 @@ replaced, so a run that is killed at any moment goes on from the last epoch that
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from scenesearch.errors import ModelLoadError
 from scenesearch.load_errors import checkpoint_errors, one_line
+from scenesearch.whole_file import write_whole
 
 POINTER = "latest.json"
 
@@ -84,12 +84,11 @@ class Checkpoints:
 
 def save_tensors(tensors: Mapping[str, Any], path: Path) -> None:
     """Write tensors, whole or not at all."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    draft = path.with_name(f".{path.name}.draft")
     # a copy each: the format refuses tensors that share memory
-    save_file({k: t.detach().cpu().contiguous().clone() for k, t in tensors.items()}, draft)
-    _replace(draft, path)
+    copies = {k: t.detach().cpu().contiguous().clone() for k, t in tensors.items()}
+    write_whole(path, save(copies))
 
 
 def load_tensors(path: Path) -> dict[str, Any]:
@@ -116,15 +115,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text, whole or not at all."""
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_text(text, encoding="utf-8")
-    _replace(draft, path)
-
-
-def _replace(draft: Path, path: Path) -> None:
-    with draft.open("rb+") as file:
-        os.fsync(file.fileno())
-    draft.replace(path)
+    write_whole(path, text.encode())
 
 
 def optimizer_tensors(optimizer: Any) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
 from scenesearch.errors import ConfigError, NoSpaceError
-from scenesearch.store.disk import sync_directory
+from scenesearch.whole_file import replacing, sync_directory
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -37,16 +38,16 @@ def whole_file(path: Path) -> Iterator[IO[str]]:
     target = path.resolve()
     with _space_for(target):
         _forget(target, "tmp")
-        temporary = _beside(target, "tmp")
-        try:
-            with _opened(temporary, path) as file:
+        with ExitStack() as stack:
+            try:
+                raw = stack.enter_context(replacing(target, _beside(target, "tmp")))
+            except OSError as error:
+                raise _cannot(path, error) from error
+            file = TextIOWrapper(raw, encoding="utf-8", newline="\n", write_through=True)
+            try:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(target)
-            sync_directory(target.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+            finally:
+                file.detach()
 
 
 @contextmanager
@@ -97,13 +98,6 @@ def _forget(target: Path, kind: str) -> None:
                 Path(entry.path).unlink(missing_ok=True)
 
 
-def _opened(temporary: Path, path: Path) -> IO[str]:
-    try:
-        return temporary.open("x", encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise _cannot(path, error) from error
-
-
 def _cannot(path: Path, error: OSError) -> Exception:
     if disk_is_full(error):
         return _full(path)
@@ -115,6 +109,7 @@ def _cannot(path: Path, error: OSError) -> Exception:
 
 @contextmanager
 def _space_for(path: Path) -> Iterator[None]:
+    # any other error may be one of the rows, which are read while they are written
     try:
         yield
     except OSError as error:

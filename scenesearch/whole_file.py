@@ -1,0 +1,59 @@
+"""Writing a file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def replacing(path: Path, draft: Path | None = None) -> Iterator[IO[bytes]]:
+    """A file that takes the place of ``path`` when the block ends well.
+
+    A reader sees the old file or the new one, never half of one, and after the block the new one
+    survives a power cut. A failure leaves the old one. A symbolic link is followed, so that the
+    link itself stays.
+
+    Args:
+        path: where to; its folder must exist.
+        draft: what is written and then renamed, in the same folder; by default under a name of
+            its own, which a kill leaves behind. A name that is always the same is for who makes
+            sure that there is one writer.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    target = path.resolve()
+    # Not tempfile: its files are private (0600), and the rename would keep that. The short name
+    # also fits where the target's own name is already as long as the file system allows.
+    temporary = draft or target.parent / f".draft-{secrets.token_hex(8)}.tmp"
+    try:
+        with temporary.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_directory(target.parent)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace a file by ``data``, as :func:`replacing` does."""
+    with replacing(path) as file:
+        file.write(data)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames inside a directory durable (a no-op where directories cannot be synced)."""
+    if os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
