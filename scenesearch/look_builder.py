@@ -13,25 +13,7 @@ from scenesearch.protocols import Store
 from scenesearch.query import SearchOptions
 from scenesearch.rank.candidates import Answer, Candidates
 from scenesearch.rank.pipeline import Ranking
-from scenesearch.types import Record
-
-INTERNAL = frozenset(
-    {
-        *("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "indexed_at"),
-        *(
-            "region",
-            "region_key",
-            "region_count",
-            "box",
-            "area_share",
-            "position",
-            "label",
-            "label_confidence",
-        ),
-        *("colours", "colour_names", "phash", "cutout_method", "words"),
-    }
-)
-"""Payload keys that are not attributes of the item."""
+from scenesearch.types import POINT_FIELDS, Record
 
 EVIDENCE = 3
 """Regions named as evidence of a match, at most."""
@@ -168,7 +150,7 @@ class LookBuilder:
 
 def attributes_of(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The item's own attributes, without what scenesearch keeps beside them."""
-    return {name: value for name, value in payload.items() if name not in INTERNAL}
+    return {name: value for name, value in payload.items() if name not in POINT_FIELDS}
 
 
 def best_points(

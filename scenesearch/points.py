@@ -6,9 +6,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from scenesearch.errors import CollectionMismatchError
-from scenesearch.protocols import WORDS
-from scenesearch.types import Colour, FieldType, Item, Value
+from scenesearch.errors import CollectionMismatchError, StoreError
+from scenesearch.protocols import WORDS, Store
+from scenesearch.types import CollectionSchema, Colour, FieldType, Item, Value
 
 SCHEMA_VERSION = "1"
 PAYLOAD_VERSION = "2"
@@ -52,6 +52,22 @@ FAMILIARITY_BLOB = "familiarity.npz"
 
 MUST_MATCH = ("schema", "embedder", "background")
 """Metadata that a search and its collection must agree on; an index run must agree on all."""
+
+
+def schema_of(store: Store) -> CollectionSchema:
+    """The schema of a collection of items.
+
+    Raises:
+        StoreError: there is no collection.
+    """
+    schema = store.schema
+    if schema is None:
+        raise StoreError(
+            "There is no such collection in this store; index a catalogue first: "
+            "scenesearch index CATALOGUE --store ...",
+            code="no_collection",
+        )
+    return schema
 
 
 def point_id(collection: str, item_id: str, photo_sha256: str, region_key: str) -> str:

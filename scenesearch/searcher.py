@@ -24,7 +24,7 @@ from scenesearch.detect.regions import (
 )
 from scenesearch.embed.projection import Projection
 from scenesearch.encode import EncodedRegion, Encoder, RegionRules
-from scenesearch.errors import QueryError, StoreError
+from scenesearch.errors import QueryError
 from scenesearch.expansion import expanded
 from scenesearch.hybrid import WordSearch, dense_text, filtered, vocabulary_of
 from scenesearch.look import Look
@@ -37,6 +37,7 @@ from scenesearch.points import (
     PROJECTION_BLOB,
     SCHEMA_VERSION,
     check_models,
+    schema_of,
 )
 from scenesearch.protocols import Detector, Store, VectorQuery
 from scenesearch.query import Query, SearchOptions
@@ -58,7 +59,8 @@ class Searcher:
     Args:
         store: the collection.
         encoder: the models it was made with.
-        detector: finds the objects of a photo; None searches the whole photo and tiles.
+        detector: gives what finds the objects of a photo, called when a photo without boxes is
+            searched; None, or one that gives None, searches the whole photo and tiles.
         rules: which detections become regions.
         reranker: gives the model of the second look; called when one is asked for.
     """
@@ -68,13 +70,13 @@ class Searcher:
         store: Store,
         encoder: Encoder,
         *,
-        detector: Detector | None = None,
+        detector: Callable[[], Detector | None] | None = None,
         rules: RegionRules | None = None,
         reranker: Callable[[], Reranker] | None = None,
     ) -> None:
         self._store = store
         self._encoder = encoder
-        self._detector = detector
+        self._find_detector = detector or (lambda: None)
         self._rules = rules or RegionRules()
         self._reranker = reranker
         self._opened: _Opened | None = None
@@ -96,13 +98,7 @@ class Searcher:
 
     def _open(self) -> _Opened:
         if self._opened is None:
-            schema = self._store.schema
-            if schema is None:
-                raise StoreError(
-                    "There is no such collection in this store; index a catalogue first: "
-                    "scenesearch index CATALOGUE --store ...",
-                    code="no_collection",
-                )
+            schema = schema_of(self._store)
             wanted = {
                 "schema": SCHEMA_VERSION,
                 "embedder": self._encoder.embedder.fingerprint,
@@ -145,10 +141,11 @@ class Searcher:
         return found
 
     def _objects(self, scene: Scene, rules: RegionRules) -> list[Region]:
-        if self._detector is None or not rules.limit:
+        detector = self._find_detector() if rules.limit else None
+        if detector is None:
             return []
         return object_regions(
-            self._detector.detect([scene])[0],
+            detector.detect([scene])[0],
             scene.size,
             limit=rules.limit,
             min_area=rules.min_area,
@@ -186,8 +183,10 @@ class Searcher:
         if query.scene is not None or query.products:
             with times.stage("load models"):
                 self._encoder.embedder.load()
-                if query.scene is not None and self._detector is not None:
-                    self._detector.load()
+                if query.scene is not None and not query.boxes:
+                    detector = self._find_detector()
+                    if detector is not None:
+                        detector.load()
         if query.scene is not None:
             rules = replace(self._rules, **regions) if regions else self._rules
             found = self.regions(query, times, rules)

@@ -218,6 +218,17 @@ class CollectionSchema:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+POINT_FIELDS = frozenset(
+    {
+        *("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "indexed_at"),
+        *("region", "region_key", "region_count", "box", "area_share", "position"),
+        *("label", "label_confidence", "colours", "colour_names", "phash", "cutout_method"),
+        "words",
+    }
+)
+"""Payload fields that indexing writes itself: they are not attributes of an item."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Point:
     """One region of one photo, as it is stored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -26,3 +27,17 @@ def real_models() -> Path:
     if not (path / "yolov8n-seg.pt").is_file():
         pytest.skip(f"no real weights at {path}")
     return path
+
+
+@pytest.fixture
+def clean_surroundings(monkeypatch, tmp_path):
+    """No setting of the machine, a cache of the test's own, and the loggers as they were."""
+    for name in [name for name in os.environ if name.startswith("SCENESEARCH_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    loggers = [logging.getLogger(name) for name in ("scenesearch", "ultralytics")]
+    before = [(logger.handlers, logger.level) for logger in loggers]
+    yield
+    for logger, (handlers, level) in zip(loggers, before, strict=True):
+        logger.handlers = handlers
+        logger.setLevel(level)

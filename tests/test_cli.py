@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import os
 import runpy
 import shutil
@@ -31,18 +30,9 @@ def parts():
 
 
 @pytest.fixture(autouse=True)
-def _clean_surroundings(monkeypatch, tmp_path):
-    """No setting of the machine, a cache of the test's own, and the loggers as they were."""
-    for name in [name for name in os.environ if name.startswith("SCENESEARCH_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+def _surroundings(clean_surroundings, monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    loggers = [logging.getLogger(name) for name in ("scenesearch", "ultralytics")]
-    before = [(logger.handlers, logger.level) for logger in loggers]
-    yield
-    for logger, (handlers, level) in zip(loggers, before, strict=True):
-        logger.handlers = handlers
-        logger.setLevel(level)
+    monkeypatch.setenv("SCENESEARCH_CUTOUT__MATTING", "never")
 
 
 class Done:
@@ -130,6 +120,15 @@ def test_indexing_says_what_it_did(cli, tmp_path, catalog):
     assert done.out.startswith("added 24, changed 0, removed 0, unchanged 0 items\n")
     assert "photos embedded: 24, from the cache: 0" in done.out
     assert done.err == ""
+
+
+def test_indexing_says_that_there_is_nothing_to_matte_with(cli, tmp_path, catalog, monkeypatch):
+    monkeypatch.delenv("SCENESEARCH_CUTOUT__MATTING")
+
+    done = cli("index", catalog, "--store", tmp_path / "new")
+
+    assert done.code == 0
+    assert done.err.startswith("no matting: the weights of 'isnet-general-use' are not on this")
 
 
 def test_indexing_again_changes_nothing_and_json_is_data_alone(cli, store, catalog):

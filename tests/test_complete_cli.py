@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
-import os
 import runpy
 import shutil
 import sys
@@ -19,24 +17,13 @@ from scenesearch.cli import main
 HERE = Path(__file__).parent
 shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
 
+pytestmark = pytest.mark.usefixtures("clean_surroundings")
+
 
 @pytest.fixture(scope="module", autouse=True)
 def parts():
     with pytest.MonkeyPatch.context() as monkeypatch:
         yield shop.use_fakes(monkeypatch)
-
-
-@pytest.fixture(autouse=True)
-def _clean_surroundings(monkeypatch, tmp_path):
-    for name in [name for name in os.environ if name.startswith("SCENESEARCH_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(tmp_path / "cache"))
-    loggers = [logging.getLogger(name) for name in ("scenesearch", "ultralytics")]
-    before = [(logger.handlers, logger.level) for logger in loggers]
-    yield
-    for logger, (handlers, level) in zip(loggers, before, strict=True):
-        logger.handlers = handlers
-        logger.setLevel(level)
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def open_store(kind, folder):
 def make_searcher(store, items, *, colours=True, has_text=False):
     encoder = shop.make_encoder(FakeEmbedder(128, has_text=has_text), colours=colours)
     shop.Shop(store, encoder=encoder).index(items, fields=FIELDS)
-    return Searcher(store, encoder, detector=FakeDetector())
+    return Searcher(store, encoder, detector=FakeDetector)
 
 
 @pytest.fixture(scope="module")

@@ -282,7 +282,7 @@ def violations(module: str, source: str) -> list[str]:
             continue
         inner = target.removeprefix("scenesearch").removeprefix(".")
         if within(inner, ADAPTERS) and module not in ADAPTERS:
-            if module != ONLY_BUILD_NAMES_ADAPTERS:
+            if not within(module, (ONLY_BUILD_NAMES_ADAPTERS,)):
                 wrong.append(f"{line}: the adapter {inner}; only build.py names adapters")
             continue
         own_folder = within(inner, (folder,))

@@ -210,7 +210,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def searcher(run):
-    return Searcher(run.store, run.encoder, detector=FakeDetector())
+    return Searcher(run.store, run.encoder, detector=FakeDetector)
 
 
 PHOTO = (("red", "square"), ("blue", "tall"))
@@ -259,7 +259,7 @@ def test_an_unknown_field_is_refused_before_any_model_runs(run):
     encoder = shop.make_encoder(embedder, colours=True)
 
     with pytest.raises(QueryError, match="colour"):
-        look(Searcher(run.store, encoder, detector=FakeDetector()), {"colour = red": 0.1})
+        look(Searcher(run.store, encoder, detector=FakeDetector), {"colour = red": 0.1})
     assert embedder.embedded == 0
 
 

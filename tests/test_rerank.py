@@ -264,7 +264,7 @@ def run(tmp_path_factory):
 
 
 def look(run, model, **options):
-    searcher = Searcher(run.store, run.encoder, detector=FakeDetector(), reranker=lambda: model)
+    searcher = Searcher(run.store, run.encoder, detector=FakeDetector, reranker=lambda: model)
     scene = shop.scene(shop.room(("red", "square"), ("blue", "tall")))
     return searcher.look(Query(scene=scene), SearchOptions(**options))
 
@@ -293,7 +293,7 @@ def test_the_second_look_has_a_stage_of_its_own_and_the_stages_add_up(run):
 
 
 def test_a_searcher_without_a_reranker_says_so(run):
-    searcher = Searcher(run.store, run.encoder, detector=FakeDetector())
+    searcher = Searcher(run.store, run.encoder, detector=FakeDetector)
     scene = shop.scene(shop.room(("red", "square")))
 
     with pytest.raises(QueryError, match="rerank is 5"):

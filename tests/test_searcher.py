@@ -12,7 +12,7 @@ import pytest
 
 from scenesearch.conditions import Between, Equals, Not
 from scenesearch.encode import RegionRules
-from scenesearch.errors import CollectionMismatchError, QueryError, StoreError
+from scenesearch.errors import CollectionMismatchError, ModelNotFoundError, QueryError, StoreError
 from scenesearch.look import NO_REGION
 from scenesearch.query import Query, SearchOptions
 from scenesearch.rank.presets import PRESETS
@@ -47,7 +47,7 @@ def indexed(items):
 
 @pytest.fixture(scope="module")
 def searcher(indexed):
-    return Searcher(indexed.store, indexed.encoder, detector=FakeDetector())
+    return Searcher(indexed.store, indexed.encoder, detector=FakeDetector)
 
 
 def room(*things):
@@ -107,7 +107,7 @@ def test_an_object_is_found_at_the_similarity_of_the_product_itself(searcher):
 
 def test_boxes_are_searched_instead_of_what_a_detector_sees(indexed):
     detector = FakeDetector()
-    searcher = Searcher(indexed.store, indexed.encoder, detector=detector)
+    searcher = Searcher(indexed.store, indexed.encoder, detector=lambda: detector)
 
     look = ask(searcher, scene=room(*RED_AND_BLUE), boxes=((70, 90, 86, 150),))
 
@@ -180,7 +180,7 @@ NINE_TILES = [f"tile:{i}" for i in range(9)]
 )
 def test_which_parts_of_a_photo_are_searched_is_a_rule(indexed, things, rules, expected):
     searcher = Searcher(
-        indexed.store, indexed.encoder, detector=FakeDetector(), rules=RegionRules(**rules)
+        indexed.store, indexed.encoder, detector=FakeDetector, rules=RegionRules(**rules)
     )
 
     assert keys(searcher.regions(Query(scene=room(*things)))) == expected
@@ -196,7 +196,7 @@ def test_without_a_detector_a_photo_is_searched_whole_and_by_tiles(indexed):
 
 
 def test_a_detector_without_masks_gives_plain_crops_that_say_why(indexed):
-    searcher = Searcher(indexed.store, indexed.encoder, detector=FakeDetector(masks=False))
+    searcher = Searcher(indexed.store, indexed.encoder, detector=lambda: FakeDetector(masks=False))
 
     (region,) = ask(searcher, scene=room(("red", "square"))).regions
 
@@ -206,7 +206,7 @@ def test_a_detector_without_masks_gives_plain_crops_that_say_why(indexed):
 
 
 def test_regions_of_a_photo_need_no_collection():
-    searcher = Searcher(MemoryStore(), shop.make_encoder(), detector=FakeDetector())
+    searcher = Searcher(MemoryStore(), shop.make_encoder(), detector=FakeDetector)
 
     assert keys(searcher.regions(Query(scene=room(*RED_AND_BLUE)))) == ["object:0", "object:1"]
     assert searcher.regions(Query(texts=(("red", 1.0),))) == []
@@ -233,6 +233,20 @@ def test_a_text_without_a_text_tower_is_refused(indexed):
     assert caught.value.code == "no_text_tower"
 
 
+@pytest.mark.parametrize(
+    "parts", [{"words": "red"}, {"scene": room(*RED_AND_BLUE), "boxes": ((70, 90, 86, 150),)}]
+)
+def test_what_needs_no_detector_asks_for_none(indexed, parts):
+    def missing():
+        raise ModelNotFoundError("no weights")
+
+    searcher = Searcher(indexed.store, indexed.encoder, detector=missing)
+
+    assert ask(searcher, **parts).matches
+    with pytest.raises(ModelNotFoundError):
+        ask(searcher, scene=room(*RED_AND_BLUE))
+
+
 def test_words_move_every_object_of_a_photo(searcher):
     scene = room(("purple", "square"))
 
@@ -256,7 +270,7 @@ def test_what_is_pushed_away_sinks(searcher):
 
 def test_a_photo_of_a_thing_finds_the_thing_and_detects_nothing(indexed):
     detector = FakeDetector()
-    searcher = Searcher(indexed.store, indexed.encoder, detector=detector)
+    searcher = Searcher(indexed.store, indexed.encoder, detector=lambda: detector)
 
     look = ask(searcher, products=((product("green", "wide"), 1.0),))
 
@@ -646,7 +660,7 @@ def test_the_same_question_has_the_same_answer_whatever_the_order_of_indexing(in
     question = {"scene": room(*RED_AND_BLUE, ("green", "wide")), "limit": 24}
 
     answers = [
-        summary(ask(Searcher(store, indexed.encoder, detector=FakeDetector()), **question))
+        summary(ask(Searcher(store, indexed.encoder, detector=FakeDetector), **question))
         for store in (indexed.store, indexed.store, other.store)
     ]
 
@@ -694,7 +708,7 @@ def test_an_empty_collection_answers_with_nothing(indexed):
             indexed.store.schema.vectors, indexed.store.schema.fields, indexed.store.schema.metadata
         )
     )
-    searcher = Searcher(store, indexed.encoder, detector=FakeDetector())
+    searcher = Searcher(store, indexed.encoder, detector=FakeDetector)
 
     by_photo = ask(searcher, scene=room(*RED_AND_BLUE), diversity=0.5, expansion=3)
     by_text = ask(searcher, texts=(("red", 1.0),), facets=("category",), collapse="group")
@@ -780,7 +794,7 @@ def red_shop(tmp_path_factory):
 
 
 def test_a_region_unlike_anything_in_the_catalogue_is_refused_and_the_others_are_not(red_shop):
-    searcher = Searcher(red_shop.store, red_shop.encoder, detector=FakeDetector())
+    searcher = Searcher(red_shop.store, red_shop.encoder, detector=FakeDetector)
 
     look = ask(searcher, scene=room(("red", "square"), ("blue", "tall")))
 
@@ -793,7 +807,7 @@ def test_a_region_unlike_anything_in_the_catalogue_is_refused_and_the_others_are
 
 
 def test_a_photo_of_strangers_alone_is_an_empty_answer_and_no_error(red_shop):
-    searcher = Searcher(red_shop.store, red_shop.encoder, detector=FakeDetector())
+    searcher = Searcher(red_shop.store, red_shop.encoder, detector=FakeDetector)
 
     look = ask(
         searcher,
@@ -811,7 +825,7 @@ def test_a_photo_of_strangers_alone_is_an_empty_answer_and_no_error(red_shop):
 
 
 def test_strangers_are_searched_when_nothing_is_to_be_refused(red_shop):
-    searcher = Searcher(red_shop.store, red_shop.encoder, detector=FakeDetector())
+    searcher = Searcher(red_shop.store, red_shop.encoder, detector=FakeDetector)
 
     look = ask(searcher, scene=room(("blue", "square")), familiarity_min=0.0)
 
@@ -822,7 +836,7 @@ def test_strangers_are_searched_when_nothing_is_to_be_refused(red_shop):
 def test_a_small_catalogue_refuses_nothing_and_says_so_when_it_is_indexed(tmp_path):
     run = shop.Shop(embedder=FakeEmbedder(64, has_classes=True))
     report = run.index([item for item in shop.colour_shop(tmp_path) if item.id.startswith("red")])
-    searcher = Searcher(run.store, run.encoder, detector=FakeDetector())
+    searcher = Searcher(run.store, run.encoder, detector=FakeDetector)
 
     look = ask(searcher, scene=room(("blue", "square")))
 
@@ -834,7 +848,7 @@ def test_near_duplicate_pictures_are_one_match_that_lists_the_others(items):
     again = [replace(item, id=f"{item.id}-again") for item in items if item.id.startswith("red")]
     run = shop.Shop(encoder=shop.make_encoder(FakeEmbedder(128, has_text=True), colours=True))
     run.index([*items, *again])
-    found = Searcher(run.store, run.encoder, detector=FakeDetector())
+    found = Searcher(run.store, run.encoder, detector=FakeDetector)
 
     apart = ask(found, products=((product("red"), 1.0),), limit=4)
     one = ask(found, products=((product("red"), 1.0),), limit=4, collapse="phash")

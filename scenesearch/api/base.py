@@ -13,10 +13,12 @@ from scenesearch.build import Parts, build_cache, build_searcher, build_store, s
 from scenesearch.conditions import Condition
 from scenesearch.config import Settings, load_settings
 from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.errors import QueryError, StoreError
+from scenesearch.errors import QueryError
 from scenesearch.images import load_scene
+from scenesearch.points import schema_of
 from scenesearch.protocols import Store
 from scenesearch.query import SearchOptions
+from scenesearch.scenes.points import SCENES
 from scenesearch.searcher import Searcher
 from scenesearch.store.filters import parse_filter
 from scenesearch.types import Scene
@@ -42,7 +44,6 @@ class Shop:
         self._address = store
         self._collection = collection
         self._cache: EmbeddingCache | None = None
-        self._photos: Store | None = None
 
     @cached_property
     def store(self) -> Store:
@@ -52,6 +53,10 @@ class Shop:
     @cached_property
     def _parts(self) -> Parts:
         return Parts(self.settings)
+
+    @cached_property
+    def _photos(self) -> Store:
+        return build_store(self.settings, self._address, SCENES)
 
     @cached_property
     def _searcher(self) -> Searcher:
@@ -93,13 +98,14 @@ class Shop:
 
     def _give_back_photos(self) -> None:
         """Close the collection of photos; it is opened again when it is needed."""
-        if self._photos is not None:
-            self._photos.close()
-            self._photos = None
+        self.__dict__.pop("_finder", None)
+        if "_photos" in self.__dict__:
+            self.__dict__.pop("_photos").close()
 
     def _changed(self) -> None:
-        """Forget what was read of the collection: its fields and what was fitted on it."""
+        """Forget what was read of the collection: its fields and what was learned on it."""
         self.__dict__.pop("_searcher", None)
+        self.__dict__.pop("_completer", None)
 
     def _scene(self, photo: Any) -> Scene:
         if isinstance(photo, Scene):
@@ -128,11 +134,4 @@ class Shop:
         return parse_filter(where, self._schema_fields())
 
     def _schema_fields(self) -> Mapping[str, Any]:
-        schema = self.store.schema
-        if schema is None:
-            raise StoreError(
-                f"There is no collection {self._collection!r} in {self._address}; index a "
-                f"catalogue first",
-                code="no_collection",
-            )
-        return schema.fields
+        return schema_of(self.store).fields

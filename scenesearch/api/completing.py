@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from scenesearch.complete import (
 )
 from scenesearch.complete.by_sight import ScenesBySight
 from scenesearch.conditions import Condition
-from scenesearch.errors import QueryError, StoreError
+from scenesearch.errors import QueryError
 from scenesearch.evaluate import read_truths
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class Completing(Searching, Scenes):
             items = self.shop_the_look(photo)
         elif items is None:
             raise QueryError("Give items or a photo to complete", code="empty_query")
-        return self._completer().complete(
+        return self._completer.complete(
             items, limit=limit, per_category=per_category, where=self.parse(where), options=options
         )
 
@@ -82,7 +83,7 @@ class Completing(Searching, Scenes):
             truths = read_truths(Path(scenes), image_root=root)
             # a photo in which nothing matches says nothing here
             scenes = [KnownScene(t.items, str(t.image), t.group) for t in truths if t.items]
-        return self._completer().known.add(scenes)
+        return self._completer.known.add(scenes)
 
     def scenes_of(self, item_id: str, limit: int = 20) -> tuple[ItemScene, ...]:
         """The scenes an item appears in: known ones, then photos with something like it.
@@ -91,13 +92,9 @@ class Completing(Searching, Scenes):
             QueryError: neither the collection nor a scene has such an item.
             StoreError: there is no collection.
         """
-        photos: tuple[ScenesBySight, ...] = ()
-        try:
-            photos = (ScenesBySight(self.scenes(), self.store),)
-        except StoreError as error:
-            if error.code != "no_collection":
-                raise
+        photos = () if self._photos.schema is None else (ScenesBySight(self.scenes(), self.store),)
         return Completer(self.store, scene_sources=photos).scenes_of(item_id, limit)
 
+    @cached_property
     def _completer(self) -> Completer:
         return Completer(self.store)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenesearch.api.base import Shop
-from scenesearch.build import build_scene_finder, build_store, build_tagger, filling_tagger
+from scenesearch.build import build_scene_finder, build_tagger, filling_tagger
 from scenesearch.scenes.find import SceneFinder
-from scenesearch.scenes.points import SCENES
 from scenesearch.tagger import TagOptions
 from scenesearch.tagging.run import RunOptions, run_tagging, tag_stream
 
@@ -73,13 +73,13 @@ class Scenes(Shop):
         """
         how = replace(run or RunOptions(), limits=self.settings.images)
         with ExitStack() as opened:
-            tagger: SceneTagger = build_tagger(self._parts, options)
+            tagger: SceneTagger
             if fill:
                 self._give_back_photos()
-                wanted = options or TagOptions()
-                tagger = opened.enter_context(
-                    filling_tagger(self._parts, wanted, self._address, items=self.store)
-                )
+                filling = filling_tagger(self._parts, options, self._address, items=self.store)
+                tagger = opened.enter_context(filling)
+            else:
+                tagger = build_tagger(self._parts, options)
             return run_tagging(sources, tagger, out, options=how, progress=progress)
 
     def scenes(self) -> SceneFinder:
@@ -88,6 +88,8 @@ class Scenes(Shop):
         Raises:
             StoreError: no photos were indexed in this store.
         """
-        if self._photos is None:
-            self._photos = build_store(self.settings, self._address, SCENES)
+        return self._finder
+
+    @cached_property
+    def _finder(self) -> SceneFinder:
         return build_scene_finder(self._photos)

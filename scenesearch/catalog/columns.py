@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from scenesearch.catalog.records import MAX_COLUMNS, shown
 from scenesearch.errors import CatalogError
-from scenesearch.types import FieldType
+from scenesearch.types import POINT_FIELDS, FieldType
 
 ColumnMap = Mapping[str, str]
 """Our name of a column to its header in the file: ``{"id": "SKU", "size_cm": "Size (cm)"}``."""
@@ -42,31 +42,7 @@ KNOWN: Mapping[str, FieldType] = {
 }
 """Columns with a fixed meaning and type; every other column is typed by its values."""
 
-RESERVED = frozenset(
-    {
-        "item_id",
-        "photo",
-        "photo_sha256",
-        "photo_index",
-        "region",
-        "region_key",
-        "region_count",
-        "box",
-        "area_share",
-        "position",
-        "label",
-        "label_confidence",
-        "colours",
-        "colour_names",
-        "phash",
-        "item_hash",
-        "indexed_at",
-        "cutout_method",
-        "embedded",
-        "words",
-        "ocr",
-    }
-)
+RESERVED = POINT_FIELDS | {"ocr", "embedded"}
 """Payload names that indexing writes itself; a column of such a name becomes ``attr_<name>``."""
 
 _SYNONYMS = {"color": "colour"}

@@ -69,9 +69,7 @@ def add(
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,
-    image_root: Annotated[
-        Path | None, typer.Option(help="Where image paths start; the file's folder.")
-    ] = None,
+    image_root: options.ImageRoot = None,
     as_json: options.Json = False,
 ) -> None:
     """Learn which items are seen together; adding a file again changes nothing."""

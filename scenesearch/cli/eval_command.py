@@ -32,9 +32,7 @@ def evaluate(
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,
-    image_root: Annotated[
-        Path | None, typer.Option(help="Where image paths start; the file's folder.")
-    ] = None,
+    image_root: options.ImageRoot = None,
     where: options.Where = None,
     option: Annotated[
         list[str] | None,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import CatalogError
 
 if TYPE_CHECKING:
     from scenesearch.api import IndexOutcome
@@ -25,9 +24,7 @@ def index(
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,
-    image_root: Annotated[
-        Path | None, typer.Option(help="Where image paths start; the catalogue's folder.")
-    ] = None,
+    image_root: options.ImageRoot = None,
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove items the catalogue no longer has.")
     ] = False,
@@ -35,25 +32,14 @@ def index(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")
     ] = False,
-    on_duplicate: Annotated[
-        str, typer.Option(help="Two rows of one id: error, first, last or merge.")
-    ] = "error",
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", help="NAME=HEADER where they differ: id=SKU; repeatable."),
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of a text that is not UTF-8.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Of a CSV.")] = None,
+    on_duplicate: options.OnDuplicateRow = "error",
+    column: options.Column = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     as_json: options.Json = False,
 ) -> int:
     """Index a catalogue, or bring an index up to date: only what changed is worked on."""
-    from scenesearch.catalog import OnDuplicate
-
-    if on_duplicate not in get_args(OnDuplicate):
-        raise CatalogError(
-            f"--on-duplicate is {on_duplicate!r}, expected {', '.join(get_args(OnDuplicate))}",
-            code="bad_option",
-        )
+    on_row = options.on_duplicate_row(on_duplicate)
     start = time.perf_counter()
     with options.open_shop(store, collection, config) as shop, output.progress() as progress:
         outcome = shop.index(
@@ -62,7 +48,7 @@ def index(
             prune=prune,
             strict=strict,
             dry_run=dry_run,
-            on_duplicate=on_duplicate,  # type: ignore[arg-type]  # checked above
+            on_duplicate=on_row,
             columns={k: str(v) for k, v in options.assignments(column or ()).items()},
             encoding=encoding,
             delimiter=delimiter,

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from scenesearch.errors import QueryError
+from scenesearch.errors import CatalogError, QueryError
 
 if TYPE_CHECKING:
     from scenesearch.api import SceneSearch
+    from scenesearch.catalog import OnDuplicate
 
 Store = Annotated[
     str,
@@ -61,6 +62,37 @@ Save = Annotated[
     list[Path] | None,
     typer.Option("--save", "-o", help="Write the answer as .png, .html or .json; repeatable."),
 ]
+
+
+ImageRoot = Annotated[
+    Path | None, typer.Option("--image-root", help="Where image paths start; the file's folder.")
+]
+OnDuplicateRow = Annotated[
+    str, typer.Option("--on-duplicate", help="Two rows of one id: error, first, last or merge.")
+]
+Column = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="NAME=HEADER where they differ: id=SKU; repeatable."),
+]
+Encoding = Annotated[str | None, typer.Option("--encoding", help="Of a text that is not UTF-8.")]
+Delimiter = Annotated[str | None, typer.Option("--delimiter", help="Of a CSV.")]
+
+
+def on_duplicate_row(text: str) -> OnDuplicate:
+    """What ``--on-duplicate`` says.
+
+    Raises:
+        CatalogError: none of the words there are.
+    """
+    from scenesearch.catalog import OnDuplicate
+
+    for word in get_args(OnDuplicate):
+        if text == word:
+            return word  # type: ignore[no-any-return]
+    raise CatalogError(
+        f"--on-duplicate is {text!r}, expected {', '.join(get_args(OnDuplicate))}",
+        code="bad_option",
+    )
 
 
 def open_shop(store: str, collection: str, config: str | None) -> SceneSearch:

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -59,32 +59,22 @@ def sync(
         bool,
         typer.Option("--audit-strict", help="Leave out new items with only another's photos."),
     ] = False,
-    on_duplicate: Annotated[
-        str, typer.Option(help="Two rows of one id: error, first, last or merge.")
-    ] = "error",
-    image_root: Annotated[
-        Path | None, typer.Option(help="Where image paths start; the manifest's folder.")
-    ] = None,
-    column: Annotated[
-        list[str] | None,
-        typer.Option("--column", help="NAME=HEADER where they differ: id=SKU; repeatable."),
-    ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of a text that is not UTF-8.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="Of a CSV.")] = None,
+    on_duplicate: options.OnDuplicateRow = "error",
+    image_root: options.ImageRoot = None,
+    column: options.Column = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
     as_json: options.Json = False,
 ) -> int:
     """Make a collection like a manifest: insert, update, delete; the plan is shown first."""
     from scenesearch.build import Parts, sync_lock_file
-    from scenesearch.catalog import OnDuplicate, read_catalog
+    from scenesearch.catalog import read_catalog
     from scenesearch.config import load_settings
     from scenesearch.sync_lock import sync_lock
     from scenesearch.sync_plan import SyncRules
     from scenesearch.sync_watch import Rounds, parse_duration
 
-    if on_duplicate not in get_args(OnDuplicate):
-        raise ConfigError(
-            f"--on-duplicate is {on_duplicate!r}, expected {', '.join(get_args(OnDuplicate))}"
-        )
+    on_row = options.on_duplicate_row(on_duplicate)
     repeated = every is not None or watch
     if repeated and dry_run:
         raise ConfigError("--dry-run shows one plan: leave out --every and --watch")
@@ -97,7 +87,7 @@ def sync(
             manifest,
             image_root=image_root,
             columns=columns,
-            on_duplicate=on_duplicate,  # type: ignore[arg-type]  # checked above
+            on_duplicate=on_row,
             encoding=encoding,
             delimiter=delimiter,
         )

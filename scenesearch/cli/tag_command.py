@@ -114,9 +114,11 @@ def tag(
     )
     wanted = TagOptions(masks=masks, vocabulary=vocabulary, kinds=kinds, ocr=ocr)
     with closing(Parts(settings)) as parts, ExitStack() as opened:
-        tagger: SceneTagger = build_tagger(parts, wanted)
+        tagger: SceneTagger
         if scenes is not None:
             tagger = opened.enter_context(filling_tagger(parts, wanted, scenes))
+        else:
+            tagger = build_tagger(parts, wanted)
         if out == STDOUT:
             return _to_stdout(sources, tagger, how)
         run: Run = run_tagging

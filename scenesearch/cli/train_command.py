@@ -39,9 +39,7 @@ def embedder(
     ],
     out: Out,
     config: options.Config = None,
-    image_root: Annotated[
-        Path | None, typer.Option(help="Where image paths start; the catalogue's folder.")
-    ] = None,
+    image_root: options.ImageRoot = None,
     scenes: Annotated[
         Path | None,
         typer.Option(help="JSONL of photos with boxes of items: crops join their item's group."),

@@ -34,7 +34,7 @@ from scenesearch.complete.style import StyleCentres, learn_centres
 from scenesearch.conditions import AllOf, Condition, Equals, Not, OneOf
 from scenesearch.errors import QueryError, StoreError
 from scenesearch.look import Look
-from scenesearch.points import COLOUR, CUTOUT
+from scenesearch.points import COLOUR, CUTOUT, schema_of
 from scenesearch.protocols import Store, VectorQuery
 from scenesearch.types import CollectionSchema, Record, Scalar
 
@@ -141,7 +141,7 @@ class Completer:
         """
         if limit < 1:
             raise QueryError(f"limit is {limit}, expected at least 1", code="bad_option")
-        self._schema()
+        schema_of(self._store)
         found = [
             ItemScene(scene.id, scene.image, tuple(sorted(scene.items)), scene.group)
             for scene in self.known.of_item(item_id)
@@ -159,19 +159,9 @@ class Completer:
         # the sort is stable: known scenes score 1 and come first
         return tuple(sorted(found, key=lambda scene: -scene.score)[:limit])
 
-    def _schema(self) -> CollectionSchema:
-        schema = self._store.schema
-        if schema is None:
-            raise StoreError(
-                "There is no such collection in this store; index a catalogue first: "
-                "scenesearch index CATALOGUE --store ...",
-                code="no_collection",
-            )
-        return schema
-
     def _learn(self, options: CompleteOptions) -> _Learned:
         """What is learned from the whole collection; again when that or the scenes changed."""
-        schema, name, before = self._schema(), options.category_field, self._learned
+        schema, name, before = schema_of(self._store), options.category_field, self._learned
         state = (self._store.count(), name, self.known.digest)
         if before is not None and before.state == state:
             return before

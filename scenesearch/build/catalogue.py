@@ -1,0 +1,90 @@
+"""Settings to the pipelines over a catalogue: index, sync and search."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from scenesearch.build.models import scene_loader
+from scenesearch.build.parts import Parts
+from scenesearch.catalog import item_hash
+from scenesearch.config import (
+    Settings,
+)
+from scenesearch.embed.cache import EmbeddingCache
+from scenesearch.embed.pca import fit_projection
+from scenesearch.encode import RegionRules
+from scenesearch.index_run import IndexOptions
+from scenesearch.indexer import Indexer
+from scenesearch.protocols import Store
+from scenesearch.query import SearchOptions
+from scenesearch.searcher import Searcher
+from scenesearch.sync import PhotoLooks, Syncer
+from scenesearch.sync_plan import SyncRules
+from scenesearch.weights import sha256_of
+
+log = logging.getLogger(__name__)
+
+
+def region_rules(settings: Settings) -> RegionRules:
+    """Which detections become regions."""
+    r = settings.regions
+    return RegionRules(r.limit, r.min_area, r.overlap, r.whole, r.tiles)
+
+
+def build_indexer(parts: Parts, store: Store, collection: str, cache: EmbeddingCache) -> Indexer:
+    """The index pipeline."""
+    settings = parts.settings
+    if settings.cutout.matting != "never" and parts.encoder.remover is None:
+        log.info(
+            "no matting: the weights of %r are not on this machine (scenesearch models list); "
+            "photos whose background is not plain are indexed as they are",
+            settings.cutout.remover,
+        )
+    return Indexer(
+        store,
+        collection,
+        parts.encoder,
+        cache,
+        load=scene_loader(settings),
+        photo_hash=lambda path: sha256_of(Path(path)),
+        item_hash=item_hash,
+        fit=fit_projection,
+        detector=parts.detector if settings.index.objects else None,
+        reader=parts.reader if settings.index.ocr else None,
+        options=IndexOptions(
+            batch=settings.index.batch,
+            whiten=settings.embedder.whiten,
+            workers=min(settings.index.workers, os.cpu_count() or 1),
+            augment=settings.index.augment,
+            objects=region_rules(settings),
+        ),
+    )
+
+
+def build_syncer(
+    parts: Parts, store: Store, collection: str, cache: EmbeddingCache, rules: SyncRules
+) -> Syncer:
+    """The sync pipeline."""
+    settings = parts.settings
+    workers = min(settings.index.workers, os.cpu_count() or 1)
+    encoder = parts.encoder
+    looks = PhotoLooks(scene_loader(settings), encoder.rules, encoder.describer, workers)
+    return Syncer(build_indexer(parts, store, collection, cache), store, looks, rules)
+
+
+def build_searcher(parts: Parts, store: Store) -> Searcher:
+    """The search pipeline."""
+    return Searcher(
+        store,
+        parts.encoder,
+        detector=lambda: parts.detector,
+        rules=region_rules(parts.settings),
+        reranker=(lambda: parts.reranker) if parts.settings.embedder.kind == "timm" else None,
+    )
+
+
+def search_options(settings: Settings) -> SearchOptions:
+    """The settings' defaults of a search."""
+    return SearchOptions(**settings.search.model_dump())

@@ -1,0 +1,88 @@
+"""One set of models for everything that a process does."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from scenesearch.attributes.describer import PixelDescriber
+from scenesearch.build.models import (
+    build_detector,
+    build_embedder,
+    build_reader,
+    build_remover,
+    build_reranker,
+)
+from scenesearch.build.stores import EMBEDDINGS
+from scenesearch.config import (
+    Settings,
+)
+from scenesearch.cutout.cutter import CutRules
+from scenesearch.embed.cache import EmbeddingCache
+from scenesearch.encode import Encoder
+from scenesearch.protocols import Detector, Reader
+from scenesearch.reranker import CellReranker
+from scenesearch.weights import WeightFinder
+
+
+class Parts:
+    """Everything one process needs, sharing one set of models.
+
+    Each is looked for when it is first used: indexing whole photos needs no detector.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._finder = WeightFinder(settings.models_dir, settings.trusted_sha256)
+
+    @cached_property
+    def detector(self) -> Detector | None:
+        """All detectors of the settings as one, or None when the settings name none."""
+        return build_detector(self.settings, self._finder)
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """Cutting, describing and embedding."""
+        settings = self.settings
+        rules = CutRules(
+            settings.cutout.background,
+            settings.cutout.min_share,
+            settings.cutout.max_share,
+            settings.cutout.context_padding,
+        )
+        return Encoder(
+            build_embedder(settings, self._finder),
+            PixelDescriber(colours=settings.index.colours),
+            rules,
+            build_remover(settings, self._finder),
+        )
+
+    @cached_property
+    def embeddings(self) -> EmbeddingCache:
+        """Where embeddings are kept that belong to no store."""
+        path = self.settings.cache_dir / EMBEDDINGS
+        return EmbeddingCache(path, max_megabytes=self.settings.cache_max_megabytes)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """What reads text in photos."""
+        return build_reader(self.settings)
+
+    @cached_property
+    def reranker(self) -> CellReranker:
+        """The second look at the best products."""
+        return build_reranker(self.settings, self._finder)
+
+    def close(self) -> None:
+        """Give back what was loaded."""
+        if "reranker" in self.__dict__:
+            self.reranker.close()
+        if "encoder" in self.__dict__:
+            self.encoder.embedder.close()
+            if self.encoder.remover is not None:
+                self.encoder.remover.close()
+        if self.__dict__.get("detector") is not None:
+            self.__dict__["detector"].close()
+        if "reader" in self.__dict__:
+            self.reader.close()
+        if "embeddings" in self.__dict__:
+            self.embeddings.close()

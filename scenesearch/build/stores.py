@@ -1,0 +1,62 @@
+"""Settings to stores, and to the files beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from scenesearch.config import (
+    Settings,
+)
+from scenesearch.embed.cache import EmbeddingCache
+from scenesearch.protocols import Store
+
+ITEMS = "items"
+"""The collection of products, where no other is named."""
+EMBEDDINGS = "embeddings.sqlite"
+"""The embedding cache, in a store's folder or in the cache folder."""
+
+
+def is_url(store: str | Path) -> bool:
+    """Whether a store is a server's address rather than a folder."""
+    return str(store).startswith(("http://", "https://"))
+
+
+def build_store(settings: Settings, store: str | Path, collection: str) -> Store:
+    """The embedded store of a folder, or a Qdrant server's.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    if is_url(store):
+        from scenesearch.store.client import ClientStore
+
+        return ClientStore(str(store), collection, api_key=settings.qdrant_api_key)
+    from scenesearch.store.edge import EdgeStore
+
+    free = settings.min_free_megabytes * 1_000_000
+    return EdgeStore(Path(store), collection, min_free_bytes=free)
+
+
+def cache_path(settings: Settings, store: str | Path) -> Path:
+    """Embeddings lie beside an embedded store, so that it can be rebuilt without the models."""
+    if is_url(store):
+        return settings.cache_dir / EMBEDDINGS
+    return Path(store) / EMBEDDINGS
+
+
+def build_cache(settings: Settings, store: str | Path) -> EmbeddingCache:
+    """The embedding cache that belongs to a store.
+
+    Raises:
+        StoreError: the file cannot be opened.
+    """
+    return EmbeddingCache(cache_path(settings, store), max_megabytes=settings.cache_max_megabytes)
+
+
+def sync_lock_file(settings: Settings, store: str | Path, collection: str) -> Path:
+    """What two syncs of one collection lock: beside an embedded store; else of this machine."""
+    if not is_url(store):
+        return Path(store) / f"{collection}.sync.lock"
+    name = hashlib.sha256(f"{store}\0{collection}".encode()).hexdigest()[:16]
+    return settings.cache_dir / f"sync-{name}.lock"
