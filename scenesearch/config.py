@@ -26,6 +26,7 @@ from scenesearch.errors import ConfigError
 from scenesearch.images import ImageLimits
 from scenesearch.rank.fuse import Fusion
 from scenesearch.resources import resource_dir
+from scenesearch.service.settings import ServiceSettings
 
 Share = float
 Runtime = Literal["auto", "onnx", "torch"]
@@ -194,6 +195,7 @@ class Settings(BaseSettings):
     tagging: TaggingSettings = TaggingSettings()
     index: IndexSettings = IndexSettings()
     search: SearchSettings = SearchSettings()
+    service: ServiceSettings = ServiceSettings()
 
     @classmethod
     def settings_customise_sources(

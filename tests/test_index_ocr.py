@@ -231,7 +231,7 @@ def test_the_setting_gives_the_indexer_a_reader(monkeypatch):
     from scenesearch.config import load_settings
 
     reader = FakeReader()
-    monkeypatch.setattr(build, "build_reader", lambda settings: reader)
+    monkeypatch.setattr("scenesearch.build.parts.build_reader", lambda settings: reader)
     for on in (False, True):
         parts = build.Parts(load_settings(detectors=[], index={"ocr": on}))
         parts.__dict__["encoder"] = shop.make_encoder(FakeEmbedder())

@@ -1,0 +1,301 @@
+"""What an engine can be asked to do, as plain values that travel between processes.
+
+A task says everything and holds nothing: photos are bytes as they came, boxes are numbers, options
+are those of :class:`~scenesearch.query.SearchOptions` by name. Answers are JSON values, JSON text
+ready to be sent, or bytes of a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from scenesearch.types import BoxTuple
+
+BoxFormat = Literal["xyxy_px", "xyxy_norm"]
+Sensitivity = Literal["low", "medium", "high"]
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A photo as it came.
+
+    Attributes:
+        data: the encoded file.
+        name: what messages call it; never a path.
+    """
+
+    data: bytes = field(repr=False)
+    name: str = "photo"
+
+
+@dataclass(frozen=True, slots=True)
+class LookTask:
+    """Search every object of a photo. Answer: JSON text of a look.
+
+    Exactly one of ``photo`` and ``query_id`` is given.
+
+    Attributes:
+        query_id: of an earlier look, whose photo is asked again.
+        boxes: regions to search instead of what is detected, in ``box_format``.
+        point: a tapped point, in ``box_format``.
+        detection_limit: the largest number of objects, 1 to 30.
+        detection_sensitivity: how sure the detector must be; None for all it says.
+        texts: words every region is moved towards, with weights.
+        items: catalogue items every region is moved towards, with weights.
+        words: plain words ("in blue, under $50").
+        where: a filter text.
+        options: of :class:`~scenesearch.query.SearchOptions`, but ``where``.
+        offset: matches of the fused list to leave out.
+    """
+
+    photo: Photo | None = None
+    query_id: str | None = None
+    boxes: tuple[BoxTuple, ...] = ()
+    point: tuple[float, float] | None = None
+    box_format: BoxFormat = "xyxy_px"
+    detection_limit: int = 5
+    detection_sensitivity: Sensitivity | None = None
+    texts: Mapping[str, float] = field(default_factory=dict)
+    items: Mapping[str, float] = field(default_factory=dict)
+    words: str | None = None
+    where: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SearchTask:
+    """Search for one thing. Answer: JSON text of a look without regions.
+
+    Attributes:
+        words: plain words.
+        texts: words for a model that reads text, with weights.
+        photos: photos of the thing, with weights; nothing is detected in them.
+        items: catalogue items, with weights.
+        vectors: embeddings of the caller, with weights.
+        where: a filter text.
+        options: as for :class:`LookTask`.
+        offset: matches to leave out.
+    """
+
+    words: str | None = None
+    texts: Mapping[str, float] = field(default_factory=dict)
+    photos: tuple[tuple[Photo, float], ...] = ()
+    items: Mapping[str, float] = field(default_factory=dict)
+    vectors: tuple[tuple[tuple[float, ...], float], ...] = ()
+    where: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TagTask:
+    """What is in a photo. Answer: JSON text of a row, see docs/tagging.md.
+
+    Attributes:
+        masks: masks of the objects too.
+        ocr: read what is written.
+    """
+
+    photo: Photo
+    masks: bool = False
+    ocr: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FacetTask:
+    """Values of fields and how many items' points have each. Answer: JSON text.
+
+    Attributes:
+        fields: empty for the category, the colours and every other field that has few values.
+        where: a filter text.
+        limit: values of a field.
+    """
+
+    fields: tuple[str, ...] = ()
+    where: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class GetItem:
+    """One item as it is stored. Answer: a JSON object, or None."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListItems:
+    """A page of items in a stable order. Answer: {"items": [...], "cursor": text or None}."""
+
+    where: str | None = None
+    limit: int = 50
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """An item to be stored.
+
+    Attributes:
+        item_id: any text of 1 to 512 characters.
+        photos: its photos, in order; kept by the engine.
+        attributes: any JSON scalars, or lists of text, by name.
+    """
+
+    item_id: str
+    photos: tuple[Photo, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PutItems:
+    """Insert or replace items; durable when answered.
+
+    Answer: a list of {"id", "status": "added" | "changed" | "unchanged" | "failed", "error":
+    {"code", "detail"} or None}, in the order of ``records``.
+    """
+
+    records: tuple[ItemRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchItem:
+    """Merge attributes into one item; None removes one. Answer: the item, or None."""
+
+    item_id: str
+    attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteItems:
+    """Remove items by id, or by a filter. Answer: {"items": n, "points": n}."""
+
+    ids: tuple[str, ...] = ()
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPhoto:
+    """The catalogue photo of a point, encoded again. Answer: JPEG bytes, or None.
+
+    Attributes:
+        point_id: as answers name it.
+        width: the longer side is at most this many pixels, 32 to 2048.
+    """
+
+    point_id: str
+    width: int = 320
+
+
+@dataclass(frozen=True, slots=True)
+class AddScenes:
+    """Put photos into the collection of scenes; durable when answered.
+
+    Answer: a list of {"id", "status", "error"} as for :class:`PutItems`; the id of a scene is
+    the sha256 of its photo.
+    """
+
+    photos: tuple[Photo, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindScenes:
+    """Find scenes by what is in them, by a photo like them, or by a product in them.
+
+    Exactly one of ``text``, ``photo`` and ``item_id`` is given. Answer: a JSON object.
+    """
+
+    text: str | None = None
+    photo: Photo | None = None
+    item_id: str | None = None
+    limit: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class SceneFacets:
+    """What the scenes hold, counted. Answer: a JSON object."""
+
+    text: str | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteScenes:
+    """Remove scenes by id. Answer: {"scenes": n}."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScenePhoto:
+    """The photo of a scene, encoded again. Answer: JPEG bytes, or None."""
+
+    scene_id: str
+    width: int = 320
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How the engine is. Answer: a JSON object.
+
+    Attributes:
+        deep: ask the store too (for readiness), instead of saying what is known.
+    """
+
+    deep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsTask:
+    """Which models answer, by task, with licence and fingerprint. Answer: a JSON object."""
+
+
+Task: TypeAlias = (
+    LookTask
+    | SearchTask
+    | TagTask
+    | FacetTask
+    | GetItem
+    | ListItems
+    | PutItems
+    | PatchItem
+    | DeleteItems
+    | StoredPhoto
+    | AddScenes
+    | FindScenes
+    | SceneFacets
+    | DeleteScenes
+    | ScenePhoto
+    | Status
+    | ModelsTask
+)
+HEAVY = (LookTask, TagTask, PutItems, AddScenes)
+"""Tasks that run models over photos, as a rule; they queue apart from the light ones."""
+
+
+def is_heavy(task: Task) -> bool:
+    """Whether a task runs models over photos: a repeated look does not."""
+    if isinstance(task, LookTask):
+        return task.photo is not None or bool(task.boxes)
+    if isinstance(task, SearchTask):
+        return bool(task.photos)
+    if isinstance(task, FindScenes):
+        return task.photo is not None
+    return isinstance(task, HEAVY)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a task gave, and what it took.
+
+    Attributes:
+        value: see the task.
+        seconds: by stage, for metrics: ``decode``, ``detect``, ``cutout``, ``describe``,
+            ``embed``, ``engine``, ``rank``, ``fetch``, ``encode``.
+    """
+
+    value: Any
+    seconds: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""The service: REST and a web page over an engine."""
