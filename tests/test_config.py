@@ -99,7 +99,7 @@ def test_values_are_read_as_a_yaml_author_means_them(profile, text, read):
 @pytest.mark.parametrize(
     ("text", "name", "hint"),
     [
-        ("serach: {}", "'serach'", "did you mean search?"),
+        ("serach: {}", "'serach'", "did you mean search"),
         ("search: {limitt: 3}", "'search.limitt'", "did you mean limit?"),
         ("detectors: [{modell: x}]", "'detectors.0.modell'", "did you mean model?"),
         ("detectors: [{}, {imagesize: 1}]", "'detectors.1.imagesize'", "image_size"),
