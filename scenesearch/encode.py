@@ -35,6 +35,8 @@ class RegionRules:
         whole: whether a query also searches the photo as a whole; ``fallback``: only where
             nothing was detected.
         tiles: likewise for half-overlapping windows.
+        min_confidence: detections in the photo of a query that the detector is less sure of are
+            left out, 0 to 1.
     """
 
     limit: int = 12
@@ -42,6 +44,7 @@ class RegionRules:
     overlap: float = 0.7
     whole: When = "fallback"
     tiles: When = "fallback"
+    min_confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,45 +7,41 @@ two, on the first chunk of a new collection.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.augmentation import refresh_augmented
 from scenesearch.conditions import AllOf, Condition, Equals, OneOf
-from scenesearch.embed.cache import EmbeddingCache, Entry
+from scenesearch.embed.cache import EmbeddingCache
 from scenesearch.embed.projection import Projection
 from scenesearch.encode import Encoder
 from scenesearch.errors import StoreError
 from scenesearch.index_run import IndexOptions, IndexReport, Progress, Run, chunks, slices
+from scenesearch.item_points import photo_points
+from scenesearch.learning import learn_familiarity
 from scenesearch.photo_embedding import PhotoEmbedding
-from scenesearch.plan import IndexPlan, ItemPlan, PhotoRef, make_plan, stored_items
+from scenesearch.plan import IndexPlan, ItemPlan, make_plan, stored_items
 from scenesearch.points import (
     AUGMENTED,
     COLOUR,
     CONTEXT,
     CUTOUT,
-    FAMILIARITY_BLOB,
     FIELDS,
     OCR,
-    PROFILE,
     PROJECTION_BLOB,
     READER,
     SCHEMA_VERSION,
     check_models,
     item_payload,
     payload_hash,
-    point_id,
+    schema_of,
     with_read,
 )
-from scenesearch.protocols import WORDS, Detector, Profiler, Reader, Store
-from scenesearch.rank.familiarity import Familiarity, fit_familiarity
-from scenesearch.types import CollectionSchema, FieldType, Item, Point, Record, Scene, Vector
+from scenesearch.protocols import WORDS, Detector, Reader, Store
+from scenesearch.types import CollectionSchema, FieldType, Item, Point, Record, Scene
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +49,8 @@ CHUNK = 20_000
 """Photos embedded before their points are written; a projection is fitted on the first chunk."""
 UPSERT = 1_000
 """Points of one request; servers refuse requests above 32 MB."""
+FEW = 500
+"""Items of which only their own points are read to plan; for more, all points are."""
 MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
 
@@ -139,7 +137,9 @@ class Indexer:
         if self._store.schema is not None:
             found = self._store.schema.metadata
             check_models(found, ({READER: "none"} if READER in found else {}) | self.metadata)
-            stored = stored_items(self._scroll(_PLANNED))
+            few = not prune and 0 < len(items) <= FEW
+            where = OneOf("item_id", tuple(item.id for item in items)) if few else None
+            stored = stored_items(self._scroll(_PLANNED, where))
         done = 0
 
         def each() -> None:
@@ -172,6 +172,7 @@ class Indexer:
         fields: Mapping[str, FieldType],
         *,
         progress: Progress | None = None,
+        finish: bool = True,
     ) -> IndexReport:
         """Carry out a plan. Killed at any moment, another plan and run finish the work.
 
@@ -179,6 +180,8 @@ class Indexer:
             plan: from :meth:`plan`.
             fields: types of the catalogue's attributes.
             progress: called as work is done.
+            finish: also do what looks at the whole collection; without it the points are durable
+                and found all the same, and another run or :meth:`finish` has to do it.
 
         Raises:
             StoreError: the store or the cache cannot be written; what was written stays.
@@ -187,19 +190,17 @@ class Indexer:
         run = Run(progress or (lambda *_: None), len(photos), len(plan.items))
         run.failures += plan.failures
         for chunk in chunks(plan.items, CHUNK):
-            self._photos.embed(chunk, self._cache_key, run)
+            if any(item.write for item in chunk):
+                self._photos.embed(chunk, self._cache_key, run)
             projection = self._open_collection(chunk, fields, run)
             self._write(chunk, projection, run)
-            with run.times.stage("optimize"):
-                self._store.optimize()
+            if finish:
+                with run.times.stage("optimize"):
+                    self._store.optimize()
         for gone in slices(plan.gone, 500):
             self._store.delete(where=OneOf("item_id", tuple(gone)))
-        with run.times.stage("learn"):
+        if finish:
             self._learn(run)
-        if self._options.augment:
-            with run.times.stage("augment"):
-                note = refresh_augmented(self._store, self._options.augment)
-            run.notes += [note] if note else []
         worked = [item.known for item in plan.items if run.did(item)]
         return IndexReport(
             added=worked.count(False),
@@ -212,6 +213,46 @@ class Indexer:
             seconds=dict(run.times.seconds),
             notes=tuple(run.notes),
         )
+
+    def plan_attributes(self, items: Sequence[Item]) -> IndexPlan:
+        """To replace the attributes of stored items; their photos are neither read nor touched.
+
+        Raises:
+            StoreError: there is no collection.
+        """
+        schema_of(self._store)
+        plans = (
+            ItemPlan(item, payload_hash(self._item_hash(item)), patch=True, known=True)
+            for item in items
+        )
+        return IndexPlan(tuple(plans))
+
+    def finish(self) -> tuple[str, ...]:
+        """What runs without ``finish`` left: searches become fast, and what is learned fresh.
+
+        Returns:
+            What a user should know.
+
+        Raises:
+            StoreError: the store or the cache cannot be used.
+        """
+        run = Run(lambda *_: None, 0, 0)
+        if self._store.schema is not None:
+            self._store.optimize()
+            self._learn(run)
+        return tuple(run.notes)
+
+    def _learn(self, run: Run) -> None:
+        with run.times.stage("learn"):
+            scrolled = self._scroll(("photo_sha256",))
+            photos = (str(record.payload["photo_sha256"]) for record in scrolled)
+            embedder, cache = self._encoder.embedder, self._cache
+            note = learn_familiarity(self._store, photos, embedder, cache, self._cache_key)
+        run.notes += [note] if note else []
+        if self._options.augment:
+            with run.times.stage("augment"):
+                note = refresh_augmented(self._store, self._options.augment)
+            run.notes += [note] if note else []
 
     # between the steps: the collection and its projection
 
@@ -281,8 +322,8 @@ class Indexer:
                 base = item_payload(plan.item, plan.item_hash)
                 for ref in plan.write:
                     entries = found.get(ref.sha256, ())
-                    points += self._points(
-                        plan.item.id, ref, entries, base, projection, augmented=augmented
+                    points += photo_points(
+                        self._collection, ref, entries, base, projection, augmented=augmented
                     )
             with run.times.stage("store"):
                 for part in slices(points, UPSERT):
@@ -292,44 +333,6 @@ class Indexer:
                         if plan.known:
                             self._update(plan, run)
             run.wrote(len(batch))
-
-    def _points(
-        self,
-        item_id: str,
-        ref: PhotoRef,
-        entries: Sequence[Entry],
-        base: Mapping[str, Any],
-        projection: Projection | None,
-        *,
-        augmented: bool,
-    ) -> list[Point]:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        points = []
-        for entry in entries:
-            vectors: dict[str, Vector] = {
-                space: vector for space, vector in entry.vectors.items() if space != PROFILE
-            }
-            if projection is not None:
-                for space in (CUTOUT, CONTEXT):
-                    vectors[space] = projection.apply(vectors[space][None])[0]
-            if augmented:
-                vectors[AUGMENTED] = vectors[CUTOUT]  # until all points are there
-            payload = {
-                **base,
-                **entry.payload,
-                "photo": ref.path,
-                "photo_sha256": ref.sha256,
-                "photo_index": ref.index,
-                "region_count": len(entries),
-                "indexed_at": now,
-            }
-            if (read := entry.payload.get(OCR)) is not None:
-                payload[WORDS] = with_read(payload[WORDS], read)
-            key = str(entry.payload["region_key"])
-            points.append(
-                Point(point_id(self._collection, item_id, ref.sha256, key), vectors, payload)
-            )
-        return points
 
     def _update(self, plan: ItemPlan, run: Run) -> None:
         """What changes on stored points without embedding; after the new points are durable."""
@@ -361,34 +364,3 @@ class Indexer:
             photos.setdefault(record.payload.get(OCR), []).append(record.id)
         for read, ids in photos.items():
             self._store.set_payload({WORDS: with_read(words, read)}, ids=ids)
-
-    # after the steps: what the catalogue is of
-
-    def _learn(self, run: Run) -> None:
-        """Learn the familiarity of the collection, unless it is up to date."""
-        embedder = self._encoder.embedder
-        if self._store.schema is None or not isinstance(embedder, Profiler):
-            return
-        keys = sorted({str(r.payload["photo_sha256"]) for r in self._scroll(_PLANNED)})
-        digest = hashlib.sha256("".join(keys).encode()).hexdigest()
-        data = self._store.read_blob(FAMILIARITY_BLOB)
-        if data is not None and Familiarity.from_bytes(data).photos == digest:
-            return
-        sample = keys[:: -(-len(keys) // CHUNK)] if keys else []
-        rows: list[NDArray[np.float32]] = []
-        for part in slices(sample, 1000):
-            found = self._cache.get(part, self._cache_key)
-            rows += [
-                e.vectors[PROFILE]
-                for key in part
-                for e in found.get(key, ())[:1]
-                if PROFILE in e.vectors
-            ]
-        learned = fit_familiarity(np.stack(rows), digest) if rows else None
-        if learned is not None:
-            self._store.write_blob(FAMILIARITY_BLOB, learned.to_bytes())
-        elif data is None and embedder.profile_dim:
-            run.notes.append(
-                f"cold start: {len(rows)} photos are too few to tell what the catalogue is of; "
-                f"nothing is refused as unlike it"
-            )

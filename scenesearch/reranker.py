@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -108,6 +109,8 @@ class CellReranker:
         self._open_cache = cache
         self._cache: EmbeddingCache | None = None
         self._load = load
+        # one search at a time: the model uses all the threads it is given
+        self._lock = Lock()
 
     def close(self) -> None:
         """Give the model and the cache back; the next use opens them again."""
@@ -125,6 +128,12 @@ class CellReranker:
             ModelError: the model cannot be used.
             StoreError: the cache cannot be used.
         """
+        with self._lock:
+            return self._similarities(cutouts, photos)
+
+    def _similarities(
+        self, cutouts: Sequence[Cutout], photos: Sequence[Sequence[Shown]]
+    ) -> list[NDArray[np.float32]]:
         self._cells.load()
         known = self._of_photos({shown.key: shown for many in photos for shown in many})
         asked = [cutout for cutout, many in zip(cutouts, photos, strict=True) if many]

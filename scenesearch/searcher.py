@@ -7,7 +7,8 @@ everything after that is pure numpy on matrices of (regions, items).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,6 @@ from numpy.typing import NDArray
 
 from scenesearch.boosting import gain_of, read_boosts
 from scenesearch.conditions import AllOf, Condition, Not, OneOf
-from scenesearch.detect.regions import (
-    given_regions,
-    object_regions,
-    region_at,
-    tile_regions,
-    whole_region,
-)
 from scenesearch.embed.projection import Projection
 from scenesearch.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.errors import QueryError
@@ -29,8 +23,8 @@ from scenesearch.expansion import expanded
 from scenesearch.hybrid import WordSearch, dense_text, filtered, vocabulary_of
 from scenesearch.look import Look
 from scenesearch.look_builder import LookBuilder
+from scenesearch.opened import Opened, PreparedQuery
 from scenesearch.points import (
-    AUGMENTED,
     CUTOUT,
     FAMILIARITY_BLOB,
     MUST_MATCH,
@@ -41,6 +35,7 @@ from scenesearch.points import (
 )
 from scenesearch.protocols import Detector, Store, VectorQuery
 from scenesearch.query import Query, SearchOptions
+from scenesearch.query_regions import query_regions
 from scenesearch.query_vectors import QueryVectors, SpaceVectors, combine
 from scenesearch.rank.candidates import Answer
 from scenesearch.rank.familiarity import Familiarity
@@ -48,8 +43,9 @@ from scenesearch.rank.pipeline import count_facets, rank
 from scenesearch.rank.presets import preset_weights
 from scenesearch.reranker import Reranker
 from scenesearch.second_look import looks_of
+from scenesearch.seen import Seen
 from scenesearch.timing import StageTimes
-from scenesearch.types import CollectionSchema, Region, Scene
+from scenesearch.types import Region
 from scenesearch.words import ParsedWords, Vocabulary, parse_words
 
 
@@ -79,8 +75,10 @@ class Searcher:
         self._find_detector = detector or (lambda: None)
         self._rules = rules or RegionRules()
         self._reranker = reranker
-        self._opened: _Opened | None = None
+        self._opened: Opened | None = None
         self._vocabulary: Vocabulary | None = None
+        # several threads may ask one searcher; what it reads of a collection is read once
+        self._reading = RLock()
 
     def understand(self, words: str | ParsedWords, *, strict_category: bool = False) -> ParsedWords:
         """What some words ask for in this collection; what was understood already stays as it is.
@@ -92,11 +90,26 @@ class Searcher:
         if isinstance(words, ParsedWords):
             return words
         fields = self._open().schema.fields
-        if self._vocabulary is None:
-            self._vocabulary = vocabulary_of(self._store, fields)
+        with self._reading:
+            if self._vocabulary is None:
+                self._vocabulary = vocabulary_of(self._store, fields)
         return parse_words(words, self._vocabulary, fields, strict_category=strict_category)
 
-    def _open(self) -> _Opened:
+    def open(self) -> None:
+        """Read what is read once of a collection, as the first search would.
+
+        Raises:
+            StoreError: there is no collection, or it was made with other models.
+        """
+        self._open()
+
+    def _open(self) -> Opened:
+        if self._opened is not None:
+            return self._opened
+        with self._reading:
+            return self._read_collection()
+
+    def _read_collection(self) -> Opened:
         if self._opened is None:
             schema = schema_of(self._store)
             wanted = {
@@ -108,7 +121,7 @@ class Searcher:
             data = self._store.read_blob(PROJECTION_BLOB)
             projection = Projection.from_bytes(data) if data is not None else None
             data = self._store.read_blob(FAMILIARITY_BLOB)
-            self._opened = _Opened(
+            self._opened = Opened(
                 schema,
                 QueryVectors(self._store, self._encoder, projection),
                 Familiarity.from_bytes(data) if data is not None else None,
@@ -120,40 +133,37 @@ class Searcher:
         query: Query,
         times: StageTimes | None = None,
         rules: RegionRules | None = None,
+        seen: Seen | None = None,
     ) -> list[Region]:
-        """Which parts of the query's photo would be searched; touches no store."""
-        times = times or StageTimes()
-        rules = rules or self._rules
-        scene = query.scene
-        if scene is None:
-            return []
-        if query.boxes:
-            return given_regions(query.boxes, scene.size)
-        with times.stage("detect"):
-            found = self._objects(scene, rules)
-        if query.point is not None:
-            return [region_at(query.point, found, scene.size)]
-        instead = {"on"} if found else {"on", "fallback"}
-        if rules.tiles in instead:
-            found = found + tile_regions(scene.size)
-        if rules.whole in instead or not found:
-            found = [*found, whole_region(scene.size)]
-        return found
+        """Which parts of the query's photo would be searched; touches no store.
 
-    def _objects(self, scene: Scene, rules: RegionRules) -> list[Region]:
-        detector = self._find_detector() if rules.limit else None
-        if detector is None:
-            return []
-        return object_regions(
-            detector.detect([scene])[0],
-            scene.size,
-            limit=rules.limit,
-            min_area=rules.min_area,
-            overlap=rules.overlap,
+        Args:
+            query: the question.
+            times: adds up seconds by stage.
+            rules: which detections become regions, instead of the searcher's.
+            seen: what the models said of this photo before; what they say now is kept in it.
+        """
+        return query_regions(
+            query, self._find_detector, rules or self._rules, seen or Seen(), times or StageTimes()
         )
 
-    def look(self, query: Query, options: SearchOptions | None = None) -> Look:
+    def look(
+        self,
+        query: Query,
+        options: SearchOptions | None = None,
+        *,
+        regions: Mapping[str, Any] | None = None,
+        seen: Seen | None = None,
+        times: StageTimes | None = None,
+    ) -> Look:
         """Answer a query.
+
+        Args:
+            query: the question.
+            options: how the answer is made.
+            regions: as for :meth:`prepare`.
+            seen: likewise.
+            times: likewise.
 
         Raises:
             QueryError: the query or an option makes no sense.
@@ -163,14 +173,24 @@ class Searcher:
         query.check()
         # before the models are asked, not after
         self._weights(self._read(options))
-        return self.answer(self.prepare(query), options)
+        prepared = self.prepare(query, regions, seen=seen, times=times)
+        return self.answer(prepared, options, times=times)
 
-    def prepare(self, query: Query, regions: Mapping[str, Any] | None = None) -> PreparedQuery:
+    def prepare(
+        self,
+        query: Query,
+        regions: Mapping[str, Any] | None = None,
+        *,
+        seen: Seen | None = None,
+        times: StageTimes | None = None,
+    ) -> PreparedQuery:
         """Everything the models have to do; the same query can then be answered many times.
 
         Args:
             query: the question.
             regions: other values of the region rules, for this query.
+            seen: what the models said of this photo before; what they say now is kept in it.
+            times: adds up seconds by stage.
 
         Raises:
             QueryError: the query makes no sense.
@@ -178,7 +198,7 @@ class Searcher:
         """
         query.check()
         vectors = self._open().vectors
-        times = StageTimes()
+        times, seen = times or StageTimes(), seen or Seen()
         encoded: list[EncodedRegion] = []
         if query.scene is not None or query.products:
             with times.stage("load models"):
@@ -189,8 +209,9 @@ class Searcher:
                         detector.load()
         if query.scene is not None:
             rules = replace(self._rules, **regions) if regions else self._rules
-            found = self.regions(query, times, rules)
-            encoded = self._encoder.encode_regions(query.scene, found, times)
+            found = self.regions(query, times, rules, seen)
+            scene, encoder = query.scene, self._encoder
+            encoded = seen.encode(found, lambda new: encoder.encode_regions(scene, new, times))
         parts, parsed = query, None
         if query.words is not None:
             with times.stage("words"):
@@ -201,8 +222,19 @@ class Searcher:
         modifiers = vectors.modifiers(parts, times)
         return PreparedQuery(query, tuple(encoded), tuple(modifiers), times.seconds, parsed)
 
-    def answer(self, prepared: PreparedQuery, options: SearchOptions | None = None) -> Look:
+    def answer(
+        self,
+        prepared: PreparedQuery,
+        options: SearchOptions | None = None,
+        *,
+        times: StageTimes | None = None,
+    ) -> Look:
         """Ask the engine and rank; no model is needed.
+
+        Args:
+            prepared: what the models said.
+            options: how the answer is made.
+            times: goes on from what the models took; by default from ``prepared.seconds``.
 
         Raises:
             QueryError: an option makes no sense.
@@ -231,7 +263,7 @@ class Searcher:
             )
         where = filtered(options.where, prepared.parsed)
         where = _without(where, [item for item, _ in query.items])
-        times = StageTimes(prepared.seconds)
+        times = times or StageTimes(prepared.seconds)
         return self._answer(prepared, asked, strange, weights, options, where, times)
 
     def _read(self, options: SearchOptions) -> SearchOptions:
@@ -354,46 +386,6 @@ class Searcher:
         rows = np.stack([vectors.get(points[item], nothing) for item in items])
         result: NDArray[np.float32] = rows @ rows.T
         return result
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PreparedQuery:
-    """A query after the models: what :meth:`Searcher.answer` needs.
-
-    Attributes:
-        encoded: the regions of its photo.
-        modifiers: vectors by space of every other part, with weights.
-        seconds: time of the models, by stage.
-        parsed: what was understood of its words.
-    """
-
-    query: Query
-    encoded: tuple[EncodedRegion, ...]
-    modifiers: tuple[tuple[SpaceVectors, float], ...]
-    seconds: Mapping[str, float]
-    parsed: ParsedWords | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    """What is read once from a collection."""
-
-    schema: CollectionSchema
-    vectors: QueryVectors
-    familiarity: Familiarity | None
-
-    @property
-    def cutouts(self) -> str:
-        """The space that cutouts are compared in."""
-        return AUGMENTED if AUGMENTED in self.schema.vectors else CUTOUT
-
-    def strangers(self, encoded: Sequence[EncodedRegion], least: float) -> list[bool]:
-        """Which regions look like nothing the catalogue has."""
-        profiles = [one.profile for one in encoded if one.profile is not None]
-        if self.familiarity is None or not profiles or least <= 0:
-            return [False] * len(encoded)
-        levels = self.familiarity.levels(np.stack(profiles))
-        return [bool(level < least) for level in levels]
 
 
 def _without(where: Condition | None, items: Sequence[str]) -> Condition | None:

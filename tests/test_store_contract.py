@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from scenesearch.store.contract import StoreContract  # noqa: E402
 from scenesearch.store.contract_base import OpenStore  # noqa: E402
 from scenesearch.store.edge import EdgeStore  # noqa: E402
 from scenesearch.store.memory import MemoryStore  # noqa: E402
+from scenesearch.store.process import ProcessStore  # noqa: E402
 
 pytestmark = pytest.mark.store
 
@@ -37,6 +39,12 @@ class TestEdgeStore(StoreContract):
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> OpenStore:
         return lambda: EdgeStore(tmp_path / "index", "items")
+
+
+class TestProcessStore(StoreContract):
+    @pytest.fixture
+    def open_store(self, tmp_path: Path) -> OpenStore:
+        return lambda: ProcessStore(partial(EdgeStore, tmp_path / "index", "items"))
 
 
 class TestClientStoreInMemory(StoreContract):

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from scenesearch.build import Parts, build_cache, build_searcher, build_store, search_options
+from scenesearch.build import (
+    Parts,
+    build_cache,
+    build_searcher,
+    build_store,
+    is_url,
+    search_options,
+)
 from scenesearch.conditions import Condition
 from scenesearch.config import Settings, load_settings
 from scenesearch.embed.cache import EmbeddingCache
 from scenesearch.errors import QueryError
 from scenesearch.images import load_scene
+from scenesearch.once import once
 from scenesearch.points import schema_of
 from scenesearch.protocols import Store
 from scenesearch.query import SearchOptions
 from scenesearch.scenes.points import SCENES
 from scenesearch.searcher import Searcher
 from scenesearch.store.filters import parse_filter
-from scenesearch.types import Scene
+from scenesearch.types import FieldType, Scene
 
 
 class Shop:
@@ -31,6 +38,8 @@ class Shop:
         store: a folder for the embedded store, or the URL of a Qdrant server.
         collection: name of the collection: ``a-z 0-9 _ -``, at most 64.
         config: a YAML file, the name of a profile that came with the package, or settings.
+        store_process: keep an embedded store in a process of its own, for programs of many
+            threads; a script must then be guarded by ``if __name__ == '__main__':``.
     """
 
     def __init__(
@@ -39,28 +48,41 @@ class Shop:
         *,
         collection: str = "items",
         config: str | Path | Settings | None = None,
+        store_process: bool = False,
     ) -> None:
         self.settings = config if isinstance(config, Settings) else load_settings(config)
         self._address = store
         self._collection = collection
-        self._cache: EmbeddingCache | None = None
+        self._store_process = store_process
 
-    @cached_property
+    @once
     def store(self) -> Store:
         """The store, for what this class has no word for."""
-        return build_store(self.settings, self._address, self._collection)
+        return build_store(
+            self.settings, self._address, self._collection, process=self._store_process
+        )
 
-    @cached_property
+    @once
     def _parts(self) -> Parts:
         return Parts(self.settings)
 
-    @cached_property
+    @once
     def _photos(self) -> Store:
-        return build_store(self.settings, self._address, SCENES)
+        return build_store(self.settings, self._address, SCENES, process=self._store_process)
 
-    @cached_property
+    @once
     def _searcher(self) -> Searcher:
         return build_searcher(self._parts, self.store)
+
+    @property
+    def parts(self) -> Parts:
+        """The models, for what this class has no word for."""
+        return self._parts
+
+    def use_parts(self, parts: Parts) -> None:
+        """Work with these models from here on; :meth:`close` closes them."""
+        self.__dict__["_parts"] = parts
+        self._changed()
 
     def __enter__(self) -> Self:
         return self
@@ -75,9 +97,8 @@ class Shop:
 
     def close(self) -> None:
         """Give the store, the cache and the models back."""
-        if self._cache is not None:
-            self._cache.close()
-            self._cache = None
+        if "_embeddings" in self.__dict__:
+            self.__dict__.pop("_embeddings").close()
         self._give_back_photos()
         if "store" in self.__dict__:
             self.store.close()
@@ -90,11 +111,9 @@ class Shop:
         if self._parts.detector is not None:
             self._parts.detector.load()
 
+    @once
     def _embeddings(self) -> EmbeddingCache:
-        """The embedding cache, opened when something is first embedded."""
-        if self._cache is None:
-            self._cache = build_cache(self.settings, self._address)
-        return self._cache
+        return build_cache(self.settings, self._address)
 
     def _give_back_photos(self) -> None:
         """Close the collection of photos; it is opened again when it is needed."""
@@ -111,6 +130,25 @@ class Shop:
         if isinstance(photo, Scene):
             return photo
         return load_scene(photo, limits=self.settings.images)
+
+    def check_collection(self) -> None:
+        """Make sure that the collection can be searched with these models.
+
+        Raises:
+            StoreError: there is none, it cannot be read, or it was made with other models.
+        """
+        self._searcher.open()
+
+    def options(
+        self, where: str | Condition | None = None, options: Mapping[str, Any] | None = None
+    ) -> SearchOptions:
+        """The settings' defaults of a search with some of its options changed.
+
+        Raises:
+            QueryError: there is no such option.
+            FilterError: the filter cannot be parsed, or names an unknown field.
+        """
+        return self._options(where, options or {})
 
     def _options(self, where: str | Condition | None, options: Mapping[str, Any]) -> SearchOptions:
         base = search_options(self.settings)
@@ -132,6 +170,22 @@ class Shop:
         if not isinstance(where, str):
             return where
         return parse_filter(where, self._schema_fields())
+
+    @property
+    def state_dir(self) -> Path:
+        """Where a service keeps what belongs to this store but not into it."""
+        chosen = self.settings.service.state_dir
+        if chosen is not None:
+            return chosen
+        return self.settings.cache_dir if is_url(self._address) else Path(self._address)
+
+    def fields(self) -> Mapping[str, FieldType]:
+        """Fields of the collection that can be filtered, counted or sorted by, with their types.
+
+        Raises:
+            StoreError: there is no collection.
+        """
+        return schema_of(self.store).fields
 
     def _schema_fields(self) -> Mapping[str, Any]:
         return schema_of(self.store).fields

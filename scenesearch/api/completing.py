@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from scenesearch.complete.by_sight import ScenesBySight
 from scenesearch.conditions import Condition
 from scenesearch.errors import QueryError
 from scenesearch.evaluate import read_truths
+from scenesearch.once import once
 
 if TYPE_CHECKING:
     from scenesearch.images import ImageSource
@@ -95,6 +95,6 @@ class Completing(Searching, Scenes):
         photos = () if self._photos.schema is None else (ScenesBySight(self.scenes(), self.store),)
         return Completer(self.store, scene_sources=photos).scenes_of(item_id, limit)
 
-    @cached_property
+    @once
     def _completer(self) -> Completer:
         return Completer(self.store)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from scenesearch.api.base import Shop
 from scenesearch.build import build_indexer, build_syncer, sync_lock_file
 from scenesearch.catalog import OnDuplicate, RowError, read_catalog
+from scenesearch.catalog.attributes import field_types
 from scenesearch.catalog.reader import CatalogReader
 from scenesearch.embed.cache import EmbeddingCache
 from scenesearch.errors import CatalogError
@@ -18,6 +19,7 @@ from scenesearch.plan import IndexPlan
 from scenesearch.sync import SyncReport
 from scenesearch.sync_lock import sync_lock
 from scenesearch.sync_plan import SyncRules
+from scenesearch.types import FieldType, Item, Scene
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Indexing(Shop):
             plan = indexer.plan(found.items, prune=prune, progress=progress)
             nothing.close()
             return IndexOutcome(plan, None, found.errors, found.notes)
-        cache = self._embeddings()
+        cache = self._embeddings
         indexer = build_indexer(self._parts, self.store, self._collection, cache)
         plan = indexer.plan(found.items, prune=prune, progress=progress)
         try:
@@ -109,6 +111,81 @@ class Indexing(Shop):
         finally:
             self._changed()
         return IndexOutcome(plan, report, found.errors, found.notes)
+
+    def put(
+        self,
+        items: Sequence[Item],
+        *,
+        fields: Mapping[str, FieldType] | None = None,
+        load: Callable[[str], Scene] | None = None,
+        settle: bool = False,
+    ) -> IndexOutcome:
+        """Insert items, or replace those that are there; only what changed is worked on.
+
+        What is written is durable and found when this returns. Only the points of these items
+        are read, so it costs the same in a large collection.
+
+        Args:
+            items: ids unique.
+            fields: types of their attributes; by default those of the collection, and for new
+                attributes what their values say.
+            load: path to scene; raises ImageError. By default photos are decoded in this process.
+            settle: also do what :meth:`settle` does.
+
+        Raises:
+            CollectionMismatchError: the collection was made with other models or rules, or has
+                a field of another type.
+            ModelError: weights are missing or cannot be used.
+            StoreError: the store cannot be opened or written.
+        """
+        if fields is None:
+            schema = self.store.schema
+            fields = field_types(items, schema.fields if schema is not None else {})
+        cache = self._embeddings
+        indexer = build_indexer(self._parts, self.store, self._collection, cache, load=load)
+        plan = indexer.plan(items)
+        try:
+            report = indexer.run(plan, fields, finish=settle)
+        finally:
+            self._changed()
+        return IndexOutcome(plan, report, (), ())
+
+    def set_attributes(
+        self, items: Sequence[Item], *, fields: Mapping[str, FieldType] | None = None
+    ) -> IndexOutcome:
+        """Replace all attributes of stored items; their photos are neither read nor changed.
+
+        Args:
+            items: stored ones, with all of their attributes.
+            fields: as for :meth:`put`.
+
+        Raises:
+            StoreError: there is no collection, or it cannot be written.
+        """
+        if fields is None:
+            fields = field_types(items, self._schema_fields())
+        cache = self._embeddings
+        indexer = build_indexer(self._parts, self.store, self._collection, cache)
+        plan = indexer.plan_attributes(items)
+        try:
+            report = indexer.run(plan, fields, finish=False)
+        finally:
+            self._changed()
+        return IndexOutcome(plan, report, (), ())
+
+    def settle(self) -> tuple[str, ...]:
+        """Make searches fast again after many :meth:`put`; may take seconds.
+
+        Returns:
+            What a user should know.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        cache = self._embeddings
+        notes = build_indexer(self._parts, self.store, self._collection, cache).finish()
+        self._changed()
+        return notes
 
     def sync(
         self,
@@ -146,7 +223,7 @@ class Indexing(Shop):
                 nothing.close()
         file = sync_lock_file(self.settings, self._address, self._collection)
         with sync_lock(file, f"collection {self._collection!r}"):
-            cache = self._embeddings()
+            cache = self._embeddings
             syncer = build_syncer(self._parts, self.store, self._collection, cache, rules)
             try:
                 return syncer.run(syncer.plan(read, progress=progress), progress=progress)

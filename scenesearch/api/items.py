@@ -78,6 +78,13 @@ class Items(Shop):
         rows = np.stack([record.vectors[CUTOUT] for record in found])
         return float(((rows @ rows.T).sum() - n) / (n * (n - 1)))
 
+    def changed(self) -> None:
+        """Forget what was learned of the collection, because something else wrote to it.
+
+        Searches that are under way go on with what they knew. Safe to call from any thread.
+        """
+        self._changed()
+
     def count(self, where: str | Condition | None = None) -> int:
         """How many points (regions of photos) the collection holds."""
         self._schema_fields()

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenesearch.api.base import Shop
-from scenesearch.build import build_scene_finder, build_tagger, filling_tagger
+from scenesearch.build import (
+    build_scene_finder,
+    build_scene_index,
+    build_tagger,
+    filling_tagger,
+)
+from scenesearch.once import once
+from scenesearch.points import MUST_MATCH, check_models
+from scenesearch.protocols import Store
+from scenesearch.scenes.fill import index_scenes
 from scenesearch.scenes.find import SceneFinder
-from scenesearch.tagger import TagOptions
+from scenesearch.scenes.index import (
+    SceneIndex,
+    SceneModels,
+    SceneReport,
+    encode_photo,
+    projection_of,
+)
+from scenesearch.scenes.points import SCENES
+from scenesearch.tagger import Tagger, TagOptions
 from scenesearch.tagging.run import RunOptions, run_tagging, tag_stream
 
 if TYPE_CHECKING:
+    from scenesearch.encode import EncodedRegion
+    from scenesearch.images import ImageSource
     from scenesearch.tagging.rows import TagRow
     from scenesearch.tagging.run import SceneTagger, TagProgress, TagSummary
+    from scenesearch.types import Scene
 
 
 class Scenes(Shop):
@@ -90,6 +109,56 @@ class Scenes(Shop):
         """
         return self._finder
 
-    @cached_property
+    @property
+    def scene_store(self) -> Store:
+        """The collection of photos, for what this class has no word for."""
+        return self._photos
+
+    def add_scenes(
+        self, photos: Sequence[str], *, load: Callable[[str], Scene] | None = None
+    ) -> SceneReport:
+        """Put photos into the collection that :meth:`scenes` searches; durable when it returns.
+
+        They can be compared with the items of the same store, where it has any.
+
+        Args:
+            photos: paths; each names its photo.
+            load: path to scene; raises ImageError. By default photos are decoded in this process.
+
+        Raises:
+            CollectionMismatchError: the photos that are there were made with other models, or
+                the items were projected in another way since.
+            ModelError: the models failed.
+            StoreError: the collection cannot be written.
+        """
+        items = projection_of(self.store)
+        index = build_scene_index(self._scene_tagger, self._photos, SCENES, items)
+        return index_scenes(index, self._scene_tagger, photos, load or self._scene)
+
+    def forget_scenes(self, sha256: Sequence[str]) -> int:
+        """Remove photos by the sha256 of their files; returns how many there were.
+
+        Raises:
+            StoreError: no photos were indexed in this store, or it cannot be written.
+        """
+        return SceneIndex.open(self._photos).forget_content(sha256)
+
+    def encode_scene(self, photo: ImageSource | Scene) -> EncodedRegion:
+        """A photo for :meth:`SceneFinder.like <scenesearch.scenes.SceneFinder.like>`.
+
+        Raises:
+            CollectionMismatchError: the collection was made with other models.
+            ImageError: the photo cannot be read.
+        """
+        schema = self._photos.schema
+        wanted = SceneModels.of(self._parts.encoder, None).metadata
+        check_models(schema.metadata if schema is not None else {}, wanted, MUST_MATCH)
+        return encode_photo(self._parts.encoder, self._scene(photo))
+
+    @once
+    def _scene_tagger(self) -> Tagger:
+        return build_tagger(self._parts, cache=self._embeddings)
+
+    @once
     def _finder(self) -> SceneFinder:
         return build_scene_finder(self._photos)

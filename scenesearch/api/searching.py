@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.api.base import Shop
+from scenesearch.build import region_rules
 from scenesearch.conditions import Condition
 from scenesearch.images import ImageSource
 from scenesearch.look import Look
-from scenesearch.query import Query
-from scenesearch.searcher import PreparedQuery
+from scenesearch.opened import PreparedQuery
+from scenesearch.query import Query, SearchOptions
+from scenesearch.seen import Seen
+from scenesearch.timing import StageTimes
 from scenesearch.types import BoxTuple, Region, Scene
 from scenesearch.words import ParsedWords
 
@@ -139,6 +143,36 @@ class Searching(Shop):
         """
         query = Query(scene=self._scene(photo), boxes=tuple(boxes))
         return self._searcher.prepare(query, regions)
+
+    def ask(
+        self,
+        query: Query,
+        options: SearchOptions | None = None,
+        *,
+        regions: Mapping[str, Any] | None = None,
+        seen: Seen | None = None,
+        times: StageTimes | None = None,
+    ) -> Look:
+        """Answer a query that is put together already; what :meth:`look` and others stand on.
+
+        Args:
+            query: the question.
+            options: see :meth:`options`; the settings' defaults where none are given.
+            regions: other values of :class:`~scenesearch.encode.RegionRules`.
+            seen: what the models said of this photo before; what they say now is kept in it.
+            times: adds up seconds by stage.
+
+        Raises:
+            QueryError: the query or an option makes no sense.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        chosen = options or self.options()
+        return self._searcher.look(query, chosen, regions=regions, seen=seen, times=times)
+
+    def seen_regions(self, query: Query, regions: Mapping[str, Any], seen: Seen) -> list[Region]:
+        """What :meth:`ask` would search; the photo's pixels are used only for what is new."""
+        rules = replace(region_rules(self.settings), **regions)
+        return self._searcher.regions(query, rules=rules, seen=seen)
 
     def answer(
         self, prepared: PreparedQuery, *, where: str | Condition | None = None, **options: Any

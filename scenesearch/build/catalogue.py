@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from scenesearch.build.models import scene_loader
@@ -22,6 +23,7 @@ from scenesearch.query import SearchOptions
 from scenesearch.searcher import Searcher
 from scenesearch.sync import PhotoLooks, Syncer
 from scenesearch.sync_plan import SyncRules
+from scenesearch.types import Scene
 from scenesearch.weights import sha256_of
 
 log = logging.getLogger(__name__)
@@ -33,8 +35,15 @@ def region_rules(settings: Settings) -> RegionRules:
     return RegionRules(r.limit, r.min_area, r.overlap, r.whole, r.tiles)
 
 
-def build_indexer(parts: Parts, store: Store, collection: str, cache: EmbeddingCache) -> Indexer:
-    """The index pipeline."""
+def build_indexer(
+    parts: Parts,
+    store: Store,
+    collection: str,
+    cache: EmbeddingCache,
+    *,
+    load: Callable[[str], Scene] | None = None,
+) -> Indexer:
+    """The index pipeline; ``load`` reads photos in another way than in this process."""
     settings = parts.settings
     if settings.cutout.matting != "never" and parts.encoder.remover is None:
         log.info(
@@ -47,7 +56,7 @@ def build_indexer(parts: Parts, store: Store, collection: str, cache: EmbeddingC
         collection,
         parts.encoder,
         cache,
-        load=scene_loader(settings),
+        load=load or scene_loader(settings),
         photo_hash=lambda path: sha256_of(Path(path)),
         item_hash=item_hash,
         fit=fit_projection,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from scenesearch.attributes.describer import PixelDescriber
 from scenesearch.build.models import (
     build_detector,
@@ -19,6 +17,7 @@ from scenesearch.config import (
 from scenesearch.cutout.cutter import CutRules
 from scenesearch.embed.cache import EmbeddingCache
 from scenesearch.encode import Encoder
+from scenesearch.once import once
 from scenesearch.protocols import Detector, Reader
 from scenesearch.reranker import CellReranker
 from scenesearch.weights import WeightFinder
@@ -34,12 +33,12 @@ class Parts:
         self.settings = settings
         self._finder = WeightFinder(settings.models_dir, settings.trusted_sha256)
 
-    @cached_property
+    @once
     def detector(self) -> Detector | None:
         """All detectors of the settings as one, or None when the settings name none."""
         return build_detector(self.settings, self._finder)
 
-    @cached_property
+    @once
     def encoder(self) -> Encoder:
         """Cutting, describing and embedding."""
         settings = self.settings
@@ -56,18 +55,18 @@ class Parts:
             build_remover(settings, self._finder),
         )
 
-    @cached_property
+    @once
     def embeddings(self) -> EmbeddingCache:
         """Where embeddings are kept that belong to no store."""
         path = self.settings.cache_dir / EMBEDDINGS
         return EmbeddingCache(path, max_megabytes=self.settings.cache_max_megabytes)
 
-    @cached_property
+    @once
     def reader(self) -> Reader:
         """What reads text in photos."""
         return build_reader(self.settings)
 
-    @cached_property
+    @once
     def reranker(self) -> CellReranker:
         """The second look at the best products."""
         return build_reranker(self.settings, self._finder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 
 from scenesearch.config import (
@@ -22,8 +23,17 @@ def is_url(store: str | Path) -> bool:
     return str(store).startswith(("http://", "https://"))
 
 
-def build_store(settings: Settings, store: str | Path, collection: str) -> Store:
+def build_store(
+    settings: Settings, store: str | Path, collection: str, *, process: bool = False
+) -> Store:
     """The embedded store of a folder, or a Qdrant server's.
+
+    Args:
+        settings: hold the key of a server.
+        store: a folder, or a URL.
+        collection: its name.
+        process: keep the embedded store in a process of its own, which starts with its first
+            call; for programs of many threads, because its engine holds the GIL.
 
     Raises:
         StoreError: it cannot be opened.
@@ -35,6 +45,11 @@ def build_store(settings: Settings, store: str | Path, collection: str) -> Store
     from scenesearch.store.edge import EdgeStore
 
     free = settings.min_free_megabytes * 1_000_000
+    if process:
+        from scenesearch.store.process import ProcessStore
+
+        made = partial(EdgeStore, Path(store), collection, min_free_bytes=free)
+        return ProcessStore(made, name=f"the index in {Path(store) / collection}")
     return EdgeStore(Path(store), collection, min_free_bytes=free)
 
 

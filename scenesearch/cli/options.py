@@ -20,14 +20,20 @@ Store = Annotated[
         "--store",
         "-s",
         metavar="PATH|URL",
-        envvar="SCENESEARCH_STORE",
+        envvar=["SCENESEARCH_STORE", "QDRANT_URL"],
         help="Folder of the embedded store, or URL of a Qdrant server.",
     ),
 ]
 Collection = Annotated[str, typer.Option("--collection", help="Name of the collection.")]
 Config = Annotated[
     str | None,
-    typer.Option("--config", "-c", metavar="FILE|NAME", help="YAML file or profile name."),
+    typer.Option(
+        "--config",
+        "-c",
+        metavar="FILE|NAME",
+        envvar="SCENESEARCH_CONFIG",
+        help="YAML file or profile name.",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Data alone on stdout, as JSON.")]
 Where = Annotated[

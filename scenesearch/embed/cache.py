@@ -94,28 +94,40 @@ class EmbeddingCache:
                 f"SELECT sha256, regions, payload FROM photos "  # noqa: S608 - only ? marks
                 f"WHERE fingerprint = ? AND sha256 IN ({marks})"
             )
-            with closing(self._db.execute(query, (fingerprint, *part))) as rows:
-                for key, blob, text in rows:
-                    try:
-                        found[key] = _decode(blob, text)
-                    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-                        raise StoreError(
-                            f"{self._path}: the entry of photo {key} is damaged ({error}); delete "
-                            f"the file to have it made again"
-                        ) from error
+            # one connection for all threads: what another one writes is seen whole or not at all
+            with self._lock, closing(self._db.execute(query, (fingerprint, *part))) as rows:
+                entries = rows.fetchall()
+            for key, blob, text in entries:
+                try:
+                    found[key] = _decode(blob, text)
+                except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+                    raise StoreError(
+                        f"{self._path}: the entry of photo {key} is damaged ({error}); delete "
+                        f"the file to have it made again"
+                    ) from error
         self._touch(found, fingerprint)
         return found
 
     def known(self, sha256: Iterable[str], fingerprint: str) -> set[str]:
         """Which of these photos are there; they stay while this object is open."""
         self._alive()
+        wanted = list(dict.fromkeys(sha256))
         # of the two tables with one row an entry, this one is far smaller
         query = (
             "SELECT sha256 FROM uses"
             " WHERE fingerprint = (SELECT id FROM fingerprints WHERE text = ?)"
         )
-        with closing(self._db.execute(query, (fingerprint,))) as rows:
-            found = {key for (key,) in rows} & set(sha256)
+        found: set[str] = set()
+        with self._lock:
+            if len(wanted) > _VARIABLES:
+                with closing(self._db.execute(query, (fingerprint,))) as rows:
+                    found = {key for (key,) in rows} & set(wanted)
+            else:
+                # one item more must not read what millions have left
+                marks = ",".join("?" * len(wanted))
+                few = f"{query} AND sha256 IN ({marks})"
+                with closing(self._db.execute(few, (fingerprint, *wanted))) as rows:
+                    found = {key for (key,) in rows}
         self._touch(found, fingerprint)
         return found
 

@@ -34,6 +34,7 @@ class SceneMatch:
         known: the product that was asked for is known to be in it.
         box: of the object that matched a product: pixels, xyxy.
         label: of that object.
+        sha256: of the photo's content.
     """
 
     photo: str
@@ -46,6 +47,7 @@ class SceneMatch:
     known: bool = False
     box: BoxTuple | None = None
     label: str | None = None
+    sha256: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -113,4 +115,5 @@ def match_of(
         known=known,
         box=box,
         label=label,
+        sha256=str(payload.get("photo_sha256", "")),
     )

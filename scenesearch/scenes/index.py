@@ -231,6 +231,19 @@ class SceneIndex:
             self._store.delete(where=where)
         return gone
 
+    def forget_content(self, sha256: Sequence[str]) -> int:
+        """Remove photos by what they hold, whatever they are called; returns how many there were.
+
+        Args:
+            sha256: of the encoded files.
+        """
+        gone = 0
+        for start in range(0, len(sha256), 500):
+            where = OneOf("photo_sha256", tuple(sha256[start : start + 500]))
+            gone += self._store.count(AllOf((WHOLE, where)))
+            self._store.delete(where=where)
+        return gone
+
     def count(self) -> int:
         """How many photos there are."""
         return self._store.count(WHOLE)

@@ -31,12 +31,16 @@ class DeadlineError(BusyError):
 class Backend(Protocol):
     """An engine as the routes see it."""
 
-    async def run(self, task: Task, *, deadline_s: float | None = None) -> Answer:
+    async def run(
+        self, task: Task, *, deadline_s: float | None = None, client: str | None = None
+    ) -> Answer:
         """Do a task; cancelling the call gives the work up.
 
         Args:
             task: what to do.
             deadline_s: seconds from now; None for the service's own.
+            client: who asks, so that nobody takes everything; None for nobody in particular. An
+                engine whose ``run`` has no such parameter is not told.
 
         Raises:
             BusyError: too much is waiting.

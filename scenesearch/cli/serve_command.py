@@ -1,0 +1,80 @@
+"""``scenesearch serve``."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scenesearch.cli import options, output
+from scenesearch.cli.app import app
+from scenesearch.errors import MissingDependencyError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from scenesearch.config import Settings
+
+DEFAULT_STORE = "store"
+
+
+@app.command()
+def serve(
+    host: Annotated[
+        str | None, typer.Option("--host", help="Address to listen on; beyond loopback with keys.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", "-p", min=0, max=65_535, help="0 for any free one.")
+    ] = None,
+    store: options.Store = DEFAULT_STORE,
+    collection: options.Collection = "items",
+    config: options.Config = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only.")] = False,
+) -> None:
+    """Serve REST and a web page over a collection, until Ctrl-C or SIGTERM."""
+    try:
+        from scenesearch.service import assemble, sample
+        from scenesearch.service.serve import bind, run
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("scenesearch"):
+            raise
+        raise MissingDependencyError(
+            f"The service needs {error.name!r}, which is not installed: "
+            "pip install 'scenesearch[serve]'"
+        ) from error
+    from scenesearch.config import load_settings
+
+    if quiet:
+        logging.getLogger("scenesearch").setLevel(logging.WARNING)
+    say = (lambda _: None) if quiet else output.note
+    settings = _at(load_settings(config), host, port)
+    # a port that is taken is said before models load
+    sockets = bind(settings.service)
+    place: str | Path = store
+    if config is None and store == DEFAULT_STORE and not Path(store).exists():
+        output.note(
+            f"no collection in ./{store}: serving the sample catalogue that comes with the "
+            "package; scenesearch index CATALOG makes one of your own"
+        )
+        settings, place = sample.prepare()
+        settings, collection = _at(settings, host, port), sample.COLLECTION
+    say("loading models ...")
+
+    async def open_app() -> FastAPI:
+        return await assemble.open_app(settings, place, collection)
+
+    def listening(url: str) -> None:
+        service = settings.service
+        keys = "keys needed" if service.read_keys or service.write_keys else "no keys needed"
+        say(f"listening on {url} ({keys}), serving collection {collection!r} of {place}")
+
+    run(settings.service, sockets, open_app, listening)
+    say("stopped")
+
+
+def _at(settings: Settings, host: str | None, port: int | None) -> Settings:
+    """The settings with another address."""
+    given = options.given(host=host, port=port)
+    return settings.model_copy(update={"service": settings.service.model_copy(update=given)})

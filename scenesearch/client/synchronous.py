@@ -1,0 +1,182 @@
+"""The client for ordinary code."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import httpx
+
+from scenesearch.client import calls
+from scenesearch.client.calls import Call, PhotoLike
+from scenesearch.client.errors import ServiceError, ServiceUnreachableError
+from scenesearch.client.wire import Wire, outcome, request_options, wait_before
+from scenesearch.service.schemas.facets import FacetsResponse
+from scenesearch.service.schemas.feedback import FeedbackResponse
+from scenesearch.service.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
+from scenesearch.service.schemas.jobs import JobResponse
+from scenesearch.service.schemas.looks import LookResponse
+from scenesearch.service.schemas.models import ModelsResponse
+from scenesearch.service.schemas.tag import TagResponse
+
+T = TypeVar("T")
+
+
+class Client:
+    """Asks a service; see docs/api.md for what can be asked.
+
+    Args:
+        url: of the service.
+        key: read or write key.
+        timeout_s: for one request, its answer included.
+        retries: when the service is busy or the connection breaks; 0 for none.
+        transport: of httpx, for tests.
+
+    Every method raises :class:`ServiceError` where the service refuses,
+    :class:`ServiceUnreachableError` where there is none, and
+    :class:`~scenesearch.errors.QueryError` where the question makes no sense before it is sent.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8080",
+        *,
+        key: str | None = None,
+        timeout_s: float = 60.0,
+        retries: int = 3,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._wire = Wire(url, key, timeout_s, retries)
+        self._http = httpx.Client(transport=transport, **self._wire.options)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def look(
+        self, photo: PhotoLike | None = None, *, query_id: str | None = None, **options: Any
+    ) -> LookResponse:
+        """Search every object of a photo, or ask an earlier look again."""
+        return self._send(calls.look(photo, query_id, options))
+
+    def search(
+        self, words: str | None = None, *, photo: PhotoLike | None = None, **options: Any
+    ) -> LookResponse:
+        """Search for one thing, by words, a photo of it, items and vectors."""
+        return self._send(calls.search(words, photo, options))
+
+    def tag(self, photo: PhotoLike, **options: Any) -> TagResponse:
+        """What is in a photo."""
+        return self._send(calls.tag(photo, options))
+
+    def facets(self, **options: Any) -> FacetsResponse:
+        """Values of fields and how often they are there."""
+        return self._send(calls.facets(options))
+
+    def items(self, where: str | None = None, *, page: int = 100) -> Iterator[ItemResponse]:
+        """Every item, page by page."""
+        options: dict[str, Any] = {"limit": page} | ({"where": where} if where else {})
+        while True:
+            got = self.list_items(**options)
+            yield from got.items
+            if got.cursor is None:
+                return
+            options["cursor"] = got.cursor
+
+    def list_items(self, **options: Any) -> ItemsResponse:
+        """One page of items."""
+        return self._send(calls.list_items(options))
+
+    def get_item(self, item_id: str) -> ItemResponse:
+        """One item."""
+        return self._send(calls.get_item(item_id))
+
+    def put_item(
+        self, item_id: str, photos: Sequence[PhotoLike], attributes: Mapping[str, Any] | None = None
+    ) -> ItemResponse:
+        """Insert or replace an item."""
+        return self._send(calls.put_item(item_id, photos, attributes or {}))
+
+    def patch_item(self, item_id: str, attributes: Mapping[str, Any]) -> ItemResponse:
+        """Set attributes; None removes one."""
+        return self._send(calls.patch_item(item_id, attributes))
+
+    def delete_item(self, item_id: str) -> DeletedResponse:
+        """Remove an item."""
+        return self._send(calls.delete_item(item_id))
+
+    def delete_items(self, ids: Sequence[str] = (), *, where: str | None = None) -> DeletedResponse:
+        """Remove items by id or by a filter."""
+        return self._send(calls.delete_items(ids, where))
+
+    def index(self, records: Sequence[Mapping[str, Any]], *, key: str | None = None) -> JobResponse:
+        """Start a job that stores records; ``key`` makes asking twice harmless."""
+        return self._send(calls.start_job(records, key))
+
+    def job(self, job_id: str) -> JobResponse:
+        """How a job is."""
+        return self._send(calls.get_job(job_id))
+
+    def wait(self, job_id: str, *, every_s: float = 0.5) -> JobResponse:
+        """A job when it has ended."""
+        while True:
+            job = self.job(job_id)
+            if job.status not in ("queued", "running"):
+                return job
+            time.sleep(every_s)
+
+    def cancel(self, job_id: str) -> JobResponse:
+        """Stop a job; what it has stored stays."""
+        return self._send(calls.cancel_job(job_id))
+
+    def forget(self, job_id: str) -> JobResponse:
+        """Stop a job and remove it."""
+        return self._send(calls.forget_job(job_id))
+
+    def feedback(self, item_id: str, kind: str, **options: Any) -> FeedbackResponse:
+        """Say what somebody thought of a match: click, like, dislike, purchase."""
+        return self._send(calls.feedback({"item_id": item_id, "kind": kind, **options}))
+
+    def models(self) -> ModelsResponse:
+        """Which models answer."""
+        return self._send(calls.models())
+
+    def picture(self, photo_url: str) -> bytes:
+        """The JPEG of a ``photo_url``."""
+        return self._send(calls.picture(photo_url))
+
+    def _send(self, call: Call[T]) -> T:
+        attempt = 0
+        while True:
+            attempt += 1
+            error: ServiceError | ServiceUnreachableError
+            try:
+                got = self._http.request(call.method, call.path, **request_options(call))
+                result: T = outcome(call, got.status_code, got.headers, got.content)
+            except httpx.TransportError as broken:
+                error = ServiceUnreachableError(
+                    f"{self._wire.url} did not answer ({type(broken).__name__}: {broken}); is the "
+                    f"service running (scenesearch serve), and is this its address?"
+                )
+                error.__cause__ = broken
+            except ServiceError as refused:
+                error = refused
+            else:
+                return result
+            wait = wait_before(call, error, attempt, self._wire.retries)
+            if wait is None:
+                raise error
+            time.sleep(wait)

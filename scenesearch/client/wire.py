@@ -1,0 +1,99 @@
+"""What both clients agree on: addresses, headers, and when to ask again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from scenesearch import __version__
+from scenesearch.client.calls import Call
+from scenesearch.client.errors import ServiceError, ServiceUnreachableError, error_of
+from scenesearch.errors import ConfigError
+
+LONGEST_WAIT_S = 30.0
+"""A service that asks for more patience is given up."""
+FIRST_WAIT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How a service is spoken to.
+
+    Attributes:
+        url: of the service, ``http://127.0.0.1:8080``.
+        key: read or write key; None where it needs none.
+        timeout_s: for one request, its answer included.
+        retries: how often a request that may be repeated is sent again when the service is busy
+            or the connection breaks.
+    """
+
+    url: str
+    key: str | None
+    timeout_s: float
+    retries: int
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise ConfigError(
+                f"{self.url!r} is no address of a service; expected http://HOST:PORT",
+                code="bad_url",
+            )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of an httpx client. Proxies and .netrc of the machine are not asked."""
+        headers = {"User-Agent": f"scenesearch/{__version__}"}
+        if self.key is not None:
+            headers["Authorization"] = f"Bearer {self.key}"
+        return {
+            "base_url": self.url.rstrip("/"),
+            "headers": headers,
+            "timeout": self.timeout_s,
+            "trust_env": False,
+            "follow_redirects": False,
+        }
+
+
+def request_options(call: Call[Any]) -> dict[str, Any]:
+    """Arguments of an httpx request."""
+    made: dict[str, Any] = {"headers": dict(call.headers)}
+    if call.query:
+        made["params"] = list(call.query)
+    if call.files:
+        made["files"] = call.parts
+    elif call.body is not None:
+        made["json"] = call.body
+    return made
+
+
+def outcome(call: Call[Any], status: int, headers: Any, body: bytes) -> Any:
+    """What an answer says.
+
+    Raises:
+        ServiceError: the service refused.
+    """
+    if 200 <= status < 300:
+        return call.read(body)
+    raise error_of(status, headers, body)
+
+
+def wait_before(
+    call: Call[Any], error: ServiceError | ServiceUnreachableError, attempt: int, retries: int
+) -> float | None:
+    """Seconds to wait before another attempt; None to give up.
+
+    Args:
+        call: what was asked.
+        error: why it failed.
+        attempt: how often it was tried, from 1.
+        retries: how often it may be tried again.
+    """
+    if attempt > retries:
+        return None
+    if isinstance(error, ServiceUnreachableError):
+        return FIRST_WAIT_S * 2 ** (attempt - 1) if call.repeatable else None
+    # a busy service took nothing in, so even what must not be done twice can be asked again
+    if error.status not in (429, 503):
+        return None
+    wait = error.retry_after_s if error.retry_after_s is not None else FIRST_WAIT_S
+    return wait if wait <= LONGEST_WAIT_S else None

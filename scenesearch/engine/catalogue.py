@@ -1,0 +1,359 @@
+"""What the engine does to the catalogue: read, list, insert, change and remove items.
+
+Methods are called from several threads at once. Writes take one lock, that of the media folder;
+reads take none.
+"""
+
+from __future__ import annotations
+
+import logging
+import unicodedata
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+from scenesearch.api import SceneSearch
+from scenesearch.catalog import item_hash
+from scenesearch.catalog.records import CellError
+from scenesearch.catalog.values import id_of
+from scenesearch.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.engine.held_scenes import HeldScenes
+from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes
+from scenesearch.engine.listing import Listings, Place, read_cursor, write_cursor
+from scenesearch.engine.media import MediaFolder
+from scenesearch.engine.records import Accepted, Reading, Refused, read_attributes, read_records
+from scenesearch.engine.tasks import (
+    DeleteItems,
+    GetItem,
+    ListItems,
+    PatchItem,
+    PutItems,
+    StoredPhoto,
+)
+from scenesearch.engine.thumbnails import Decode, Thumbnails
+from scenesearch.errors import CatalogError, ImageError, QueryError, StoreError
+from scenesearch.points import payload_hash
+from scenesearch.types import FieldType, Item, Record
+
+log = logging.getLogger(__name__)
+
+PAGE = 1000
+"""The largest page of a listing, and points of one request."""
+SLICE = 500
+"""Ids of one request."""
+SETTLE_AFTER = 256
+"""Photos written at least until the collection is settled again, and a part of its points:"""
+SETTLE_SHARE = 8
+"""one in so many; so that inserting one by one costs a bounded multiple of one bulk."""
+
+
+class CatalogueTasks:
+    """Does the tasks on items.
+
+    Args:
+        front: the collection.
+        media: where the photos of inserted items are kept.
+        decode: bytes to pixels, where a bad photo can be killed; raises ImageError.
+        thumbnails: shared with the scenes; its own by default.
+    """
+
+    def __init__(
+        self,
+        front: SceneSearch,
+        media: MediaFolder,
+        decode: Decode,
+        *,
+        thumbnails: Thumbnails | None = None,
+    ) -> None:
+        self._front = front
+        self._media = media
+        self._decode = decode
+        self._thumbnails = thumbnails or Thumbnails(decode)
+        self._listings = Listings()
+        self._unsettled = 0
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def get_item(self, task: GetItem) -> JSON | None:
+        """One item, or None."""
+        fields = self._fields()
+        item_id = None if fields is None else self._known_id(task.item_id)
+        if fields is None or item_id is None:
+            return None
+        points = group_items(self._scroll(Equals("item_id", item_id))).get(item_id)
+        return item_json(item_id, points, fields) if points else None
+
+    def list_items(self, task: ListItems) -> JSON:
+        """A page of items, by id.
+
+        Raises:
+            QueryError: the cursor is none, or the limit is outside 1 to 1,000.
+            FilterError: the filter cannot be parsed, or names an unknown field.
+        """
+        if not 1 <= task.limit <= PAGE:
+            raise QueryError(f"limit must be 1 to {PAGE:,}, got {task.limit}", code="bad_option")
+        place = None if task.cursor is None else read_cursor(task.cursor, task.where)
+        fields = self._fields()
+        if fields is None:
+            return {"items": [], "cursor": None}
+        where = self._front.parse(task.where)
+        if place is None:
+            name, ids = self._listings.begin(self._ids(where))
+        else:
+            name, ids = self._listings.go_on(place, lambda: self._ids(where))
+        items: list[JSON] = []
+        rest = iter(ids)
+        last: str | None = None
+        while (room := task.limit - len(items)) and (some := list(islice(rest, room))):
+            items += self._items(some, where, fields)
+            last = some[-1]
+        more = last is not None and last != ids[-1]
+        cursor = write_cursor(Place(name, last), task.where) if last is not None and more else None
+        return {"items": items, "cursor": cursor}
+
+    def stored_photo(self, task: StoredPhoto) -> bytes | None:
+        """The photo of a point as a small JPEG, or None.
+
+        Raises:
+            QueryError: the width is outside its range.
+        """
+        if self._fields() is None:
+            return None
+        try:
+            found = self._front.store.retrieve([task.point_id])
+        except ValueError:  # no such id could be
+            return None
+        if not found:
+            return None
+        payload = found[0].payload
+        path, sha256 = payload.get("photo"), str(payload.get("photo_sha256"))
+        shown = self._thumbnails.jpeg(str(path), sha256, task.width) if path else None
+        kept = self._media.find(sha256) if shown is None else None
+        # the store may have moved with its photos beside it
+        return self._thumbnails.jpeg(str(kept), sha256, task.width) if kept else shown
+
+    # --- writing ---------------------------------------------------------------------------
+
+    def put_items(self, task: PutItems) -> list[JSON]:
+        """Insert or replace items; those that are bad cost themselves only.
+
+        Raises:
+            ModelError: the models failed.
+            NoSpaceError: too little free disk; nothing was acknowledged.
+            StoreError: the collection cannot be used, or was made with other models.
+        """
+        fields = self._fields() or {}
+        readings = read_records(task.records, fields)
+        scenes = HeldScenes(self._decode)
+        # decoding takes the time, and needs no lock
+        decoded = [self._decoded(reading, scenes) for reading in readings]
+        with self._media.lock:
+            now = self._fields() or {}
+            if now != fields:
+                again = read_records(task.records, now)
+                decoded = [
+                    old if isinstance(old, Refused) else new
+                    for old, new in zip(decoded, again, strict=True)
+                ]
+            return self._put(task, decoded, scenes)
+
+    def _decoded(self, reading: Reading, scenes: HeldScenes) -> Reading:
+        if not isinstance(reading, Accepted):
+            return reading
+        for number, photo in enumerate(reading.record.photos, start=1):
+            try:
+                scenes.check(photo, self._media)
+            except ImageError as error:
+                which = f"photo {number}: " if len(reading.record.photos) > 1 else ""
+                return Refused(error.code, f"{which}{error}")
+        return reading
+
+    def _put(self, task: PutItems, readings: Sequence[Reading], scenes: HeldScenes) -> list[JSON]:
+        accepted = [one for one in readings if isinstance(one, Accepted)]
+        names = self._stored_ids([one.item_id for one in accepted])
+        items: dict[str, Item] = {}
+        fields: dict[str, FieldType] = {}
+        for one in accepted:
+            paths = (str(self._media.keep(photo.data)) for photo in one.record.photos)
+            item_id = names[one.item_id]
+            items[item_id] = Item(item_id, tuple(dict.fromkeys(paths)), one.attributes)
+            fields |= one.fields
+        statuses: dict[str, str] = {}
+        failures: dict[str, str] = {}
+        if items:
+            outcome = self._front.put(tuple(items.values()), fields=fields, load=scenes.load)
+            report = outcome.report
+            failures = {f.item_id: f.reason for f in (report.failures if report else ())}
+            statuses = {p.item.id: "changed" if p.known else "added" for p in outcome.plan.items}
+            self._settle_after(sum(len(plan.write) for plan in outcome.plan.items))
+        answers: list[JSON] = []
+        for record, reading in zip(task.records, readings, strict=True):
+            if isinstance(reading, Refused):
+                answers.append(_failed(record.item_id, reading))
+            elif isinstance(reading, Accepted):
+                item_id = names[reading.item_id]
+                reason = failures.get(item_id)
+                status = statuses.get(item_id, "unchanged")
+                answers.append(
+                    {"id": item_id, "status": status, "error": None}
+                    if reason is None
+                    else _failed(item_id, Refused("photo_failed", reason))
+                )
+            else:
+                answers.append(dict(answers[reading.place]))
+        return answers
+
+    def patch_item(self, task: PatchItem) -> JSON | None:
+        """Merge attributes into one item; None removes one. Nothing is embedded.
+
+        Raises:
+            CatalogError: a name or a value is bad.
+            StoreError: the collection cannot be written.
+        """
+        with self._media.lock:
+            fields = self._fields()
+            item_id = None if fields is None else self._known_id(task.item_id)
+            if fields is None or item_id is None:
+                return None
+            points = group_items(self._scroll(Equals("item_id", item_id))).get(item_id)
+            if not points:
+                return None
+            try:
+                values, types = read_attributes(task.attributes, fields)
+            except CellError as error:
+                where = f"{error.column}: " if error.column else ""
+                raise CatalogError(f"{where}{error}", code=error.code) from error
+            merged = {**stored_attributes(points, fields), **values}
+            item = Item(item_id, (), {k: v for k, v in merged.items() if v is not None})
+            stored = {point.payload.get("item_hash") for point in points}
+            if stored != {payload_hash(item_hash(item))}:
+                known = {k: kind for k, kind in fields.items() if k in item.attributes}
+                self._front.set_attributes([item], fields={**known, **types})
+            return self.get_item(GetItem(item_id))
+
+    def delete_items(self, task: DeleteItems) -> dict[str, int]:
+        """Remove items by id, or by a filter; an item goes whole, whichever point it was.
+
+        Raises:
+            QueryError: neither ids nor a filter is given.
+            FilterError: the filter cannot be parsed, or names an unknown field.
+            StoreError: the collection cannot be written.
+        """
+        if not task.ids and task.where is None:
+            raise QueryError("Give the ids or a filter of what to delete", code="empty_query")
+        with self._media.lock:
+            if self._fields() is None:
+                return {"items": 0, "points": 0}
+            where = self._front.parse(task.where)
+            if task.ids:
+                names = self._stored_ids([i for i in map(_readable_id, task.ids) if i is not None])
+                wanted = sorted(set(names.values()))
+                ids = self._matching(wanted, where)
+            else:
+                ids = self._ids(where)
+            store, items, points = self._front.store, 0, 0
+            for start in range(0, len(ids), SLICE):
+                some = OneOf("item_id", tuple(ids[start : start + SLICE]))
+                points += store.count(some)
+                store.delete(where=some)
+                items += len(some.values)
+            if items:
+                self._front.changed()
+            return {"items": items, "points": points}
+
+    def settle(self) -> None:
+        """Make searches fast again after many small writes; may take seconds.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        with self._media.lock:
+            if self._fields() is not None:
+                self._front.settle()
+            self._unsettled = 0
+
+    def _settle_after(self, photos: int) -> None:
+        self._unsettled += photos
+        if self._unsettled < SETTLE_AFTER:
+            return
+        if self._unsettled < self._front.store.count() // SETTLE_SHARE:
+            return
+        try:
+            self.settle()
+        except StoreError as error:
+            # what was put is durable and found all the same
+            log.warning("the collection cannot be settled now: %s", error)
+
+    # --- pieces ----------------------------------------------------------------------------
+
+    def _fields(self) -> dict[str, FieldType] | None:
+        """Types of the collection's fields; None where there is no collection yet."""
+        schema = self._front.store.schema
+        return None if schema is None else dict(schema.fields)
+
+    def _scroll(
+        self, where: Condition | None, fields: Sequence[str] | None = None
+    ) -> Iterator[Record]:
+        cursor: str | None = None
+        size = PAGE if fields is None else 5 * PAGE
+        while True:
+            page = self._front.store.scroll(where=where, limit=size, cursor=cursor, fields=fields)
+            yield from page
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def _ids(self, where: Condition | None) -> list[str]:
+        """The sorted ids of all items that have a point of which a condition holds."""
+        # a facet of as many values as items takes longer, and holds the engine all the while
+        return sorted({str(r.payload["item_id"]) for r in self._scroll(where, ("item_id",))})
+
+    def _matching(self, ids: Sequence[str], where: Condition | None) -> list[str]:
+        """Those of the ids that are stored, and of which the condition holds; sorted."""
+        found: set[str] = set()
+        for start in range(0, len(ids), SLICE):
+            these: Condition = OneOf("item_id", tuple(ids[start : start + SLICE]))
+            both = these if where is None else AllOf((these, where))
+            found |= {str(r.payload["item_id"]) for r in self._scroll(both, ("item_id",))}
+        return sorted(found)
+
+    def _items(
+        self, ids: Sequence[str], where: Condition | None, fields: dict[str, FieldType]
+    ) -> list[JSON]:
+        """Those of the ids that are still there, in order."""
+        wanted = ids if where is None else self._matching(ids, where)
+        if not wanted:
+            return []
+        stored = group_items(self._scroll(OneOf("item_id", tuple(wanted))))
+        return [item_json(one, stored[one], fields) for one in wanted if one in stored]
+
+    def _known_id(self, item_id: str) -> str | None:
+        """The id that the collection has an item under; None for what no item could have."""
+        readable = _readable_id(item_id)
+        return None if readable is None else self._stored_ids([readable])[readable]
+
+    def _stored_ids(self, ids: Collection[str]) -> dict[str, str]:
+        """Each id as it is stored: composed and decomposed letters do not differ."""
+        forms = {
+            one: (one, unicodedata.normalize("NFC", one), unicodedata.normalize("NFD", one))
+            for one in ids
+            if not one.isascii()
+        }
+        if not forms or self._fields() is None:
+            return {one: one for one in ids}
+        every = sorted({form for some in forms.values() for form in some})
+        stored = set(self._matching(every, None))
+        return {
+            one: next((form for form in forms.get(one, ()) if form in stored), one) for one in ids
+        }
+
+
+def _readable_id(item_id: Any) -> str | None:
+    try:
+        return id_of(item_id)
+    except CellError:
+        return None
+
+
+def _failed(item_id: Any, refused: Refused) -> JSON:
+    return {"id": item_id, "status": "failed", "error": refused.to_dict()}

@@ -1,0 +1,229 @@
+"""The engine: does tasks, in whatever thread it is asked from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+
+from scenesearch.api import SceneSearch
+from scenesearch.config import Settings
+from scenesearch.engine import tasks
+from scenesearch.engine.decoding import Decoder
+from scenesearch.engine.facets import FacetTasks
+from scenesearch.engine.giving_up import CheckedTimes, GivenUp, never
+from scenesearch.engine.health import Health, models
+from scenesearch.engine.looks import LookTasks
+from scenesearch.engine.media import MediaFolder
+from scenesearch.engine.queries import Queries
+from scenesearch.engine.shared_parts import SharedParts
+from scenesearch.engine.sweep import sweep_media
+from scenesearch.engine.tagging import TagTasks
+from scenesearch.engine.tasks import Answer, Photo, Task
+from scenesearch.errors import SceneSearchError
+from scenesearch.once import once
+from scenesearch.types import Scene
+
+if TYPE_CHECKING:
+    from scenesearch.engine.catalogue import CatalogueTasks
+    from scenesearch.engine.scenes import SceneTasks
+    from scenesearch.engine.thumbnails import Thumbnails
+
+CatalogueTask: TypeAlias = (
+    tasks.GetItem
+    | tasks.ListItems
+    | tasks.PutItems
+    | tasks.PatchItem
+    | tasks.DeleteItems
+    | tasks.StoredPhoto
+)
+SceneTask: TypeAlias = (
+    tasks.AddScenes | tasks.FindScenes | tasks.SceneFacets | tasks.DeleteScenes | tasks.ScenePhoto
+)
+
+
+class Engine:
+    """One set of models and one store for many threads.
+
+    Photos are decoded in processes of their own. Models run one call at a time, each for
+    whoever waits then.
+
+    Args:
+        front: the collection and its models; closed with the engine.
+        settings: those of ``front`` by default.
+        queries: photos that can be asked again; by default as the settings say.
+    """
+
+    def __init__(
+        self,
+        front: SceneSearch,
+        settings: Settings | None = None,
+        *,
+        queries: Queries | None = None,
+    ) -> None:
+        self.settings = settings or front.settings
+        service = self.settings.service
+        self.front = front
+        front.use_parts(SharedParts(front.parts))
+        self.queries = queries or Queries(
+            max_megabytes=service.query_megabytes, ttl_s=service.query_ttl_s
+        )
+        self.decoder = Decoder(
+            service.decoders, timeout_s=service.decode_timeout_s, limits=self.settings.images
+        )
+        self.health = Health(front, self.queries)
+        self._loading = Lock()
+        self._looks = LookTasks(front, self.decoder, self.queries)
+        self._tags = TagTasks(front, self.decoder)
+        self._facets = FacetTasks(front)
+
+    def load(self) -> None:
+        """Load the models and start the decoding processes, so that the first task is fast.
+
+        Raises:
+            ModelError: weights are missing or cannot be used.
+            SceneSearchError: the decoding processes do not start.
+        """
+        with self._loading:
+            try:
+                self.front.load()
+                self.decoder.start()
+                self._sweep()
+            except SceneSearchError as error:
+                self.health.problem = str(error)
+                raise
+            self.health.problem, self.health.loaded = None, True
+
+    def _sweep(self) -> None:
+        """Remove photos that came with items and scenes which are gone."""
+        for what in ("items", "scenes"):
+            media = self._media(what)
+            if media.root.is_dir():
+                sweep_media(self.front, media)
+
+    def close(self) -> None:
+        """Stop the decoding processes; give models and store back."""
+        self.decoder.close()
+        self.queries.clear()
+        self.front.close()
+
+    def run(self, task: Task, given_up: GivenUp = never) -> Answer:
+        """Do a task.
+
+        Args:
+            task: what to do.
+            given_up: asked between stages; True ends the task there.
+
+        Raises:
+            GivenUpError: ``given_up`` said so.
+            ImageError: a photo cannot be read, or is refused.
+            QueryError: the task makes no sense.
+            StoreError: there is no collection, or it cannot be used.
+            ModelError: a model cannot be used.
+        """
+        times = CheckedTimes(given_up)
+        times.check("start")
+        match task:
+            case tasks.LookTask():
+                return self._looks.look(task, times)
+            case tasks.SearchTask():
+                return self._looks.search(task, times)
+            case tasks.TagTask():
+                return self._tags.tag(task, times)
+            case tasks.FacetTask():
+                return self._timed(times, "engine", lambda: self._facets.facets(task))
+            case tasks.Status():
+                return Answer(self.health.status(deep=task.deep))
+            case tasks.ModelsTask():
+                return Answer(models(self.front))
+            case (
+                tasks.GetItem()
+                | tasks.ListItems()
+                | tasks.PutItems()
+                | tasks.PatchItem()
+                | tasks.DeleteItems()
+                | tasks.StoredPhoto()
+            ):
+                return self._catalogue_task(task, times)
+            case (
+                tasks.AddScenes()
+                | tasks.FindScenes()
+                | tasks.SceneFacets()
+                | tasks.DeleteScenes()
+                | tasks.ScenePhoto()
+            ):
+                return self._scene_task(task, times)
+            case _:
+                assert_never(task)
+
+    def _written(self, times: CheckedTimes, work: Callable[[], Any]) -> Answer:
+        try:
+            return self._timed(times, "index", work)
+        finally:
+            self._facets.forget()
+
+    def _timed(self, times: CheckedTimes, stage: str, work: Callable[[], Any]) -> Answer:
+        with times.stage(stage):
+            value = work()
+        return Answer(value, dict(times.seconds))
+
+    def _catalogue_task(self, task: CatalogueTask, times: CheckedTimes) -> Answer:
+        match task:
+            case tasks.GetItem():
+                return self._timed(times, "engine", lambda: self._catalogue.get_item(task))
+            case tasks.ListItems():
+                return self._timed(times, "engine", lambda: self._catalogue.list_items(task))
+            case tasks.PutItems():
+                return self._written(times, lambda: self._catalogue.put_items(task))
+            case tasks.PatchItem():
+                return self._written(times, lambda: self._catalogue.patch_item(task))
+            case tasks.DeleteItems():
+                return self._written(times, lambda: self._catalogue.delete_items(task))
+            case tasks.StoredPhoto():
+                return self._timed(times, "photo", lambda: self._catalogue.stored_photo(task))
+            case _:
+                assert_never(task)
+
+    def _scene_task(self, task: SceneTask, times: CheckedTimes) -> Answer:
+        match task:
+            case tasks.AddScenes():
+                return self._timed(times, "index", lambda: self._scenes.add_scenes(task))
+            case tasks.FindScenes():
+                return self._timed(times, "engine", lambda: self._scenes.find_scenes(task))
+            case tasks.SceneFacets():
+                return self._timed(times, "engine", lambda: self._scenes.scene_facets(task))
+            case tasks.DeleteScenes():
+                return self._timed(times, "index", lambda: self._scenes.delete_scenes(task))
+            case tasks.ScenePhoto():
+                return self._timed(times, "photo", lambda: self._scenes.scene_photo(task))
+            case _:
+                assert_never(task)
+
+    @once
+    def _catalogue(self) -> CatalogueTasks:
+        from scenesearch.engine.catalogue import CatalogueTasks
+
+        media, thumbnails = self._media("items"), self._thumbnails
+        return CatalogueTasks(self.front, media, self._decoded, thumbnails=thumbnails)
+
+    @once
+    def _scenes(self) -> SceneTasks:
+        from scenesearch.engine.scenes import SceneTasks
+
+        media, thumbnails = self._media("scenes"), self._thumbnails
+        return SceneTasks(self.front, media, self._decoded, thumbnails=thumbnails)
+
+    @once
+    def _thumbnails(self) -> Thumbnails:
+        from scenesearch.engine.thumbnails import Thumbnails
+
+        return Thumbnails(self._decoded)
+
+    def _decoded(self, photo: Photo) -> Scene:
+        return self.decoder.scene(photo, CheckedTimes(never))
+
+    def _media(self, what: str) -> MediaFolder:
+        """Where photos are kept that came with tasks; each collection has a folder of its own."""
+        root = self.front.state_dir / "photos" / what
+        free = self.settings.min_free_megabytes * 1_000_000
+        return MediaFolder(root, min_free_bytes=free)

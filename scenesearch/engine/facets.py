@@ -1,0 +1,206 @@
+"""Values of the fields of a collection, counted; ranges of its numbers."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from threading import Lock
+from typing import Any
+
+from scenesearch.api import SceneSearch
+from scenesearch.conditions import AllOf, Between, Condition
+from scenesearch.engine.answers import to_json
+from scenesearch.engine.tasks import FacetTask
+from scenesearch.errors import QueryError
+from scenesearch.points import FIELDS
+from scenesearch.protocols import Store
+from scenesearch.types import FieldType
+
+COUNTED = frozenset({"keyword", "integer", "bool"})
+NUMBERS = frozenset({"float", "integer"})
+FIRST = ("category", "colour_names")
+FEW = 100
+"""Values above which a field is none to choose from, unless it is asked for by name."""
+MAX_FIELDS = 32
+MAX_VALUES = 1000
+PAGE = 1000
+IDS = 5000
+COUNTED_POINTS = 250_000
+"""Points of which the items are counted; about a second of work for 100,000."""
+FRESH_S = 60.0
+"""How long an answer is given again; writes through the same engine end it at once."""
+KEPT = 64
+"""Answers that are remembered."""
+
+
+class FacetTasks:
+    """Answers :class:`FacetTask`, and remembers what it counted; safe to use from threads.
+
+    Counting 100,000 items takes seconds, and everyone who opens a page asks for the same.
+
+    Args:
+        front: the collection.
+        clock: seconds that never go back.
+    """
+
+    def __init__(self, front: SceneSearch, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._front = front
+        self._clock = clock
+        self._counted: OrderedDict[FacetTask, tuple[float, str]] = OrderedDict()
+        self._lock = Lock()
+        self._changes = 0
+
+    def facets(self, task: FacetTask) -> str:
+        """JSON text of what :func:`facets` gives; at most :data:`FRESH_S` old.
+
+        Raises:
+            QueryError: an unknown field, or too many.
+            StoreError: there is no collection.
+        """
+        now = self._clock()
+        with self._lock:
+            until, text = self._counted.get(task, (now, ""))
+            changes = self._changes
+        if until > now:
+            return text
+        text = to_json(facets(self._front, task))
+        with self._lock:
+            # what was counted before a write is not kept after it
+            if changes == self._changes:
+                self._counted[task] = (self._clock() + FRESH_S, text)
+                self._counted.move_to_end(task)
+                while len(self._counted) > KEPT:
+                    self._counted.popitem(last=False)
+        return text
+
+    def forget(self) -> None:
+        """To be called when the collection was written to."""
+        with self._lock:
+            self._changes += 1
+            self._counted.clear()
+
+
+def facets(front: SceneSearch, task: FacetTask) -> dict[str, Any]:
+    """What :class:`FacetTask` asks for.
+
+    Returns:
+        ``facets`` (by field a list of ``{"value", "count"}``, or ``{"min", "max"}`` of a float
+        field; counts are of points), ``items`` (None above :data:`COUNTED_POINTS` points),
+        ``points`` and ``fields`` (types of all that can be filtered by).
+
+    Raises:
+        QueryError: an unknown field, or too many.
+        StoreError: there is no collection.
+    """
+    fields = front.fields()
+    if not 1 <= task.limit <= MAX_VALUES:
+        raise QueryError(f"limit is {task.limit}, expected 1 to {MAX_VALUES}", code="out_of_range")
+    if len(task.fields) > MAX_FIELDS:
+        raise QueryError(
+            f"{len(task.fields)} fields, expected at most {MAX_FIELDS}", code="too_many"
+        )
+    where, store = front.parse(task.where), front.store
+    points = store.count(where)
+    if task.fields:
+        found = {
+            name: _field(store, name, _kind(name, fields), where, task.limit)
+            for name in dict.fromkeys(task.fields)
+        }
+    else:
+        found = dict(_usual(store, fields, where, task.limit))
+    return {
+        "facets": found,
+        "items": _items(store, where, points),
+        "points": points,
+        "fields": dict(sorted(fields.items())),
+    }
+
+
+def _items(store: Store, where: Condition | None, points: int) -> int | None:
+    """How many items have these points; None where counting them takes longer than it is worth.
+
+    In pages, so that others are answered in between: a facet of all ids holds the engine for
+    seconds.
+    """
+    if points > COUNTED_POINTS:
+        return None
+    found: set[str] = set()
+    cursor: str | None = None
+    while True:
+        page = store.scroll(where=where, limit=IDS, cursor=cursor, fields=("item_id",))
+        found |= {str(record.payload["item_id"]) for record in page}
+        cursor = page.cursor
+        if cursor is None:
+            return len(found)
+
+
+def _kind(name: str, fields: Mapping[str, FieldType]) -> FieldType:
+    kind = fields.get(name)
+    if kind is None or kind == "text":
+        known = [one for one, its in fields.items() if its != "text"]
+        raise QueryError(
+            f"No field {name!r} to count; expected one of {', '.join(sorted(known))}",
+            code="unknown_field",
+        )
+    return kind
+
+
+def _usual(
+    store: Store, fields: Mapping[str, FieldType], where: Condition | None, limit: int
+) -> Iterator[tuple[str, Any]]:
+    """The fields people choose by: few values, or a range."""
+    for name in (*FIRST, *sorted(set(fields) - set(FIRST))):
+        kind = fields.get(name)
+        if kind is None or kind == "text" or (name in FIELDS and name not in FIRST):
+            continue
+        if kind == "float":
+            yield name, _range(store, name, where)
+            continue
+        values = store.facet(name, limit=FEW + 1)
+        if name in FIRST or len(values) <= FEW:
+            yield name, _field(store, name, kind, where, limit)
+        elif kind == "integer":
+            yield name, _range(store, name, where)
+
+
+def _field(
+    store: Store, name: str, kind: FieldType, where: Condition | None, limit: int
+) -> list[dict[str, Any]] | dict[str, float | None]:
+    if kind not in COUNTED:
+        return _range(store, name, where)
+    values = store.facet(name, where=where, limit=limit)
+    return [{"value": value, "count": count} for value, count in values]
+
+
+def _range(store: Store, name: str, where: Condition | None) -> dict[str, float | None]:
+    return {"min": _least(store, name, where), "max": _least(store, name, where, sign=-1)}
+
+
+def _least(store: Store, name: str, where: Condition | None, sign: int = 1) -> float | None:
+    """The smallest value of a field, or the largest one for a ``sign`` of -1.
+
+    A page of points is a random sample, since ids are hashes; what is beyond the best of a page
+    is asked for next, and each page leaves about a thousandth.
+    """
+    best: float | None = None
+    while True:
+        beyond = Between(name) if best is None else _beyond(name, best, sign)
+        terms = tuple(term for term in (where, beyond) if term is not None)
+        page = store.scroll(where=AllOf(terms), limit=PAGE, fields=(name,))
+        values = [_number(record.payload.get(name)) for record in page]
+        known = [value for value in values if value is not None]
+        if not known:
+            return best
+        best = min(known) if sign > 0 else max(known)
+        if page.cursor is None:
+            return best
+
+
+def _beyond(name: str, best: float, sign: int) -> Condition:
+    return Between(name, lt=best) if sign > 0 else Between(name, gt=best)
+
+
+def _number(value: Any) -> float | None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if number else None

@@ -1,0 +1,105 @@
+"""How the engine is, and what it answers with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scenesearch.api import SceneSearch
+from scenesearch.engine.queries import Queries
+from scenesearch.errors import SceneSearchError
+from scenesearch.weights import ModelRecord, read_manifest
+
+
+class Health:
+    """Says whether the engine can answer; never raises.
+
+    Args:
+        front: the collection and its models.
+        queries: photos that can be asked again.
+    """
+
+    def __init__(self, front: SceneSearch, queries: Queries) -> None:
+        self._front = front
+        self._queries = queries
+        self.loaded = False
+        self.problem: str | None = None
+        """Why the models could not be loaded."""
+
+    def status(self, *, deep: bool) -> dict[str, Any]:
+        """Whether it is ready, and why not.
+
+        Args:
+            deep: ask the store too, instead of saying what its files say.
+        """
+        store = self._store(deep=deep)
+        reasons = []
+        if self.problem is not None:
+            reasons.append(self.problem)
+        elif not self.loaded:
+            reasons.append("the models are not loaded yet")
+        if not store["ok"]:
+            reasons.append(str(store["reason"]))
+        return {
+            "ready": not reasons,
+            "reasons": reasons,
+            "models": {"loaded": self.loaded},
+            "store": store,
+            "queries": len(self._queries),
+        }
+
+    def _store(self, *, deep: bool) -> dict[str, Any]:
+        try:
+            schema = self._front.store.schema
+            if schema is None:
+                reason = "there is no collection yet: index a catalogue, or insert items"
+                return {"ok": False, "reason": reason}
+            if not deep:
+                return {"ok": True}
+            self._front.check_collection()
+            points = self._front.store.count()
+        except (SceneSearchError, OSError) as error:
+            return {"ok": False, "reason": str(error)}
+        return {"ok": True, "points": points, "fields": len(schema.fields)}
+
+
+def models(front: SceneSearch) -> dict[str, Any]:
+    """Which models answer, by task.
+
+    Returns:
+        ``detectors`` (a list), ``embedder``, ``remover`` and ``reader``: each with name,
+        fingerprint, licence and source where the manifest knows them, or None.
+    """
+    settings, parts = front.settings, front.parts
+    manifest = read_manifest()
+
+    def described(name: str, fingerprint: str | None) -> dict[str, Any]:
+        return _described(name, fingerprint, manifest.get(name))
+
+    encoder = parts.encoder
+    embedder = described(settings.embedder.weights, encoder.embedder.fingerprint)
+    remover = encoder.remover
+    return {
+        "detectors": [described(one.model, None) for one in settings.detectors],
+        "detector_fingerprint": parts.detector.fingerprint if parts.detector else None,
+        "embedder": {
+            **embedder,
+            "model": _last(settings.embedder.model),
+            "dim": encoder.embedder.dim,
+            "text": encoder.embedder.has_text,
+        },
+        "remover": described(settings.cutout.remover, remover.fingerprint) if remover else None,
+    }
+
+
+def _described(name: str, fingerprint: str | None, record: ModelRecord | None) -> dict[str, Any]:
+    return {
+        "name": _last(name),
+        "fingerprint": fingerprint,
+        "licence": record.licence if record else None,
+        "source": record.source if record else None,
+    }
+
+
+def _last(name: str) -> str:
+    """A name; of a path its last part, since where files lie is nobody's business."""
+    return name.replace("\\", "/").rpartition("/")[2]

@@ -1,0 +1,231 @@
+"""Looks and searches: tasks to queries, and what was searched to be asked again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from scenesearch.api import SceneSearch
+from scenesearch.engine.answers import look_json
+from scenesearch.engine.decoding import Decoder
+from scenesearch.engine.giving_up import CheckedTimes
+from scenesearch.engine.options import Paging, read_options, to_depth
+from scenesearch.engine.queries import Queries
+from scenesearch.engine.slim import KeptPhoto, SlimSeen
+from scenesearch.engine.tasks import Answer, BoxFormat, LookTask, SearchTask, Sensitivity
+from scenesearch.errors import QueryError
+from scenesearch.look import Look
+from scenesearch.query import Query, SearchOptions
+from scenesearch.seen import Seen
+from scenesearch.types import BoxTuple, Scene
+
+MAX_BOXES = 30
+"""Boxes, and objects, of one look."""
+MAX_PARTS = 32
+"""Texts, items, photos or vectors of one question."""
+
+SENSITIVITY: Mapping[Sensitivity | None, float] = {
+    "low": 0.5,
+    "medium": 0.25,
+    "high": 0.0,
+    None: 0.0,
+}
+"""How sure the detector must be; ``high``: all it says."""
+
+
+class LookTasks:
+    """Answers :class:`LookTask` and :class:`SearchTask`; safe to use from threads.
+
+    Args:
+        front: the collection and its models.
+        decoder: of photos.
+        queries: photos that can be asked again.
+    """
+
+    def __init__(self, front: SceneSearch, decoder: Decoder, queries: Queries) -> None:
+        self._front = front
+        self._decoder = decoder
+        self._queries = queries
+
+    def look(self, task: LookTask, times: CheckedTimes) -> Answer:
+        """Search the objects of a photo. Answer: JSON text."""
+        check_look(task)
+        # what is wrong with the question is said before the photo costs anything
+        options, paging = self._options(task.where, task.options, task.offset)
+        rules = {
+            # a tapped object may be none of the first few
+            "limit": MAX_BOXES if task.point is not None else task.detection_limit,
+            "min_confidence": SENSITIVITY[task.detection_sensitivity],
+        }
+        if task.photo is not None:
+            seen = SlimSeen()
+            scene = self._decoder.scene(task.photo, times)
+            kept = KeptPhoto.of(task.photo, scene)
+            query = _query(task, scene)
+        else:
+            kept, seen = self._queries.get(task.query_id or "")
+            query = _query(task, kept.blank())
+            if self._is_new(query, rules, seen):
+                query = replace(query, scene=self._decoder.scene(kept.photo, times))
+        look = self._front.ask(query, options, regions=rules, seen=seen, times=times)
+        query_id = task.query_id
+        if query_id is None:
+            query_id = self._queries.add(kept, seen)
+        else:
+            self._queries.weigh(query_id)
+        return _answer(look, paging, query_id, times)
+
+    def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
+        """Whether a kept photo is asked for something that needs its pixels."""
+        by_detector = not query.boxes and self._front.parts.detector is not None
+        if by_detector and not seen.detected:
+            return True
+        return bool(seen.missing(self._front.seen_regions(query, rules, seen)))
+
+    def search(self, task: SearchTask, times: CheckedTimes) -> Answer:
+        """Search for one thing. Answer: JSON text."""
+        for name in ("texts", "photos", "items", "vectors"):
+            _check_count(name, getattr(task, name))
+        options, paging = self._options(task.where, task.options, task.offset)
+        scenes = self._decoder.scenes([photo for photo, _ in task.photos], times)
+        query = Query(
+            products=tuple(zip(scenes, (weight for _, weight in task.photos), strict=True)),
+            texts=_weighted(task.texts),
+            items=_weighted(task.items),
+            vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
+            words=task.words,
+        )
+        return _answer(self._front.ask(query, options, times=times), paging, None, times)
+
+    def _options(
+        self, where: str | None, values: Mapping[str, Any], offset: int
+    ) -> tuple[SearchOptions, Paging]:
+        read = read_options(values)
+        options = self._front.options(where, read)
+        options.check()
+        paging = Paging.of(offset, options.limit)
+        return self._front.options(where, {**read, **to_depth(options, paging)}), paging
+
+
+def _query(task: LookTask, scene: Scene) -> Query:
+    return Query(
+        scene=scene,
+        boxes=pixel_boxes(task.boxes, task.box_format, scene.size),
+        point=pixel_point(task.point, task.box_format, scene.size),
+        texts=_weighted(task.texts),
+        items=_weighted(task.items),
+        words=task.words,
+    )
+
+
+def _answer(look: Look, paging: Paging, query_id: str | None, times: CheckedTimes) -> Answer:
+    with times.stage("encode"):
+        text = look_json(
+            look,
+            query_id=query_id,
+            next_offset=paging.next_offset(len(look.matches)),
+            offset=paging.offset,
+            limit=paging.limit,
+        )
+    return Answer(text, dict(times.seconds))
+
+
+def check_look(task: LookTask) -> None:
+    """Refuse a look that makes no sense, before anything is decoded.
+
+    Raises:
+        QueryError: names what was got and what was expected.
+    """
+    if (task.photo is None) == (task.query_id is None):
+        raise QueryError(
+            "Give either a photo or the query_id of an earlier look, not both and not neither",
+            code="no_photo" if task.photo is None else "bad_option",
+        )
+    if task.boxes and task.point is not None:
+        raise QueryError("Give boxes or a point, not both", code="bad_option")
+    if len(task.boxes) > MAX_BOXES:
+        raise QueryError(
+            f"{len(task.boxes)} boxes, expected at most {MAX_BOXES}; ask for the others by "
+            f"query_id",
+            code="too_many_boxes",
+        )
+    limit = task.detection_limit
+    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= MAX_BOXES:
+        raise QueryError(
+            f"detection_limit is {limit!r}, expected a whole number of 1 to {MAX_BOXES}",
+            code="out_of_range",
+        )
+    if task.detection_sensitivity not in SENSITIVITY:
+        raise QueryError(
+            f"detection_sensitivity is {task.detection_sensitivity!r}, expected low, medium or "
+            f"high",
+            code="bad_option",
+        )
+    if task.box_format not in ("xyxy_px", "xyxy_norm"):
+        raise QueryError(
+            f"box_format is {task.box_format!r}, expected xyxy_px or xyxy_norm", code="bad_option"
+        )
+    _check_count("texts", task.texts)
+    _check_count("items", task.items)
+
+
+def pixel_boxes(
+    boxes: Sequence[BoxTuple], box_format: BoxFormat, size: tuple[int, int]
+) -> tuple[BoxTuple, ...]:
+    """Boxes in pixels of the oriented photo; whether they lie in it is said by who cuts them.
+
+    Raises:
+        QueryError: a normalised box has sides outside 0 to 1, or is none.
+    """
+    width, height = size
+    found = []
+    for number, box in enumerate(boxes):
+        x1, y1, x2, y2 = (float(side) for side in box)
+        if box_format == "xyxy_norm":
+            if not all(0 <= side <= 1 for side in (x1, y1, x2, y2)):
+                raise QueryError(
+                    f"Box {number} is {tuple(box)}, expected 0 to 1 for box_format xyxy_norm; "
+                    f"give pixels with xyxy_px",
+                    code="bad_box",
+                )
+            x1, y1, x2, y2 = x1 * width, y1 * height, x2 * width, y2 * height
+        found.append((x1, y1, x2, y2))
+    return tuple(found)
+
+
+def pixel_point(
+    point: tuple[float, float] | None, box_format: BoxFormat, size: tuple[int, int]
+) -> tuple[float, float] | None:
+    """A point in pixels of the oriented photo; the far edge belongs to the photo.
+
+    Raises:
+        QueryError: it is not finite, or a normalised one is outside 0 to 1.
+    """
+    if point is None:
+        return None
+    x, y = float(point[0]), float(point[1])
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise QueryError(f"The point is {tuple(point)}, expected finite numbers", code="bad_point")
+    if box_format == "xyxy_px":
+        return x, y
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise QueryError(
+            f"The point is {tuple(point)}, expected 0 to 1 for box_format xyxy_norm; give pixels "
+            f"with xyxy_px",
+            code="bad_point",
+        )
+    width, height = size
+    return min(x * width, width - 0.5), min(y * height, height - 0.5)
+
+
+def _check_count(name: str, parts: Sequence[Any] | Mapping[str, float]) -> None:
+    if len(parts) > MAX_PARTS:
+        raise QueryError(f"{len(parts)} {name}, expected at most {MAX_PARTS}", code="too_many")
+
+
+def _weighted(parts: Mapping[str, float]) -> tuple[tuple[str, float], ...]:
+    return tuple((part, float(weight)) for part, weight in parts.items())

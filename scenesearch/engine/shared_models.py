@@ -1,0 +1,163 @@
+"""Models that many threads use at once: calls wait for their turn, gathered into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.engine.coalesce import Coalescer
+from scenesearch.protocols import Detector, Embedder, Profiler, Remover
+from scenesearch.types import Detections, Image, Scene
+
+Row = NDArray[np.float32]
+
+
+class CoalescedDetector:
+    """Satisfies :class:`~scenesearch.protocols.Detector` with another one, a call at a time.
+
+    Args:
+        detector: what finds the objects.
+        limit: photos of a batch of several calls.
+    """
+
+    def __init__(self, detector: Detector, *, limit: int) -> None:
+        self._detector = detector
+        self._loaded = False
+        self.batches: Coalescer[Scene, Detections] = Coalescer(
+            detector.detect, limit=limit, name="detect"
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the detector: the boxes are the same."""
+        return self._detector.fingerprint
+
+    def load(self) -> None:
+        """Read the weights; once they are there this does not wait for calls that run."""
+        if not self._loaded:
+            self._detector.load()
+            self._loaded = True
+
+    def close(self) -> None:
+        """Forget the weights."""
+        self.batches.close()
+        self._detector.close()
+        self._loaded = False
+
+    def detect(self, scenes: Sequence[Scene]) -> list[Detections]:
+        """One value for each scene, in order, sorted by falling confidence."""
+        return list(self.batches.call(scenes))
+
+
+class CoalescedEmbedder:
+    """Satisfies :class:`~scenesearch.protocols.Embedder` and ``Profiler`` with another embedder.
+
+    Args:
+        embedder: what turns pictures into vectors.
+        limit: pictures of a batch of several calls.
+        lanes: batches of pictures that run at a time.
+    """
+
+    def __init__(self, embedder: Embedder, *, limit: int, lanes: int = 1) -> None:
+        self._embedder = embedder
+        self._profiler = embedder if isinstance(embedder, Profiler) else None
+        self.batches: Coalescer[Image, tuple[Row, Row]] = Coalescer(
+            self._pictures, limit=limit, lanes=lanes, name="embed"
+        )
+        self.text_batches: Coalescer[str, Row] = Coalescer(
+            lambda texts: list(embedder.embed_texts(texts)), limit=limit, name="embed-text"
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the embedder: the numbers are the same."""
+        return self._embedder.fingerprint
+
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self._embedder.dim
+
+    @property
+    def has_text(self) -> bool:
+        """Whether ``embed_texts`` works."""
+        return self._embedder.has_text
+
+    @property
+    def profile_dim(self) -> int:
+        """Number of classes; 0 where the embedder has no class head."""
+        return 0 if self._profiler is None else self._profiler.profile_dim
+
+    def load(self) -> None:
+        """Read the weights."""
+        self._embedder.load()
+
+    def close(self) -> None:
+        """Forget the weights."""
+        self.batches.close()
+        self.text_batches.close()
+        self._embedder.close()
+
+    def _pictures(self, images: Sequence[Image]) -> list[tuple[Row, Row]]:
+        if self._profiler is not None and self._profiler.profile_dim:
+            vectors, profiles = self._profiler.embed_and_profile(images)
+        else:
+            vectors = self._embedder.embed_images(images)
+            profiles = np.zeros((len(images), 0), np.float32)
+        return list(zip(vectors, profiles, strict=True))
+
+    def embed_and_profile(
+        self, images: Sequence[Image]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Vectors (n, dim) and class probabilities (n, profile_dim), in one pass."""
+        rows = self.batches.call(images)
+        if not rows:
+            empty = np.zeros((0, self.dim), np.float32)
+            return empty, np.zeros((0, self.profile_dim), np.float32)
+        return np.stack([vector for vector, _ in rows]), np.stack([profile for _, profile in rows])
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """Shape (len(images), dim), rows L2-normalised."""
+        return self.embed_and_profile(images)[0]
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Shape (len(texts), dim), rows L2-normalised.
+
+        Raises:
+            QueryError: the model has no text tower.
+        """
+        rows = self.text_batches.call(texts)
+        return np.stack(rows) if rows else np.zeros((0, self.dim), np.float32)
+
+
+class LockedRemover:
+    """Satisfies :class:`~scenesearch.protocols.Remover` with another one, a picture at a time.
+
+    Args:
+        remover: uses all cores for one picture, so two at a time gain nothing.
+    """
+
+    def __init__(self, remover: Remover) -> None:
+        self._remover = remover
+        self._lock = Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the remover: the masks are the same."""
+        return self._remover.fingerprint
+
+    def load(self) -> None:
+        """Read the weights."""
+        self._remover.load()
+
+    def close(self) -> None:
+        """Forget the weights."""
+        self._remover.close()
+
+    def matte(self, image: Image) -> NDArray[np.uint8]:
+        """Foreground alpha of shape (height, width), 0 to 255."""
+        with self._lock:
+            return self._remover.matte(image)

@@ -1,0 +1,95 @@
+"""Stored photos made small and encoded again; the latest stay in memory."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from PIL import Image as PillowImage
+
+from scenesearch.engine.media import read_photo
+from scenesearch.engine.tasks import Photo
+from scenesearch.errors import ImageError, QueryError
+from scenesearch.types import Image, Scene
+
+log = logging.getLogger(__name__)
+
+Decode = Callable[[Photo], Scene]
+"""Decodes a photo where a bad one can be killed; raises ImageError."""
+
+WIDTHS = range(32, 2049)
+MEGABYTES = 64
+"""Memory for encoded pictures: about 3,000 of 320 pixels."""
+QUALITY = 85
+
+
+class Thumbnails:
+    """Small JPEGs of photo files, upright and without metadata.
+
+    Args:
+        decode: bytes to pixels.
+        megabytes: memory for the latest ones.
+    """
+
+    def __init__(self, decode: Decode, *, megabytes: int = MEGABYTES) -> None:
+        self._decode = decode
+        self._room = megabytes * 2**20
+        self._held: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def jpeg(self, path: str, sha256: str, width: int) -> bytes | None:
+        """A photo with a longer side of at most ``width`` pixels; None where it cannot be shown.
+
+        Args:
+            path: the file.
+            sha256: of its content when it was stored; part of what is remembered.
+            width: 32 to 2048; photos are never made larger.
+
+        Raises:
+            QueryError: ``width`` is outside its range.
+        """
+        if width not in WIDTHS:
+            raise QueryError(
+                f"width must be {WIDTHS[0]} to {WIDTHS[-1]} pixels, got {width}", code="bad_option"
+            )
+        key = (f"{sha256} {path}", width)
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+        data = read_photo(path)
+        if data is None:
+            return None
+        try:
+            scene = self._decode(Photo(data, "a stored photo"))
+        except ImageError as error:
+            log.warning("a stored photo cannot be shown: %s", error)
+            return None
+        encoded = encode_jpeg(scene.image, width)
+        # a file that was replaced since is shown, but not remembered as what it was
+        if scene.sha256 == sha256:
+            self._keep(key, encoded)
+        return encoded
+
+    def _keep(self, key: tuple[str, int], data: bytes) -> None:
+        if len(data) > self._room:
+            return
+        with self._lock:
+            self._bytes += len(data) - len(self._held.pop(key, b""))
+            self._held[key] = data
+            while self._bytes > self._room:
+                self._bytes -= len(self._held.popitem(last=False)[1])
+
+
+def encode_jpeg(image: Image, width: int) -> bytes:
+    """Pixels as JPEG, the longer side at most ``width``; from pixels, so without metadata."""
+    picture = PillowImage.fromarray(image)
+    # twice the wanted size first, by means: a twelfth of the time on a large photo
+    picture.thumbnail((width, width), PillowImage.Resampling.LANCZOS, reducing_gap=2.0)
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=QUALITY)
+    return out.getvalue()

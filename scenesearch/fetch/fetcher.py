@@ -1,0 +1,252 @@
+"""Fetches photos from URLs that strangers name.
+
+Off unless it is switched on. Then: only http and https on ports 80 and 443, only hosts all of whose
+addresses are public, each redirect checked like the first URL, no proxy, no cookie, no password,
+nothing compressed, at most so many bytes within so much time. What the bytes are is for whoever
+decodes them to find out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+
+import httpcore
+
+from scenesearch.fetch.errors import FetchError
+from scenesearch.fetch.hosts import listed
+from scenesearch.fetch.network import (
+    Connect,
+    Endpoint,
+    PinnedBackend,
+    Resolve,
+    SystemResolver,
+    checked_addresses,
+    connect_directly,
+)
+from scenesearch.fetch.urls import Url, follow, parse_url
+from scenesearch.service.settings import FetchSettings
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PAGES = frozenset({"text/html", "application/xhtml+xml"})
+_FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError, OSError)
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A photo as a server sent it.
+
+    Attributes:
+        data: the file.
+        url: where it came from in the end.
+        content_type: as the server named it, in lower case without parameters; None where it
+            did not. The content decides, not this.
+        redirects: how many were followed.
+    """
+
+    data: bytes = field(repr=False)
+    url: str
+    content_type: str | None
+    redirects: int
+
+
+class Fetcher:
+    """Fetches photos.
+
+    Args:
+        settings: whether, from where, and how much.
+        forbidden: addresses or names of this service and of its store, with their ports; never
+            connected to, even if they are public.
+        at_once: photos fetched at the same time; more wait, within their time.
+        resolve: names to addresses; the system's resolver by default.
+        connect: opens connections; only ever called with an address that was checked.
+        tls: which certificates are believed; those of public authorities by default.
+    """
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        *,
+        forbidden: frozenset[Endpoint] = frozenset(),
+        at_once: int = _AT_ONCE,
+        resolve: Resolve | None = None,
+        connect: Connect = connect_directly,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._settings = settings
+        self._forbidden = forbidden
+        self._turns = asyncio.Semaphore(at_once)
+        self._resolve: Resolve = SystemResolver() if resolve is None else resolve
+        self._connect = connect
+        self._tls = tls
+
+    async def close(self) -> None:
+        """Give the threads back."""
+        if isinstance(self._resolve, SystemResolver):
+            self._resolve.close()
+
+    async def fetch(self, url: str) -> Fetched:
+        """Fetch one photo.
+
+        Args:
+            url: as the caller wrote it.
+
+        Raises:
+            FetchError: ``fetch_disabled``; ``bad_url``; ``address_not_allowed``;
+                ``fetch_failed``, the server did not answer with a file; ``too_many_bytes``;
+                ``fetch_timeout``.
+        """
+        if not self._settings.enabled:
+            raise FetchError(
+                "photos are not fetched from URLs here; upload the photo itself, or set "
+                "SCENESEARCH_SERVICE__FETCH__ENABLED=true",
+                code="fetch_disabled",
+            )
+        # refused before it waits for anybody
+        first = self._permitted(parse_url(url))
+        try:
+            async with asyncio.timeout(self._settings.timeout_s), self._turns:
+                return await self._follow(first)
+        except TimeoutError as error:
+            raise FetchError(
+                f"the photo did not come within {self._settings.timeout_s:g} s",
+                code="fetch_timeout",
+            ) from error
+
+    def _permitted(self, url: Url) -> Url:
+        if self._settings.hosts and not listed(url.host.name, self._settings.hosts):
+            raise FetchError(
+                f"the host {url.host.name!r} is not among those that photos are fetched from",
+                code="address_not_allowed",
+            )
+        return url
+
+    async def _follow(self, url: Url) -> Fetched:
+        for redirects in range(self._settings.max_redirects + 1):
+            answer = await self._get(url, redirects)
+            if isinstance(answer, Fetched):
+                return answer
+            url = self._permitted(answer)
+        raise FetchError(
+            f"the server redirected more than {self._settings.max_redirects} times, expected the "
+            f"photo itself",
+            code="bad_url",
+        )
+
+    async def _get(self, url: Url, redirects: int) -> Fetched | Url:
+        """One request, on a connection of its own: the photo, or where to ask next."""
+        addresses = await checked_addresses(url, self._resolve, self._forbidden)
+        try:
+            async with AsyncExitStack() as stack:
+                connection = await stack.enter_async_context(self._connection(url, addresses))
+                answer = await stack.enter_async_context(
+                    connection.stream("GET", _address(url), headers=_headers(url))
+                )
+                if answer.status in _REDIRECTS and (to := _header(answer, b"location")):
+                    return follow(url, to)
+                self._check_head(answer)
+                data = await self._read(answer)
+        except _FAILURES as error:
+            raise FetchError(
+                f"{url.host.name!r} could not be asked: {_reason(error)}", code="fetch_failed"
+            ) from error
+        return Fetched(data, str(url), _media_type(answer), redirects)
+
+    def _connection(self, url: Url, addresses: tuple[str, ...]) -> httpcore.AsyncHTTPConnection:
+        if self._tls is None:
+            self._tls = httpcore.default_ssl_context()
+        return httpcore.AsyncHTTPConnection(
+            _address(url).origin,
+            ssl_context=self._tls,
+            network_backend=PinnedBackend(addresses, self._connect),
+        )
+
+    def _check_head(self, answer: httpcore.Response) -> None:
+        if answer.status != 200:
+            raise FetchError(
+                f"the server answered with status {answer.status}, expected 200 and a photo",
+                code="fetch_failed",
+                upstream_status=answer.status,
+            )
+        if any(value.lower() != b"identity" for value in _all(answer, b"content-encoding")):
+            # a photo gains nothing by it, and what it grows to is not known before it has grown
+            raise FetchError(
+                "the server sent the photo compressed although it was asked not to",
+                code="fetch_failed",
+                upstream_status=answer.status,
+            )
+        if _media_type(answer) in _PAGES:
+            raise FetchError(
+                "the server sent a web page, expected a photo; give the address of the picture",
+                code="fetch_failed",
+                upstream_status=answer.status,
+            )
+        length = _header(answer, b"content-length")
+        if length is not None and int(length) > self._limit:
+            raise self._too_large()
+
+    async def _read(self, answer: httpcore.Response) -> bytes:
+        data = bytearray()
+        async for part in answer.aiter_stream():
+            data += part
+            if len(data) > self._limit:
+                raise self._too_large()
+        return bytes(data)
+
+    @property
+    def _limit(self) -> int:
+        return self._settings.max_megabytes * 1_000_000
+
+    def _too_large(self) -> FetchError:
+        return FetchError(
+            f"the photo is larger than {self._settings.max_megabytes} MB", code="too_many_bytes"
+        )
+
+
+def _address(url: Url) -> httpcore.URL:
+    # from its parts, so that nobody reads the text a second time, differently
+    return httpcore.URL(
+        scheme=url.scheme.encode(),
+        host=url.host.name.encode(),
+        port=url.port,
+        target=url.target.encode(),
+    )
+
+
+def _headers(url: Url) -> dict[str | bytes, str | bytes]:
+    return {
+        "Host": url.authority,
+        "User-Agent": "scenesearch",
+        "Accept": "image/*, application/octet-stream;q=0.5, */*;q=0.1",
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+    }
+
+
+def _header(answer: httpcore.Response, name: bytes) -> bytes | None:
+    return next(iter(_all(answer, name)), None)
+
+
+def _all(answer: httpcore.Response, name: bytes) -> list[bytes]:
+    return [value for key, value in answer.headers if key.lower() == name]
+
+
+def _media_type(answer: httpcore.Response) -> str | None:
+    value = _header(answer, b"content-type")
+    if value is None:
+        return None
+    return value.decode("latin-1").split(";", 1)[0].strip().lower()[:100]
+
+
+def _reason(error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return "its certificate is not trusted, or it speaks no TLS"
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpcore.ProtocolError):
+        return "it broke off, or its answer is no HTTP"
+    return "it does not answer"

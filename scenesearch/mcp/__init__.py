@@ -1,0 +1,1 @@
+"""Tools for agents: look, search and tag, by the Model Context Protocol."""

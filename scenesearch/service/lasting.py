@@ -1,0 +1,74 @@
+"""What lasts as long as the application: the runner of jobs, the engine, the state."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from scenesearch.build.stores import is_url
+from scenesearch.config import Settings
+from scenesearch.fetch.network import Endpoint
+from scenesearch.service.backend import Backend
+from scenesearch.service.jobs import JobRunner, PhotoFetcher
+from scenesearch.service.state import State
+
+_QDRANT_PORT = 6333
+
+
+@asynccontextmanager
+async def lasting(
+    backend: Backend, state: State | None, fetcher: PhotoFetcher | None
+) -> AsyncIterator[None]:
+    """Work jobs off while the block runs; then give everything back, in order.
+
+    Args:
+        backend: closed in the end.
+        state: whose jobs are worked off; closed in the end. None for none.
+        fetcher: for photos of jobs.
+    """
+    runner = None if state is None else JobRunner(state, backend, fetcher)
+    if runner is not None:
+        runner.start()
+    try:
+        yield
+    finally:
+        try:
+            if runner is not None:
+                await runner.stop()
+        finally:
+            try:
+                await backend.close()
+            finally:
+                if state is not None:
+                    state.close()
+
+
+def open_state(settings: Settings, store: str | Path) -> State:
+    """The state of a service over a store.
+
+    Args:
+        settings: say where, unless it is the store's own folder.
+        store: a folder, or the URL of a Qdrant server.
+
+    Raises:
+        StoreError: another service has it open, or it cannot be written.
+    """
+    folder = settings.service.state_dir
+    if folder is None:
+        folder = settings.cache_dir if is_url(store) else Path(store)
+    return State(folder, min_free_bytes=settings.min_free_megabytes * 1_000_000)
+
+
+def own_endpoints(settings: Settings, store: str | Path) -> frozenset[Endpoint]:
+    """Where this service and its store listen: what no photo is fetched from."""
+    own = {(settings.service.host.lower(), settings.service.port)}
+    if is_url(store):
+        parts = urlsplit(str(store))
+        own |= {
+            ((parts.hostname or "").rstrip("."), port)
+            # Qdrant's own default where the address names none, and what a proxy before it uses
+            for port in {parts.port or _QDRANT_PORT, parts.port or 443, parts.port or 80}
+        }
+    return frozenset(own)

@@ -1,0 +1,143 @@
+/**
+ * Calls of the service. Knows addresses, the key and how to wait; nothing of what is shown.
+ *
+ * @typedef {import("./problems.js").Problem} Problem
+ * @typedef {import("./format.js").Look} Look
+ */
+import { readProblem } from "./problems.js";
+
+/** The page may be served under a path; everything is asked beside it. */
+const BASE = new URL(".", document.baseURI);
+const KEY_NAME = "scenesearch-key";
+const TRIES = 5;
+const LONGEST_WAIT_S = 30;
+
+export class ProblemError extends Error {
+  /** @param {Problem} problem */
+  constructor(problem) {
+    super(problem.detail || problem.code);
+    this.problem = problem;
+  }
+}
+
+let key = readKey();
+
+function readKey() {
+  try {
+    return sessionStorage.getItem(KEY_NAME) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** The key, kept for this tab only. */
+export const currentKey = () => key;
+
+/** @param {string} text */
+export function setKey(text) {
+  key = text.trim();
+  try {
+    if (key) sessionStorage.setItem(KEY_NAME, key);
+    else sessionStorage.removeItem(KEY_NAME);
+  } catch {
+    // storage may be forbidden; the key then lasts as long as the page
+  }
+}
+
+export const baseAddress = () => BASE.href;
+
+/** An address of the service, on this origin whatever it says. @param {string} path */
+export function address(path) {
+  const url = new URL(path.replace(/^\/+/, ""), BASE);
+  if (url.origin !== BASE.origin) throw new TypeError(`not an address of this service: ${path}`);
+  return url;
+}
+
+/**
+ * @param {string} path @param {RequestInit} options
+ * @param {(waiting: {seconds: number, attempt: number} | null) => void} [onWait] told before each wait, and null after
+ * @returns {Promise<Response>}
+ */
+async function call(path, options, onWait) {
+  for (let attempt = 1; ; attempt += 1) {
+    const answer = await once(path, options);
+    if (answer.ok) return answer;
+    const problem = readProblem(
+      answer.status, answer.headers.get("content-type"), await answer.text(),
+      answer.headers.get("x-request-id"), answer.headers.get("retry-after"),
+    );
+    const mayWait = (answer.status === 503 || answer.status === 429) && problem.retryAfter !== null;
+    if (!mayWait || !onWait || attempt >= TRIES) throw new ProblemError(problem);
+    const seconds = Math.min(Math.max(problem.retryAfter ?? 1, 1), LONGEST_WAIT_S);
+    onWait({ seconds, attempt });
+    await pause(seconds * 1000, options.signal);
+    onWait(null);
+  }
+}
+
+/** @param {string} path @param {RequestInit} options */
+async function once(path, options) {
+  const headers = new Headers(options.headers);
+  if (key) headers.set("Authorization", `Bearer ${key}`);
+  try {
+    return await fetch(address(path), { ...options, headers, credentials: "same-origin" });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new ProblemError({ status: 0, code: "offline", detail: "", requestId: "", retryAfter: null });
+  }
+}
+
+/** @param {number} ms @param {AbortSignal | null | undefined} signal @returns {Promise<void>} */
+const pause = (ms, signal) =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(new DOMException("given up", "AbortError"));
+    }, { once: true });
+  });
+
+const asJson = (/** @type {any} */ body) =>
+  ({ method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
+
+/**
+ * A look at a photo: sent when it is new, named by its query id when the service has it.
+ * @param {{photo: File | Blob | null, name: string, queryId: string | null, request: object,
+ *   signal: AbortSignal, onWait: Parameters<typeof call>[2]}} what
+ * @returns {Promise<Look>}
+ */
+export async function look({ photo, name, queryId, request, signal, onWait }) {
+  if (queryId) {
+    return (await call("v1/look", { ...asJson({ ...request, query_id: queryId }), signal }, onWait)).json();
+  }
+  const form = new FormData();
+  if (photo) form.append("photo", photo, name);
+  form.append("request", JSON.stringify(request));
+  return (await call("v1/look", { method: "POST", body: form, signal }, onWait)).json();
+}
+
+/** A search without a photo. @param {{request: object, signal: AbortSignal, onWait: Parameters<typeof call>[2]}} what @returns {Promise<Look>} */
+export const search = async ({ request, signal, onWait }) =>
+  (await call("v1/search", { ...asJson(request), signal }, onWait)).json();
+
+/**
+ * What the catalogue holds: values of its fields, and the fields' types.
+ * @returns {Promise<{facets: Record<string, any>, items: number, fields: Record<string, string>}>}
+ */
+export async function facets() {
+  const first = await (await call("v1/facets", {})).json();
+  if (first.fields?.price && !first.facets.price) {
+    const more = await (await call("v1/facets?field=price", {})).json();
+    return { ...first, facets: { ...first.facets, ...more.facets } };
+  }
+  return first;
+}
+
+/** @param {{query_id?: string | null, item_id: string, kind: string, region?: number, rank?: number}} said */
+export async function sendFeedback(said) {
+  // read to its end, so that the connection can be used again
+  await (await call("v1/feedback", asJson(said))).text();
+}
+
+/** A picture of the service as a blob, with the key. @param {string} path @param {AbortSignal} signal */
+export const picture = async (path, signal) => (await call(path, { signal })).blob();

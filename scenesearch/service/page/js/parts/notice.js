@@ -1,0 +1,33 @@
+/** What went wrong, and what can be done about it. */
+import { html } from "../lib.js";
+import { Icon } from "./icons.js";
+
+/**
+ * @param {{problem: import("../problems.js").Explained, onRetry?: () => void, onKey?: () => void, onHome?: () => void}} props
+ */
+export const Notice = ({ problem, onRetry, onKey, onHome }) => html`
+  <div class="notice" role="alert">
+    <${Icon} name="warn" />
+    <div>
+      <h2>${problem.title}</h2>
+      <p>${problem.advice}</p>
+      ${problem.detail && html`<p class="notice-detail">${problem.detail}</p>`}
+      <p class="notice-actions">
+        ${problem.wantsKey && onKey && html`<button type="button" class="button" onClick=${onKey}>Enter the API key</button>`}
+        ${problem.canRetry && onRetry && html`<button type="button" class="button" onClick=${onRetry}>Try again</button>`}
+        ${onHome && html`<button type="button" class=${problem.wantsPhoto ? "button" : "button is-quiet"} onClick=${onHome}>Another photo</button>`}
+      </p>
+      ${problem.requestId && html`<p class="notice-id">Request <code>${problem.requestId}</code></p>`}
+    </div>
+  </div>`;
+
+/** @param {{seconds: number, attempt: number, onStop: () => void}} props */
+export const Waiting = ({ seconds, attempt, onStop }) => html`
+  <div class="notice is-calm">
+    <span class="spinner" aria-hidden="true"></span>
+    <div>
+      <h2>The service is busy</h2>
+      <p>Trying again in ${seconds} s (attempt ${attempt + 1}).</p>
+      <p class="notice-actions"><button type="button" class="button is-quiet" onClick=${onStop}>Stop</button></p>
+    </div>
+  </div>`;

@@ -1,0 +1,30 @@
+"""``GET /v1/facets``: what the catalogue holds, counted."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from scenesearch.service.depends import ReadKey, run_task
+from scenesearch.service.routes.replies import json_reply
+from scenesearch.service.schemas.facets import FacetQuery, FacetsResponse
+
+router = APIRouter(prefix="/v1", tags=["search"], dependencies=[ReadKey])
+
+
+@router.get(
+    "/facets",
+    summary="Values of fields, with counts",
+    description=(
+        "What can be filtered by: values with the number of items that have each, and the range "
+        "of fields with numbers."
+    ),
+    response_model=None,
+    responses={200: {"model": FacetsResponse}},
+)
+async def list_facets(request: Request, query: Annotated[FacetQuery, Query()]) -> Response:
+    """Values of fields, with counts."""
+    return json_reply((await run_task(request, query.task())).value)

@@ -1,0 +1,30 @@
+"""Answers of the engine as HTTP answers: JSON text as it is, values as JSON, or nothing there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from scenesearch.service.problems import ProblemError
+
+
+def json_reply(value: Any, status: int = 200) -> Response:
+    """JSON text as it came from the engine, or a value as JSON.
+
+    Raises:
+        ValueError: a number that is not finite; the engine sends none.
+    """
+    if not isinstance(value, str | bytes):
+        value = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return Response(value, status, media_type="application/json")
+
+
+def not_found(what: str) -> ProblemError:
+    """There is none of that name.
+
+    Args:
+        what: a sentence's beginning: ``No item of this id``.
+    """
+    return ProblemError("not_found", what)

@@ -1,0 +1,127 @@
+"""Jobs, as they are sent and as they come."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import Field
+
+from scenesearch.service.schemas.base import Asked, Body, Limit, Optionally, Sent
+from scenesearch.service.schemas.items import ItemRequest
+from scenesearch.service.state.records import Job, RecordError
+
+MAX_RECORDS = 10_000
+"""Of a job that comes as JSON; a manifest may have more rows."""
+
+Place = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+"""A cursor: where the page before ended."""
+Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+def time_text(seconds: float) -> str:
+    """Seconds since the epoch as RFC 3339 text.
+
+    >>> time_text(0.5)
+    '1970-01-01T00:00:00.500Z'
+    """
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+class JobRequest(Body):
+    """Items to be stored when there is time for it."""
+
+    kind: Literal["index"] = "index"
+    records: list[ItemRequest] = Field(min_length=1, max_length=MAX_RECORDS)
+
+
+class JobsQuery(Asked):
+    """Which jobs are listed."""
+
+    limit: Limit = 50
+    cursor: Optionally[Place] = Field(None, description="Of the page before")
+
+
+class JobErrorsQuery(Asked):
+    """Which errors of a job are listed."""
+
+    limit: int = Field(50, ge=1, le=1000)
+    cursor: Optionally[Place] = Field(None, description="Of the page before")
+
+
+class SentJobError(Sent):
+    """Why a job as a whole failed."""
+
+    code: str
+    detail: str
+
+
+class JobResponse(Sent):
+    """A job as it stands."""
+
+    id: str
+    kind: Literal["index"]
+    status: Literal["queued", "running", "done", "cancelled", "failed"]
+    total: int = Field(ge=0, description="Records")
+    done: int = Field(ge=0, description="Records that are stored")
+    failed: int = Field(ge=0, description="Records that have an error; see `errors_url`")
+    created: Time
+    started: Time | None
+    finished: Time | None
+    error: SentJobError | None = Field(description="Why the job as a whole failed")
+    errors_url: str
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """A job for its reader."""
+        return cls(
+            id=job.id,
+            kind="index",
+            status=job.status,
+            total=job.total,
+            done=job.done,
+            failed=job.failed,
+            created=time_text(job.created),
+            started=None if job.started is None else time_text(job.started),
+            finished=None if job.finished is None else time_text(job.finished),
+            error=None
+            if job.code is None
+            else SentJobError(code=job.code, detail=job.detail or ""),
+            errors_url=f"/v1/jobs/{job.id}/errors",
+        )
+
+
+class JobsResponse(Sent):
+    """A page of jobs, newest first."""
+
+    jobs: list[JobResponse]
+    cursor: str | None = Field(description="Of the next page; null on the last")
+
+
+class SentRecordError(Sent):
+    """Why one record was not stored."""
+
+    record: int = Field(ge=0, description="Its place in the job, from 0")
+    line: int | None = Field(description="Of the manifest, from 1; null where it came as JSON")
+    id: str | None
+    code: str
+    detail: str
+
+    @classmethod
+    def of(cls, error: RecordError) -> Self:
+        """An error for its reader."""
+        return cls(
+            record=error.place,
+            line=error.line,
+            id=error.item_id,
+            code=error.code,
+            detail=error.detail,
+        )
+
+
+class JobErrorsResponse(Sent):
+    """A page of errors, in the order of the records."""
+
+    errors: list[SentRecordError]
+    cursor: str | None = Field(description="Of the next page; null on the last")

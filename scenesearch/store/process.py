@@ -1,0 +1,377 @@
+"""A store in a process of its own, so that nothing it does holds this one's GIL.
+
+Every call of the embedded engine holds the GIL, and building an index holds it for seconds; in
+another process that delays nothing but other calls of the store. The process starts with the
+first call and ends with :meth:`ProcessStore.close`, or as soon as this process is gone. When it
+dies, calls in flight fail and the next call starts another, which opens what was acknowledged.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pickle import PickleError
+from typing import Any
+
+from scenesearch.conditions import Condition
+from scenesearch.errors import StoreError, StoreUnavailableError
+from scenesearch.protocols import Store, VectorQuery
+from scenesearch.store.process_failure import Failure
+from scenesearch.store.process_life import Child
+from scenesearch.store.process_serve import CLOSE, Outcome, serve_store
+from scenesearch.store.process_wire import (
+    KnownPoints,
+    Ok,
+    Request,
+    learn,
+    pack_points,
+    plain_schema,
+    unpack_hits,
+)
+from scenesearch.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+
+START_TIMEOUT_S = 60.0
+"""A process that says nothing for so long after its start will not."""
+
+
+class ProcessStore:
+    """A :class:`~scenesearch.protocols.Store` that another process of ours holds.
+
+    It may be used from several threads. They take turns at the pipe; queries that wait for it
+    are sent together, as one batch of the engine.
+
+    Args:
+        open_store: makes the store, called in the process; must be picklable, such as
+            ``functools.partial(EdgeStore, path, collection)``.
+        name: what messages call it.
+        start_timeout_s: for the process to come up.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        *,
+        name: str = "the store",
+        start_timeout_s: float = START_TIMEOUT_S,
+    ) -> None:
+        self._open_store = open_store
+        self._name = name
+        self._start_timeout_s = start_timeout_s
+        self._turn = threading.Lock()
+        self._writing = threading.RLock()
+        self._gathering = threading.Lock()
+        self._asked: list[_Asked] = []
+        self._child: Child | None = None
+        self._held: Child | None = None
+        self._owner = os.getpid()
+        self._schema: CollectionSchema | None = None
+        self._known = KnownPoints([], [])
+        self._locked = False
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"ProcessStore({self._open_store!r})"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None while there is none."""
+        child = self._child
+        return None if child is None else child.pid
+
+    # --- the collection --------------------------------------------------------------------
+
+    @property
+    def schema(self) -> CollectionSchema | None:
+        """What the collection holds, or None where there is none yet."""
+        if self._closed:
+            raise self._is_closed()
+        known = self._schema
+        return known if known is not None else self._read_schema()
+
+    def _read_schema(self) -> CollectionSchema | None:
+        with self._turn:
+            found: CollectionSchema | None = self._exchange(Request("schema"))
+            # before the process holds the directory, another one may still change it
+            if self._locked:
+                self._schema = found
+            return found
+
+    def create(self, schema: CollectionSchema) -> None:
+        """See :meth:`scenesearch.protocols.Store.create`."""
+        with self._writing, self._turn:
+            self._exchange(Request("create", (plain_schema(schema),)))
+
+    def add_fields(self, fields: Mapping[str, FieldType]) -> None:
+        """See :meth:`scenesearch.protocols.Store.add_fields`."""
+        with self._writing, self._turn:
+            self._refuse_torn()
+            self._schema = None
+            self._exchange(Request("add_fields", (dict(fields),)))
+
+    # --- points ----------------------------------------------------------------------------
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """See :meth:`scenesearch.protocols.Store.upsert`."""
+        self._write(Request("upsert", (pack_points(points),)))
+
+    def set_payload(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        ids: Sequence[str] | None = None,
+        where: Condition | None = None,
+    ) -> None:
+        """See :meth:`scenesearch.protocols.Store.set_payload`."""
+        chosen = {"ids": None if ids is None else list(ids), "where": where}
+        self._write(Request("set_payload", (dict(payload),), chosen))
+
+    def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
+        """See :meth:`scenesearch.protocols.Store.delete`."""
+        chosen = {"ids": None if ids is None else list(ids), "where": where}
+        self._write(Request("delete", (), chosen))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See :meth:`scenesearch.protocols.Store.together`. Other threads' writes wait.
+
+        Raises:
+            StoreUnavailableError: the process died meanwhile. What was written in here before
+                that is in its log, but perhaps not yet on the disk.
+        """
+        with self._writing:
+            if self._held is not None:
+                yield
+                return
+            with self._turn:
+                self._exchange(Request("together"))
+                self._held = self._child
+            try:
+                yield
+            finally:
+                with self._turn:
+                    try:
+                        self._refuse_torn()
+                        self._exchange(Request("apart"))
+                    finally:
+                        self._held = None
+
+    def _write(self, request: Request) -> None:
+        with self._writing, self._turn:
+            self._refuse_torn()
+            self._exchange(request)
+            self._locked = True
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        """See :meth:`scenesearch.protocols.Store.query`."""
+        asked = _Asked(list(queries))
+        with self._gathering:
+            self._asked.append(asked)
+        with self._turn:
+            # whoever had the turn before may have asked this along with its own
+            if asked.outcome is None:
+                with self._gathering:
+                    group, self._asked = self._asked, []
+                self._ask(group)
+        outcome = asked.outcome
+        if isinstance(outcome, Ok):
+            return unpack_hits(asked.known, outcome.value)
+        raise (outcome or Failure(StoreUnavailableError, self._died("was interrupted"))).error()
+
+    def _ask(self, group: Sequence[_Asked]) -> None:
+        """Send the queries of several callers as one request, and give each its outcome."""
+        try:
+            outcomes = self._exchange(Request("query", ([one.queries for one in group],)))
+            self._locked = True
+        except (StoreError, TypeError, ValueError) as error:
+            if len(group) > 1 and not isinstance(error, StoreUnavailableError):
+                for one in group:  # one of them cannot even be sent
+                    self._ask([one])
+                return
+            outcomes = [Failure.of(error)] * len(group)
+        except BaseException:
+            for one in group:
+                one.outcome = Failure(StoreUnavailableError, self._died("was interrupted"))
+            raise
+        for one, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Ok):
+                one.known = self._known = learn(self._known, outcome.value)
+            one.outcome = outcome
+
+    def search_text(
+        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
+    ) -> list[Hit]:
+        """See :meth:`scenesearch.protocols.Store.search_text`."""
+        options = {"limit": limit, "where": where, "fields": fields}
+        hits: list[Hit] = self._read(Request("search_text", (text,), options))
+        return hits
+
+    def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
+        """See :meth:`scenesearch.protocols.Store.retrieve`."""
+        request = Request("retrieve", (list(ids),), {"spaces": list(spaces)})
+        found: list[Record] = self._read(request)
+        return found
+
+    def scroll(
+        self,
+        *,
+        where: Condition | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+        fields: Sequence[str] | None = None,
+        spaces: Sequence[str] = (),
+    ) -> Page:
+        """See :meth:`scenesearch.protocols.Store.scroll`."""
+        options = {
+            "where": where,
+            "limit": limit,
+            "cursor": cursor,
+            "fields": None if fields is None else list(fields),
+            "spaces": list(spaces),
+        }
+        page: Page = self._read(Request("scroll", (), options))
+        return page
+
+    def count(self, where: Condition | None = None) -> int:
+        """See :meth:`scenesearch.protocols.Store.count`."""
+        counted: int = self._read(Request("count", (where,)))
+        return counted
+
+    def facet(
+        self, field: str, *, where: Condition | None = None, limit: int = 50
+    ) -> list[tuple[Scalar, int]]:
+        """See :meth:`scenesearch.protocols.Store.facet`."""
+        request = Request("facet", (field,), {"where": where, "limit": limit})
+        counts: list[tuple[Scalar, int]] = self._read(request)
+        return counts
+
+    def _read(self, request: Request) -> Any:
+        with self._turn:
+            value = self._exchange(request)
+            self._locked = True
+            return value
+
+    # --- files and life --------------------------------------------------------------------
+
+    def read_blob(self, name: str) -> bytes | None:
+        """See :meth:`scenesearch.protocols.Store.read_blob`."""
+        data: bytes | None = self._read(Request("read_blob", (name,)))
+        return data
+
+    def write_blob(self, name: str, data: bytes) -> None:
+        """See :meth:`scenesearch.protocols.Store.write_blob`."""
+        self._write(Request("write_blob", (name, bytes(data))))
+
+    def optimize(self) -> None:
+        """See :meth:`scenesearch.protocols.Store.optimize`. Other calls wait meanwhile."""
+        self._write(Request("optimize"))
+
+    def close(self) -> None:
+        """Close the store and end its process; the object cannot be used afterwards."""
+        with self._turn:
+            self._closed = True
+            child, self._child = self._child, None
+            if child is None or os.getpid() != self._owner:
+                return
+            try:
+                child.pipe.send(Request(CLOSE))
+                outcome: Outcome = child.pipe.recv()
+            except (EOFError, OSError):
+                outcome = Ok(None)  # it is gone already, and what it acknowledged is on the disk
+            finally:
+                child.end()
+        if isinstance(outcome, Failure):
+            raise outcome.error()
+
+    # --- the process -----------------------------------------------------------------------
+
+    def _exchange(self, request: Request) -> Any:
+        """One request and its reply; the turn must be held."""
+        child = self._running()
+        try:
+            child.pipe.send(request)
+            outcome: Outcome = child.pipe.recv()
+        except (EOFError, OSError) as error:
+            how = child.how_it_ended()
+            self._forget(child)
+            raise StoreUnavailableError(self._died(how)) from error
+        except (TypeError, AttributeError, PickleError) as error:
+            raise StoreError(
+                f"{request.name}: an argument cannot be sent to the process of {self._name} "
+                f"({error}); pass text, numbers, lists, dictionaries and arrays",
+                code="not_plain",
+            ) from error
+        except BaseException:
+            # its reply is still under way, and nobody may take it for his own
+            self._forget(child)
+            raise
+        if isinstance(outcome, Failure):
+            raise outcome.error()
+        return outcome.value
+
+    def _running(self) -> Child:
+        if self._closed:
+            raise self._is_closed()
+        if os.getpid() != self._owner:
+            raise StoreUnavailableError(
+                f"{self._name} was made in process {self._owner}, before this one was forked "
+                "from it; make a new store in this process, or start it with the 'spawn' method"
+            )
+        if self._child is not None and not self._child.is_alive():
+            self._forget(self._child)
+        if self._child is None:
+            self._child = self._start()
+        return self._child
+
+    def _start(self) -> Child:
+        child = Child(serve_store, self._open_store, name=f"process of {self._name}")
+        try:
+            child.first_message(self._start_timeout_s)
+        except (EOFError, OSError) as error:
+            how = str(error) if isinstance(error, TimeoutError) else child.how_it_ended()
+            child.kill()
+            child.end()
+            raise StoreUnavailableError(
+                f"the process of {self._name} does not start ({how}); a script that opens it "
+                f"must do so under `if __name__ == '__main__':`, because Python imports the "
+                f"script again in each process"
+            ) from error
+        except BaseException:
+            child.kill()
+            child.end()
+            raise
+        return child
+
+    def _forget(self, child: Child) -> None:
+        child.kill()
+        child.end()
+        if self._child is child:
+            self._child = None
+        self._schema, self._locked = None, False
+
+    def _refuse_torn(self) -> None:
+        if self._held is not None and self._held is not self._child:
+            raise StoreUnavailableError(self._died("died while writes were held together"))
+
+    def _died(self, how: str) -> str:
+        return (
+            f"the process of {self._name} {how} before it answered; what it acknowledged is "
+            f"kept, and the next call starts it again: try again"
+        )
+
+    def _is_closed(self) -> StoreError:
+        return StoreError(f"{self._name} is closed; make a new one")
+
+
+class _Asked:
+    """Queries of one caller, and what came of them."""
+
+    __slots__ = ("known", "outcome", "queries")
+
+    def __init__(self, queries: list[VectorQuery]) -> None:
+        self.queries = queries
+        self.outcome: Outcome | None = None
+        self.known = KnownPoints([], [])

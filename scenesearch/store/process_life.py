@@ -1,0 +1,165 @@
+"""Processes of ours: spawned, deaf to the signals of a terminal, and gone when their parent is.
+
+What goes through the pipe is pickled by :mod:`multiprocessing`. That is safe here and nowhere
+else: it is an anonymous pair of sockets that only the two processes hold, both run this package,
+and nothing that a user sent is ever unpickled, only carried inside as bytes and text.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import connection, get_context, parent_process, util
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+Pipe = connection.Connection
+Main = Callable[..., None]
+"""The main function of a process; its first argument is its end of the pipe."""
+
+END_S = 10.0
+"""A process that was told to end and has not after so long is killed."""
+_DEAF_TO = (signal.SIGINT, signal.SIGTERM)
+
+
+class Child:
+    """A process that was just spawned, with a pipe to it.
+
+    Args:
+        main: called in the process with its end of the pipe and ``args``; a function of a module
+            that can be imported there.
+        args: sent to it; never on a command line.
+        name: of the process, for messages.
+    """
+
+    def __init__(self, main: Main, *args: Any, name: str) -> None:
+        context = get_context("spawn")
+        self.name = name
+        self.pipe, theirs = context.Pipe()
+        self._process = context.Process(target=main, args=(theirs, *args), name=name)
+        try:
+            with _signals_held_back():
+                self._process.start()
+        except BaseException:
+            self.pipe.close()
+            raise
+        finally:
+            theirs.close()
+        # at exit, before multiprocessing waits for its processes: an end that is not closed
+        # would keep ours waiting for it
+        self._finalizer = util.Finalize(
+            self, _end, args=(self.pipe, self._process), exitpriority=100
+        )
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid or 0
+
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._process.is_alive()
+
+    def first_message(self, timeout_s: float) -> Any:
+        """What it says once it is up.
+
+        Raises:
+            EOFError: it died first.
+            TimeoutError: it said nothing in time; it still runs.
+        """
+        if not self.pipe.poll(timeout_s):
+            raise TimeoutError(f"{self.name} has not started within {timeout_s:g} s")
+        return self.pipe.recv()
+
+    def how_it_ended(self) -> str:
+        """For messages: ``was killed (SIGKILL)``, ``ended with exit code 1``."""
+        self._process.join(1.0)  # the pipe closes a moment before the process is gone
+        code = self._process.exitcode
+        if code is None:
+            return "closed its pipe"
+        if code < 0:
+            return f"was killed ({signal.Signals(-code).name})"
+        return f"ended with exit code {code}"
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether it has ended by itself, after at most so long."""
+        self._process.join(timeout_s)
+        return not self._process.is_alive()
+
+    def kill(self) -> None:
+        """End it now, whatever it does. Its pipe stays open until :meth:`end`."""
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def end(self) -> None:
+        """Close the pipe, which ends it, and wait; it is killed where that does not help."""
+        self._finalizer()
+
+
+def _end(pipe: Pipe, process: BaseProcess) -> None:
+    if sys.platform != "win32":
+        # closing alone does nothing while another thread still reads from it
+        with socket.socket(fileno=os.dup(pipe.fileno())) as both, suppress(OSError):
+            both.shutdown(socket.SHUT_RDWR)
+    pipe.close()
+    process.join(END_S)
+    if process.is_alive():
+        process.kill()
+        process.join()
+
+
+def settle_in() -> None:
+    """For the first line of a process's main function.
+
+    Signals of a terminal or a service manager are for the parent, which decides what to do. When
+    the parent is gone, however it went, the system ends this process at once, even inside a call
+    of a library that holds the GIL for seconds.
+    """
+    for number in _DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform == "win32":
+        return
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _DEAF_TO)
+    parent = parent_process()
+    if parent is not None:
+        _die_when_closed(parent.sentinel)
+
+
+if sys.platform == "win32":  # pragma: no cover
+
+    @contextmanager
+    def _signals_held_back() -> Iterator[None]:
+        yield
+
+    def _die_when_closed(_: int) -> None:
+        """Reading from the pipe ends it there, once the call of a library returns."""
+
+else:
+    import fcntl
+    from multiprocessing import resource_tracker
+
+    @contextmanager
+    def _signals_held_back() -> Iterator[None]:
+        """A process started in here gets no signal before it can say what to do with them."""
+        # first, because starting it lets signals through again
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF_TO)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _die_when_closed(sentinel: int) -> None:
+        # Nothing is ever written to that pipe, so its only event is that the parent's end closed;
+        # the system then sends SIGIO, and what that does unless told otherwise is to end us.
+        signal.signal(signal.SIGIO, signal.SIG_DFL)
+        fcntl.fcntl(sentinel, fcntl.F_SETOWN, os.getpid())
+        flags = fcntl.fcntl(sentinel, fcntl.F_GETFL)
+        fcntl.fcntl(sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
+        if connection.wait([sentinel], 0):  # it closed before that
+            os._exit(1)

@@ -1,0 +1,208 @@
+/** The page's pure modules, by node's own test runner; see test_page_modules.py. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { countsByFamily, namesOf } from "./js/colours.js";
+import { curlOf, shellQuoted } from "./js/export.js";
+import { chipsOf, countOf, noFilters, readPrice, toggledValue, whereText } from "./js/filters.js";
+import { hotspotLabel, priceOf, safeLink, sorted } from "./js/format.js";
+import { apart, between, inWords, isMeant, keyed, moved, resized, toShares } from "./js/geometry.js";
+import { explain, readProblem } from "./js/problems.js";
+import { lookRequest, noRefinement, optionsOf, withItem } from "./js/request.js";
+import { isDue, matchesShown, reduce, start, wanted } from "./js/state.js";
+import { partsOf, wordsWithout } from "./js/words.js";
+
+const near = (found, expected) => expected.forEach((side, i) => assert.ok(Math.abs(found[i] - side) < 1e-9, `${found}`));
+const parsed = (changes) => ({
+  text: "", colours: [], not_colours: [], categories: [], kinds: [], not_categories: [], price: null, currency: null,
+  in_stock: null, remaining: "", not_words: [], notes: [], understood: [], ...changes,
+});
+const look = (changes) => ({ query_id: "q", next_offset: null, scene: null, regions: [], matches: [], facets: {}, notes: [], ...changes });
+const photo = { blob: null, url: "blob:1", name: "p.jpg", width: 10, height: 10 };
+const box = [0.2, 0.2, 0.6, 0.5];
+
+test("a box never leaves the photo, however far it is moved", () => {
+  near(moved(box, 5, -5), [0.6, 0, 1, 0.3]);
+  near(moved(box, -0.1, 0.1), [0.1, 0.3, 0.5, 0.6]);
+});
+
+test("a handle moves its own edges, never past the opposite ones", () => {
+  near(resized(box, "se", 0.1, 0.1), [0.2, 0.2, 0.7, 0.6]);
+  near(resized(box, "nw", 9, 9), [0.57, 0.47, 0.6, 0.5]);
+  near(resized(box, "n", 0.3, -1), [0.2, 0, 0.6, 0.5]);
+});
+
+test("arrow keys move a box, with shift they resize it, others leave it alone", () => {
+  near(keyed(box, "ArrowLeft", false, 0.02), [0.18, 0.2, 0.58, 0.5]);
+  near(keyed(box, "ArrowDown", true, 0.02), [0.2, 0.2, 0.6, 0.52]);
+  assert.equal(keyed(box, "a", false, 0.02), null);
+});
+
+test("a box may be drawn from any corner, and a slip of the hand is no box", () => {
+  near(between({ x: 0.9, y: 0.1 }, { x: 0.5, y: 1.4 }), [0.5, 0.1, 0.9, 1]);
+  assert.equal(isMeant([0.5, 0.5, 0.51, 0.9]), false);
+  near(toShares([-5, 10, 50, 400], 100, 200), [0, 0.05, 0.5, 1]);
+  assert.equal(inWords(box), "20 % from the left, 20 % from the top, 40 % wide, 30 % high");
+});
+
+test("thirty marks at one place part, and stay inside", () => {
+  const room = { gap: 38, width: 320, height: 240, margin: 20 };
+  const placed = apart(Array.from({ length: 30 }, () => ({ x: 5, y: 5 })), room);
+  placed.forEach((a, i) => {
+    assert.ok(a.x >= 20 && a.x <= 300 && a.y >= 20 && a.y <= 220);
+    placed.slice(i + 1).forEach((b) => assert.ok(Math.hypot(a.x - b.x, a.y - b.y) >= 37.9));
+  });
+});
+
+test("marks that are apart already are left where they are", () => {
+  const points = [{ x: 50, y: 50 }, { x: 150, y: 50 }];
+  assert.deepEqual(apart(points, { gap: 38, width: 300, height: 300 }), points);
+});
+
+test("choices become a filter, and quotes in a value stay in it", () => {
+  const filters = { values: { category: ["chair"], brand: ['a "b" \\', "c"] }, colours: ["beige"], price: { min: 10, max: 50.5 } };
+  assert.equal(whereText(filters), '"category" = "chair" and "brand" in ("a \\"b\\" \\\\", "c") and '
+    + '"colour_names" in ("cream", "beige", "tan") and price >= 10 and price <= 50.5');
+  assert.equal(whereText(noFilters()), null);
+  assert.equal(countOf(filters), 5);
+});
+
+test("every choice is a chip that takes itself back", () => {
+  const filters = { values: { category: ["chair", "sofa"] }, colours: ["red"], price: { min: null, max: 9 } };
+  const chips = chipsOf(filters);
+  assert.deepEqual(chips.map((chip) => chip.text), ["Category: chair", "Category: sofa", "Colour: red", "Price: up to 9"]);
+  chips.forEach((chip) => assert.equal(countOf(chip.without), countOf(filters) - 1));
+  assert.deepEqual(toggledValue(filters, "category", "chair").values.category, ["sofa"]);
+});
+
+test("a field that holds or does not is named without its value", () => {
+  const filters = toggledValue(noFilters(), "in_stock", "true");
+  assert.equal(whereText(filters), '"in_stock" = "true"');
+  assert.deepEqual(chipsOf(filters).map((chip) => chip.text), ["In stock"]);
+});
+
+test("a price is read as people write it, or not at all", () => {
+  assert.deepEqual(["12", " 9,50 ", "", "-3", "ten", "1e999"].map(readPrice), [12, 9.5, null, null, null, null]);
+});
+
+test("a colour family stands for its names, and counts as its most frequent one", () => {
+  assert.deepEqual(namesOf(["white", "red"]), ["white", "red", "burgundy"]);
+  assert.equal(countsByFamily([{ value: "navy", count: 3 }, { value: "blue", count: 5 }]).get("blue"), 5);
+});
+
+test("understood words come apart, and go together again without one part", () => {
+  const said = parsed({ colours: ["blue"], categories: ["chair"], price: { lt: 50, gt: null }, currency: "USD", remaining: "soft", not_words: ["wool"] });
+  assert.deepEqual(partsOf(said).map((part) => part.text), ["Colour: blue", "Category: chair", "Under 50 USD", "“soft”", "Without wool"]);
+  assert.equal(wordsWithout(said, "colour:blue"), "chair, under 50 USD, soft, without wool");
+  assert.deepEqual(partsOf(null), []);
+});
+
+test("bounds of a price are written as they are read", () => {
+  const written = (price) => partsOf(parsed({ price }))[0].words;
+  assert.equal(written({ gte: 20, lte: 40 }), "from 20 to 40");
+  assert.equal(written({ lte: 40 }), "at most 40");
+  assert.equal(written({ gt: 5 }), "over 5");
+});
+
+test("what is at its default is not sent", () => {
+  assert.deepEqual(optionsOf(noRefinement(), {}), { limit: 24 });
+  const asked = lookRequest({ ...noRefinement(), words: " blue ", sort: "-price" }, { category: "keyword", price: "float" }, box);
+  assert.deepEqual(asked, {
+    limit: 24, words: "blue", sort: "-price", facets: ["category"], per_region: 12, boxes: [box], box_format: "xyxy_norm",
+  });
+});
+
+test("more and less of one product replace each other, and the same again takes it back", () => {
+  const more = { id: "a", title: "A", weight: 1 };
+  const less = { ...more, weight: -0.5 };
+  assert.deepEqual(withItem([more], less), [less]);
+  assert.deepEqual(withItem([less], less), []);
+});
+
+test("only web addresses are linked", () => {
+  const bad = ["javascript:alert(1)", " JaVaScRiPt:alert(1)", "data:text/html,x", "//x.example", "/x", "", null, 7, "file:///etc/passwd"];
+  bad.forEach((text) => assert.equal(safeLink(text), null, String(text)));
+  assert.equal(safeLink(" https://x.example/a b"), "https://x.example/a%20b");
+});
+
+test("a price has its currency where that is one", () => {
+  const priced = (attributes) => priceOf({ attributes }, "en-GB");
+  assert.equal(priced({ price: 9.5, currency: "eur" }), "€9.50");
+  assert.equal(priced({ price: 9.5, currency: "beans" }), "9.5");
+  assert.equal(priced({ price: "9.5" }), "");
+});
+
+test("a hotspot says its number, what it is, and how much was found", () => {
+  assert.equal(hotspotLabel({ number: 2, label: "chair", matches: [1, 2] }), "Object 2: chair, 2 matches");
+  assert.equal(hotspotLabel({ number: 1, label: null, kind: "tile", matches: [1] }), "Object 1: part of the photo, 1 match");
+});
+
+test("an order by a field puts what lacks it last", () => {
+  const list = [{ attributes: {} }, { attributes: { price: 9 } }, { attributes: { price: 10 } }];
+  assert.deepEqual(sorted(list, "-price"), [list[2], list[1], list[0]]);
+  assert.equal(sorted(list, ""), list);
+});
+
+test("problems are told apart, whoever wrote them", () => {
+  const ours = readProblem(503, "application/problem+json", '{"code":"busy","request_id":"r1"}', "r0", "3");
+  assert.deepEqual([ours.code, ours.requestId, ours.retryAfter], ["busy", "r1", 3]);
+  const proxy = readProblem(502, "text/html", "<h1>Bad gateway</h1>", null, null);
+  assert.equal(explain(proxy).title, "Something went wrong in the service");
+  assert.equal(explain(proxy).detail, "");
+  assert.equal(readProblem(500, "application/json", "not json", "r2", "soon").retryAfter, null);
+});
+
+test("what a person can mend is said as the service says it", () => {
+  const said = explain({ status: 422, code: "bad_filter", detail: "unknown field 'prize'", requestId: "r", retryAfter: null });
+  assert.equal(said.detail, "unknown field 'prize'");
+  assert.equal(said.canRetry, false);
+  assert.equal(explain({ status: 401, code: "unauthorized", detail: "x", requestId: "", retryAfter: null }).wantsKey, true);
+});
+
+test("a shell reads a command back as it was, and the key is never in it", () => {
+  assert.equal(shellQuoted("it's $HOME"), "'it'\\''s $HOME'");
+  const curl = curlOf({ kind: "look", body: { words: "it's" }, photoName: 'a";b.jpg' }, "http://h/x/", true);
+  assert.match(curl, /^curl 'http:\/\/h\/x\/v1\/look'/);
+  assert.match(curl, /"Authorization: Bearer \$KEY"/);
+  assert.match(curl, /photo=@"a_;b\.jpg"/);
+});
+
+test("an answer is asked for once, and again when the question changes", () => {
+  let state = reduce(start(), { type: "photo", photo });
+  const first = isDue(state);
+  assert.equal(first.slot, "base");
+  state = reduce(state, { type: "answered", key: first.key, slot: "base", look: look({ query_id: "q1" }) });
+  assert.equal(isDue(state), null);
+  assert.equal(state.queryId, "q1");
+  state = reduce(state, { type: "refine", changes: { words: "blue" } });
+  assert.equal(isDue(state).body.words, "blue");
+  state = reduce(state, { type: "failed", key: isDue(state).key, problem: {} });
+  assert.equal(isDue(state), null, "what failed is not asked for again by itself");
+  assert.notEqual(isDue(reduce(state, { type: "retry" })), null);
+});
+
+test("an area is asked for apart, and forgotten with its box", () => {
+  let state = reduce(start(), { type: "photo", photo });
+  state = reduce(state, { type: "box", box });
+  assert.deepEqual(wanted(state).body.boxes, [box]);
+  assert.equal(state.target, "area");
+  state = reduce(state, { type: "answered", key: "k", slot: "area", look: look({ query_id: "q2", regions: [{ matches: ["m"] }] }) });
+  assert.equal(state.queryId, null, "an area's answer is not the photo's");
+  assert.deepEqual(matchesShown(state), ["m"]);
+  assert.equal(reduce(state, { type: "box", box: null }).target, "all");
+});
+
+test("more matches are added once each", () => {
+  const match = (id) => ({ item_id: id });
+  let state = reduce(start(), { type: "words", words: "chair" });
+  state = reduce(state, { type: "answered", key: wanted(state).key, slot: "base", look: look({ matches: [match("a"), match("b")], next_offset: 2 }) });
+  state = reduce(state, { type: "more", slot: "base", look: look({ matches: [match("b"), match("c")] }) });
+  assert.deepEqual(matchesShown(state).map((one) => one.item_id), ["a", "b", "c"]);
+  assert.equal(state.base.nextOffset, null);
+});
+
+test("a chosen object that is gone leaves the whole look", () => {
+  let state = reduce(start(), { type: "photo", photo });
+  state = reduce({ ...state, target: 4 }, { type: "answered", key: "k", slot: "base", look: look({ regions: [{}] }) });
+  assert.equal(state.target, "all");
+});

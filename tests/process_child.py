@@ -1,0 +1,104 @@
+"""Engines and stores for tests of processes; imported by name in the processes themselves."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from itertools import repeat
+from pathlib import Path
+
+from scenesearch.engine.process import TaskEngine
+from scenesearch.engine.tasks import Answer, GetItem, TagTask, Task
+from scenesearch.errors import ModelNotFoundError, QueryError
+from scenesearch.store.edge import EdgeStore
+from scenesearch.store.process import ProcessStore
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Makes a :class:`PlainEngine`.
+
+    Attributes:
+        start: what goes wrong at its start: ``missing`` weights, ``die``, or ``hang``.
+        store: a folder, for an engine with a store in a process of its own.
+        log: a file that gets a line for each thing that happens.
+    """
+
+    start: str = ""
+    store: str = ""
+    log: str = ""
+
+    def __call__(self) -> TaskEngine:
+        return PlainEngine(self)
+
+
+class PlainEngine:
+    """Does what the words of a task say, such as ``sleep 0.2``; photos are such words too."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._store: ProcessStore | None = None
+        if plan.store:
+            self._store = ProcessStore(partial(EdgeStore, plan.store, "items"))
+
+    def load(self) -> None:
+        if self._plan.start == "missing":
+            raise ModelNotFoundError("no weights 'fake.onnx' here; put them into models/")
+        if self._plan.start == "die":
+            os._exit(3)
+        if self._plan.start == "hang":
+            time.sleep(60)
+        if self._store is not None:
+            self._store.count()
+
+    def run(self, task: Task, given_up: Callable[[], bool]) -> Answer:
+        name, _, argument = words_of(task).partition(" ")
+        self._note(f"began {name} {argument}")
+        answer: object = argument
+        if name == "sleep":
+            until = time.monotonic() + float(argument)
+            while time.monotonic() < until and not given_up():
+                time.sleep(0.005)
+        elif name == "large":
+            answer = "x" * int(argument)
+        elif name == "refuse":
+            raise QueryError(f"cannot answer {argument}", code="unknown_option")
+        elif name == "crash":
+            raise KeyError(argument)
+        elif name == "unsendable":
+            answer = lambda: None  # noqa: E731
+        elif name == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif name == "store" and self._store is not None:
+            answer = self._store.pid
+        self._note(f"{'gave up' if given_up() else 'ended'} {name} {argument}")
+        return Answer(answer, {"engine": 0.001})
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+        self._note("closed")
+
+    def _note(self, line: str) -> None:
+        if self._plan.log:
+            with Path(self._plan.log).open("a") as file:
+                file.write(line + "\n")
+
+
+class StuckStore(EdgeStore):
+    """An embedded store whose ``optimize`` holds the GIL for minutes, as a large one's does."""
+
+    def optimize(self) -> None:
+        sum(repeat(1, 10**11))
+
+
+def words_of(task: Task) -> str:
+    """What a task of a test says."""
+    if isinstance(task, TagTask):
+        return task.photo.data.decode()
+    assert isinstance(task, GetItem), task
+    return task.item_id
