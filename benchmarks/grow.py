@@ -1,6 +1,7 @@
 """An index of any size for load tests: the items of a real one, and many like them.
 
-Every new item is a stored one with noise on its vectors, under an id of its own.
+Every new item is a stored one with noise on its vectors and some words of another, under an id of
+its own: a catalogue has no 50 items of the same words, which would tie in every answer.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from scenesearch.build import build_store
 from scenesearch.config import load_settings
+from scenesearch.protocols import WORDS
 from scenesearch.types import Point, Record
 
 _NAMESPACE = uuid.UUID("3f0d4f7c-5d0e-5a55-9a6e-6f8c5b0a9f11")
@@ -43,7 +45,9 @@ def main() -> int:
     start, made = time.perf_counter(), len(records)
     while made < arguments.items:
         few = [records[int(i)] for i in rng.integers(0, len(records), BATCH)]
-        store.upsert([_like(record, made + i, rng) for i, record in enumerate(few)])
+        others = [records[int(i)] for i in rng.integers(0, len(records), BATCH)]
+        pairs = zip(few, others, strict=True)
+        store.upsert([_like(one, other, made + i, rng) for i, (one, other) in enumerate(pairs)])
         made += len(few)
     store.optimize()
     print(f"{store.count():,} points in {time.perf_counter() - start:.0f} s", file=sys.stderr)
@@ -51,10 +55,13 @@ def main() -> int:
     return 0
 
 
-def _like(record: Record, number: int, rng: np.random.Generator) -> Point:
+def _like(record: Record, other: Record, number: int, rng: np.random.Generator) -> Point:
     vectors = {name: _moved(vector, rng) for name, vector in record.vectors.items()}
     item = f"{record.payload['item_id']}-{number}"
     payload = {**record.payload, "item_id": item, "item_hash": f"{number:064x}"}
+    if WORDS in payload:
+        more = str(other.payload[WORDS]).split()[: int(rng.integers(0, 13))]
+        payload[WORDS] = " ".join((str(payload[WORDS]), *more, str(number)))
     return Point(str(uuid.uuid5(_NAMESPACE, item)), vectors, payload)
 
 

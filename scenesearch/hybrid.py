@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from scenesearch.attributes.colour_vector import palette_vector
 from scenesearch.attributes.names import written_names
-from scenesearch.conditions import AllOf, AnyOf, Condition, Equals, OneOf
+from scenesearch.conditions import AllOf, Condition, Equals, OneOf
 from scenesearch.points import COLOUR
 from scenesearch.protocols import WORDS, Store, VectorQuery
 from scenesearch.query import SearchOptions
 from scenesearch.query_vectors import SpaceVectors
 from scenesearch.rank.candidates import Answer
+from scenesearch.store.evaluate import matches
 from scenesearch.types import CollectionSchema, FieldType, Hit, Vector
 from scenesearch.words import ParsedWords, Vocabulary
 
@@ -37,6 +39,7 @@ LEXICAL, WORD_COLOUR, WORD_CATEGORY, UNWANTED = (
 NAMED = 0.5
 """How much a colour counts that an item's texts name, against the one its photos have."""
 
+WORD_FIELDS: Mapping[str, FieldType] = {WORDS: "text"}
 _DIGITS = 4
 
 Scored = Mapping[str, float]
@@ -65,7 +68,12 @@ class WordSearch:
     def fields(self) -> tuple[str, ...]:
         """Payload fields that the words need of every hit."""
         named = self.parsed.categories or self.parsed.not_categories
-        return (CATEGORY,) if named and CATEGORY in self.schema.fields else ()
+        wanted = {CATEGORY: named, WORDS: self._palette is not None}
+        return tuple(name for name, used in wanted.items() if used and name in self.schema.fields)
+
+    @property
+    def _has_category(self) -> bool:
+        return CATEGORY in self.fields
 
     def add(
         self,
@@ -155,7 +163,7 @@ class WordSearch:
             )
         if self._palette is not None:
             wheres = [self.where]
-            if self.fields and parsed.categories:
+            if self._has_category and parsed.categories:
                 # the best of the category might not be among the best of all
                 of_kind = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
                 wheres.append(_and(self.where, of_kind))
@@ -195,11 +203,11 @@ class WordSearch:
             parts[LEXICAL] = ({item: s / best for item, s in scores.items()}, weights.lexical)
         if self._palette is not None:
             near = self._near(COLOUR, self._palette, among)
-            named = self._named(among)
+            named = self._named(candidates)
             told = NAMED if named else 0.0
             scores = {i: (1 - told) * near.get(i, 0.0) + told * (i in named) for i in candidates}
             parts[WORD_COLOUR] = (scores, weights.colour)
-        if parsed.categories and self.fields:
+        if parsed.categories and self._has_category:
             worth = dict.fromkeys(parsed.kinds, weights.kind)
             worth |= dict.fromkeys(parsed.categories, 1.0)
             scores = {i: worth.get(str(h.payload.get(CATEGORY)), 0) for i, h in candidates.items()}
@@ -214,30 +222,35 @@ class WordSearch:
         parsed = self.parsed
         found: list[Scored] = []
         if COLOUR in self.schema.vectors:
-            palettes = [palette_vector({name: 1.0}) for name in parsed.not_colours]
+            palettes = [_palette_of((name,)) for name in parsed.not_colours]
             found += [self._near(COLOUR, palette, among) for palette in palettes]
-        if parsed.not_categories and self.fields:
+        if parsed.not_categories and self._has_category:
             out = frozenset(parsed.not_categories)
             found.append({i: 1.0 for i, h in candidates.items() if h.payload.get(CATEGORY) in out})
         if parsed.not_words:
             found.append(dict.fromkeys(self._lexical(parsed.unwanted, among), 1.0))
         return found
 
-    def _named(self, among: _Among) -> frozenset[str]:
+    def _named(self, candidates: Mapping[str, Hit]) -> frozenset[str]:
         """Items whose texts have a colour that was asked for, however it is written."""
         written = [n for n, colour in written_names().items() if colour in self.parsed.colours]
-        if not among.points or WORDS not in self.schema.fields:
-            return frozenset()
-        where = _and(among.where, AnyOf(tuple(Equals(WORDS, name) for name in written)))
-        page = self.store.scroll(where=where, limit=among.points, fields=("item_id",))
-        return frozenset(str(record.payload["item_id"]) for record in page)
+        wanted = [(name, name.split()) for name in written]
+        named = set()
+        for item, hit in candidates.items():
+            text = str(hit.payload.get(WORDS, ""))
+            lowered = text.lower()
+            # most texts have none of them, which is quickly seen
+            near = [n for n, parts in wanted if all(part in lowered for part in parts)]
+            if any(matches(Equals(WORDS, name), hit.payload, WORD_FIELDS) for name in near):
+                named.add(item)
+        return frozenset(named)
 
     @property
     def _palette(self) -> Vector | None:
         """The colours asked for as a vector, where the collection has such vectors."""
         if not self.parsed.colours or COLOUR not in self.schema.vectors:
             return None
-        return palette_vector(dict.fromkeys(self.parsed.colours, 1.0))
+        return _palette_of(self.parsed.colours)
 
     def _lexical(self, text: str, among: _Among) -> dict[str, float]:
         if not among.points:
@@ -264,6 +277,14 @@ class _Among(NamedTuple):
 
     where: Condition
     points: int
+
+
+@lru_cache(maxsize=256)
+def _palette_of(colours: tuple[str, ...]) -> Vector:
+    """These colours in equal shares; few are asked for, again and again."""
+    found = palette_vector(dict.fromkeys(colours, 1.0))
+    found.setflags(write=False)
+    return found
 
 
 def vocabulary_of(store: Store, fields: Mapping[str, FieldType]) -> Vocabulary:

@@ -152,6 +152,7 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "learning": ("protocols", "points", "index_run", "embed.cache", "rank.familiarity"),
     "hybrid": (
         *(*ENGINE, "query_vectors", "words", "attributes.names", "attributes.colour_vector"),
+        "store.evaluate",
     ),
     "searcher": (
         *(*ENGINE, "query_vectors", "look_builder", "detect.regions", "embed.projection"),

@@ -8,6 +8,7 @@ not begun; one that is under way is told so through ``given_up``.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -70,6 +71,10 @@ class SceneSearchEngine:
         return Engine(front, self.settings)
 
 
+TURN_S = 0.0005
+"""How long a thread of the engine keeps the interpreter when others want it."""
+
+
 def heavy_threads(settings: Settings) -> int:
     """How many photos are worked on at once: one more than cores, because some wait."""
     return settings.service.threads or (os.cpu_count() or 1) + 1
@@ -78,6 +83,9 @@ def heavy_threads(settings: Settings) -> int:
 def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_threads: int) -> None:
     """Main function of the process: says whether it started, then works until told to stop."""
     settle_in()
+    # the reply of the store waits for the interpreter, and the store for who reads it: at the
+    # usual 5 ms a thread both would stand still most of the time
+    sys.setswitchinterval(TURN_S)
     try:
         engine = open_engine()
         engine.load()

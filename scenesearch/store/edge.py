@@ -7,7 +7,7 @@ nothing is acknowledged before it is flushed to the disk.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -42,7 +42,7 @@ from scenesearch.store.edge_translate import (
     field_index,
     to_record,
 )
-from scenesearch.store.payload_memo import PayloadMemo
+from scenesearch.store.payload_memo import PayloadMemo, cosine, relevance
 from scenesearch.store.payloads import (
     bool_fields,
     decode_payload,
@@ -243,18 +243,22 @@ class EdgeStore:
         """See :meth:`scenesearch.protocols.Store.search_text`."""
         opened = self._open()
         check_text_search(opened.schema)
-        selection, bools = opened.requests.where(where), bool_fields(opened.schema.fields, fields)
+        selection = opened.requests.where(where)
 
         def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
-            request = opened.requests.text(text, wanted[0][1], selection, fields)
+            request = opened.requests.text(text, wanted[0][1], selection)
             with engine_errors(f"search the words of {self._home}"):
                 found = opened.shard.query(request)
-            return [[Hit(str(p.id), p.score, decode_payload(p.payload, bools)) for p in found]]
+            return self._hits(opened, [fields], [found], relevance)
 
         return settle([check_limit(limit)], fetch)[0]
 
     def _hits(
-        self, opened: OpenShard, fields: Sequence[tuple[str, ...]], answers: Sequence[Any]
+        self,
+        opened: OpenShard,
+        fields: Sequence[tuple[str, ...]],
+        answers: Sequence[Any],
+        score: Callable[[Any], float] = cosine,
     ) -> list[list[Hit]]:
         hits: list[list[Hit]] = [[] for _ in answers]
         # The queries of a photo all ask for the same fields.
@@ -262,7 +266,7 @@ class EdgeStore:
             chosen = [i for i, names in enumerate(fields) if names == wanted]
             bools = bool_fields(opened.schema.fields, wanted)
             reader = partial(self._fields, opened, wanted, bools)
-            found = self._memo.hits([answers[i] for i in chosen], (wanted, bools), reader)
+            found = self._memo.hits([answers[i] for i in chosen], (wanted, bools), reader, score)
             for i, row in zip(chosen, found, strict=True):
                 hits[i] = row
         return hits

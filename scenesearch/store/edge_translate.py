@@ -108,6 +108,10 @@ def field_index(field: str, kind: FieldType) -> Any:
     return edge.UpdateOperation.create_field_index(key_path(field), schemas[kind])
 
 
+TRANSLATED = 64
+"""Filters that are remembered as the engine takes them."""
+
+
 class EdgeDialect:
     """qdrant-edge's filter classes, imported once."""
 
@@ -159,10 +163,21 @@ class EdgeRequests:
         self._edge: Any = edge
         self._fields = fields
         self._dialect = EdgeDialect()
+        self._translated: dict[str, Any] = {}
 
     def where(self, condition: Condition | None) -> Any:
         """A filter, or None."""
-        return None if condition is None else translate(condition, self._fields, self._dialect)
+        if condition is None:
+            return None
+        # one search asks several times for the same hundreds of items; by their text, because
+        # 1 and True are equal, and not the same in a filter
+        key = repr(condition)
+        found = self._translated.get(key)
+        if found is None:
+            if len(self._translated) >= TRANSLATED:
+                self._translated.clear()
+            found = self._translated[key] = translate(condition, self._fields, self._dialect)
+        return found
 
     def those(self, ids: Sequence[str]) -> Any:
         """A filter for some points; unlike lists of ids, it does not mind unknown ones."""
@@ -186,13 +201,12 @@ class EdgeRequests:
             with_payload=False,
         )
 
-    def text(self, text: str, limit: int, where: Any, fields: Sequence[str]) -> Any:
-        """A search by BM25."""
+    def text(self, text: str, limit: int, where: Any) -> Any:
+        """A search by BM25, without payload (see payload_memo.py)."""
         return self._edge.QueryRequest(
             limit=limit,
             query=self._edge.TextQuery(key_path(WORDS), text),
             filter=where,
-            with_payload=self.selector(fields),
         )
 
     def batch(self, requests: list[Any]) -> Any:

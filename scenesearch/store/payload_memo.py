@@ -22,6 +22,18 @@ Reader = Callable[[list[uuid.UUID]], Mapping[uuid.UUID, Mapping[str, Any]]]
 """Brings the fields of points; those that are gone meanwhile are left out."""
 
 
+def cosine(point: Any) -> float:
+    """The score of a scored point; rounding makes 1.0000001 of equal vectors."""
+    score: float = point.score
+    return score if -1.0 <= score <= 1.0 else min(max(score, -1.0), 1.0)
+
+
+def relevance(point: Any) -> float:
+    """The score of a scored point as it is: BM25 has no upper bound."""
+    score: float = point.score
+    return score
+
+
 class _Kept(NamedTuple):
     version: int
     id: str
@@ -43,7 +55,11 @@ class PayloadMemo:
         return sum(len(kept) for kept in list(self._kept.values()))
 
     def hits(
-        self, answers: Sequence[Sequence[Any]], selection: Hashable, read: Reader
+        self,
+        answers: Sequence[Sequence[Any]],
+        selection: Hashable,
+        read: Reader,
+        score: Callable[[Any], float] = cosine,
     ) -> list[list[Hit]]:
         """The hits of several queries that ask for the same fields.
 
@@ -51,6 +67,7 @@ class PayloadMemo:
             answers: the engine's scored points, without payload.
             selection: which fields, and anything else that ``read`` depends on.
             read: brings the fields of points that are not kept, or have changed.
+            score: of a scored point.
 
         Returns:
             A list for each answer in the engine's order; points that were removed since the
@@ -75,7 +92,7 @@ class PayloadMemo:
             ]
         return [
             [
-                Hit(entry.id, score_of(point), entry.payload)
+                Hit(entry.id, score(point), entry.payload)
                 for point, entry in zip(points, row, strict=True)
                 if entry is not None
             ]
@@ -97,9 +114,3 @@ class PayloadMemo:
         if len(new) <= self._limit:
             self._kept.setdefault(selection, {}).update(new)
         return new
-
-
-def score_of(point: Any) -> float:
-    """A cosine; rounding makes 1.0000001 of equal vectors."""
-    score: float = point.score
-    return score if -1.0 <= score <= 1.0 else min(max(score, -1.0), 1.0)

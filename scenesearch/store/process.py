@@ -206,8 +206,11 @@ class ProcessStore:
     ) -> list[Hit]:
         """See :meth:`scenesearch.protocols.Store.search_text`."""
         options = {"limit": limit, "where": where, "fields": fields}
-        hits: list[Hit] = self._read(Request("search_text", (text,), options))
-        return hits
+        with self._turn:
+            packed = self._exchange(Request("search_text", (text,), options))
+            known = self._known = learn(self._known, packed)
+            self._locked = True
+        return unpack_hits(known, packed)[0]
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.protocols.Store.retrieve`."""

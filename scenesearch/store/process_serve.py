@@ -15,7 +15,6 @@ from scenesearch.store.process_wire import (
     HitPacker,
     Ok,
     Request,
-    plain_hits,
     plain_schema,
     unpack_points,
 )
@@ -71,7 +70,7 @@ def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Han
         return _query(store, packer, batches)
 
     def search_text(*args: Any, **options: Any) -> Any:
-        return plain_hits(store.search_text(*args, **options))
+        return packer.pack([store.search_text(*args, **options)])
 
     def together() -> None:
         held.enter_context(store.together())

@@ -123,11 +123,6 @@ def unpack_hits(known: KnownPoints, packed: PackedHits) -> list[list[Hit]]:
     return [hits[end - count : end] for end, count in zip(ends, packed.counts, strict=True)]
 
 
-def plain_hits(hits: Sequence[Hit]) -> list[Hit]:
-    """Hits with dictionaries for payloads of any kind."""
-    return [hit._replace(payload=dict(hit.payload)) for hit in hits]
-
-
 PackedPoint = tuple[str, dict[str, Vector], dict[str, Any]]
 
 
