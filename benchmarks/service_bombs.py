@@ -28,23 +28,23 @@ def main() -> int:
         for _ in range(4):
             _ask(service, innocent)  # workers and models are there
         idle = _idle_cpu(service)
-        before = service.memory()
         costs: list[tuple[float, str]] = []
         slowest, most, wrong = 0.0, 0, []
         for name, data in bombs:
             request = photo_request("/v1/look", data, {})
+            held = _resident(service)
             cpu, start = service.cpu_s(), time.perf_counter()
             statuses = [_ask(service, request) for _ in range(REPEATS)]
             wall = time.perf_counter() - start
             costs.append(((service.cpu_s() - cpu - idle * wall) / REPEATS, name))
             slowest = max(slowest, wall / REPEATS)
-            most = max(most, service.memory() - before)
+            most = max(most, _peak_growth(held))
             wrong += [f"{name}: {status}" for status in set(statuses) if not 400 <= status < 500]
         report.add("not refused", len(wrong), at_most=0)
         report.add("CPU of the dearest", max(costs)[0] * 1e3, "ms", at_most=100)
         report.add("CPU, median", statistics.median(cost for cost, _ in costs) * 1e3, "ms")
         report.add("slowest refusal", slowest * 1e3, "ms", at_most=2000)
-        report.add("memory, most in between", most / 1e6, "MB", at_most=64)
+        report.add("peak memory of a process over what it had", most / 1e6, "MB", at_most=64)
         report.add("innocent photo answered afterwards", _ask(service, innocent))
         report.facts["dearest"] = max(costs)[1]
         if wrong:
@@ -61,6 +61,25 @@ def _ask(service: Served, request: bytes) -> int:
         return status
 
     return asyncio.run(ask())
+
+
+def _resident(service: Served) -> dict[int, int]:
+    """Bytes that each process holds; from now on the kernel notes the peak anew."""
+    held = {}
+    for one in service.tree():
+        Path(f"/proc/{one.pid}/clear_refs").write_text("5")
+        held[one.pid] = one.memory_info().rss
+    return held
+
+
+def _peak_growth(held: dict[int, int]) -> int:
+    """The most that one process had beyond what it had then, bytes."""
+    growth = 0
+    for pid, before in held.items():
+        status = Path(f"/proc/{pid}/status").read_text()
+        peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+        growth = max(growth, int(peak.split()[1]) * 1024 - before)
+    return growth
 
 
 def _idle_cpu(service: Served) -> float:

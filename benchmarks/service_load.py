@@ -1,7 +1,7 @@
 """A service under load: closed loops of clients, overload, slow clients.
 
-Photo queries and word queries apart. What the cores allow is worked out from the CPU-seconds that
-a request took in the same run, and from what the clients took of the same cores.
+Photo, word and vector queries apart. What the cores allow is worked out from the CPU-seconds that a
+request took in the same run, and from what the clients took of the same cores.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ SLOW = 200
 def main() -> int:
     arguments = _arguments()
     with served(arguments.store, arguments.config) as service:
-        questions = _questions(arguments)
+        questions = _questions(service, arguments)
         report = Report(f"A service of {_points(service):,} points, {arguments.config}")
         for name, requests in questions.items():
             sustainable = _closed_loops(report, service, name, requests, arguments)
             if "overload" in arguments.phases:
-                _overload(report, service, name, requests, sustainable, arguments.seconds)
+                _overload(report, service, name, requests, sustainable, arguments.attack)
         if "slow" in arguments.phases:
-            _slow_clients(report, service, questions["words"], arguments.seconds)
+            _slow_clients(report, service, questions["vectors"], arguments.attack)
         report.facts["memory_mb"] = round(service.memory() / 1e6)
     report.print(as_json=arguments.json)
     return 0
@@ -168,11 +168,26 @@ def _points(service: Served) -> int:
     return int(json.loads(asyncio.run(ask()))["points"])
 
 
-def _questions(arguments: argparse.Namespace) -> dict[str, list[bytes]]:
+def _items(service: Served) -> list[str]:
+    async def ask() -> bytes:
+        client = Client(service.port)
+        _, body = await client.ask(get_request("/v1/items?limit=50"))
+        client.close()
+        return body
+
+    return [str(item["id"]) for item in json.loads(asyncio.run(ask()))["items"]]
+
+
+def _questions(service: Served, arguments: argparse.Namespace) -> dict[str, list[bytes]]:
     photos = [path.read_bytes() for path in arguments.photos]
     words = ("white wardrobe", "red chair under $100", "lamp", "blue rug", "wooden table not white")
     made = {
         "words": [json_request("/v1/search", {"words": text, "limit": 20}) for text in words],
+        # a stored item is asked by its vectors
+        "vectors": [
+            json_request("/v1/search", {"items": {item: 1.0}, "limit": 20})
+            for item in _items(service)
+        ],
         "photos": [
             photo_request("/v1/look", photo, {"detection_limit": 5, "limit": 20})
             for photo in photos
@@ -186,9 +201,12 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("store", type=Path, help="an index; a copy, if anything else uses it")
     made.add_argument("photos", nargs="+", type=Path)
     made.add_argument("--config", default="cpu-small")
-    made.add_argument("--seconds", type=float, default=60.0, help="of each phase")
+    made.add_argument("--seconds", type=float, default=20.0, help="of each closed loop")
+    made.add_argument(
+        "--attack", type=float, default=60.0, help="seconds of overload, of slow clients"
+    )
     made.add_argument("--cores", type=int, default=2)
-    made.add_argument("--kinds", nargs="+", default=["words", "photos"])
+    made.add_argument("--kinds", nargs="+", default=["words", "vectors", "photos"])
     made.add_argument("--phases", nargs="*", default=["overload", "slow"])
     return made.parse_args()
 

@@ -1,7 +1,8 @@
-"""The shell of the service over a slow engine of the test's own, as a process of its own.
+"""The shell of the service over a slow engine of the test's own, also as a process of its own.
 
 ``python serve_child.py SETTINGS`` where SETTINGS is the service's section as JSON; it prints its
-URL. SCENESEARCH_TEST_DELAY_S is how long the engine takes for each task.
+URL. SCENESEARCH_TEST_DELAY_S is how long the engine takes for each task,
+SCENESEARCH_TEST_LINGER_S how long an answered request may still send.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from starlette.requests import Request
 
 from scenesearch.config import load_settings
 from scenesearch.engine.tasks import Answer, ModelsTask
+from scenesearch.service import protocol
 from scenesearch.service.app import create_app
 from scenesearch.service.depends import run_task
 from scenesearch.service.serve import bind, run
@@ -27,21 +29,22 @@ def say(text):
 
 
 class SlowBackend:
-    """Answers after a while, and says on stdout what became of each task."""
+    """Answers after a while, and says what became of each task."""
 
-    def __init__(self, delay_s: float) -> None:
+    def __init__(self, delay_s: float, say=say) -> None:
         self.delay_s = delay_s
+        self.say = say
 
     async def run(self, task, *, deadline_s=None, client=None):
         try:
             await asyncio.sleep(self.delay_s if isinstance(task, ModelsTask) else 0)
         except asyncio.CancelledError:
-            say("given up")
+            self.say("given up")
             raise
         return Answer({"ready": True}, {"engine": self.delay_s})
 
     async def close(self):
-        say("closed")
+        self.say("closed")
 
 
 async def slow(request: Request):
@@ -50,18 +53,21 @@ async def slow(request: Request):
     return {"bytes": len(body), **answer.value}
 
 
-async def open_app():
-    app = create_app(
-        load_settings(service=service.model_dump()),
-        SlowBackend(float(os.environ.get("SCENESEARCH_TEST_DELAY_S", "0"))),
-    )
+def app_over(backend: SlowBackend, service: ServiceSettings):
+    app = create_app(load_settings(service=service.model_dump()), backend)
     app.post("/v1/slow", name="slow")(slow)
     return app
+
+
+async def open_app():
+    delay_s = float(os.environ.get("SCENESEARCH_TEST_DELAY_S", "0"))
+    return app_over(SlowBackend(delay_s), service)
 
 
 if __name__ == "__main__":
     # a shell starts background jobs with interrupts ignored, and children inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    protocol.LINGER_S = float(os.environ.get("SCENESEARCH_TEST_LINGER_S", protocol.LINGER_S))
     service = ServiceSettings.model_validate_json(sys.argv[1])
     run(service, bind(service), open_app, say)
     say("done")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import runpy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,9 +11,7 @@ from threading import Event
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import numpy as np
 from fastapi import FastAPI
-from PIL import Image
 from starlette.testclient import TestClient
 
 from scenesearch.api import SceneSearch
@@ -27,6 +24,7 @@ from scenesearch.testing import FakeReader
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
+png = shop.png
 LOCAL = "http://127.0.0.1"
 """The service answers to names of this machine only."""
 
@@ -103,18 +101,11 @@ def serving(
         engine.close()
 
 
-def png(image: Any) -> bytes:
-    """A picture as a file."""
-    file = io.BytesIO()
-    Image.fromarray(np.asarray(image)).save(file, "PNG")
-    return file.getvalue()
-
-
 def room_photo() -> bytes:
     """A red square and a blue wide thing on a grey wall."""
-    return png(shop.room(("red", "square"), ("blue", "wide")))
+    return shop.png(shop.room(("red", "square"), ("blue", "wide")))
 
 
 def product_photo(colour: str = "red", shape: str = "square") -> bytes:
     """One thing on white."""
-    return png(shop.product(colour, shape))
+    return shop.png(shop.product(colour, shape))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -70,6 +71,13 @@ def room(*things: tuple[str, str], side: int = 240) -> Any:
         x, y = 10 + 60 * i, (side - height) // 2
         image[y : y + height, x : x + width] = rgb(colour)
     return image
+
+
+def png(image: Any) -> bytes:
+    """A picture as a file."""
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(image)).save(file, "PNG")
+    return file.getvalue()
 
 
 def save(image: Any, path: Path) -> str:

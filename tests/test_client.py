@@ -128,6 +128,24 @@ def test_the_asynchronous_client_gives_the_same(url, client):
     assert len({tuple(m.item_id for m in look.matches) for look in several}) == 1
 
 
+@pytest.mark.parametrize("key", ["", "secret key", "secret\n", "secr\u00e9t"], ids=ascii)
+def test_a_key_that_no_header_holds_is_refused_without_being_shown(key):
+    with pytest.raises(ConfigError, match="printable ASCII") as refused:
+        Client(key=key)
+
+    assert refused.value.code == "bad_key"
+    assert "secr" not in str(refused.value)
+
+
+def test_something_else_than_a_service_is_an_error_that_says_so():
+    page = httpx.MockTransport(lambda _: httpx.Response(200, text="<html>"))
+    with Client("http://127.0.0.1", transport=page) as one, pytest.raises(ServiceError) as refused:
+        one.models()
+
+    assert refused.value.code == "bad_answer"
+    assert "GET /v1/models was answered with 200" in str(refused.value)
+
+
 def test_what_makes_no_sense_is_an_error_before_anything_is_sent():
     with Client("http://127.0.0.1:9", retries=0) as client:
         with pytest.raises(QueryError, match="limitt"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import runpy
@@ -13,7 +12,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from scenesearch import SceneSearch, load_settings
 from scenesearch.engine.answers import hex_colours, to_json
@@ -43,14 +41,8 @@ SETTINGS = {"embedder": {"whiten": 0}, "service": {"decoders": 1}}
 THINGS = (("red", "tall"), ("blue", "square"), ("green", "wide"))
 
 
-def png(image) -> bytes:
-    drawn = io.BytesIO()
-    Image.fromarray(image).save(drawn, "PNG")
-    return drawn.getvalue()
-
-
-ROOM = Photo(png(shop.room(*THINGS)), "../secret/room.png")
-BLUE = Photo(png(shop.product("blue")))
+ROOM = Photo(shop.png(shop.room(*THINGS)), "../secret/room.png")
+BLUE = Photo(shop.png(shop.product("blue")))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -164,7 +156,7 @@ def test_sensitivity_is_how_sure_the_detector_must_be(engine, sensitivity, found
     for x, share, colour in ((100, 0.4, "blue"), (200, 0.2, "green")):
         image[20:100, x] = image[20, x : x + 80] = shop.COLOURS[colour]
         image[20 : 20 + int(80 * share), x : x + 80] = shop.COLOURS[colour]
-    task = LookTask(photo=Photo(png(image)), detection_sensitivity=sensitivity)
+    task = LookTask(photo=Photo(shop.png(image)), detection_sensitivity=sensitivity)
 
     assert len(ask(engine, task)["regions"]) == found
 
@@ -367,7 +359,9 @@ def test_a_photo_that_takes_too_long_costs_itself_only(folder, engine) -> None:
     from scenesearch.engine.giving_up import CheckedTimes
 
     decoder = Decoder(1, timeout_s=0.001, limits=engine.settings.images)
-    large = Photo(png(np.random.default_rng(0).integers(0, 255, (1500, 1500, 3), dtype=np.uint8)))
+    large = Photo(
+        shop.png(np.random.default_rng(0).integers(0, 255, (1500, 1500, 3), dtype=np.uint8))
+    )
     try:
         with pytest.raises(ImageError) as caught:
             decoder.scene(large, CheckedTimes())
@@ -656,7 +650,7 @@ def test_a_task_can_be_given_up_before_each_of_its_stages(engine, counts) -> Non
 def test_eight_threads_get_what_one_gets(engine) -> None:
     colours = list(shop.COLOURS)
     rooms = [
-        Photo(png(shop.room((colours[n % 8], "tall"), (colours[(n + 3) % 8], "square"))))
+        Photo(shop.png(shop.room((colours[n % 8], "tall"), (colours[(n + 3) % 8], "square"))))
         for n in range(8)
     ]
     tasks = [

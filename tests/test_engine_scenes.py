@@ -38,9 +38,7 @@ shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))
 
 
 def png(image) -> Photo:
-    out = io.BytesIO()
-    Image.fromarray(image).save(out, "PNG")
-    return Photo(out.getvalue(), "../room.png")
+    return Photo(shop.png(image), "../room.png")
 
 
 RED_BLUE = png(shop.room(("red", "square"), ("blue", "tall")))

@@ -34,7 +34,8 @@ LIGHT_SERVICE = frozenset({"service", "service.settings", "service.backend"})
 VALUES = frozenset(
     {
         *("types", "errors", "geometry", "conditions", "pixels", "timing", "metrics"),
-        *("resources", "weights", "load_errors", "onnx_runtime", "whole_file", "once"),
+        *("resources", "weights", "load_errors", "onnx_runtime", "whole_file", "allocator", "once"),
+        "durable",
     }
 )
 """Plain values and pure functions on them: what everyone may import."""

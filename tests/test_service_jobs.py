@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,11 +22,13 @@ from scenesearch.config import load_settings
 from scenesearch.engine.tasks import Answer
 from scenesearch.errors import CatalogError, ImageError, ModelNotFoundError, StoreUnavailableError
 from scenesearch.fetch.errors import FetchError
-from scenesearch.fetch.fetcher import Fetched
+from scenesearch.fetch.fetcher import Fetched, Fetcher
 from scenesearch.service.app import create_app
 from scenesearch.service.backend import BusyError, DeadlineError
 from scenesearch.service.jobs import JobRunner, Pace
+from scenesearch.service.lasting import lasting
 from scenesearch.service.manifests import MAX_PHOTOS, read_manifest, suffix_of
+from scenesearch.service.settings import FetchSettings
 from scenesearch.service.state import State
 from scenesearch.service.state.jobs import JobLimits
 from scenesearch.service.state.records import JobRecord, Link
@@ -107,20 +110,33 @@ def worked(folder, given, shelf, *, web=None, pace=FAST, errors=()):
     """The job after the runner had its time, and its errors."""
 
     async def run():
-        state = State(folder, min_free_bytes=0)
-        runner = JobRunner(state, shelf, web, pace)
-        runner.start()
-        job, _ = state.jobs.add(given, errors)
-        state.announce()
-        async with asyncio.timeout(20):
-            while not state.jobs.get(job.id).ended:
-                await asyncio.sleep(0.005)
-        await runner.stop()
-        found = state.jobs.get(job.id), state.jobs.errors(job, 1000)
-        state.close()
-        return found
+        async with running(folder, shelf, web, pace) as (state, _):
+            job, _ = state.jobs.add(given, errors)
+            state.announce()
+            return await ended(state, job), state.jobs.errors(job, 1000)
 
     return asyncio.run(run())
+
+
+@asynccontextmanager
+async def running(folder, shelf, web=None, pace=FAST):
+    """A state whose jobs are being worked off."""
+    state = State(folder, min_free_bytes=0)
+    runner = JobRunner(state, shelf, web, pace)
+    runner.start()
+    try:
+        yield state, runner
+    finally:
+        await runner.stop()
+        state.close()
+
+
+async def ended(state, job):
+    """The job when it has ended."""
+    async with asyncio.timeout(20):
+        while not (found := state.jobs.get(job.id)).ended:
+            await asyncio.sleep(0.005)
+    return found
 
 
 # --- the runner --------------------------------------------------------------------------------
@@ -172,6 +188,16 @@ def test_a_record_that_breaks_its_batch_costs_itself_only(tmp_path, error) -> No
 
     assert (job.status, job.done, job.failed) == ("done", 8, 1)
     assert [(one.place, one.code) for one in errors] == [(2, error.code)]
+
+
+def test_a_fault_that_nobody_foresaw_costs_its_record_only_and_is_logged(tmp_path, caplog) -> None:
+    shelf = Shelf(poison={"item 2": ZeroDivisionError("secret")})
+    job, errors = worked(tmp_path, records(9), shelf)
+
+    assert (job.status, job.done, job.failed) == ("done", 8, 1)
+    assert [(one.place, one.code) for one in errors] == [(2, "internal")]
+    assert "secret" not in errors[0].detail
+    assert "secret" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -240,37 +266,42 @@ def test_stopping_finishes_the_batch_and_the_next_start_goes_on(tmp_path) -> Non
     shelf = Shelf(delay_s=0.05)
 
     async def first():
-        state = State(tmp_path, min_free_bytes=0)
-        runner = JobRunner(state, shelf, None, FAST)
-        job, _ = state.jobs.add(records(20))
-        runner.start()
-        while not shelf.items:
-            await asyncio.sleep(0.005)
-        await runner.stop()
-        stored = len(shelf.items)
-        assert not runner.running
-        found = state.jobs.get(job.id)
-        state.close()
-        return found, stored
+        async with running(tmp_path, shelf) as (state, runner):
+            job, _ = state.jobs.add(records(20))
+            state.announce()
+            while not shelf.items:
+                await asyncio.sleep(0.005)
+            await runner.stop()
+            assert not runner.running
+            return state.jobs.get(job.id), len(shelf.items)
 
     job, stored = asyncio.run(first())
     assert job.status == "running"
     assert job.done == stored < 20
 
     async def second():
-        state = State(tmp_path, min_free_bytes=0)
-        runner = JobRunner(state, shelf, None, FAST)
-        runner.start()
-        while not state.jobs.get(job.id).ended:
-            await asyncio.sleep(0.005)
-        await runner.stop()
-        found = state.jobs.get(job.id)
-        state.close()
-        return found
+        async with running(tmp_path, shelf) as (state, _):
+            return await ended(state, job)
 
     job = asyncio.run(second())
     assert (job.status, job.done) == ("done", 20)
     assert sum(shelf.batches) == 20, "nothing was done twice"
+
+
+def test_what_the_service_was_given_is_given_back_when_it_stops(tmp_path) -> None:
+    shelf = Shelf()
+
+    async def run():
+        fetcher = Fetcher(FetchSettings(enabled=True))
+        async with lasting(shelf, State(tmp_path, min_free_bytes=0), fetcher):
+            assert not shelf.closed
+        with pytest.raises(RuntimeError, match="after shutdown"):
+            await fetcher.fetch("http://example.com/photo.jpg")
+
+    asyncio.run(run())
+    assert shelf.closed
+    # another may open it
+    State(tmp_path, min_free_bytes=0).close()
 
 
 def test_a_batch_that_does_not_end_is_given_up_when_the_service_stops(tmp_path) -> None:

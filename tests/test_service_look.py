@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from scenesearch.engine.looks import NO_DETECTOR
 from scenesearch.service.schemas.facets import FacetsResponse
 from scenesearch.service.schemas.looks import LookResponse
 from scenesearch.service.schemas.models import ModelsResponse
@@ -55,6 +56,14 @@ def test_every_object_of_a_photo_finds_its_product(client) -> None:
     assert [ids(region["matches"])[0] for region in found["regions"]] == ["red-square", "blue-wide"]
     assert set(ids(found["matches"])[:2]) == {"red-square", "blue-wide"}
     assert found["scene"]["width"] == 240
+
+
+def test_without_a_detector_an_answer_says_what_helps(served, client, monkeypatch) -> None:
+    assert answer(client)["notes"] == []
+    monkeypatch.setitem(served.engine.front.parts.__dict__, "detector", None)
+
+    assert answer(client)["notes"] == [NO_DETECTOR]
+    assert answer(client, boxes=[[10, 10, 90, 90]])["notes"] == []
 
 
 def test_a_form_and_json_are_answered_alike(client) -> None:

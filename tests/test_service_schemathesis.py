@@ -168,7 +168,13 @@ def fuzz(app, examples: int, phases: tuple[str, ...] = ()) -> tuple[Counter[str]
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     register_formats()
-    section = {"allowed_hosts": ["testserver"], "write_keys": [KEY], "query_ttl_s": 600}
+    section = {
+        "allowed_hosts": ["testserver"],
+        "write_keys": [KEY],
+        "query_ttl_s": 600,
+        # a disk that stands still for a while is no fault of the answers
+        "deadline_s": 600,
+    }
     folder = tmp_path_factory.mktemp("fuzzed")
     with service.serving(folder, section=section) as found:
         yield found

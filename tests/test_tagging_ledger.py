@@ -113,10 +113,10 @@ def test_a_full_disk_is_its_own_error_and_what_was_kept_stays(out):
     with closing(Ledger(out, "f")) as ledger:
         ledger.commit([done(0, "a")])
         # SQLite's own limit gives the error that a full disk gives
-        ledger._db.execute("PRAGMA max_page_count = 20")
+        ledger._file.db.execute("PRAGMA max_page_count = 20")
         with pytest.raises(NoSpaceError, match="the disk is full"):
             ledger.commit([done(n, f"photo {n}", message="x" * 1000) for n in range(1, 500)])
-        ledger._db.execute("PRAGMA max_page_count = 100000")
+        ledger._file.db.execute("PRAGMA max_page_count = 100000")
         ledger.commit([done(1, "b")])
 
         assert sources(ledger) == ["a", "b"]

@@ -128,7 +128,8 @@ def test_a_row_that_cannot_be_read_leaves_the_output_as_it_was(written, suffix):
     out = written(suffix, some_rows(3))
     before = out.read_bytes()
     with closing(Ledger(out, "f")) as ledger:
-        ledger._db.execute("UPDATE records SET row = CAST(x'ff' AS TEXT) WHERE source LIKE '%2%'")
+        spoil = "UPDATE records SET row = CAST(x'ff' AS TEXT) WHERE source LIKE '%2%'"
+        ledger._file.db.execute(spoil)
         with pytest.raises(StoreError):
             write_outputs(ledger, out)
 

@@ -28,6 +28,7 @@ from scenesearch.images import load_scene
 from scenesearch.protocols import Detector, Embedder, Reader, Remover
 from scenesearch.read.rapidocr_reader import RapidOcrReader
 from scenesearch.reranker import CellReranker
+from scenesearch.resources import resource_dir
 from scenesearch.types import Scene
 from scenesearch.weights import WeightFinder, Weights, sha256_of
 
@@ -140,7 +141,15 @@ def _tower(settings: Settings, wanted: EmbedderSettings, finder: WeightFinder) -
                 f"offline: false (SCENESEARCH_OFFLINE=false), or give weights: a file"
             )
         return OpenClipTower(wanted.model, None, tag=wanted.weights.partition(":")[2] or None)
-    return OpenClipTower(wanted.model, finder.find(wanted.weights))
+    return OpenClipTower(_open_clip_config(wanted.model), finder.find(wanted.weights))
+
+
+def _open_clip_config(model: str) -> str:
+    """A model config that comes with the package, where no file of that name is nearer."""
+    shipped = resource_dir("models") / model
+    if model.endswith(".json") and not Path(model).is_file() and shipped.is_file():
+        return str(shipped)
+    return model
 
 
 def export_detector(weights: Path, cache_dir: Path, image_size: int) -> Path:

@@ -56,10 +56,16 @@ def serve(
     if config is None and store == DEFAULT_STORE and not Path(store).exists():
         output.note(
             f"no collection in ./{store}: serving the sample catalogue that comes with the "
-            "package; scenesearch index CATALOG makes one of your own"
+            "package, indexed first where it was not yet (half a minute); "
+            "scenesearch index CATALOG makes one of your own"
         )
         settings, place = sample.prepare()
         settings, collection = _at(settings, host, port), sample.COLLECTION
+    if not settings.detectors:
+        say(
+            "no detector: photos are searched whole, in parts, and by the boxes you give"
+            + ("; scenesearch models list says where to get yolov8n-seg" if config is None else "")
+        )
     say("loading models ...")
 
     async def open_app() -> FastAPI:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import ValidationError
 
 from scenesearch import __version__
 from scenesearch.client.calls import Call
@@ -28,7 +31,7 @@ class Wire:
     """
 
     url: str
-    key: str | None
+    key: str | None = field(repr=False)
     timeout_s: float
     retries: int
 
@@ -37,6 +40,13 @@ class Wire:
             raise ConfigError(
                 f"{self.url!r} is no address of a service; expected http://HOST:PORT",
                 code="bad_url",
+            )
+        # never shown; the transport's own message about a line end would show all of it
+        if self.key is not None and re.fullmatch(r"[!-~]+", self.key) is None:
+            raise ConfigError(
+                "The key is empty, or holds a space, a line end or another character that no key "
+                "has; expected printable ASCII: strip what was read from a file",
+                code="bad_key",
             )
 
     @property
@@ -70,11 +80,20 @@ def outcome(call: Call[Any], status: int, headers: Any, body: bytes) -> Any:
     """What an answer says.
 
     Raises:
-        ServiceError: the service refused.
+        ServiceError: the service refused, or it is none.
     """
-    if 200 <= status < 300:
+    if not 200 <= status < 300:
+        raise error_of(status, headers, body)
+    try:
         return call.read(body)
-    raise error_of(status, headers, body)
+    except ValidationError as error:
+        raise ServiceError(
+            f"{call.method} {call.path} was answered with {status} and something else than "
+            f"expected ({error.error_count()} differences); is this the address of a service, and "
+            f"of a version that this client knows?",
+            status=status,
+            code="bad_answer",
+        ) from error
 
 
 def wait_before(

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.durable import is_full, transaction
 from scenesearch.embed.cache_eviction import Uses
-from scenesearch.embed.cache_schema import prepare, transaction
+from scenesearch.embed.cache_schema import prepare
 from scenesearch.errors import NoSpaceError, StoreError
 
 log = logging.getLogger(__name__)
@@ -186,7 +187,7 @@ class EmbeddingCache:
                 self._uses.touch(number, sha256)
 
     def _failed(self, error: sqlite3.Error) -> StoreError:
-        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        if is_full(error):
             return NoSpaceError(
                 f"{self._path}: the disk is full; nothing of this batch was written, free "
                 f"some space and run again"

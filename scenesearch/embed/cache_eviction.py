@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Iterable
 
-from scenesearch.embed.cache_schema import transaction
+from scenesearch.durable import transaction
 
 log = logging.getLogger(__name__)
 

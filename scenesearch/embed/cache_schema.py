@@ -8,8 +8,8 @@ of its own, because the rows of ``photos`` are kilobytes long and SQLite writes 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+
+from scenesearch.durable import transaction
 
 VERSION = 1
 """``PRAGMA user_version``: 0 had ``photos`` alone."""
@@ -63,16 +63,3 @@ def _migrate(db: sqlite3.Connection) -> None:
 
 def _version(db: sqlite3.Connection) -> int:
     return int(db.execute("PRAGMA user_version").fetchone()[0])
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All of the block, or none of it; other writers wait."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.embed.cache import EmbeddingCache, Entry
+from scenesearch.embed.forwarding import Forwarding
 from scenesearch.protocols import Embedder
 from scenesearch.types import Image
 
 _VECTOR = "image"
 
 
-class CachedEmbedder:
+class CachedEmbedder(Forwarding):
     """Satisfies :class:`~scenesearch.protocols.Embedder` with another one and a cache.
 
     Vectors are kept under the hash of the pixels that were embedded, so any change to how an
@@ -27,35 +28,12 @@ class CachedEmbedder:
 
     Args:
         embedder: asked for what the cache does not have.
-        cache: may be shared with indexing, whose entries are photos.
+        cache: may be shared with indexing, whose entries are photos; it stays open.
     """
 
     def __init__(self, embedder: Embedder, cache: EmbeddingCache) -> None:
-        self._embedder = embedder
+        super().__init__(embedder)
         self._cache = cache
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the embedder: the numbers are the same."""
-        return self._embedder.fingerprint
-
-    @property
-    def dim(self) -> int:
-        """Length of the vectors."""
-        return self._embedder.dim
-
-    @property
-    def has_text(self) -> bool:
-        """Whether ``embed_texts`` works."""
-        return self._embedder.has_text
-
-    def load(self) -> None:
-        """Read the weights."""
-        self._embedder.load()
-
-    def close(self) -> None:
-        """Forget the weights; the cache stays open."""
-        self._embedder.close()
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Shape (len(images), dim), rows L2-normalised.

@@ -35,6 +35,11 @@ SENSITIVITY: Mapping[Sensitivity | None, float] = {
     None: 0.0,
 }
 """How sure the detector must be; ``high``: all it says."""
+NO_DETECTOR = (
+    "no detector here: the photo is searched whole and in parts; for one object give its box (on "
+    "the page: search an area)"
+)
+"""A note for those who did not say where to look."""
 
 
 class LookTasks:
@@ -72,6 +77,8 @@ class LookTasks:
             if self._is_new(query, rules, seen):
                 query = replace(query, scene=self._decoder.scene(kept.photo, times))
         look = self._front.ask(query, options, regions=rules, seen=seen, times=times)
+        if self._front.parts.detector is None and not task.boxes and task.point is None:
+            look = replace(look, notes=(*look.notes, NO_DETECTOR))
         query_id = task.query_id
         if query_id is None:
             query_id = self._queries.add(kept, seen)

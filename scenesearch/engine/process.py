@@ -7,6 +7,7 @@ not begun; one that is under way is told so through ``given_up``.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import util
 from pathlib import Path
 from pickle import PickleError
 from typing import Protocol
@@ -73,6 +75,8 @@ class SceneSearchEngine:
 
 TURN_S = 0.0005
 """How long a thread of the engine keeps the interpreter when others want it."""
+LAST = -1000
+"""Priority of what is done after all that others want done at the end of a process."""
 
 
 def heavy_threads(settings: Settings) -> int:
@@ -100,6 +104,16 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
         # the parent is gone, and threads that still compute would keep this process
         os._exit(1)
     engine.close()
+    # the last of what multiprocessing does when the function of a process has returned
+    util.Finalize(None, _leave, exitpriority=LAST)
+
+
+def _leave() -> None:
+    """End the process. Taking models apart one by one would take the interpreter a second."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 class _Job:

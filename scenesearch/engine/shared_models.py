@@ -8,6 +8,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.embed.forwarding import Forwarding
 from scenesearch.engine.coalesce import Coalescer
 from scenesearch.protocols import Detector, Embedder, Profiler, Remover
 from scenesearch.types import Detections, Image, Scene
@@ -52,7 +53,7 @@ class CoalescedDetector:
         return list(self.batches.call(scenes))
 
 
-class CoalescedEmbedder:
+class CoalescedEmbedder(Forwarding):
     """Satisfies :class:`~scenesearch.protocols.Embedder` and ``Profiler`` with another embedder.
 
     Args:
@@ -62,7 +63,7 @@ class CoalescedEmbedder:
     """
 
     def __init__(self, embedder: Embedder, *, limit: int, lanes: int = 1) -> None:
-        self._embedder = embedder
+        super().__init__(embedder)
         self._profiler = embedder if isinstance(embedder, Profiler) else None
         self.batches: Coalescer[Image, tuple[Row, Row]] = Coalescer(
             self._pictures, limit=limit, lanes=lanes, name="embed"
@@ -72,34 +73,15 @@ class CoalescedEmbedder:
         )
 
     @property
-    def fingerprint(self) -> str:
-        """That of the embedder: the numbers are the same."""
-        return self._embedder.fingerprint
-
-    @property
-    def dim(self) -> int:
-        """Length of the vectors."""
-        return self._embedder.dim
-
-    @property
-    def has_text(self) -> bool:
-        """Whether ``embed_texts`` works."""
-        return self._embedder.has_text
-
-    @property
     def profile_dim(self) -> int:
         """Number of classes; 0 where the embedder has no class head."""
         return 0 if self._profiler is None else self._profiler.profile_dim
-
-    def load(self) -> None:
-        """Read the weights."""
-        self._embedder.load()
 
     def close(self) -> None:
         """Forget the weights."""
         self.batches.close()
         self.text_batches.close()
-        self._embedder.close()
+        super().close()
 
     def _pictures(self, images: Sequence[Image]) -> list[tuple[Row, Row]]:
         if self._profiler is not None and self._profiler.profile_dim:

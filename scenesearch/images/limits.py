@@ -11,7 +11,7 @@ from typing import Final
 
 from scenesearch.errors import ImageError
 
-MAX_STEPS: Final = 100_000
+MAX_STEPS: Final = 20_000
 """Chunks, blocks or markers of one file that are looked at; real photos have a few thousand."""
 
 

@@ -6,7 +6,7 @@ import inspect
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -41,7 +41,9 @@ from scenesearch.service.routes import (
 )
 
 if TYPE_CHECKING:
+    from scenesearch.service.jobs import PhotoFetcher
     from scenesearch.service.settings import ServiceSettings
+    from scenesearch.service.state import State
 
 ROUTERS = (
     *(look.router, search.router, facets.router, tag.router, models.router),
@@ -54,7 +56,11 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def create_app(
-    settings: Settings, backend: Backend, *, state: Any = None, fetcher: Any = None
+    settings: Settings,
+    backend: Backend,
+    *,
+    state: State | None = None,
+    fetcher: PhotoFetcher | None = None,
 ) -> FastAPI:
     """The service over an engine.
 
@@ -62,7 +68,8 @@ def create_app(
         settings: limits and keys are in ``settings.service``.
         backend: does the work; closed when the application stops.
         state: jobs and feedback; closed when the application stops. None for a service without.
-        fetcher: fetches photos from addresses; None where that is off.
+        fetcher: fetches photos from addresses; closed when the application stops. None where
+            that is off.
     """
     metrics = Metrics(backend)
     lifecycle = Lifecycle()

@@ -16,8 +16,10 @@ from scenesearch.service.backend import Backend, DeadlineError
 from scenesearch.service.problems import ClientLeftError, ProblemError
 
 if TYPE_CHECKING:
+    from scenesearch.service.jobs import PhotoFetcher
     from scenesearch.service.lifecycle import Lifecycle
     from scenesearch.service.metrics import Metrics
+    from scenesearch.service.state import State
 
 BACKSTOP_S = 2.0
 """An engine that does not keep a deadline itself is given up this much after it."""
@@ -40,14 +42,26 @@ def settings(request: Request) -> Settings:
     return found
 
 
-def fetcher(request: Request) -> Any:
+def fetcher(request: Request) -> PhotoFetcher | None:
     """What fetches photos from addresses; None where that is off."""
-    return request.app.state.fetcher
+    found: PhotoFetcher | None = request.app.state.fetcher
+    return found
 
 
-def state(request: Request) -> Any:
-    """Jobs and feedback; None where there is none."""
-    return request.app.state.state
+def kept_state(request: Request, what: str) -> State:
+    """Jobs and feedback.
+
+    Args:
+        request: of the application.
+        what: of them is asked for: ``jobs``.
+
+    Raises:
+        ProblemError: this service keeps none.
+    """
+    found: State | None = request.app.state.state
+    if found is None:
+        raise ProblemError("not_found", f"This service keeps no {what}")
+    return found
 
 
 def metrics(request: Request) -> Metrics:

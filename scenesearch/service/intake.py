@@ -87,9 +87,10 @@ async def read_either(
         ProblemError: neither, malformed, or too much of it.
         RequestValidationError: it is not what the route takes.
     """
-    if not _is_form(request):
+    if not is_form(request):
         return Sent(await read_json(request, model), None)
-    form = await _form(request, most_files=most_photos + 1)
+    expected = f"at most {most_photos} photos and one part with JSON"
+    form = await read_form(request, most_photos + 1, expected)
     try:
         return await _read_form(form, request, form_model, part, part_required, most_photos)
     finally:
@@ -195,23 +196,32 @@ async def photos_of(request: Request, sources: Sequence[InlinePhoto | LinkedPhot
 
 
 async def _decoded(text: str, most_bytes: int) -> bytes:
+    if len(text) < _IN_A_THREAD:
+        return decode_photo(text, most_bytes)
+    return await asyncio.to_thread(decode_photo, text, most_bytes)
+
+
+def decode_photo(text: str, most_bytes: int) -> bytes:
+    """A photo that JSON holds.
+
+    Args:
+        text: base64, or a data URL.
+        most_bytes: the photo may have.
+
+    Raises:
+        ProblemError: it is not base64, empty or too large.
+    """
     start = _DATA_URL.match(text)
     encoded = text[start.end() :] if start else text
-    if len(encoded) // 4 * 3 > most_bytes + 2:
+    size = len(encoded) // 4 * 3
+    if size > most_bytes + 2:
         raise ProblemError(
             "too_many_bytes",
-            f"The photo has about {len(encoded) // 4 * 3} bytes, at most {most_bytes}; "
-            "make it smaller",
+            f"The photo has about {size} bytes, at most {most_bytes}; make it smaller",
             limit=most_bytes,
         )
     if not encoded:
         raise ProblemError("empty_image", "The photo is empty: there is no base64")
-    if len(encoded) < _IN_A_THREAD:
-        return _plain(encoded)
-    return await asyncio.to_thread(_plain, encoded)
-
-
-def _plain(encoded: str) -> bytes:
     try:
         # validate refuses white space and whatever else is not of the alphabet
         return base64.b64decode(encoded, validate=True)
@@ -255,7 +265,17 @@ async def _text(value: UploadFile | str) -> bytes:
     return await value.read()
 
 
-async def _form(request: Request, most_files: int) -> FormData:
+async def read_form(request: Request, most_files: int, expected: str) -> FormData:
+    """The parts of a form; to be closed.
+
+    Args:
+        request: whose body was not read yet.
+        most_files: that are read.
+        expected: what the form must hold, for messages.
+
+    Raises:
+        ProblemError: it is malformed, or too much.
+    """
     try:
         return await request.form(
             max_files=most_files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
@@ -268,8 +288,7 @@ async def _form(request: Request, most_files: int) -> FormData:
             raise _part_too_large() from None
         raise ProblemError(
             "bad_multipart",
-            f"The form cannot be read: {error.detail} Send {FORM} with a boundary, at most "
-            f"{most_files - 1} photos and one part with JSON",
+            f"The form cannot be read: {error.detail} Send {FORM} with a boundary, {expected}",
             status=400,
         ) from None
 
@@ -282,7 +301,7 @@ def _part_too_large() -> ProblemError:
     )
 
 
-def _is_form(request: Request) -> bool:
+def is_form(request: Request) -> bool:
     """Whether the body is a form; a form's texts must be UTF-8."""
     kind, *parameters = request.headers.get("content-type", "").split(";")
     if kind.strip().lower() != FORM:

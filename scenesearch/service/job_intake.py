@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import errno
 import hashlib
 import re
@@ -15,12 +13,11 @@ from pathlib import Path
 
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from scenesearch.errors import NoSpaceError, StoreError
 from scenesearch.service.depends import settings
-from scenesearch.service.intake import FORM, clean_name, read_json
+from scenesearch.service.intake import clean_name, decode_photo, is_form, read_form, read_json
 from scenesearch.service.manifests import read_manifest, suffix_of
 from scenesearch.service.problems import ProblemError
 from scenesearch.service.schemas.items import ItemRequest
@@ -29,7 +26,6 @@ from scenesearch.service.schemas.photos import InlinePhoto, LinkedPhoto
 from scenesearch.service.state.jobs import OnceKey
 from scenesearch.service.state.records import JobRecord, Link, RecordError
 
-_DATA_URL = re.compile(r"data:[a-z0-9.+/-]{0,64};base64,", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 PART = "manifest"
 
@@ -61,7 +57,7 @@ async def read_job(request: Request, folder: Path) -> SentJob:
         RequestValidationError: it is not what the route takes.
         CatalogError: the manifest as a whole cannot be read.
     """
-    if request.headers.get("content-type", "").split(";")[0].strip().lower() == FORM:
+    if is_form(request):
         return await _from_form(request, folder)
     body = await read_json(request, JobRequest)
     # read before, so that it is there already
@@ -103,25 +99,19 @@ def _from_json(body: JobRequest, data: bytes, most_bytes: int) -> SentJob:
     for place, record in enumerate(body.records):
         try:
             photos = _photos(record, seen, most_bytes)
-        except _RefusedError as error:
-            errors.append(RecordError(place, error.code, str(error), record.id))
+        except ProblemError as error:
+            errors.append(RecordError(place, error.code, error.detail, record.id))
         else:
             records.append(JobRecord(place, record.id, photos, record.attributes))
     return SentJob(records, errors, hashlib.sha256(data).hexdigest())
 
 
-class _RefusedError(Exception):
-    """One record cannot be worked on."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def _photos(record: ItemRequest, seen: set[str], most_bytes: int) -> tuple[bytes | Link, ...]:
     if record.id in seen:
-        raise _RefusedError(
-            "duplicate_id", "an earlier record of this job has the same id; send it once"
+        raise ProblemError(
+            "duplicate_id",
+            "An earlier record of this job has the same id; send it once",
+            status=422,
         )
     seen.add(record.id)
     return tuple(_photo(source, most_bytes) for source in record.photos)
@@ -130,35 +120,11 @@ def _photos(record: ItemRequest, seen: set[str], most_bytes: int) -> tuple[bytes
 def _photo(source: InlinePhoto | LinkedPhoto, most_bytes: int) -> bytes | Link:
     if isinstance(source, LinkedPhoto):
         return Link(source.url)
-    start = _DATA_URL.match(source.base64)
-    try:
-        data = base64.b64decode(source.base64[start.end() if start else 0 :], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise _RefusedError(
-            "bad_base64",
-            f"a photo is not base64: {error}; expected A-Z a-z 0-9 + / with padding",
-        ) from error
-    if not data:
-        raise _RefusedError("empty_image", "a photo is empty: there is no base64")
-    if len(data) > most_bytes:
-        raise _RefusedError(
-            "too_many_bytes", f"a photo has {len(data)} bytes, at most {most_bytes}"
-        )
-    return data
+    return decode_photo(source.base64, most_bytes)
 
 
 async def _from_form(request: Request, folder: Path) -> SentJob:
-    try:
-        form = await request.form(max_files=1, max_fields=1)
-    except ProblemError:
-        raise
-    except HTTPException as error:
-        raise ProblemError(
-            "bad_multipart",
-            f"The form cannot be read: {error.detail} Send {FORM} with a boundary and one file "
-            f"called {PART}",
-            status=400,
-        ) from None
+    form = await read_form(request, 1, f"and one file called {PART}")
     try:
         parts = form.multi_items()
         if len(parts) != 1 or parts[0][0] != PART or not isinstance(parts[0][1], UploadFile):

@@ -78,6 +78,12 @@ class _GivenUpError(Exception):
     """The batch is not needed any more, or not now."""
 
 
+class _FaultError(SceneSearchError):
+    """A fault of ours, of which only the log says more."""
+
+    code = "internal"
+
+
 class JobRunner:
     """Works off the jobs of one state, in the event loop that :meth:`start` is called in.
 
@@ -248,6 +254,12 @@ class JobRunner:
                 if last and not _is_temporary(error):
                     raise
                 wait_s = self._wait_s(error, attempt)
+            except Exception as error:
+                # one record that nobody foresaw must not stop all jobs, now and at each start
+                logger.exception("job %s: a batch of %d records failed", job.id, len(items))
+                raise _FaultError(
+                    f"a fault of the service; its log says more under job {job.id}"
+                ) from error
             else:
                 outcomes: list[dict[str, Any]] = answer.value
                 return outcomes

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from scenesearch.build.stores import is_url
 from scenesearch.config import Settings
+from scenesearch.fetch.fetcher import Fetcher
 from scenesearch.fetch.network import Endpoint
 from scenesearch.service.backend import Backend
 from scenesearch.service.jobs import JobRunner, PhotoFetcher
@@ -26,23 +27,19 @@ async def lasting(
     Args:
         backend: closed in the end.
         state: whose jobs are worked off; closed in the end. None for none.
-        fetcher: for photos of jobs.
+        fetcher: for photos of jobs; its threads are given back in the end.
     """
-    runner = None if state is None else JobRunner(state, backend, fetcher)
-    if runner is not None:
-        runner.start()
-    try:
+    async with AsyncExitStack() as stack:
+        if isinstance(fetcher, Fetcher):
+            stack.push_async_callback(fetcher.close)
+        if state is not None:
+            stack.callback(state.close)
+        stack.push_async_callback(backend.close)
+        if state is not None:
+            runner = JobRunner(state, backend, fetcher)
+            runner.start()
+            stack.push_async_callback(runner.stop)
         yield
-    finally:
-        try:
-            if runner is not None:
-                await runner.stop()
-        finally:
-            try:
-                await backend.close()
-            finally:
-                if state is not None:
-                    state.close()
 
 
 def open_state(settings: Settings, store: str | Path) -> State:

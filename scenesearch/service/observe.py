@@ -48,7 +48,7 @@ class Observe:
         self._lifecycle = lifecycle
         # pages of other origins that may ask must be able to read the answer
         self._headers = (
-            {**HEADERS, "Cross-Origin-Resource-Policy": "cross-origin"} if (shared) else HEADERS
+            {**HEADERS, "Cross-Origin-Resource-Policy": "cross-origin"} if shared else HEADERS
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -168,6 +169,18 @@ def clean(text: str, limit: int = DETAIL_MAX) -> str:
     return "".join(char if char.isprintable() else " " for char in encoded)
 
 
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s'\",;]+/)+(?=[^/\s'\",;])")
+
+
+def without_folders(text: str) -> str:
+    """A message without where things lie on this machine: only the last name of a path stays.
+
+    >>> without_folders("/srv/shop/store/items: cannot be opened; see /v1/models")
+    '.../items: cannot be opened; see /v1/models'
+    """
+    return _FOLDERS.sub(lambda found: found[0] if found[0] == "/v1/" else ".../", text)
+
+
 def problem(
     status: int,
     code: str,
@@ -231,7 +244,8 @@ def of_scene_search(error: SceneSearchError) -> Response:
     headers = {}
     if isinstance(error, BusyError):
         headers["Retry-After"] = str(max(1, int(error.retry_after_s)))
-    return problem(status, error.code, str(error), headers=headers)
+    detail = str(error) if status < 500 else without_folders(str(error))
+    return problem(status, error.code, detail, headers=headers)
 
 
 def internal() -> Response:

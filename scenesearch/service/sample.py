@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 
 from scenesearch.config import Settings
+from scenesearch.errors import SceneSearchError
+from scenesearch.store.process_failure import Failure
+from scenesearch.store.process_life import Child, Pipe, settle_in
 
 COLLECTION = "sample"
 FOLDER = "sample-catalogue"
+TIMEOUT_S = 1800.0
+"""For 141 photos: a slow machine takes a minute or two."""
 
 
 def prepare() -> tuple[Settings, Path]:
     """Index the sample, or what changed of it, in a process of its own.
 
-    Models that were loaded to index it would stay in the memory of a process that serves.
+    Models that were loaded to index it would stay in the memory of a process that serves. The
+    process ends with this one, however that goes; what it has done by then is kept.
 
     Returns:
         the settings it was indexed with, and the folder of its store.
@@ -23,9 +27,32 @@ def prepare() -> tuple[Settings, Path]:
     Raises:
         ModelError: the embedder's weights are not on this machine.
         StoreError: the cache folder cannot be written, or is in use.
+        SceneSearchError: the process died.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as worker:
-        return worker.submit(index_sample).result()
+    child = Child(_index, name="process that indexes the sample catalogue")
+    try:
+        outcome: tuple[Settings, Path] | Failure = child.first_message(TIMEOUT_S)
+    except (EOFError, OSError) as error:
+        how = str(error) if isinstance(error, TimeoutError) else child.how_it_ended()
+        raise SceneSearchError(
+            f"the sample catalogue was not indexed: {child.name}: {how}; start again, which goes "
+            "on where it ended, or index a catalogue of your own (scenesearch index CATALOG)",
+            code="sample_failed",
+        ) from error
+    finally:
+        child.kill()
+        child.end()
+    if isinstance(outcome, Failure):
+        raise outcome.error()
+    return outcome
+
+
+def _index(pipe: Pipe) -> None:
+    settle_in()
+    try:
+        pipe.send(index_sample())
+    except Exception as error:  # noqa: BLE001 - raised again by who started the process
+        pipe.send(Failure.of(error))
 
 
 def index_sample() -> tuple[Settings, Path]:

@@ -13,6 +13,7 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from scenesearch.store.process_failure import Failure
 from scenesearch.types import CollectionSchema, Hit, Point, Vector
 
 MAX_KNOWN = 200_000
@@ -31,6 +32,9 @@ class Ok(NamedTuple):
     """What a call gave."""
 
     value: Any
+
+
+Outcome = Ok | Failure
 
 
 class PackedHits(NamedTuple):

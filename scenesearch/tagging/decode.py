@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scenesearch.allocator import give_large_blocks_back
 from scenesearch.errors import ImageError
 from scenesearch.images import ImageLimits, load_scene
 from scenesearch.tagging.slots import Slots
@@ -110,6 +111,7 @@ def start_worker(slots: Slots) -> None:
     """Make this process a worker: it ends as soon as its parent is gone, however that went."""
     global _slots  # noqa: PLW0603 - a process of its own, and its work gets no other argument
     _slots = slots
+    give_large_blocks_back()
     _end_with_parent()
 
 

@@ -10,13 +10,13 @@ import errno
 import json
 import shutil
 import sqlite3
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from scenesearch.durable import DurableFile, Form, is_damaged, is_full
 from scenesearch.errors import NoSpaceError, StoreError, StoreUnavailableError
 from scenesearch.store.owner import DirectoryLock
 from scenesearch.tagging.rows import TagRow
@@ -33,6 +33,15 @@ CREATE TABLE records (source TEXT PRIMARY KEY, size INTEGER, stamp TEXT, sha256 
 CREATE INDEX by_content ON records (sha256, fingerprint) WHERE failed = 0;
 CREATE TABLE places (place INTEGER PRIMARY KEY, source TEXT NOT NULL);
 """
+_FORM = Form(
+    APPLICATION_ID,
+    VERSION,
+    _TABLES,
+    other_version="{path} is a ledger of version {version}, this scenesearch writes version "
+    f"{VERSION}; give another --out, or delete the ledger to tag everything again",
+    foreign="{path} is a database of something else, expected the ledger of a tagging run; give "
+    "another --out",
+)
 
 Decision = Literal["skip", "verify", "work"]
 
@@ -112,32 +121,31 @@ class Ledger:
         self.path = ledger_path(out)
         self._fingerprint = fingerprint
         self._nothing_known = False
-        # the thread that draws the sources asks, the main one writes
-        self._turns = threading.RLock()
         self._lock = _lock(out, self.path)
         try:
-            self._db = self._open()
+            # the thread that draws the sources asks, the main one writes
+            self._file = DurableFile(self.path, _FORM, self._explained)
         except BaseException:
             self._lock.release()
             raise
 
     def close(self) -> None:
         """Give the file back."""
-        self._db.close()
+        self._file.close()
         self._lock.release()
 
     def begin(self) -> None:
         """Forget which sources the run before had; their records stay."""
-        with self._guard():
-            self._db.execute("DELETE FROM places")
+        with self._file.writing() as db:
+            db.execute("DELETE FROM places")
         # a run asks for each source once, before its record is written
-        self._nothing_known = self._one("SELECT 1 FROM records LIMIT 1", ()) is None
+        self._nothing_known = self._file.one("SELECT 1 FROM records LIMIT 1") is None
 
     def known(self, source: str) -> Known | None:
         """What earlier runs recorded of a source."""
         if self._nothing_known:
             return None
-        found = self._one(
+        found = self._file.one(
             "SELECT size, stamp, sha256, fingerprint, failed FROM records WHERE source = ?",
             (source,),
         )
@@ -149,7 +157,7 @@ class Ledger:
 
     def same_content(self, sha256: str) -> tuple[TagRow, int] | None:
         """The row of any source with this content, and how many of its warnings are its file's."""
-        found = self._one(
+        found = self._file.one(
             "SELECT row, scene_warnings FROM records "
             "WHERE sha256 = ? AND fingerprint = ? AND failed = 0 LIMIT 1",
             (sha256, self._fingerprint),
@@ -171,23 +179,16 @@ class Ledger:
             for one in finished
             if one.row is None and one.identity is not None
         ]
-        with self._guard():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                self._db.executemany("INSERT INTO places VALUES (?, ?)", places)
-                self._db.executemany(
-                    "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", records
-                )
-                self._db.executemany(
-                    "UPDATE records SET size = ?, stamp = ? WHERE source = ? "
-                    "AND (size IS NOT ? OR stamp IS NOT ?)",
-                    seen,
-                )
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
+        with self._file.writing() as db:
+            db.executemany("INSERT INTO places VALUES (?, ?)", places)
+            db.executemany(
+                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", records
+            )
+            db.executemany(
+                "UPDATE records SET size = ?, stamp = ? WHERE source = ? "
+                "AND (size IS NOT ? OR stamp IS NOT ?)",
+                seen,
+            )
 
     def _record(self, one: Finished, row: TagRow) -> tuple[Any, ...]:
         text = json.dumps(row.to_dict(), ensure_ascii=False, allow_nan=False)
@@ -198,45 +199,17 @@ class Ledger:
 
     def failed(self) -> int:
         """How many sources of this run have a row with an error."""
-        found = self._one(
+        found = self._file.one(
             "SELECT count(*) FROM places JOIN records USING (source) WHERE failed = 1", ()
         )
         return 0 if found is None else int(found[0])
 
     def texts(self, *, failed_only: bool = False) -> Iterator[str]:
         """The rows of this run as JSON texts, in the order of its sources."""
-        yield from _texts(self._db, self.path, failed_only=failed_only)
+        yield from _texts(self._file.db, self.path, failed_only=failed_only)
 
-    def _one(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        with self._guard(), closing(self._db.execute(query, values)) as rows:
-            found: tuple[Any, ...] | None = rows.fetchone()
-            return found
-
-    def _open(self) -> sqlite3.Connection:
-        with self._guard():
-            db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            try:
-                _check(db, self.path)
-                db.execute("PRAGMA journal_mode=WAL")
-                db.execute("PRAGMA synchronous=FULL")
-                if db.execute("PRAGMA user_version").fetchone() == (0,):
-                    # one transaction, so that a kill leaves an empty file or a whole one
-                    db.executescript(
-                        f"BEGIN; {_TABLES} PRAGMA application_id={APPLICATION_ID};"
-                        f"PRAGMA user_version={VERSION}; COMMIT;"
-                    )
-            except BaseException:
-                db.close()
-                raise
-            return db
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        try:
-            with self._turns:
-                yield
-        except sqlite3.Error as error:
-            raise _explained(self.path, error) from error
+    def _explained(self, error: sqlite3.Error) -> StoreError:
+        return _explained(self.path, error)
 
 
 def ledger_path(out: Path) -> Path:
@@ -257,7 +230,7 @@ def recorded_rows(out: Path) -> Iterator[TagRow]:
         )
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            _check(db, path)
+            _FORM.check(db, path)
             for text in _texts(db, path, failed_only=False):
                 yield _row(path, text)
     except sqlite3.Error as error:
@@ -285,31 +258,14 @@ def _row(path: Path, text: str) -> TagRow:
         ) from error
 
 
-def _check(db: sqlite3.Connection, path: Path) -> None:
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if (application, version) == (APPLICATION_ID, VERSION) or (not application and not tables):
-        return
-    if application == APPLICATION_ID:
-        raise StoreError(
-            f"{path} is a ledger of version {version}, this scenesearch writes version {VERSION}; "
-            f"give another --out, or delete the ledger to tag everything again"
-        )
-    raise StoreError(
-        f"{path} is a database of something else, expected the ledger of a tagging run; give "
-        f"another --out"
-    )
-
-
 def _explained(path: Path, error: sqlite3.Error) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
-    if code == sqlite3.SQLITE_FULL or (_is_io(code) and _is_full(path)):
+    if is_full(error) or (_is_io(code) and _is_full(path)):
         return NoSpaceError(
             f"{path}: the disk is full; everything before this batch is kept, free some space and "
             f"run again to go on"
         )
-    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    if is_damaged(error):
         return StoreError(
             f"{path} is damaged or no ledger ({error}); give another --out, or delete it to tag "
             f"everything again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -34,8 +34,13 @@ from scenesearch import (
     __version__,
     load_settings,
 )
+from scenesearch.client import AsyncClient, Client
 from scenesearch.conditions import Between, Equals
 from scenesearch.protocols import Detector, Embedder, Profiler, Remover, Store
+from scenesearch.scenes import SceneReport
+from scenesearch.service.schemas.items import ItemResponse
+from scenesearch.service.schemas.jobs import JobResponse
+from scenesearch.service.schemas.looks import LookResponse
 from scenesearch.testing import FakeDetector, FakeEmbedder, FakeRemover
 from scenesearch.types import Item, Region, Scene
 
@@ -171,3 +176,37 @@ def complete(shop: SceneSearch, look: Look) -> Completion:
     shop.complete(look, where="price < 10")
     shop.complete(photo="room.jpg", options=CompleteOptions(category_field="kind"))
     return shop.complete({"A": 1.0, "B": 0.5}, per_category=1)
+
+
+def insert(scene: Scene) -> int:
+    """Items and photos of rooms one by one, into a store in a process of its own."""
+    chair = Item("A-1", ("chair.jpg",), {"price": 9.5, "colours": ("red",)})
+    with SceneSearch("store", store_process=True) as shop:
+        assert_type(
+            shop.put([chair], fields={"price": "float"}, load=lambda _: scene), IndexOutcome
+        )
+        assert_type(shop.set_attributes([Item("A-1", (), {"price": 8.0})]), IndexOutcome)
+        assert_type(shop.settle(), tuple[str, ...])
+        assert_type(shop.add_scenes(["room.jpg"], load=lambda _: scene), SceneReport)
+        return shop.forget_scenes([scene.sha256])
+
+
+def ask_a_service(photo: bytes) -> Iterator[ItemResponse]:
+    """A service, from ordinary code."""
+    with Client("http://127.0.0.1:8080", key="a-key-of-the-service", retries=0) as client:
+        look = client.look(photo, where="price < 100", limit=5)
+        assert_type(look, LookResponse)
+        client.look(query_id=look.query_id, words="in blue")
+        client.search("a red chair", photo="chair.jpg")
+        assert_type(client.put_item("A-1", [photo], {"price": 9.5}), ItemResponse)
+        job = client.index([{"id": "A-2", "photos": [{"url": "https://example.com/2.jpg"}]}])
+        assert_type(client.wait(job.id), JobResponse)
+        yield from client.items("in_stock")
+
+
+async def ask_a_service_meanwhile(photo: bytes) -> AsyncIterator[ItemResponse]:
+    """The same without blocking."""
+    async with AsyncClient("http://127.0.0.1:8080") as client:
+        assert_type(await client.look(photo), LookResponse)
+        async for item in client.items():
+            yield item

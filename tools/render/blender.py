@@ -21,6 +21,9 @@ from mathutils import Matrix, Vector
 from tools.render.materials import as_displayed
 from tools.render.models import Model
 
+THREADS = 2
+"""Of a render; fewer where several runs share a machine."""
+
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
@@ -46,7 +49,7 @@ def fresh_scene(size_wh: tuple[int, int], *, samples: int, seed: int) -> Any:
     scene.render.resolution_x, scene.render.resolution_y = size_wh
     scene.render.resolution_percentage = 100
     scene.render.threads_mode = "FIXED"
-    scene.render.threads = 2
+    scene.render.threads = THREADS
     scene.render.use_persistent_data = True
     scene.cycles.device = "CPU"
     scene.cycles.samples = samples

@@ -90,6 +90,9 @@ def run_lengths(mask: np.ndarray) -> dict[str, list[int]]:
 
 def _glow(other: Any, number: int) -> None:
     shade = number / 255
+    if not other.material_slots:
+        # a mesh without any material has no slot to hang one on
+        other.data.materials.append(bpy.data.materials.new("flat"))
     for index, slot in enumerate(other.material_slots):
         # Copies of one product share their mesh: the material must hang on the object.
         original = slot.material

@@ -125,7 +125,13 @@ def _main(whole: Any) -> list[Any]:
     for face in whole.data.polygons:
         areas[face.material_index] = areas.get(face.material_index, 0.0) + face.area
     largest = whole.material_slots[max(areas, key=areas.__getitem__)].material
-    return [s.material for s in whole.material_slots if s.material and _alike(s.material, largest)]
+    if largest is None or shader_of(largest) is None:
+        return []
+    return [
+        slot.material
+        for slot in whole.material_slots
+        if slot.material and (slot.material == largest or _alike(slot.material, largest))
+    ]
 
 
 def _alike(one: Any, other: Any) -> bool:

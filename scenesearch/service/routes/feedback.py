@@ -9,10 +9,9 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from scenesearch.service.depends import ReadKey, WriteKey, state
+from scenesearch.service.depends import ReadKey, WriteKey, kept_state
 from scenesearch.service.intake import NoQuery, read_json
 from scenesearch.service.openapi import problem_responses
-from scenesearch.service.problems import ProblemError
 from scenesearch.service.routes.replies import json_reply
 from scenesearch.service.schemas.feedback import (
     FeedbackPage,
@@ -21,7 +20,6 @@ from scenesearch.service.schemas.feedback import (
     FeedbackResponse,
 )
 from scenesearch.service.schemas.openapi import json_body
-from scenesearch.service.state import State
 
 router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
 
@@ -42,7 +40,7 @@ async def add_feedback(request: Request) -> Response:
     """Say what somebody did with an answer."""
     body = await read_json(request, FeedbackRequest)
     found = await asyncio.to_thread(
-        _state(request).feedback.add,
+        kept_state(request, "feedback").feedback.add,
         getattr(request.state, "caller", ""),
         body.kind,
         body.item_id,
@@ -62,17 +60,10 @@ async def add_feedback(request: Request) -> Response:
 )
 async def list_feedback(request: Request, query: Annotated[FeedbackQuery, Query()]) -> Response:
     """Feedback in the order it came."""
-    after = 0 if query.cursor is None else int(query.cursor)
-    log = _state(request).feedback
-    found = await asyncio.to_thread(log.page, query.limit + 1, since=query.since_s(), after=after)
-    page = found[: query.limit]
-    cursor = str(page[-1].seq) if len(found) > len(page) else None
+    log = kept_state(request, "feedback").feedback
+    found = await asyncio.to_thread(
+        log.page, query.one_more, since=query.since_s(), after=query.place or 0
+    )
+    page, cursor = query.page(found, lambda one: one.seq)
     answer = FeedbackPage(feedback=[FeedbackResponse.of(one) for one in page], cursor=cursor)
     return json_reply(answer.model_dump())
-
-
-def _state(request: Request) -> State:
-    found: State | None = state(request)
-    if found is None:
-        raise ProblemError("not_found", "This service keeps no feedback")
-    return found

@@ -19,7 +19,7 @@ from scenesearch.service import metrics as figures
 from scenesearch.service.backend import Backend
 from scenesearch.service.depends import ReadKey, lifecycle, metrics
 from scenesearch.service.lifecycle import Lifecycle
-from scenesearch.service.problems import clean
+from scenesearch.service.problems import clean, without_folders
 
 ASK_S = 2.0
 """An engine that does not say how it is within this time is not ready."""
@@ -75,7 +75,7 @@ def reasons_of(value: Any) -> tuple[str, ...]:
     status = json.loads(value) if isinstance(value, str | bytes) else value
     if not isinstance(status, Mapping):
         return ()
-    reasons = tuple(clean(str(one), 300) for one in status.get("reasons") or ())
+    reasons = tuple(clean(without_folders(str(one)), 300) for one in status.get("reasons") or ())
     if reasons or status.get("ready", True):
         return reasons
     return ("the engine says that it is not ready",)

@@ -9,11 +9,10 @@ from fastapi import APIRouter, Path, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
-from scenesearch.service.depends import ReadKey, WriteKey, state
+from scenesearch.service.depends import ReadKey, WriteKey, kept_state
 from scenesearch.service.intake import FORM, NoQuery
 from scenesearch.service.job_intake import PART, once_key, read_job
 from scenesearch.service.openapi import problem_responses
-from scenesearch.service.problems import ProblemError
 from scenesearch.service.routes.replies import json_reply, not_found
 from scenesearch.service.schemas.jobs import (
     JobErrorsQuery,
@@ -80,37 +79,28 @@ _BODY["requestBody"]["content"][FORM] = {
     }
 }
 _BODY["parameters"] = _HEADERS
-_DESCRIPTION = (
-    "Answered as soon as all of it is on the disk; it survives a crash, and is worked off in small "
-    "batches beside the searches. Records that fail are listed by `/v1/jobs/{job_id}/errors`."
-)
+_ADDING: dict[str, Any] = {
+    "dependencies": [WriteKey, NoQuery],
+    "description": (
+        "Answered as soon as all of it is on the disk; it survives a crash, and is worked off in "
+        "small batches beside the searches. Records that fail are listed by "
+        "`/v1/jobs/{job_id}/errors`."
+    ),
+    "response_model": None,
+    "status_code": 202,
+    "responses": _ACCEPTED,
+    "openapi_extra": _BODY,
+}
 
 
-@router.post(
-    "/jobs",
-    dependencies=[WriteKey, NoQuery],
-    summary="Store many items",
-    description=_DESCRIPTION,
-    response_model=None,
-    status_code=202,
-    responses=_ACCEPTED,
-    openapi_extra=_BODY,
-)
+@router.post("/jobs", summary="Store many items", **_ADDING)
 async def add_job(request: Request) -> Response:
     """Store many items."""
     return await _add(request)
 
 
 @router.post(
-    "/items/bulk",
-    dependencies=[WriteKey, NoQuery],
-    tags=["items"],
-    summary="Store many items: the same as a job",
-    description=_DESCRIPTION,
-    response_model=None,
-    status_code=202,
-    responses=_ACCEPTED,
-    openapi_extra=_BODY,
+    "/items/bulk", tags=["items"], summary="Store many items: the same as a job", **_ADDING
 )
 async def add_items(request: Request) -> Response:
     """Store many items."""
@@ -126,10 +116,8 @@ async def add_items(request: Request) -> Response:
 )
 async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> Response:
     """Jobs, newest first."""
-    before = None if query.cursor is None else int(query.cursor)
-    jobs = await asyncio.to_thread(_state(request).jobs.page, query.limit + 1, before)
-    page = jobs[: query.limit]
-    cursor = str(page[-1].seq) if len(jobs) > len(page) else None
+    jobs = await asyncio.to_thread(_state(request).jobs.page, query.one_more, query.place)
+    page, cursor = query.page(jobs, lambda job: job.seq)
     answer = JobsResponse(jobs=[JobResponse.of(job) for job in page], cursor=cursor)
     return json_reply(answer.model_dump())
 
@@ -158,11 +146,9 @@ async def list_job_errors(
 ) -> Response:
     """Records of a job that failed."""
     job = await _job(request, job_id)
-    after = -1 if query.cursor is None else int(query.cursor)
-    jobs = _state(request).jobs
-    errors = await asyncio.to_thread(jobs.errors, job, query.limit + 1, after)
-    page = errors[: query.limit]
-    cursor = str(page[-1].place) if len(errors) > len(page) else None
+    after = -1 if query.place is None else query.place
+    errors = await asyncio.to_thread(_state(request).jobs.errors, job, query.one_more, after)
+    page, cursor = query.page(errors, lambda error: error.place)
     answer = JobErrorsResponse(errors=[SentRecordError.of(one) for one in page], cursor=cursor)
     return json_reply(answer.model_dump())
 
@@ -218,7 +204,4 @@ async def _job(request: Request, job_id: str) -> Job:
 
 
 def _state(request: Request) -> State:
-    found: State | None = state(request)
-    if found is None:
-        raise ProblemError("not_found", "This service keeps no jobs")
-    return found
+    return kept_state(request, "jobs")

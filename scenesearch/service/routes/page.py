@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from scenesearch.resources import resource_dir
-from scenesearch.service.problems import ProblemError
+from scenesearch.service.routes.replies import is_current, not_found
 
 PAGE = Path(__file__).resolve().parent.parent / "page"
 INDEX = "index.html"
@@ -119,14 +119,12 @@ def asset(request: Request, name: str) -> Response:
     plain = name.removeprefix(f"{assets.version}/")
     found = assets.files.get(plain)
     if found is None:
-        raise ProblemError("not_found", "The page has no part of this name")
+        raise not_found("The page has no part of this name")
     return _answer(request, found, CHECKED if plain == name else FOREVER)
 
 
 def _answer(request: Request, found: Asset, cache_control: str) -> Response:
     headers = {"ETag": found.tag, "Cache-Control": cache_control}
-    given = request.headers.get("if-none-match", "")
-    tags = [one.strip().removeprefix("W/") for one in given.split(",")]
-    if found.tag in tags or given.strip() == "*":
+    if is_current(request, found.tag):
         return Response(status_code=304, headers=headers)
     return Response(found.data, media_type=found.media_type, headers=headers)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from scenesearch.engine.tasks import ScenePhoto, StoredPhoto
 from scenesearch.service.depends import run_task
-from scenesearch.service.routes.replies import not_found
+from scenesearch.service.routes.replies import is_current, not_found
 
 PICTURE_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -46,12 +46,6 @@ async def picture(request: Request, task: StoredPhoto | ScenePhoto, what: str) -
         "X-Content-Type-Options": "nosniff",
         "Content-Disposition": "inline",
     }
-    if _names(request.headers.get("if-none-match", ""), tag):
+    if is_current(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(found, media_type="image/jpeg", headers=headers)
-
-
-def _names(header: str, tag: str) -> bool:
-    """Whether ``If-None-Match`` names a tag; weak tags compare as strong ones here (RFC 9110)."""
-    given = [one.strip().removeprefix("W/") for one in header.split(",")]
-    return tag in given or given == ["*"]

@@ -1,10 +1,11 @@
-"""Answers of the engine as HTTP answers: JSON text as it is, values as JSON, or nothing there."""
+"""Answers as HTTP has them: JSON text as it is, values as JSON, nothing there, nothing new."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
 
 from scenesearch.service.problems import ProblemError
@@ -28,3 +29,15 @@ def not_found(what: str) -> ProblemError:
         what: a sentence's beginning: ``No item of this id``.
     """
     return ProblemError("not_found", what)
+
+
+def is_current(request: Request, tag: str) -> bool:
+    """Whether ``If-None-Match`` names a tag; weak tags compare as strong ones here (RFC 9110).
+
+    Args:
+        request: may name what it has.
+        tag: of what there is, in quotes.
+    """
+    given = request.headers.get("if-none-match", "").split(",")
+    tags = [one.strip().removeprefix("W/") for one in given]
+    return tag in tags or tags == ["*"]

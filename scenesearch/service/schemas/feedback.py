@@ -8,8 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from scenesearch.service.schemas.base import WHOLE, Asked, Body, ItemId, Optionally, QueryId, Sent
-from scenesearch.service.schemas.jobs import Place, Time, time_text
+from scenesearch.service.schemas.base import WHOLE, Body, ItemId, Optionally, QueryId, Sent
+from scenesearch.service.schemas.jobs import Time, time_text
+from scenesearch.service.schemas.paging import PageQuery
 from scenesearch.service.state.feedback import Feedback
 
 Kind = Literal["click", "like", "dislike", "purchase"]
@@ -48,14 +49,13 @@ class FeedbackRequest(Body):
     )
 
 
-class FeedbackQuery(Asked):
+class FeedbackQuery(PageQuery):
     """Which feedback is listed."""
 
     since: Optionally[Moment] = Field(
         None, description="Only from this time on", examples=["2026-01-31T12:00:00Z"]
     )
     limit: int = Field(100, ge=1, le=1000)
-    cursor: Optionally[Place] = Field(None, description="Of the page before")
 
     def since_s(self) -> float | None:
         """The same in seconds since the epoch."""

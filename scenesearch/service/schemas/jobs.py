@@ -7,15 +7,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from scenesearch.service.schemas.base import Asked, Body, Limit, Optionally, Sent
+from scenesearch.service.schemas.base import Body, Limit, Sent
 from scenesearch.service.schemas.items import ItemRequest
+from scenesearch.service.schemas.paging import PageQuery
 from scenesearch.service.state.records import Job, RecordError
 
 MAX_RECORDS = 10_000
 """Of a job that comes as JSON; a manifest may have more rows."""
 
-Place = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
-"""A cursor: where the page before ended."""
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
 
@@ -36,18 +35,14 @@ class JobRequest(Body):
     records: list[ItemRequest] = Field(min_length=1, max_length=MAX_RECORDS)
 
 
-class JobsQuery(Asked):
+class JobsQuery(PageQuery):
     """Which jobs are listed."""
 
     limit: Limit = 50
-    cursor: Optionally[Place] = Field(None, description="Of the page before")
 
 
-class JobErrorsQuery(Asked):
+class JobErrorsQuery(PageQuery):
     """Which errors of a job are listed."""
-
-    limit: int = Field(50, ge=1, le=1000)
-    cursor: Optionally[Place] = Field(None, description="Of the page before")
 
 
 class SentJobError(Sent):

@@ -1,18 +1,11 @@
-"""One SQLite file with one owner: opened, checked, written in whole transactions.
-
-The log is written ahead and synced at each commit, so what was answered survives a SIGKILL and a
-power cut. One connection, used by one thread at a time.
-"""
+"""The file of the service's state: jobs, their records and photos, and feedback."""
 
 from __future__ import annotations
 
 import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
+from scenesearch.durable import DurableFile, Form, is_damaged, is_full
 from scenesearch.errors import NoSpaceError, StoreError
 from scenesearch.store.disk import MIN_FREE_BYTES, check_free_space
 from scenesearch.store.owner import DirectoryLock
@@ -44,10 +37,20 @@ CREATE TABLE feedback (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL,
     region INTEGER, rank INTEGER);
 CREATE INDEX feedback_by_time ON feedback (at);
 """
-Row = tuple[Any, ...]
+FORM = Form(
+    APPLICATION_ID,
+    VERSION,
+    TABLES,
+    other_version="{path} is of version {version}, this scenesearch writes version "
+    f"{VERSION}; run the version that wrote it until its jobs are done, or move it away",
+    foreign="{path} is a database of something else, expected the service's state; set "
+    "service.state_dir to another folder",
+    # photos of finished jobs are not left readable in the file
+    pragmas=("auto_vacuum=INCREMENTAL", "foreign_keys=ON", "secure_delete=FAST"),
+)
 
 
-class Database:
+class Database(DurableFile):
     """The file; one process at a time.
 
     Args:
@@ -63,19 +66,17 @@ class Database:
     def __init__(self, folder: Path, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
         self.path = folder / "service.sqlite"
         self._min_free = min_free_bytes
-        self._turns = threading.RLock()
         self._lock = DirectoryLock(folder / "service.lock", f"the service's state in {folder}")
         try:
-            self._db = self._open()
+            super().__init__(self.path, FORM, self._explained)
         except BaseException:
             self._lock.release()
             raise
 
     def close(self) -> None:
         """Give the file back."""
-        with self._turns:
-            self._db.close()
-            self._lock.release()
+        super().close()
+        self._lock.release()
 
     def check_space(self, needed: int) -> None:
         """Refuse a write before it is begun.
@@ -86,80 +87,20 @@ class Database:
         # the log and the file both get it
         check_free_space(self.path.parent, self._min_free + 2 * needed, self._min_free)
 
-    def rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
-        """All rows of a query."""
-        with self._guard(), closing(self._db.execute(query, values)) as found:
-            return found.fetchall()
-
-    def one(self, query: str, values: Sequence[Any] = ()) -> Row | None:
-        """The first row of a query."""
-        with self._guard(), closing(self._db.execute(query, values)) as found:
-            row: Row | None = found.fetchone()
-            return row
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: all of it is on the disk when the block ends well, else nothing.
-
-        Raises:
-            NoSpaceError: the disk is full; nothing was written.
-        """
-        with self._guard():
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
     def shrink(self) -> None:
         """Give pages that are no longer used back to the disk, about 100 MB of them at a time."""
-        with self._guard():
+        with self.guard():
             # a script, because that is stepped to its end; execute() gives back one page
-            self._db.executescript(f"PRAGMA incremental_vacuum({_PAGES})")
-            self._db.executescript("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _open(self) -> sqlite3.Connection:
-        with self._guard():
-            db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
-            try:
-                _check(db, self.path)
-                # before the first table, or it does nothing
-                db.execute("PRAGMA auto_vacuum=INCREMENTAL")
-                db.execute("PRAGMA journal_mode=WAL")
-                db.execute("PRAGMA synchronous=FULL")
-                db.execute("PRAGMA foreign_keys=ON")
-                # photos of finished jobs are not left readable in the file
-                db.execute("PRAGMA secure_delete=FAST")
-                if db.execute("PRAGMA user_version").fetchone() == (0,):
-                    # one transaction, so that a kill leaves an empty file or a whole one
-                    db.executescript(
-                        f"BEGIN; {TABLES} PRAGMA application_id={APPLICATION_ID};"
-                        f"PRAGMA user_version={VERSION}; COMMIT;"
-                    )
-            except BaseException:
-                db.close()
-                raise
-            return db
-
-    @contextmanager
-    def _guard(self) -> Iterator[None]:
-        try:
-            with self._turns:
-                yield
-        except sqlite3.Error as error:
-            raise self._explained(error) from error
+            self.db.executescript(f"PRAGMA incremental_vacuum({_PAGES})")
+            self.db.executescript("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _explained(self, error: sqlite3.Error) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", None)
-        if code == sqlite3.SQLITE_FULL:
+        if is_full(error):
             return NoSpaceError(
                 "the disk of the service's state is full; nothing of this was written; free some "
                 "space and try again"
             )
-        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        if is_damaged(error):
             return StoreError(
                 f"{self.path} is damaged ({error}); move it away to begin with no jobs and no "
                 f"feedback"
@@ -167,20 +108,3 @@ class Database:
         return StoreError(
             f"the service's state failed ({error}); check that its folder is there and writable"
         )
-
-
-def _check(db: sqlite3.Connection, path: Path) -> None:
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if (application, version) == (APPLICATION_ID, VERSION) or (not application and not tables):
-        return
-    if application == APPLICATION_ID:
-        raise StoreError(
-            f"{path} is of version {version}, this scenesearch writes version {VERSION}; run the "
-            f"version that wrote it until its jobs are done, or move it away"
-        )
-    raise StoreError(
-        f"{path} is a database of something else, expected the service's state; set "
-        f"service.state_dir to another folder"
-    )

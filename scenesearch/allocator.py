@@ -1,0 +1,23 @@
+"""Giving memory back to the system in processes that live long and handle large files."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+LARGE_BYTES = 1 << 20
+"""Blocks above this are mapped one by one, and unmapped when they are freed."""
+_M_MMAP_THRESHOLD = -3
+
+
+def give_large_blocks_back() -> None:
+    """Have every large block unmapped when it is freed; does nothing where that is not known.
+
+    The GNU C library raises its own threshold to the largest block that was ever freed (32 MB at
+    most), and keeps what is below it: after one large upload a process stays large.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)

@@ -1,0 +1,261 @@
+"""The pure parts of what makes the starter weights: labels, rules, captions, figures."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tools.render.broad import Rule, read_rules  # noqa: E402
+from tools.starter import dataset, image_text, measure, measure_image_text, pictures  # noqa: E402
+from tools.starter.classes import NAMES, ORIGINS  # noqa: E402
+
+
+def runs(mask: np.ndarray) -> dict[str, object]:
+    flat = mask.ravel(order="F")
+    bounds = np.concatenate([[0], np.flatnonzero(np.diff(flat)) + 1, [flat.size]])
+    counts = np.diff(bounds).tolist()
+    return {"size": list(mask.shape), "counts": [0, *counts] if flat[0] else counts}
+
+
+def blob(*boxes: tuple[int, int, int, int], size: tuple[int, int] = (60, 80)) -> np.ndarray:
+    mask = np.zeros(size, np.bool_)
+    for x1, y1, x2, y2 in boxes:
+        mask[y1:y2, x1:x2] = True
+    return mask
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [blob((0, 0, 5, 5)), blob((10, 20, 40, 50), (60, 10, 70, 30)), blob((79, 59, 80, 60))],
+    ids=["at the first pixel", "in two parts", "at the last pixel"],
+)
+def test_run_lengths_come_back_as_the_mask_they_were(mask: np.ndarray) -> None:
+    assert (dataset.pixels(runs(mask)) == mask).all()
+
+
+def test_the_outline_of_a_thing_in_two_parts_spans_both() -> None:
+    points = dataset.outline(blob((5, 20, 25, 50), (60, 10, 75, 30)))
+    assert points is not None
+    assert points.min(axis=0) == pytest.approx((5.5, 10.5))
+    assert points.max(axis=0) == pytest.approx((74.5, 49.5))
+
+
+def test_a_thing_of_a_pixel_has_no_outline() -> None:
+    assert dataset.outline(blob((5, 5, 6, 6))) is None
+
+
+def view(folder: Path, name: str, kind: str = "chair") -> None:
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    (folder / "truth").mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (80, 60), "grey").save(folder / "images" / f"{name}-0.jpg")
+    mask = blob((10, 10, 50, 40))
+    thing = {"kind": kind, "item": "p", "box": [10, 10, 50, 40], "area": int(mask.sum())}
+    thing["segmentation"] = runs(mask)
+    written = {"views": [{"image": f"images/{name}-0.jpg", "objects": [thing]}]}
+    (folder / "truth" / f"{name}.json").write_text(json.dumps(written), encoding="utf-8")
+
+
+def test_a_data_set_is_written_with_shares_of_the_picture_and_grows_when_views_do(
+    tmp_path: Path,
+) -> None:
+    view(tmp_path / "views", "00001", "lamp")
+    assert dataset.write(tmp_path / "views", tmp_path / "set", val_share=0.0)["train"] == 1
+    (label,) = (tmp_path / "set" / "labels" / "train").glob("*.txt")
+    number, *shares = label.read_text(encoding="utf-8").split()
+    assert NAMES[int(number)] == "lamp"
+    assert all(0 <= float(share) <= 1 for share in shares)
+    view(tmp_path / "views", "00002")
+    assert dataset.write(tmp_path / "views", tmp_path / "set", val_share=0.0)["train"] == 2
+    assert len(list((tmp_path / "set" / "images" / "train").iterdir())) == 2
+
+
+def test_every_kind_that_rooms_hold_is_a_class_of_the_detector() -> None:
+    kinds = {rule.kind for rule in read_rules()} - {""}
+    assert kinds | {"rug", "picture"} == set(NAMES)
+    assert set(measure._KINDS.values()) <= set(NAMES)
+    assert {name for names in measure.FURNITURE.values() for name in names} <= set(ORIGINS)
+
+
+def entry(name: str, section: str, size: tuple[int, int, int], up: int = 0) -> dict[str, str]:
+    width, depth, height = map(str, size)
+    return {"name": name, "category": section, "width": width, "depth": depth, "height": height,
+            "elevation": str(up)}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "role"),
+    [
+        (entry("Armchair", "Living room", (80, 80, 80)), "chair", "armchair"),
+        (entry("Sofa", "Living room", (190, 80, 80)), "couch", "sofa"),
+        (entry("Corner sofa", "Living room", (250, 190, 80)), "couch", "corner_sofa"),
+        (entry("Bedside table", "Bedroom", (48, 48, 45)), "cabinet", "bedside"),
+        (entry("Coffee table", "Living room", (120, 70, 45)), "table", "coffee_table"),
+        (entry("Lamp", "Lights", (50, 50, 60), 190), "lamp", "hanging"),
+        (entry("Lamp", "Lights", (30, 30, 41)), "lamp", "table_lamp"),
+        (entry("Wheelchair", "Miscellaneous", (64, 77, 91)), "", ""),
+    ],
+    ids=lambda value: value.get("name", "") if isinstance(value, dict) else value or "nothing",
+)
+def test_the_first_rule_that_fits_says_what_a_model_is(
+    given: dict[str, str], kind: str, role: str
+) -> None:
+    rule: Rule = next(rule for rule in read_rules() if rule.fits(given))
+    assert (rule.kind, rule.role) == (kind, role)
+
+
+def test_captions_name_the_kind_or_the_title_and_only_the_products_colour() -> None:
+    product = {"kind": "couch", "title": "Burlap sofa"}
+    draw = random.Random(0)
+    made = {image_text.captions(product, "red", draw) for _ in range(200)}
+    assert all("couch" in text or "sofa" in text for text in made)
+    assert any("red" in text for text in made)
+    assert not any(c in text for text in made for c in ("blue", "green"))
+
+
+def test_the_replaced_layer_passes_on_each_channel_of_the_last_block() -> None:
+    import timm
+    import torch
+
+    torch.manual_seed(0)
+    trunk = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    maps = np.random.default_rng(0).gamma(0.5, 1.0, (20, 320, 7, 7)).astype(np.float32)
+    scale = image_text.keep_blocks(trunk, maps)
+    given, teacher = image_text.pooled(trunk, maps)
+    assert given.shape == (20, 1280)
+    half = 0.5 * (maps.mean((2, 3)) + maps.max((2, 3)))
+    assert given[:, :320] / scale == pytest.approx(half, abs=1e-3)
+    assert np.linalg.norm(teacher, axis=1) == pytest.approx(np.ones(20))
+    assert (given[:, 320:] <= np.tile(given[:, :320], 3) + 1e-4).all()  # above a quantile is less
+
+
+def test_a_product_is_as_near_as_its_nearest_picture() -> None:
+    best, names = measure_image_text.best_by_item(
+        np.array([[0.1, 0.9, 0.3]], np.float32), ["a", "a", "b"]
+    )
+    assert names == ["a", "b"]
+    assert best.tolist() == [[pytest.approx(0.9), pytest.approx(0.3)]]
+
+
+def test_shots_are_squares_on_white_and_on_other_grounds(tmp_path: Path) -> None:
+    product = Image.new("RGBA", (90, 90), (0, 0, 0, 0))
+    product.paste((200, 20, 30, 255), (20, 30, 70, 80))
+    product.save(tmp_path / "p-left.png")
+    made = list(pictures.shots(tmp_path, ["p"], grounds=2, seed=0))
+    assert [one.form for one in made] == ["shot", "scene", "scene"]
+    assert all(one.rgb.shape == (pictures.SIDE, pictures.SIDE, 3) for one in made)
+    assert pictures.main_colour(made[0].rgb) == "red"
+    again = list(pictures.shots(tmp_path, ["p"], grounds=2, seed=0))
+    assert all((a.rgb == b.rgb).all() for a, b in zip(made, again, strict=True))
+
+
+def test_a_crop_of_a_room_shows_its_thing_alone_and_with_what_surrounds_it(
+    tmp_path: Path,
+) -> None:
+    view(tmp_path, "00001")
+    cut, context = pictures.crops(tmp_path)
+    assert (cut.item, cut.form, context.form) == ("p", "cut", "context")
+    assert cut.rgb[0, 0].tolist() == [255, 255, 255]  # the box is wider than high
+
+
+class _Boxes:
+    """An ultralytics result of stated boxes."""
+
+    def __init__(self, found: list[tuple[tuple[int, ...], float, int]]) -> None:
+        import torch
+
+        self.xyxy = torch.tensor([list(box) for box, _, _ in found], dtype=torch.float32)
+        self.conf = torch.tensor([conf for _, conf, _ in found])
+        self.cls = torch.tensor([float(kind) for _, _, kind in found])
+
+
+class _Model:
+    def __init__(self) -> None:
+        self.names = dict(enumerate(NAMES))
+
+    def predict(self, *_: object, **__: object) -> list[object]:
+        chair, table = NAMES.index("chair"), NAMES.index("table")
+        found = [((10, 10, 50, 40), 0.2, chair), ((52, 10, 78, 40), 0.12, table)]
+        return [type("Result", (), {"boxes": _Boxes(found)})()]
+
+
+def test_the_share_of_real_furniture_counts_boxes_by_overlap_confidence_and_class(
+    tmp_path: Path,
+) -> None:
+    labels = tmp_path / "object_detection" / "labels"
+    labels.mkdir(parents=True)
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (80, 60)).save(tmp_path / "images" / "a.jpg")
+    chair = "56 0.375 0.4167 0.5 0.5"
+    couch_called_table = "57 0.8125 0.4167 0.325 0.5"
+    person = "0 0.5 0.5 1 1"
+    (labels / "a.txt").write_text(f"{chair}\n{couch_called_table}\n{person}\n", encoding="utf-8")
+    figures = measure.found_share(_Model(), tmp_path, side=64, confidences=(0.1, 0.15))
+    assert figures["confidence 0.1"]["boxes"] == 2
+    assert figures["confidence 0.1"]["found"] == 1.0
+    assert figures["confidence 0.1"]["found as their class"] == 0.5
+    assert figures["confidence 0.15"]["found"] == 0.5
+
+
+def test_the_transferred_model_finds_what_the_fused_detector_finds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("YOLO_OFFLINE", "true")
+    from ultralytics.nn.tasks import DetectionModel, yaml_model_load
+
+    from tools.starter.average import averaged
+    from tools.starter.transfer import start
+
+    torch.manual_seed(0)
+    described = {**yaml_model_load("yolo26n.yaml"), "end2end": False}
+    detector = DetectionModel(described, nc=80, verbose=False)
+    for module in detector.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            # norms that have seen something, so that unfolding them can go wrong
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    known = [name for name in dict.fromkeys(ORIGINS.values()) if name]
+    names = known + [f"other {i}" for i in range(80 - len(known))]
+    detector.names = dict(enumerate(names))
+    detector = detector.eval().fuse(verbose=False)
+    torch.save({"model": detector, "train_args": {"task": "detect"}}, tmp_path / "d.pt")
+    model = start(tmp_path / "d.pt").eval()
+    picture = torch.rand(1, 3, 64, 96)
+    with torch.inference_mode():
+        mine, theirs = model(picture)[0][0], detector(picture)[0]
+    assert torch.allclose(mine[:, :4], theirs[:, :4], atol=1e-2)
+    for row, origin in enumerate(ORIGINS.values()):
+        if origin is not None:
+            assert torch.allclose(mine[:, 4 + row], theirs[:, 4 + names.index(origin)], atol=1e-4)
+    tuned = start(tmp_path / "d.pt")
+    with torch.no_grad():
+        for weight in tuned.parameters():
+            weight.add_(1.0)
+    half = averaged(model, tuned, 0.5).state_dict()
+    first = model.state_dict()
+    weight = "model.0.conv.weight"
+    assert torch.allclose(half[weight], first[weight] + 0.5)
+    masks = "model.23.proto.cv1.conv.weight"
+    assert torch.allclose(half[masks], tuned.state_dict()[masks])
+
+
+def test_the_profile_offline_has_words_and_needs_nothing_but_the_package(tmp_path: Path) -> None:
+    from scenesearch.build import Parts
+    from scenesearch.config import load_settings
+
+    parts = Parts(load_settings("offline", cache_dir=tmp_path, models_dir=None))
+    embedder = parts.encoder.embedder
+    assert embedder.dim == image_text.DIM
+    assert embedder.has_text
+    assert "home-lite0-clip" in embedder.fingerprint

@@ -1,0 +1,1 @@
+"""How the weights in ``models/`` were made: data by ``tools.render``, training by these modules."""
