@@ -16,7 +16,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -39,7 +38,6 @@ from scenesearch.store.edge import EdgeStore
 from scenesearch.store.memory import MemoryStore
 from scenesearch.store.process import ProcessStore
 from scenesearch.store.process_failure import Failure
-from scenesearch.store.process_line import IN_FLIGHT
 from scenesearch.store.process_wire import HitPacker, KnownPoints, learn, unpack_hits
 from scenesearch.types import Hit, Point
 
@@ -55,25 +53,6 @@ def gone(pid: int, within_s: float) -> bool:
             return False
         time.sleep(0.01)
     return True
-
-
-def until(true: Callable[[], bool], within_s: float = 10.0) -> None:
-    """Wait for what other threads do."""
-    end = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < end, "it did not happen in time"
-        time.sleep(0.001)
-
-
-@contextmanager
-def held_up(store: ProcessStore) -> Iterator[None]:
-    """Its process stands still in here."""
-    process = psutil.Process(store.pid)
-    process.suspend()
-    try:
-        yield
-    finally:
-        process.resume()
 
 
 @pytest.fixture
@@ -136,20 +115,18 @@ def test_queries_of_many_threads_are_answered_as_those_of_one(store: ProcessStor
 
 
 def test_queries_that_wait_for_the_pipe_go_as_one_message(store: ProcessStore) -> None:
-    groups = []
-    gather = store._line._gather
-    store._line._gather = lambda call: (gather(call), groups.append(len(call.group)))
-    with ThreadPoolExecutor(16) as pool:
-        with held_up(store):
-            first = [pool.submit(store.query, [nearest(seed=n)]) for n in range(IN_FLIGHT)]
-            until(lambda: len(store._line._flight) == IN_FLIGHT)
-            then = [pool.submit(store.query, [nearest(seed=n)]) for n in range(6)]
-            until(lambda: len(store._line._pending) == 6)
-        answers = [one.result(10) for one in first + then]
+    messages = []
+    exchange = store._exchange
+    store._exchange = lambda request: (messages.append(request), exchange(request))[1]
+    with store._turn, ThreadPoolExecutor(6) as pool:
+        found = [pool.submit(store.query, [nearest(seed=n)]) for n in range(6)]
+        while len(store._asked) < 6:
+            time.sleep(0.001)
+        store._turn.release()
+        answers = [one.result(10) for one in found]
+        store._turn.acquire()
 
-    assert groups[:IN_FLIGHT] == [1] * IN_FLIGHT
-    assert sum(groups[IN_FLIGHT:]) == 6
-    assert len(groups[IN_FLIGHT:]) <= IN_FLIGHT
+    assert [len(request.args[0]) for request in messages] == [6]
     assert all(len(answer[0]) == 10 for answer in answers)
 
 
@@ -161,14 +138,13 @@ def test_a_bad_query_among_those_sent_together_spoils_no_other(store: ProcessSto
         "unsendable": [nearest()._replace(where=lambda: None)],
         "also good": [nearest(4)],
     }
-    with ThreadPoolExecutor(16) as pool:
-        with held_up(store):
-            before = [pool.submit(store.count) for _ in range(IN_FLIGHT)]
-            until(lambda: len(store._line._flight) == IN_FLIGHT)
-            found = {name: pool.submit(store.query, batch) for name, batch in asked.items()}
-            until(lambda: len(store._line._pending) == len(asked) - 1)
+    with store._turn, ThreadPoolExecutor(8) as pool:
+        found = {name: pool.submit(store.query, batch) for name, batch in asked.items()}
+        while len(store._asked) < len(asked):
+            time.sleep(0.001)
+        store._turn.release()
         errors = {name: one.exception(10) for name, one in found.items()}
-        assert [one.result(10) for one in before] == [60] * IN_FLIGHT
+        store._turn.acquire()
 
     assert errors["good"] is None
     assert errors["also good"] is None
@@ -244,145 +220,6 @@ def test_points_are_sent_once_until_they_change_or_too_many_are_known(limit: int
     assert sent <= 20 + 50 or limit < 1000
 
 
-def test_replies_stay_with_their_askers_among_mixed_and_refused_calls(
-    store: ProcessStore,
-) -> None:
-    oracle = MemoryStore()
-    oracle.create(SCHEMA)
-    oracle.upsert(make_points(60))
-    store.write_blob("big", bytes(300_000))
-
-    def work(number: int) -> None:
-        rng = random.Random(number)
-        for step in range(60):
-            one = rng.randrange(60)
-            match rng.randrange(8):
-                case 0:
-                    batch = [nearest(1 + one % 9, seed=one), nearest(3, seed=one + 100)]
-                    found = store.query(batch)
-                    assert found == oracle.query(batch)
-                case 1:
-                    assert [r.id for r in store.retrieve([point_id(one)])] == [point_id(one)]
-                case 2:
-                    with pytest.raises(QueryError, match=f"field_{number}_{step}"):
-                        store.facet(f"field_{number}_{step}")
-                case 3:
-                    with pytest.raises(StoreError) as caught:
-                        store.query([nearest()._replace(where=lambda: None)])
-                    assert caught.value.code == "not_plain"
-                case 4:
-                    with pytest.raises(InvalidVectorError):
-                        store.query([nearest(dim=3)])
-                case 5:
-                    # larger than what the pipe holds, both ways at once
-                    data = bytes([number]) * 400_000
-                    store.write_blob(f"of-{number}", data)
-                    assert store.read_blob(f"of-{number}") == data
-                case 6:
-                    assert len(store.read_blob("big") or b"") == 300_000
-                case _:
-                    page = store.scroll(limit=1 + one)
-                    assert len(page.records) == 1 + one
-
-    with ThreadPoolExecutor(8) as pool:
-        for done in [pool.submit(work, number) for number in range(8)]:
-            done.result(60)
-    line = store._line
-    assert (line._free, len(line._flight), len(line._pending)) == (IN_FLIGHT, 0, 0)
-
-
-def test_no_acknowledged_write_is_lost_when_it_is_killed_among_many(edge: ProcessStore) -> None:
-    edge.count()
-    acknowledged: list[int] = []
-    failed: list[Exception] = []
-    stop = threading.Event()
-
-    def write(first: int) -> None:
-        number = first
-        while not stop.is_set():
-            number += 1
-            try:
-                edge.upsert([Point(point_id(number), {}, {"title": "x"})])
-                acknowledged.append(number)
-            except StoreUnavailableError as error:
-                failed.append(error)
-
-    def read() -> None:
-        while not stop.is_set():
-            try:
-                assert len(edge.query([nearest()])[0]) == 10
-                assert edge.count() >= 60
-            except StoreUnavailableError as error:
-                failed.append(error)
-
-    with ThreadPoolExecutor(6) as pool:
-        threads = [pool.submit(write, 10_000 * n) for n in (1, 2, 3)]
-        threads += [pool.submit(read) for _ in range(3)]
-        for _ in range(3):
-            count = len(acknowledged) + 10
-            until(lambda count=count: len(acknowledged) > count and edge.pid is not None)
-            os.kill(edge.pid, signal.SIGKILL)
-        count = len(acknowledged) + 10
-        until(lambda: len(acknowledged) > count)
-        stop.set()
-        for one in threads:
-            one.result(20)
-
-    assert failed
-    ids = [point_id(number) for number in acknowledged]
-    assert [record.id for record in edge.retrieve(ids)] == ids
-
-
-@pytest.mark.parametrize("ahead", [0, 1, IN_FLIGHT], ids=["reading", "sent", "not yet sent"])
-def test_an_interrupted_caller_leaves_the_others_their_replies(
-    store: ProcessStore, ahead: int
-) -> None:
-    store.count()
-    pid = store.pid
-    line = store._line
-    calling = threading.get_ident()
-
-    def interrupt() -> None:
-        until(lambda: len(line._flight) + len(line._pending) == ahead + 1)
-        time.sleep(0.05)
-        signal.pthread_kill(calling, signal.SIGINT)
-
-    with ThreadPoolExecutor(8) as pool:
-        with held_up(store):
-            others = [pool.submit(store.query, [nearest(n + 1)]) for n in range(ahead)]
-            until(lambda: len(line._flight) == ahead)
-            interrupter = pool.submit(interrupt)
-            with pytest.raises(KeyboardInterrupt):
-                store.scroll(limit=7)
-            interrupter.result(10)
-            others += [pool.submit(store.query, [nearest(n + 1)]) for n in range(ahead, 8)]
-        found = [one.result(10) for one in others]
-
-    assert [len(hits) for [hits] in found] == list(range(1, 9))
-    until(lambda: line._free == IN_FLIGHT)
-    assert store.count() == 60
-    assert store.pid == pid, "and the process is the same"
-
-
-def test_closing_waits_for_what_is_under_way(edge: ProcessStore) -> None:
-    edge.count()
-    line = edge._line
-    with ThreadPoolExecutor(8) as pool:
-        with held_up(edge):
-            writing = [
-                pool.submit(edge.write_blob, "a", b"1"),
-                *(pool.submit(edge.query, [nearest()]) for _ in range(5)),
-            ]
-            until(lambda: len(line._flight) + len(line._pending) == 6)
-            closing = pool.submit(edge.close)
-            until(lambda: edge._closed)
-            with pytest.raises(StoreError, match="closed"):
-                edge.count()
-        closing.result(10)
-        for one in writing:
-            one.result(10)
-
-
 def test_writes_together_keep_other_writers_waiting_and_readers_not(store: ProcessStore) -> None:
     order = []
 
@@ -428,22 +265,17 @@ def test_calls_in_flight_fail_when_the_process_is_killed(
     edge.close()
     store = ProcessStore(partial(child_modules.StuckStore, tmp_path / "index", "items"))
     store.count()
-    line = store._line
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(2) as pool:
         building = pool.submit(store.optimize)
-        until(lambda: len(line._flight) == 1)
-        sent = [pool.submit(store.count) for _ in range(IN_FLIGHT - 1)]
-        until(lambda: len(line._flight) == IN_FLIGHT)
-        waiting = [pool.submit(store.query, [nearest()]), pool.submit(store.count)]
-        until(lambda: len(line._pending) == 2)
+        while not store._turn.locked():
+            time.sleep(0.001)
+        time.sleep(0.05)
+        waiting = pool.submit(store.query, [nearest()])
         os.kill(store.pid, signal.SIGKILL)
 
-        for one in (building, *sent):
-            with pytest.raises(StoreUnavailableError, match=r"was killed \(SIGKILL\).*try again"):
-                one.result(10)
-        # what only waited is asked of the next process
-        assert len(waiting[0].result(10)[0]) == 10
-        assert waiting[1].result(10) == 60
+        with pytest.raises(StoreUnavailableError, match=r"was killed \(SIGKILL\).*try again"):
+            building.result(10)
+        assert len(waiting.result(10)[0]) == 10, "what only waited is asked of the next process"
 
     assert store.count() == 60
     store.close()

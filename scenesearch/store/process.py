@@ -20,13 +20,18 @@ from scenesearch.errors import StoreError, StoreUnavailableError
 from scenesearch.protocols import Store, VectorQuery
 from scenesearch.store.process_failure import Failure
 from scenesearch.store.process_life import Child
-from scenesearch.store.process_line import Call, Line, died, pickled, value_of
-from scenesearch.store.process_serve import CLOSE, serve_store
-from scenesearch.store.process_wire import Request, pack_points, plain_schema, unpack_hits
+from scenesearch.store.process_serve import CLOSE, Outcome, serve_store
+from scenesearch.store.process_wire import (
+    KnownPoints,
+    Ok,
+    Request,
+    learn,
+    pack_points,
+    plain_schema,
+    unpack_hits,
+)
 from scenesearch.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
 
-TRIES = 3
-"""Processes that are asked before a call fails though none has got it."""
 START_TIMEOUT_S = 60.0
 """A process that says nothing for so long after its start will not."""
 
@@ -34,8 +39,8 @@ START_TIMEOUT_S = 60.0
 class ProcessStore:
     """A :class:`~scenesearch.protocols.Store` that another process of ours holds.
 
-    It may be used from several threads. While the process works on one request, the next ones
-    are in its pipe; queries that wait behind those are sent together, as one batch of the engine.
+    It may be used from several threads. They take turns at the pipe; queries that wait for it
+    are sent together, as one batch of the engine.
 
     Args:
         open_store: makes the store, called in the process; must be picklable, such as
@@ -54,11 +59,16 @@ class ProcessStore:
         self._open_store = open_store
         self._name = name
         self._start_timeout_s = start_timeout_s
-        self._starting = threading.Lock()
+        self._turn = threading.Lock()
         self._writing = threading.RLock()
-        self._line: Line | None = None
-        self._held: Line | None = None
+        self._gathering = threading.Lock()
+        self._asked: list[_Asked] = []
+        self._child: Child | None = None
+        self._held: Child | None = None
         self._owner = os.getpid()
+        self._schema: CollectionSchema | None = None
+        self._known = KnownPoints([], [])
+        self._locked = False
         self._closed = False
 
     def __repr__(self) -> str:
@@ -67,8 +77,8 @@ class ProcessStore:
     @property
     def pid(self) -> int | None:
         """Of the process; None while there is none."""
-        line = self._line
-        return None if line is None or line.broken else line.pid
+        child = self._child
+        return None if child is None else child.pid
 
     # --- the collection --------------------------------------------------------------------
 
@@ -77,34 +87,28 @@ class ProcessStore:
         """What the collection holds, or None where there is none yet."""
         if self._closed:
             raise self._is_closed()
-        line = self._line
-        known = None if line is None or line.broken else line.schema.value
+        known = self._schema
         return known if known is not None else self._read_schema()
 
     def _read_schema(self) -> CollectionSchema | None:
-        line = self._running()
-        version = line.schema.version
-        found: CollectionSchema | None
-        found, used = self._exchange(Request("schema"))
-        if used is line:
-            line.schema.keep(found, version)
-        return found
+        with self._turn:
+            found: CollectionSchema | None = self._exchange(Request("schema"))
+            # before the process holds the directory, another one may still change it
+            if self._locked:
+                self._schema = found
+            return found
 
     def create(self, schema: CollectionSchema) -> None:
         """See :meth:`scenesearch.protocols.Store.create`."""
-        with self._writing:
-            self._exchange(Request("create", (plain_schema(schema),)), self._held)
+        with self._writing, self._turn:
+            self._exchange(Request("create", (plain_schema(schema),)))
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.protocols.Store.add_fields`."""
-        request = Request("add_fields", (dict(fields),))
-        with self._writing:
-            line = self._held or self._running()
-            line.schema.forget()
-            try:
-                self._exchange(request, self._held)
-            finally:  # what was read meanwhile may be the one before
-                line.schema.forget()
+        with self._writing, self._turn:
+            self._refuse_torn()
+            self._schema = None
+            self._exchange(Request("add_fields", (dict(fields),)))
 
     # --- points ----------------------------------------------------------------------------
 
@@ -140,53 +144,73 @@ class ProcessStore:
             if self._held is not None:
                 yield
                 return
-            self._held = self._hold()
+            with self._turn:
+                self._exchange(Request("together"))
+                self._held = self._child
             try:
                 yield
             finally:
-                try:
-                    self._exchange(Request("apart"), self._held)
-                finally:
-                    self._held = None
-
-    def _hold(self) -> Line:
-        line = self._running()
-        try:
-            _, line = self._exchange(Request("together"))
-        except Exception:
-            raise
-        except BaseException:
-            line.kill()  # interrupted: nobody would tell it that they end
-            raise
-        return line
+                with self._turn:
+                    try:
+                        self._refuse_torn()
+                        self._exchange(Request("apart"))
+                    finally:
+                        self._held = None
 
     def _write(self, request: Request) -> None:
-        call = Call(self._pickled(request.name, request))
-        with self._writing:
-            call, line = self._ask(call, self._held)
-            value_of(call)
-            line.schema.settled = True
+        with self._writing, self._turn:
+            self._refuse_torn()
+            self._exchange(request)
+            self._locked = True
 
     # --- reading ---------------------------------------------------------------------------
 
     def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.protocols.Store.query`."""
-        call = Call(bytes(self._pickled("query", list(queries))), is_query=True)
-        call, line = self._ask(call)
-        packed = value_of(call)
-        line.schema.settled = True
-        return unpack_hits(call.known, packed)
+        asked = _Asked(list(queries))
+        with self._gathering:
+            self._asked.append(asked)
+        with self._turn:
+            # whoever had the turn before may have asked this along with its own
+            if asked.outcome is None:
+                with self._gathering:
+                    group, self._asked = self._asked, []
+                self._ask(group)
+        outcome = asked.outcome
+        if isinstance(outcome, Ok):
+            return unpack_hits(asked.known, outcome.value)
+        raise (outcome or Failure(StoreUnavailableError, self._died("was interrupted"))).error()
+
+    def _ask(self, group: Sequence[_Asked]) -> None:
+        """Send the queries of several callers as one request, and give each its outcome."""
+        try:
+            outcomes = self._exchange(Request("query", ([one.queries for one in group],)))
+            self._locked = True
+        except (StoreError, TypeError, ValueError) as error:
+            if len(group) > 1 and not isinstance(error, StoreUnavailableError):
+                for one in group:  # one of them cannot even be sent
+                    self._ask([one])
+                return
+            outcomes = [Failure.of(error)] * len(group)
+        except BaseException:
+            for one in group:
+                one.outcome = Failure(StoreUnavailableError, self._died("was interrupted"))
+            raise
+        for one, outcome in zip(group, outcomes, strict=True):
+            if isinstance(outcome, Ok):
+                one.known = self._known = learn(self._known, outcome.value)
+            one.outcome = outcome
 
     def search_text(
         self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
     ) -> list[Hit]:
         """See :meth:`scenesearch.protocols.Store.search_text`."""
         options = {"limit": limit, "where": where, "fields": fields}
-        request = Request("search_text", (text,), options)
-        call, line = self._ask(Call(self._pickled(request.name, request)))
-        packed = value_of(call)
-        line.schema.settled = True
-        return unpack_hits(call.known, packed)[0]
+        with self._turn:
+            packed = self._exchange(Request("search_text", (text,), options))
+            known = self._known = learn(self._known, packed)
+            self._locked = True
+        return unpack_hits(known, packed)[0]
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.protocols.Store.retrieve`."""
@@ -228,9 +252,10 @@ class ProcessStore:
         return counts
 
     def _read(self, request: Request) -> Any:
-        value, line = self._exchange(request)
-        line.schema.settled = True
-        return value
+        with self._turn:
+            value = self._exchange(request)
+            self._locked = True
+            return value
 
     # --- files and life --------------------------------------------------------------------
 
@@ -249,71 +274,60 @@ class ProcessStore:
 
     def close(self) -> None:
         """Close the store and end its process; the object cannot be used afterwards."""
-        if os.getpid() != self._owner:
+        with self._turn:
             self._closed = True
-            return
-        with self._starting:
-            self._closed = True
-            line, self._line = self._line, None
-        if line is None:
-            return
-        call = Call(pickled(Request(CLOSE)))
-        try:
-            line.ask(call)
-        finally:
-            line.end()
-        # where it is gone already, what it acknowledged is on the disk
-        if isinstance(call.outcome, Failure) and call.outcome.kind is not StoreUnavailableError:
-            raise call.outcome.error()
+            child, self._child = self._child, None
+            if child is None or os.getpid() != self._owner:
+                return
+            try:
+                child.pipe.send(Request(CLOSE))
+                outcome: Outcome = child.pipe.recv()
+            except (EOFError, OSError):
+                outcome = Ok(None)  # it is gone already, and what it acknowledged is on the disk
+            finally:
+                child.end()
+        if isinstance(outcome, Failure):
+            raise outcome.error()
 
     # --- the process -----------------------------------------------------------------------
 
-    def _exchange(self, request: Request, only: Line | None = None) -> tuple[Any, Line]:
-        """What a request gives, and the line it went by."""
-        call, line = self._ask(Call(self._pickled(request.name, request)), only)
-        return value_of(call), line
-
-    def _ask(self, call: Call, only: Line | None = None) -> tuple[Call, Line]:
-        """Ask until a process has got it; with ``only``, that process or none."""
-        for _ in range(TRIES):
-            line = only or self._running()
-            if line.ask(call) is not None:
-                return call, line
-            if only is not None:
-                raise StoreUnavailableError(
-                    died(self._name, "died while writes were held together")
-                )
-            call = call.again()
-        raise StoreUnavailableError(died(self._name, f"ended {TRIES} times"))
-
-    def _pickled(self, name: str, what: Any) -> memoryview:
+    def _exchange(self, request: Request) -> Any:
+        """One request and its reply; the turn must be held."""
+        child = self._running()
         try:
-            return pickled(what)
+            child.pipe.send(request)
+            outcome: Outcome = child.pipe.recv()
+        except (EOFError, OSError) as error:
+            how = child.how_it_ended()
+            self._forget(child)
+            raise StoreUnavailableError(self._died(how)) from error
         except (TypeError, AttributeError, PickleError) as error:
             raise StoreError(
-                f"{name}: an argument cannot be sent to the process of {self._name} "
+                f"{request.name}: an argument cannot be sent to the process of {self._name} "
                 f"({error}); pass text, numbers, lists, dictionaries and arrays",
                 code="not_plain",
             ) from error
+        except BaseException:
+            # its reply is still under way, and nobody may take it for his own
+            self._forget(child)
+            raise
+        if isinstance(outcome, Failure):
+            raise outcome.error()
+        return outcome.value
 
-    def _running(self) -> Line:
+    def _running(self) -> Child:
+        if self._closed:
+            raise self._is_closed()
         if os.getpid() != self._owner:
             raise StoreUnavailableError(
                 f"{self._name} was made in process {self._owner}, before this one was forked "
                 "from it; make a new store in this process, or start it with the 'spawn' method"
             )
-        line = self._line
-        if line is not None and not line.broken and not self._closed:
-            return line
-        with self._starting:
-            if self._closed:
-                raise self._is_closed()
-            if self._line is not None and self._line.broken:
-                self._line.gone.wait()
-                self._line = None
-            if self._line is None:
-                self._line = Line(self._start(), self._name)
-            return self._line
+        if self._child is not None and not self._child.is_alive():
+            self._forget(self._child)
+        if self._child is None:
+            self._child = self._start()
+        return self._child
 
     def _start(self) -> Child:
         child = Child(serve_store, self._open_store, name=f"process of {self._name}")
@@ -334,5 +348,33 @@ class ProcessStore:
             raise
         return child
 
+    def _forget(self, child: Child) -> None:
+        child.kill()
+        child.end()
+        if self._child is child:
+            self._child = None
+        self._schema, self._locked = None, False
+
+    def _refuse_torn(self) -> None:
+        if self._held is not None and self._held is not self._child:
+            raise StoreUnavailableError(self._died("died while writes were held together"))
+
+    def _died(self, how: str) -> str:
+        return (
+            f"the process of {self._name} {how} before it answered; what it acknowledged is "
+            f"kept, and the next call starts it again: try again"
+        )
+
     def _is_closed(self) -> StoreError:
         return StoreError(f"{self._name} is closed; make a new one")
+
+
+class _Asked:
+    """Queries of one caller, and what came of them."""
+
+    __slots__ = ("known", "outcome", "queries")
+
+    def __init__(self, queries: list[VectorQuery]) -> None:
+        self.queries = queries
+        self.outcome: Outcome | None = None
+        self.known = KnownPoints([], [])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from multiprocessing.reduction import ForkingPickler
 from pickle import PickleError
 from typing import Any
 
@@ -15,7 +14,6 @@ from scenesearch.store.process_life import Pipe, settle_in
 from scenesearch.store.process_wire import (
     HitPacker,
     Ok,
-    Outcome,
     Request,
     plain_schema,
     unpack_points,
@@ -25,6 +23,7 @@ from scenesearch.types import CollectionSchema
 CLOSE = "close"
 """The last request; the process ends after its reply."""
 Handler = Callable[..., Any]
+Outcome = Ok | Failure
 
 
 def serve_store(pipe: Pipe, open_store: Callable[[], Store]) -> None:
@@ -43,12 +42,7 @@ def serve_store(pipe: Pipe, open_store: Callable[[], Store]) -> None:
 
 def _answer(pipe: Pipe, handlers: dict[str, Handler], packer: HitPacker) -> bool:
     """Answer one request; whether more may come."""
-    data = pipe.recv_bytes()
-    try:
-        request: Request = ForkingPickler.loads(data)
-    except (TypeError, AttributeError, ImportError, PickleError) as error:
-        pipe.send(Failure.of(error))  # it names what only the parent has
-        return True
+    request: Request = pipe.recv()
     outcome = _outcome(handlers[request.name], *request.args, **request.options)
     try:
         pipe.send(outcome)
@@ -72,8 +66,8 @@ def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Han
         found = store.schema
         return None if found is None else plain_schema(found)
 
-    def query(batches: Sequence[bytes]) -> list[Outcome]:
-        return _query(store, packer, [ForkingPickler.loads(batch) for batch in batches])
+    def query(batches: Sequence[Sequence[VectorQuery]]) -> list[Outcome]:
+        return _query(store, packer, batches)
 
     def search_text(*args: Any, **options: Any) -> Any:
         return packer.pack([store.search_text(*args, **options)])

@@ -13,7 +13,6 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from scenesearch.store.process_failure import Failure
 from scenesearch.types import CollectionSchema, Hit, Point, Vector
 
 MAX_KNOWN = 200_000
@@ -32,9 +31,6 @@ class Ok(NamedTuple):
     """What a call gave."""
 
     value: Any
-
-
-Outcome = Ok | Failure
 
 
 class PackedHits(NamedTuple):
