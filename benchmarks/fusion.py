@@ -24,12 +24,13 @@ from scenesearch.attributes.describer import PixelDescriber
 from scenesearch.attributes.placement import placement
 from scenesearch.cutout.cutter import CutRules
 from scenesearch.encode import EncodedRegion, Encoder
+from scenesearch.opened import PreparedQuery
 from scenesearch.points import CONTEXT, CUTOUT, SCHEMA_VERSION
 from scenesearch.protocols import VectorQuery
 from scenesearch.query import Query, SearchOptions
 from scenesearch.rank.candidates import Answer
 from scenesearch.rank.pipeline import rank
-from scenesearch.searcher import PreparedQuery, Searcher
+from scenesearch.searcher import Searcher
 from scenesearch.store.edge import EdgeStore
 from scenesearch.store.edge_translate import EXACT_FLOATS
 from scenesearch.testing import FakeEmbedder

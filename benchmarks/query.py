@@ -25,9 +25,10 @@ from scenesearch.cutout.cutter import context_crop
 from scenesearch.detect.ultralytics_detector import UltralyticsDetector
 from scenesearch.embed.onnx_embedder import OnnxEmbedder, open_session
 from scenesearch.images import load_scene
+from scenesearch.opened import PreparedQuery
 from scenesearch.pixels import letterbox
 from scenesearch.query import Query
-from scenesearch.searcher import PreparedQuery, Searcher
+from scenesearch.searcher import Searcher
 from scenesearch.store.edge import EdgeStore
 from scenesearch.types import Scene
 

@@ -44,7 +44,9 @@ class ThreadBackend:
         self.engine = engine
         self.tasks: list[Task] = []
 
-    async def run(self, task: Task, *, deadline_s: float | None = None) -> Answer:
+    async def run(
+        self, task: Task, *, deadline_s: float | None = None, client: str | None = None
+    ) -> Answer:
         self.tasks.append(task)
         left = Event()
         try:

@@ -196,9 +196,10 @@ def test_sweeping_leaves_what_an_item_or_a_scene_uses(filled):
     filled.scenes.delete_scenes(DeleteScenes((id_of(GREEN),)))
 
     assert sweep_media(filled.front, filled.media) == 0, "young files stay"
-    assert sweep_media(filled.front, filled.media, young_s=-1, also={id_of(GREEN)}) == 1
+    assert sweep_media(filled.front, filled.media, young_s=-1) == 2
     assert filled.media.find(id_of(alone)) is None
-    assert sweep_media(filled.front, filled.media, young_s=-1) == 1
+    assert filled.media.find(id_of(GREEN)) is None
+    assert sweep_media(filled.front, filled.media, young_s=-1) == 0
     assert filled.media.find(id_of(RED)) is not None
     assert filled.scenes.scene_photo(ScenePhoto(id_of(RED))) is not None
 

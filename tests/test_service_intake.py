@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+import time
 from typing import NamedTuple
 
 import pytest
@@ -27,7 +29,7 @@ class Listening:
         self.tasks = []
         self.busy = False
 
-    async def run(self, task, *, deadline_s=None):
+    async def run(self, task, *, deadline_s=None, client=None):
         if self.busy:
             raise BusyError("64 photos wait already", retry_after_s=3)
         self.tasks.append(task)
@@ -43,6 +45,8 @@ class Fetched(NamedTuple):
 
 class Fetching:
     async def fetch(self, url):
+        if "slow" in url:
+            await asyncio.sleep(60)
         if "private" in url:
             raise SceneSearchError("The address is not public", code="address_not_allowed")
         return Fetched(PHOTO)
@@ -64,10 +68,14 @@ def client(listening):
     return TestClient(create_app(Settings(), listening), base_url="http://127.0.0.1")
 
 
+def fetching_within(deadline_s, engine):
+    settings = Settings(service={"fetch": {"enabled": True}, "deadline_s": deadline_s})
+    return TestClient(create_app(settings, engine, fetcher=Fetching()), base_url="http://127.0.0.1")
+
+
 @pytest.fixture
 def fetching(engine):
-    settings = Settings(service={"fetch": {"enabled": True}})
-    return TestClient(create_app(settings, engine, fetcher=Fetching()), base_url="http://127.0.0.1")
+    return fetching_within(30, engine)
 
 
 def form(*parts: tuple[str, bytes], boundary: str = "x") -> dict:
@@ -320,6 +328,18 @@ def test_what_the_fetcher_refuses_is_refused(fetching) -> None:
     response = fetching.post("/v1/look", json={"photo": {"url": "https://private/"}})
 
     assert (response.status_code, code(response)) == (403, "address_not_allowed")
+
+
+def test_photos_that_are_not_fetched_in_time_are_given_up_at_once(engine) -> None:
+    """The deadline is the whole request's, and one slow photo holds up no other."""
+    body = {"photos": [{"url": f"https://slow/{n}"} for n in range(3)]}
+    begun = time.monotonic()
+
+    response = fetching_within(0.2, engine).put("/v1/items/lamp-1", json=body)
+
+    assert (response.status_code, code(response)) == (503, "deadline_exceeded")
+    assert time.monotonic() - begun < 30
+    assert not engine.tasks
 
 
 # --- JSON and numbers ------------------------------------------------------------------------

@@ -90,6 +90,11 @@ class MediaFolder:
         paths = (folder / f"{sha256}.{extension}" for extension in EXTENSIONS.values())
         return next((path for path in paths if path.is_file()), None)
 
+    def photos(self) -> set[str]:
+        """The sha256 of every photo that is kept."""
+        paths = self.root.glob("??/*")
+        return {path.stem for path in paths if _SHA256.fullmatch(path.stem)}
+
     def sweep(self, used: Collection[str], *, young_s: float = YOUNG_S) -> int:
         """Remove photos that nothing names, and drafts of killed writes; returns how many.
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from scenesearch.api import SceneSearch
+from scenesearch.conditions import OneOf
 from scenesearch.engine.media import YOUNG_S, MediaFolder
+from scenesearch.index_run import slices
 from scenesearch.protocols import Store
 
+ASKED = 500
+"""Photos that a store is asked about at a time."""
 
-def sweep_media(
-    front: SceneSearch,
-    media: MediaFolder,
-    *,
-    also: Collection[str] = (),
-    young_s: float = YOUNG_S,
-) -> int:
+
+def sweep_media(front: SceneSearch, media: MediaFolder, *, young_s: float = YOUNG_S) -> int:
     """Remove unused photos; returns how many.
 
     No photo is kept meanwhile, so none can come into use between the look and the removal.
@@ -23,25 +20,29 @@ def sweep_media(
     Args:
         front: whose items and scenes use photos.
         media: their folder.
-        also: sha256 of further photos that are in use.
         young_s: younger files stay.
 
     Raises:
         StoreError: a collection cannot be read, and then nothing is removed; or a file cannot be.
     """
     with media.lock:
-        used = set(also) | _photos(front.store) | _photos(front.scene_store)
+        kept = sorted(media.photos())
+        used = _used(front.store, kept) | _used(front.scene_store, kept)
         return media.sweep(used, young_s=young_s)
 
 
-def _photos(store: Store) -> set[str]:
-    if store.schema is None:
-        return set()
+def _used(store: Store, photos: list[str]) -> set[str]:
+    """Which of these photos have points; a catalogue of a million photos is not read for ten."""
     found: set[str] = set()
-    cursor: str | None = None
-    while True:
-        page = store.scroll(limit=5000, cursor=cursor, fields=("photo_sha256",))
-        found |= {str(record.payload["photo_sha256"]) for record in page}
-        cursor = page.cursor
-        if cursor is None:
-            return found
+    if store.schema is None:
+        return found
+    for some in slices(photos, ASKED):
+        where = OneOf("photo_sha256", tuple(some))
+        cursor: str | None = None
+        while True:
+            page = store.scroll(where=where, limit=5000, cursor=cursor, fields=("photo_sha256",))
+            found |= {str(record.payload["photo_sha256"]) for record in page}
+            cursor = page.cursor
+            if cursor is None:
+                break
+    return found

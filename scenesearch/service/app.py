@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -91,8 +90,6 @@ def create_app(
     )
     app.state.settings = settings
     app.state.backend = backend
-    # a simple engine need not know who asks
-    app.state.tells_client = "client" in inspect.signature(backend.run).parameters
     app.state.state = state
     app.state.fetcher = fetcher
     app.state.metrics = metrics

@@ -111,13 +111,31 @@ WriteKey = Depends(needs_write)
 """For ``dependencies=[WriteKey]`` of a router or a route."""
 
 
+def time_left(request: Request) -> float:
+    """Seconds until the request must be answered; they begin to count when first asked for.
+
+    Raises:
+        DeadlineError: none are left.
+    """
+    now = asyncio.get_running_loop().time()
+    allowed_s = settings(request).service.deadline_s
+    if not hasattr(request.state, "deadline"):
+        request.state.deadline = now + allowed_s
+    left: float = request.state.deadline - now
+    if left <= 0:
+        raise DeadlineError(
+            f"No answer within {allowed_s:g} s; ask again later, or for less", retry_after_s=2
+        )
+    return left
+
+
 async def run_task(request: Request, task: Task, *, deadline_s: float | None = None) -> Answer:
     """Let the engine do a task, for as long as there is somebody to answer.
 
     Args:
         request: who asks; when its connection is closed, the task is given up.
         task: what to do.
-        deadline_s: seconds from now; None for those of the settings.
+        deadline_s: seconds from now; None for what is left of the settings'.
 
     Raises:
         BusyError: too much is waiting.
@@ -125,11 +143,10 @@ async def run_task(request: Request, task: Task, *, deadline_s: float | None = N
         ClientLeftError: nobody waits any more.
         SceneSearchError: as the engine raised it.
     """
-    limit_s = settings(request).service.deadline_s if deadline_s is None else deadline_s
+    limit_s = time_left(request) if deadline_s is None else deadline_s
     # only where there are keys is anybody somebody
-    caller = getattr(request.state, "caller", "")
-    who = {"client": caller} if caller and request.app.state.tells_client else {}
-    answering = asyncio.ensure_future(backend(request).run(task, deadline_s=limit_s, **who))
+    caller = getattr(request.state, "caller", "") or None
+    answering = asyncio.ensure_future(backend(request).run(task, deadline_s=limit_s, client=caller))
     leaving = asyncio.ensure_future(_client_left(request))
     try:
         done, _ = await asyncio.wait(

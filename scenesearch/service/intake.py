@@ -18,11 +18,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from scenesearch.engine.tasks import Photo
-from scenesearch.service.depends import fetcher, settings
+from scenesearch.service.backend import DeadlineError
+from scenesearch.service.depends import fetcher, settings, time_left
 from scenesearch.service.problems import ProblemError, clean
 from scenesearch.service.schemas.photos import InlinePhoto, LinkedPhoto
 from scenesearch.service.strict_json import parse_json
 from scenesearch.service.strict_json import read_json as read_json_value
+from scenesearch.service.together import all_or_none
 
 FORM = "multipart/form-data"
 MAX_FIELDS = 16
@@ -181,18 +183,24 @@ async def photo_of(request: Request, source: InlinePhoto | LinkedPhoto) -> Photo
             "This service fetches no photos from addresses; send the photo itself",
             status=403,
         )
-    fetched = await found.fetch(source.url)
+    try:
+        async with asyncio.timeout(time_left(request)):
+            fetched = await found.fetch(source.url)
+    except TimeoutError as error:
+        raise DeadlineError(
+            "The photo was not fetched in time; ask again later, or send it", retry_after_s=2
+        ) from error
     return Photo(fetched.data, clean_name(source.url.split("?", 1)[0]))
 
 
 async def photos_of(request: Request, sources: Sequence[InlinePhoto | LinkedPhoto]) -> list[Photo]:
-    """Photos that a body holds or names, one after another.
+    """Photos that a body holds or names, all or none.
 
     Raises:
         ProblemError: as for :func:`photo_of`.
         SceneSearchError: likewise.
     """
-    return [await photo_of(request, source) for source in sources]
+    return await all_or_none(photo_of(request, source) for source in sources)
 
 
 async def _decoded(text: str, most_bytes: int) -> bytes:

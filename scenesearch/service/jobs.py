@@ -25,6 +25,7 @@ from scenesearch.fetch.fetcher import Fetched
 from scenesearch.service.backend import Backend, BusyError, DeadlineError
 from scenesearch.service.state import State
 from scenesearch.service.state.records import Job, JobRecord, Link, RecordError
+from scenesearch.service.together import all_or_none
 
 logger = logging.getLogger("scenesearch.service")
 
@@ -183,7 +184,7 @@ class JobRunner:
         size = 0
         for record in records:
             try:
-                photos = await asyncio.gather(*(self._photo(one) for one in record.photos))
+                photos = await all_or_none(self._photo(one) for one in record.photos)
             except FetchError as error:
                 batch.errors.append(_error(record, error.code, str(error)))
                 continue

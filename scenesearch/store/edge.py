@@ -28,12 +28,7 @@ from scenesearch.store.checks import (
     check_selection,
     check_spaces,
 )
-from scenesearch.store.disk import (
-    MIN_FREE_BYTES,
-    check_free_space,
-    tree_bytes,
-    write_estimate,
-)
+from scenesearch.store.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
 from scenesearch.store.edge_directory import EdgeDirectory, OpenShard
 from scenesearch.store.edge_translate import (
     EXACT_FLOATS,
