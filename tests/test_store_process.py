@@ -5,7 +5,9 @@ The contract of stores runs over it in test_store_contract.py.
 
 from __future__ import annotations
 
+import gc
 import importlib
+import multiprocessing
 import os
 import random
 import shutil
@@ -14,8 +16,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, ModuleType
@@ -38,7 +41,8 @@ from scenesearch.store.edge import EdgeStore
 from scenesearch.store.memory import MemoryStore
 from scenesearch.store.process import ProcessStore
 from scenesearch.store.process_failure import Failure
-from scenesearch.store.process_wire import HitPacker, KnownPoints, learn, unpack_hits
+from scenesearch.store.process_serve import CLOSE, serve_store
+from scenesearch.store.process_wire import HitPacker, KnownPoints, Request, learn, unpack_hits
 from scenesearch.types import Hit, Point
 
 pytestmark = pytest.mark.store
@@ -92,6 +96,28 @@ def store() -> Iterator[ProcessStore]:
     made.close()
 
 
+@contextmanager
+def held_up(store: ProcessStore) -> Iterator[None]:
+    """Its process stands still in here, and what is asked waits in the pipe."""
+    process = psutil.Process(store.pid)
+    process.suspend()
+    try:
+        yield
+    finally:
+        process.resume()
+
+
+def under_way(store: ProcessStore) -> int:
+    return len(store._link._desk.waiting)
+
+
+def until(true: Callable[[], bool], within_s: float = 10) -> None:
+    end = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.002)
+
+
 def nearest(limit: int = 10, *, seed: int = 0, dim: int = DIMS["cutout"]) -> VectorQuery:
     return VectorQuery("cutout", unit(np.random.default_rng(seed), dim), limit, None, ("item_id",))
 
@@ -114,20 +140,41 @@ def test_queries_of_many_threads_are_answered_as_those_of_one(store: ProcessStor
         ]
 
 
-def test_queries_that_wait_for_the_pipe_go_as_one_message(store: ProcessStore) -> None:
-    messages = []
-    exchange = store._exchange
-    store._exchange = lambda request: (messages.append(request), exchange(request))[1]
-    with store._turn, ThreadPoolExecutor(6) as pool:
-        found = [pool.submit(store.query, [nearest(seed=n)]) for n in range(6)]
-        while len(store._asked) < 6:
-            time.sleep(0.001)
-        store._turn.release()
-        answers = [one.result(10) for one in found]
-        store._turn.acquire()
+class Counting(MemoryStore):
+    """Keeps count of the batches of queries that it is asked."""
 
-    assert [len(request.args[0]) for request in messages] == [6]
-    assert all(len(answer[0]) == 10 for answer in answers)
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[int] = []
+
+    def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+        self.batches.append(len(queries))
+        return super().query(queries)
+
+
+def test_queries_that_came_meanwhile_are_one_batch_of_the_engine() -> None:
+    counting = Counting()
+    counting.create(SCHEMA)
+    counting.upsert(make_points(60))
+    ours, theirs = multiprocessing.Pipe()
+    for number in range(9):
+        other = number == 6
+        asked = Request("count", (None,)) if other else Request("query", ([nearest(number + 1)],))
+        ours.send((number, asked))
+    ours.send((9, Request(CLOSE)))
+
+    serve_store(theirs, lambda: counting)
+
+    replies = [ours.recv() for _ in range(5)][1:]
+    assert [[number for number, _ in several] for several in replies] == [
+        [0, 1, 2, 3, 4, 5],
+        [6],
+        [7, 8],
+        [9],
+    ]
+    assert counting.batches == [6, 2]
+    hits = [reply.value.counts for number, reply in replies[0] + replies[2]]
+    assert hits == [[n + 1] for n in (0, 1, 2, 3, 4, 5, 7, 8)]
 
 
 def test_a_bad_query_among_those_sent_together_spoils_no_other(store: ProcessStore) -> None:
@@ -138,13 +185,11 @@ def test_a_bad_query_among_those_sent_together_spoils_no_other(store: ProcessSto
         "unsendable": [nearest()._replace(where=lambda: None)],
         "also good": [nearest(4)],
     }
-    with store._turn, ThreadPoolExecutor(8) as pool:
-        found = {name: pool.submit(store.query, batch) for name, batch in asked.items()}
-        while len(store._asked) < len(asked):
-            time.sleep(0.001)
-        store._turn.release()
+    with ThreadPoolExecutor(8) as pool:
+        with held_up(store):
+            found = {name: pool.submit(store.query, batch) for name, batch in asked.items()}
+            until(lambda: under_way(store) == len(asked) - 1)
         errors = {name: one.exception(10) for name, one in found.items()}
-        store._turn.acquire()
 
     assert errors["good"] is None
     assert errors["also good"] is None
@@ -152,6 +197,80 @@ def test_a_bad_query_among_those_sent_together_spoils_no_other(store: ProcessSto
     assert isinstance(errors["no space"], QueryError)
     assert errors["no space"].code == "unknown_space"
     assert isinstance(errors["unsendable"], StoreError)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a thread cannot be sent a signal there")
+@pytest.mark.parametrize("ahead", [0, 5])
+def test_an_interrupted_caller_leaves_the_others_their_replies(
+    store: ProcessStore, ahead: int, request: pytest.FixtureRequest
+) -> None:
+    pid, calling = store.pid, threading.get_ident()
+    # a shell lets what it starts in the background ignore this signal
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+
+    def interrupt() -> None:
+        until(lambda: under_way(store) == ahead + 1)
+        time.sleep(0.05)  # it waits for its reply now
+        signal.pthread_kill(calling, signal.SIGINT)
+
+    with ThreadPoolExecutor(9) as pool:
+        with held_up(store):
+            others = [pool.submit(store.query, [nearest(n + 1)]) for n in range(ahead)]
+            until(lambda: under_way(store) == ahead)
+            interrupter = pool.submit(interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                store.scroll(limit=7)
+            interrupter.result(10)
+            others += [pool.submit(store.query, [nearest(n + 1)]) for n in range(ahead, 8)]
+        found = [one.result(10) for one in others]
+
+    assert [len(hits) for [hits] in found] == list(range(1, 9))
+    assert store.count() == 60
+    assert store.pid == pid, "and the process is the same"
+
+
+def test_closing_waits_for_what_is_under_way(edge: ProcessStore) -> None:
+    edge.count()
+    with ThreadPoolExecutor(8) as pool:
+        with held_up(edge):
+            writing = pool.submit(edge.write_blob, "a", b"1")
+            reading = [pool.submit(edge.query, [nearest()]) for _ in range(5)]
+            until(lambda: under_way(edge) == 6)
+            closing = pool.submit(edge.close)
+            until(lambda: edge._closed)
+            with pytest.raises(StoreError, match="closed"):
+                edge.count()
+        closing.result(10)
+        writing.result(10)
+        assert all(len(one.result(10)[0]) == 10 for one in reading)
+
+
+def test_fields_that_are_new_are_seen_by_who_asked_before(store: ProcessStore) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        store._forget_schema()
+        with held_up(store):
+            asking = pool.submit(lambda: store.schema)
+            until(lambda: under_way(store) == 1)
+            adding = pool.submit(store.add_fields, {"height": "float"})
+            until(lambda: under_way(store) == 2)
+        adding.result(10)
+        asking.result(10)
+
+    schema = store.schema
+    assert schema is not None
+    assert schema.fields["height"] == "float"
+
+
+def test_a_store_that_nobody_holds_ends_its_process() -> None:
+    made = filled(ProcessStore(MemoryStore))
+    pid = made.pid
+    assert pid is not None
+
+    del made
+    gc.collect()
+
+    assert gone(pid, 10)
 
 
 @pytest.mark.parametrize(
@@ -267,15 +386,15 @@ def test_calls_in_flight_fail_when_the_process_is_killed(
     store.count()
     with ThreadPoolExecutor(2) as pool:
         building = pool.submit(store.optimize)
-        while not store._turn.locked():
-            time.sleep(0.001)
+        until(lambda: under_way(store) == 1)
         time.sleep(0.05)
         waiting = pool.submit(store.query, [nearest()])
+        until(lambda: under_way(store) == 2)
         os.kill(store.pid, signal.SIGKILL)
 
         with pytest.raises(StoreUnavailableError, match=r"was killed \(SIGKILL\).*try again"):
             building.result(10)
-        assert len(waiting.result(10)[0]) == 10, "what only waited is asked of the next process"
+        assert len(waiting.result(10)[0]) == 10, "what only reads is asked of the next process"
 
     assert store.count() == 60
     store.close()

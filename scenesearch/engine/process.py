@@ -73,8 +73,6 @@ class SceneSearchEngine:
         return Engine(front, self.settings)
 
 
-TURN_S = 0.0005
-"""How long a thread of the engine keeps the interpreter when others want it."""
 LAST = -1000
 """Priority of what is done after all that others want done at the end of a process."""
 
@@ -87,9 +85,6 @@ def heavy_threads(settings: Settings) -> int:
 def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_threads: int) -> None:
     """Main function of the process: says whether it started, then works until told to stop."""
     settle_in()
-    # the reply of the store waits for the interpreter, and the store for who reads it: at the
-    # usual 5 ms a thread both would stand still most of the time
-    sys.setswitchinterval(TURN_S)
     try:
         engine = open_engine()
         engine.load()

@@ -3,7 +3,8 @@
 Every call of the embedded engine holds the GIL, and building an index holds it for seconds; in
 another process that delays nothing but other calls of the store. The process starts with the
 first call and ends with :meth:`ProcessStore.close`, or as soon as this process is gone. When it
-dies, calls in flight fail and the next call starts another, which opens what was acknowledged.
+dies, writes in flight fail, and the next call starts another, which opens what was acknowledged;
+what only reads is asked again of that one.
 """
 
 from __future__ import annotations
@@ -12,24 +13,15 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pickle import PickleError
 from typing import Any
 
 from scenesearch.conditions import Condition
 from scenesearch.errors import StoreError, StoreUnavailableError
 from scenesearch.protocols import Store, VectorQuery
-from scenesearch.store.process_failure import Failure
-from scenesearch.store.process_life import Child
-from scenesearch.store.process_serve import CLOSE, Outcome, serve_store
-from scenesearch.store.process_wire import (
-    KnownPoints,
-    Ok,
-    Request,
-    learn,
-    pack_points,
-    plain_schema,
-    unpack_hits,
-)
+from scenesearch.store.process_life import END_S, Child
+from scenesearch.store.process_link import Link, LinkLostError, NotSentError
+from scenesearch.store.process_serve import CLOSE, serve_store
+from scenesearch.store.process_wire import Request, pack_points, plain_schema
 from scenesearch.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
 
 START_TIMEOUT_S = 60.0
@@ -39,8 +31,8 @@ START_TIMEOUT_S = 60.0
 class ProcessStore:
     """A :class:`~scenesearch.protocols.Store` that another process of ours holds.
 
-    It may be used from several threads. They take turns at the pipe; queries that wait for it
-    are sent together, as one batch of the engine.
+    It may be used from several threads; queries that come while it works on others are one
+    batch of the engine.
 
     Args:
         open_store: makes the store, called in the process; must be picklable, such as
@@ -59,15 +51,13 @@ class ProcessStore:
         self._open_store = open_store
         self._name = name
         self._start_timeout_s = start_timeout_s
-        self._turn = threading.Lock()
+        self._starting = threading.RLock()
         self._writing = threading.RLock()
-        self._gathering = threading.Lock()
-        self._asked: list[_Asked] = []
-        self._child: Child | None = None
-        self._held: Child | None = None
+        self._link: Link | None = None
+        self._held: Link | None = None
         self._owner = os.getpid()
         self._schema: CollectionSchema | None = None
-        self._known = KnownPoints([], [])
+        self._schema_age = 0
         self._locked = False
         self._closed = False
 
@@ -77,8 +67,8 @@ class ProcessStore:
     @property
     def pid(self) -> int | None:
         """Of the process; None while there is none."""
-        child = self._child
-        return None if child is None else child.pid
+        link = self._link
+        return None if link is None else link.pid
 
     # --- the collection --------------------------------------------------------------------
 
@@ -91,24 +81,27 @@ class ProcessStore:
         return known if known is not None else self._read_schema()
 
     def _read_schema(self) -> CollectionSchema | None:
-        with self._turn:
-            found: CollectionSchema | None = self._exchange(Request("schema"))
+        age = self._schema_age
+        found: CollectionSchema | None = self._read(Request("schema"), holds=False)
+        with self._starting:
             # before the process holds the directory, another one may still change it
-            if self._locked:
+            if self._locked and age == self._schema_age:
                 self._schema = found
-            return found
+        return found
 
     def create(self, schema: CollectionSchema) -> None:
         """See :meth:`scenesearch.protocols.Store.create`."""
-        with self._writing, self._turn:
+        with self._writing:
             self._exchange(Request("create", (plain_schema(schema),)))
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.protocols.Store.add_fields`."""
-        with self._writing, self._turn:
+        with self._writing:
             self._refuse_torn()
-            self._schema = None
-            self._exchange(Request("add_fields", (dict(fields),)))
+            try:
+                self._exchange(Request("add_fields", (dict(fields),)))
+            finally:
+                self._forget_schema()
 
     # --- points ----------------------------------------------------------------------------
 
@@ -144,21 +137,19 @@ class ProcessStore:
             if self._held is not None:
                 yield
                 return
-            with self._turn:
-                self._exchange(Request("together"))
-                self._held = self._child
+            self._exchange(Request("together"))
+            self._held = self._link
             try:
                 yield
             finally:
-                with self._turn:
-                    try:
-                        self._refuse_torn()
-                        self._exchange(Request("apart"))
-                    finally:
-                        self._held = None
+                try:
+                    self._refuse_torn()
+                    self._exchange(Request("apart"))
+                finally:
+                    self._held = None
 
     def _write(self, request: Request) -> None:
-        with self._writing, self._turn:
+        with self._writing:
             self._refuse_torn()
             self._exchange(request)
             self._locked = True
@@ -167,50 +158,16 @@ class ProcessStore:
 
     def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.protocols.Store.query`."""
-        asked = _Asked(list(queries))
-        with self._gathering:
-            self._asked.append(asked)
-        with self._turn:
-            # whoever had the turn before may have asked this along with its own
-            if asked.outcome is None:
-                with self._gathering:
-                    group, self._asked = self._asked, []
-                self._ask(group)
-        outcome = asked.outcome
-        if isinstance(outcome, Ok):
-            return unpack_hits(asked.known, outcome.value)
-        raise (outcome or Failure(StoreUnavailableError, self._died("was interrupted"))).error()
-
-    def _ask(self, group: Sequence[_Asked]) -> None:
-        """Send the queries of several callers as one request, and give each its outcome."""
-        try:
-            outcomes = self._exchange(Request("query", ([one.queries for one in group],)))
-            self._locked = True
-        except (StoreError, TypeError, ValueError) as error:
-            if len(group) > 1 and not isinstance(error, StoreUnavailableError):
-                for one in group:  # one of them cannot even be sent
-                    self._ask([one])
-                return
-            outcomes = [Failure.of(error)] * len(group)
-        except BaseException:
-            for one in group:
-                one.outcome = Failure(StoreUnavailableError, self._died("was interrupted"))
-            raise
-        for one, outcome in zip(group, outcomes, strict=True):
-            if isinstance(outcome, Ok):
-                one.known = self._known = learn(self._known, outcome.value)
-            one.outcome = outcome
+        found: list[list[Hit]] = self._read(Request("query", (list(queries),)))
+        return found
 
     def search_text(
         self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
     ) -> list[Hit]:
         """See :meth:`scenesearch.protocols.Store.search_text`."""
         options = {"limit": limit, "where": where, "fields": fields}
-        with self._turn:
-            packed = self._exchange(Request("search_text", (text,), options))
-            known = self._known = learn(self._known, packed)
-            self._locked = True
-        return unpack_hits(known, packed)[0]
+        found: list[list[Hit]] = self._read(Request("search_text", (text,), options))
+        return found[0]
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.protocols.Store.retrieve`."""
@@ -251,11 +208,16 @@ class ProcessStore:
         counts: list[tuple[Scalar, int]] = self._read(request)
         return counts
 
-    def _read(self, request: Request) -> Any:
-        with self._turn:
-            value = self._exchange(request)
-            self._locked = True
-            return value
+    def _read(self, request: Request, *, holds: bool = True) -> Any:
+        """Ask what changes nothing, so that it may be asked again.
+
+        Args:
+            request: what.
+            holds: whether the directory is locked once it is answered.
+        """
+        value = self._exchange(request, attempts=2)
+        self._locked = self._locked or holds
+        return value
 
     # --- files and life --------------------------------------------------------------------
 
@@ -274,60 +236,53 @@ class ProcessStore:
 
     def close(self) -> None:
         """Close the store and end its process; the object cannot be used afterwards."""
-        with self._turn:
+        with self._starting:
             self._closed = True
-            child, self._child = self._child, None
-            if child is None or os.getpid() != self._owner:
-                return
-            try:
-                child.pipe.send(Request(CLOSE))
-                outcome: Outcome = child.pipe.recv()
-            except (EOFError, OSError):
-                outcome = Ok(None)  # it is gone already, and what it acknowledged is on the disk
-            finally:
-                child.end()
-        if isinstance(outcome, Failure):
-            raise outcome.error()
+            link, self._link = self._link, None
+        if link is None or os.getpid() != self._owner:
+            return
+        try:
+            link.ask(Request(CLOSE))
+        except LinkLostError:
+            pass  # it is gone already, and what it acknowledged is on the disk
+        finally:
+            link.end(wait_s=END_S)
 
     # --- the process -----------------------------------------------------------------------
 
-    def _exchange(self, request: Request) -> Any:
-        """One request and its reply; the turn must be held."""
-        child = self._running()
-        try:
-            child.pipe.send(request)
-            outcome: Outcome = child.pipe.recv()
-        except (EOFError, OSError) as error:
-            how = child.how_it_ended()
-            self._forget(child)
-            raise StoreUnavailableError(self._died(how)) from error
-        except (TypeError, AttributeError, PickleError) as error:
-            raise StoreError(
-                f"{request.name}: an argument cannot be sent to the process of {self._name} "
-                f"({error}); pass text, numbers, lists, dictionaries and arrays",
-                code="not_plain",
-            ) from error
-        except BaseException:
-            # its reply is still under way, and nobody may take it for his own
-            self._forget(child)
-            raise
-        if isinstance(outcome, Failure):
-            raise outcome.error()
-        return outcome.value
+    def _exchange(self, request: Request, *, attempts: int = 1) -> Any:
+        """One request and its reply, from another process where the first ones died."""
+        while True:
+            link = self._running()
+            try:
+                return link.ask(request)
+            except LinkLostError as error:
+                how, attempts = self._forget(link), attempts - 1
+                if self._closed:
+                    raise self._is_closed() from error
+                if not attempts:
+                    raise StoreUnavailableError(self._died(how)) from error
+            except NotSentError as error:
+                raise StoreError(
+                    f"{request.name}: an argument cannot be sent to the process of {self._name} "
+                    f"({error}); pass text, numbers, lists, dictionaries and arrays",
+                    code="not_plain",
+                ) from error
 
-    def _running(self) -> Child:
-        if self._closed:
-            raise self._is_closed()
-        if os.getpid() != self._owner:
-            raise StoreUnavailableError(
-                f"{self._name} was made in process {self._owner}, before this one was forked "
-                "from it; make a new store in this process, or start it with the 'spawn' method"
-            )
-        if self._child is not None and not self._child.is_alive():
-            self._forget(self._child)
-        if self._child is None:
-            self._child = self._start()
-        return self._child
+    def _running(self) -> Link:
+        with self._starting:
+            if self._closed:
+                raise self._is_closed()
+            if os.getpid() != self._owner:
+                raise StoreUnavailableError(
+                    f"{self._name} was made in process {self._owner}, before this one was forked "
+                    "from it; make a new store in this process, or start it with the 'spawn' method"
+                )
+            if self._link is not None and not self._link.is_alive():
+                self._forget(self._link)
+            if self._link is None:
+                self._link = Link(self._start())
+            return self._link
 
     def _start(self) -> Child:
         child = Child(serve_store, self._open_store, name=f"process of {self._name}")
@@ -348,15 +303,21 @@ class ProcessStore:
             raise
         return child
 
-    def _forget(self, child: Child) -> None:
-        child.kill()
-        child.end()
-        if self._child is child:
-            self._child = None
-        self._schema, self._locked = None, False
+    def _forget(self, link: Link) -> str:
+        """Start another process for the next call; how this one ended."""
+        with self._starting:
+            how = link.end()
+            if self._link is link:
+                self._link, self._locked = None, False
+                self._forget_schema()
+            return how
+
+    def _forget_schema(self) -> None:
+        with self._starting:
+            self._schema, self._schema_age = None, self._schema_age + 1
 
     def _refuse_torn(self) -> None:
-        if self._held is not None and self._held is not self._child:
+        if self._held is not None and self._held is not self._link:
             raise StoreUnavailableError(self._died("died while writes were held together"))
 
     def _died(self, how: str) -> str:
@@ -367,14 +328,3 @@ class ProcessStore:
 
     def _is_closed(self) -> StoreError:
         return StoreError(f"{self._name} is closed; make a new one")
-
-
-class _Asked:
-    """Queries of one caller, and what came of them."""
-
-    __slots__ = ("known", "outcome", "queries")
-
-    def __init__(self, queries: list[VectorQuery]) -> None:
-        self.queries = queries
-        self.outcome: Outcome | None = None
-        self.known = KnownPoints([], [])

@@ -1,6 +1,6 @@
 """What the two ends of a store in a process of its own say to each other.
 
-A request is a name and arguments, a reply an :class:`Ok` or a
+A request is a number, a name and arguments; a reply an :class:`Ok` or a
 :class:`~scenesearch.store.process_failure.Failure`. Most of an answer are points that answered
 something before, so each is sent once and then named by a number.
 """
@@ -13,6 +13,7 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from scenesearch.store.process_failure import Failure
 from scenesearch.types import CollectionSchema, Hit, Point, Vector
 
 MAX_KNOWN = 200_000
@@ -31,6 +32,12 @@ class Ok(NamedTuple):
     """What a call gave."""
 
     value: Any
+
+
+Reply = Ok | Failure
+"""To one request."""
+Replies = list[tuple[int, Reply]]
+"""To requests that were answered together, by their numbers."""
 
 
 class PackedHits(NamedTuple):
