@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path("/tmp/scenesearch-render"))
     parser.add_argument("--products", type=int, default=60)
     parser.add_argument("--rooms", type=int, default=8)
+    parser.add_argument("--furnish", type=int, default=47, help="products that rooms may show")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--samples", type=int, default=20, help="of a room")
     wanted = parser.parse_args()
@@ -41,7 +42,12 @@ def main() -> None:
     for number in range(1, wanted.rooms + 1):
         start = time.perf_counter()
         made = render_room(
-            number, sold, wanted.out, seed=wanted.seed, samples=wanted.samples, **where
+            number,
+            sold[: wanted.furnish],
+            wanted.out,
+            seed=wanted.seed,
+            samples=wanted.samples,
+            **where,
         )
         if made:
             print(f"room {number}/{wanted.rooms} {time.perf_counter() - start:.0f} s", flush=True)
