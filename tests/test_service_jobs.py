@@ -200,6 +200,27 @@ def test_a_fault_that_nobody_foresaw_costs_its_record_only_and_is_logged(tmp_pat
     assert "secret" in caplog.text
 
 
+def test_a_fault_outside_any_record_ends_no_runner(tmp_path, caplog) -> None:
+    async def run():
+        async with running(tmp_path, Shelf()) as (state, _):
+            settle, faults = state.jobs.settle, [ZeroDivisionError("once"), KeyError("twice")]
+
+            def failing(*arguments):
+                if faults:
+                    raise faults.pop()
+                return settle(*arguments)
+
+            state.jobs.settle = failing
+            job, _ = state.jobs.add(records(3), ())
+            state.announce()
+            return await ended(state, job)
+
+    job = asyncio.run(run())
+
+    assert (job.status, job.done, job.failed) == ("done", 3, 0)
+    assert "once" in caplog.text
+
+
 @pytest.mark.parametrize(
     "error",
     [

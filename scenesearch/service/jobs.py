@@ -114,7 +114,6 @@ class JobRunner:
         """Begin, with what an earlier run left."""
         self._state.listen(self._wake.set)
         self._task = asyncio.create_task(self._run(), name="jobs")
-        self._task.add_done_callback(_say_why)
 
     async def stop(self, timeout_s: float = 10.0) -> None:
         """Finish the batch in hand and end; the rest waits for the next start.
@@ -151,6 +150,10 @@ class JobRunner:
             except SceneSearchError as error:
                 # the state itself: a full disk, or a file that is gone
                 logger.warning("jobs wait: %s", error)
+                await self._sleep(self._pace.wait_max_s)
+            except Exception:
+                # nothing that nobody thought of may end what works jobs off for good
+                logger.exception("jobs wait")
                 await self._sleep(self._pace.wait_max_s)
 
     async def _sleep(self, seconds: float) -> None:
@@ -288,8 +291,3 @@ def _is_temporary(error: SceneSearchError) -> bool:
 
 def _error(record: JobRecord, code: str, detail: str) -> RecordError:
     return RecordError(record.place, code, detail, record.item_id, record.line)
-
-
-def _say_why(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        logger.error("jobs are no longer worked off", exc_info=task.exception())
