@@ -26,6 +26,8 @@ from scenesearch.types import BoxTuple
 
 RIGHT_WITHIN = 5
 """A region is right when its product is among this many of its matches."""
+COVERS = 0.5
+"""Intersection over union from which a region is about an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Room:
 
     Attributes:
         right: objects whose product is among the first matches of their region.
-        objects: objects whose product is known and that were searched.
+        objects: objects whose product is known, found by the detector or not.
     """
 
     name: str
@@ -49,8 +51,8 @@ class Demo:
     """What the demo did.
 
     Attributes:
-        own_boxes: the rooms were searched by the boxes that came with them, because there are
-            no detector weights on this machine.
+        own_boxes: the rooms were searched by the boxes that came with them, because the profile
+            has no detector.
     """
 
     rooms: tuple[Room, ...]
@@ -60,12 +62,12 @@ class Demo:
 
     @property
     def share_right(self) -> float:
-        """Share of the searched objects that are right, 0 to 1."""
+        """Share of the objects that are right, 0 to 1."""
         return sum(r.right for r in self.rooms) / max(sum(r.objects for r in self.rooms), 1)
 
 
-def demo_settings(config: str | None = None) -> tuple[Settings, bool]:
-    """The settings of the demo, and whether a detector is there.
+def demo_settings(config: str | None = None) -> Settings:
+    """The settings of the demo.
 
     With no configuration named: ``cpu-small`` where its detector's weights are on this machine,
     ``offline`` otherwise.
@@ -73,14 +75,14 @@ def demo_settings(config: str | None = None) -> tuple[Settings, bool]:
     from scenesearch.build import Parts
 
     if config is not None:
-        settings = load_settings(config)
-        return settings, bool(settings.detectors)
+        return load_settings(config)
     # few photos: a projection fitted on them would say more about them than about furniture
     settings = load_settings("cpu-small", cutout={"matting": "never"})
     try:
-        return settings, Parts(settings).detector is not None
+        _ = Parts(settings).detector
     except ModelNotFoundError:
-        return load_settings("offline"), False
+        return load_settings("offline")
+    return settings
 
 
 def run_demo(
@@ -98,7 +100,8 @@ def run_demo(
         ModelError: the embedder's weights are not on this machine.
     """
     sample = resource_dir("sample")
-    settings, detected = demo_settings(config)
+    settings = demo_settings(config)
+    detected = bool(settings.detectors)
     scenes = [
         json.loads(line)
         for line in (sample / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
@@ -134,20 +137,19 @@ def _room(
 
 
 def _count_right(look: Look, known: Sequence[tuple[str, BoxTuple]]) -> tuple[int, int]:
-    """Objects that some region covers, and those whose product that region found."""
+    """Objects whose product the region that covers them found, and all objects."""
     if not look.regions or not known:
-        return 0, 0
+        return 0, len(known)
     overlaps = iou(
         np.array([box for _, box in known], np.float32),
         np.array([found.region.box for found in look.regions], np.float32),
     )
-    right = objects = 0
+    right = 0
     for (item, _), row in zip(known, overlaps, strict=True):
         best = int(row.argmax())
-        if row[best] >= 0.5:
-            objects += 1
+        if row[best] >= COVERS:
             right += any(m.item_id == item for m in look.regions[best].matches[:RIGHT_WITHIN])
-    return right, objects
+    return right, len(known)
 
 
 def _page(rooms: Sequence[Room]) -> str:

@@ -15,25 +15,32 @@ needs_lite0 = pytest.mark.skipif(
 
 
 @pytest.mark.models
-@needs_lite0
-def test_the_demo_finds_the_right_products_by_the_boxes_that_come_with_the_rooms(
-    tmp_path, monkeypatch
-):
-    monkeypatch.delenv("SCENESEARCH_MODELS_DIR", raising=False)
+def test_the_demo_finds_the_right_products_with_what_comes_with_the_package(tmp_path, monkeypatch):
+    monkeypatch.setenv("SCENESEARCH_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(tmp_path / "cache"))
 
     done = run_demo(tmp_path / "looks", tmp_path / "store")
 
-    assert done.own_boxes
-    assert len(done.rooms) == 8
+    assert not done.own_boxes
+    assert (len(done.rooms), sum(room.objects for room in done.rooms)) == (8, 43)
     assert done.share_right >= 0.8, f"within the first {RIGHT_WITHIN}"
     assert done.page.is_file()
     assert all(file.stat().st_size > 10_000 for room in done.rooms for file in room.files)
 
 
-def test_without_detector_weights_the_demo_needs_nothing_but_pip(monkeypatch, tmp_path):
+@pytest.mark.models
+@needs_lite0
+def test_without_a_detector_the_demo_goes_by_the_boxes_that_come_with_the_rooms(tmp_path):
+    done = run_demo(tmp_path / "looks", tmp_path / "store", config="imagenet")
+
+    assert done.own_boxes
+    assert done.share_right >= 0.9, f"within the first {RIGHT_WITHIN}"
+
+
+def test_without_other_weights_the_demo_needs_nothing_but_the_package(monkeypatch, tmp_path):
     monkeypatch.setenv("SCENESEARCH_MODELS_DIR", str(tmp_path))
 
-    settings, detected = demo_settings()
+    settings = demo_settings()
 
-    assert not detected
-    assert settings.detectors == ()
+    assert [one.model for one in settings.detectors] == ["home-yolo26n-seg"]
+    assert settings.embedder.weights == "home-lite0-clip"

@@ -131,13 +131,13 @@ def test_the_command_speaks_over_stdin_and_stdout(tmp_path, real_models):
     from scenesearch.demo import demo_settings
     from scenesearch.resources import resource_dir
 
-    settings, _ = demo_settings()
+    settings = demo_settings()
     sample = resource_dir("sample")
     from scenesearch import SceneSearch
 
     with SceneSearch(tmp_path / "store", config=settings) as shop:
         shop.index(sample / "catalog.csv")
-    profile = "cpu-small" if settings.detectors else "offline"
+    profile = "offline" if settings.embedder.kind == "open_clip" else "cpu-small"
     command = ["-m", "scenesearch", "mcp", "--store", str(tmp_path / "store")]
     server = StdioServerParameters(
         command=sys.executable,

@@ -33,8 +33,7 @@ def demo(
     seconds = time.perf_counter() - start
     if done.own_boxes:
         output.note(
-            "no detector weights on this machine: the rooms are searched by the boxes that come "
-            "with them (scenesearch models list says where to get yolov8n-seg)"
+            "this profile has no detector: the rooms are searched by the boxes that come with them"
         )
     if as_json:
         output.data(

@@ -12,7 +12,7 @@ from scenesearch.store.process_life import Child, Pipe, settle_in
 COLLECTION = "sample"
 FOLDER = "sample-catalogue"
 TIMEOUT_S = 1800.0
-"""For 141 photos: a slow machine takes a minute or two."""
+"""For 180 photos: a slow machine takes a minute or two."""
 
 
 def prepare() -> tuple[Settings, Path]:
@@ -61,7 +61,7 @@ def index_sample() -> tuple[Settings, Path]:
     from scenesearch.demo import demo_settings
     from scenesearch.resources import resource_dir
 
-    settings, _ = demo_settings()
+    settings = demo_settings()
     store = settings.cache_dir / FOLDER
     with SceneSearch(store, collection=COLLECTION, config=settings) as shop:
         shop.index(resource_dir("sample") / "catalog.csv")

@@ -3,8 +3,7 @@
 ``python -m tools.starter.average --start start.pt --tuned last.pt --out DIR/weights/w.pt``
 
 Tuning on renders teaches renders and costs photos; between the two lies most of both. What began
-from nothing (masks) stays as tuned, and is to be trained a little more on the averaged rest
-(``tools.starter.detector --masks-only``).
+from nothing (masks) stays as tuned.
 """
 
 from __future__ import annotations

@@ -17,10 +17,6 @@ RATE, NEW_FASTER = 3e-4, 7.0
 """Learning rate of what COCO has taught, and how much higher that of what is new is."""
 
 
-MASKS_ONLY: list[int | str] = [*range(23), "23.cv2", "23.cv3"]
-"""What stays still when only masks are trained: all but their part of the head."""
-
-
 def trainer_class() -> Any:
     """Ultralytics' segmentation trainer with our model, rates and still batch norms."""
     import torch
@@ -99,7 +95,7 @@ def train(wanted: argparse.Namespace) -> None:
         "warmup_epochs": 0.5,
         "warmup_bias_lr": 0.0,
         "weight_decay": 0.01,
-        "freeze": MASKS_ONLY if wanted.masks_only else wanted.freeze,
+        "freeze": wanted.freeze,
         "mosaic": 0.5,
         "close_mosaic": max(1, wanted.epochs // 5),
         "scale": 0.5,
@@ -131,7 +127,6 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--side", type=int, default=448)
     parser.add_argument("--freeze", type=int, default=10, help="first layers that stay as they are")
-    parser.add_argument("--masks-only", action="store_true", help="boxes stay as they are")
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)

@@ -1,6 +1,7 @@
 """The trained home detector as the .onnx that ships: ``python -m tools.starter.export``.
 
-A .pt is a program; an .onnx is not. Class names, stride and input size are in its metadata.
+A .pt is a program; an .onnx is not. Class names, stride and input size are in its metadata. Weights
+are stored in half precision and computed with in single: half the file, and the same speed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ import argparse
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
+
+LARGE = 256
+"""Numbers of a tensor from which it is worth halving."""
 
 
 def export(weights: Path, out: Path, *, side: int) -> Path:
@@ -23,8 +28,29 @@ def export(weights: Path, out: Path, *, side: int) -> Path:
         made = YOLO(str(copy)).export(
             format="onnx", dynamic=True, simplify=False, imgsz=side, verbose=False
         )
-        Path(made).replace(out)
+        halve(Path(made), out)
     return out
+
+
+def halve(source: Path, out: Path) -> None:
+    """Store large weights in half precision; the runtime casts them once, when it loads."""
+    import numpy as np
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model: Any = onnx.load(str(source))
+    casts = []
+    for weights in model.graph.initializer:
+        if weights.data_type != TensorProto.FLOAT or np.prod(weights.dims) < LARGE:
+            continue
+        name, stored = weights.name, f"{weights.name}/half"
+        values = numpy_helper.to_array(weights).astype(np.float16)
+        weights.CopyFrom(numpy_helper.from_array(values, stored))
+        casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
+    for number, node in enumerate(casts):
+        model.graph.node.insert(number, node)
+    onnx.checker.check_model(model)
+    onnx.save(model, str(out))
 
 
 def main() -> None:
