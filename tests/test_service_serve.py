@@ -580,20 +580,25 @@ def test_without_weights_the_command_says_which_are_missing(tmp_path):
     assert "Traceback" not in said
 
 
-@pytest.mark.e2e
-def test_the_first_start_serves_the_sample_catalogue(real_models, tmp_path):
+def first_start(models, folder):
+    """``scenesearch serve`` where nothing was indexed yet."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("SCENESEARCH_")}
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-m", "scenesearch", "serve", "--port", "0"],
         stderr=subprocess.PIPE,
         text=True,
-        cwd=tmp_path,
+        cwd=folder,
         env=kept
         | {
-            "SCENESEARCH_MODELS_DIR": str(real_models),
-            "SCENESEARCH_CACHE_DIR": str(tmp_path / "cache"),
+            "SCENESEARCH_MODELS_DIR": str(models),
+            "SCENESEARCH_CACHE_DIR": str(folder / "cache"),
         },
     )
+
+
+@pytest.mark.e2e
+def test_the_first_start_serves_the_sample_catalogue(real_models, tmp_path):
+    process = first_start(real_models, tmp_path)
     try:
         lines = [process.stderr.readline() for _ in range(3)]
         assert lines[0].startswith("no collection in ./store: serving the sample catalogue")
@@ -616,18 +621,7 @@ def test_the_first_start_serves_the_sample_catalogue(real_models, tmp_path):
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_first_start_that_is_ended_leaves_no_process(real_models, tmp_path, number):
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("SCENESEARCH_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scenesearch", "serve", "--port", "0"],
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-        env=kept
-        | {
-            "SCENESEARCH_MODELS_DIR": str(real_models),
-            "SCENESEARCH_CACHE_DIR": str(tmp_path / "cache"),
-        },
-    )
+    process = first_start(real_models, tmp_path)
     try:
         process.stderr.readline()
         time.sleep(3)  # it indexes the sample

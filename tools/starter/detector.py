@@ -1,4 +1,4 @@
-"""Train the home detector: ultralytics' trainer, from a COCO detector, most of it held still.
+"""Train the home detector: ultralytics' trainer, from a COCO detector, layers held still at will.
 
 ``python -m tools.starter.detector --data DATA.yaml --start yolo26n.pt --out DIR``. Started again
 with the same ``--out`` it goes on where it was stopped.
