@@ -8,20 +8,22 @@ words only move what the object itself has found.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any
 
 from scenesearch.attributes.colour_vector import palette_vector
 from scenesearch.attributes.names import written_names
-from scenesearch.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.conditions import AllOf, Condition, OneOf
 from scenesearch.points import COLOUR
 from scenesearch.protocols import WORDS, Store, VectorQuery
 from scenesearch.query import SearchOptions
 from scenesearch.query_vectors import SpaceVectors
 from scenesearch.rank.candidates import Answer
-from scenesearch.store.evaluate import matches
+from scenesearch.store.evaluate import words
 from scenesearch.types import CollectionSchema, FieldType, Hit, Vector
 from scenesearch.words import ParsedWords, Vocabulary
 
@@ -36,10 +38,12 @@ LEXICAL, WORD_COLOUR, WORD_CATEGORY, UNWANTED = (
 )
 """Names of the parts, as they stand in ``Match.parts``."""
 
+POINTS = 4
+"""Points an item that are asked for at first."""
+
 NAMED = 0.5
 """How much a colour counts that an item's texts name, against the one its photos have."""
 
-WORD_FIELDS: Mapping[str, FieldType] = {WORDS: "text"}
 _DIGITS = 4
 
 Scored = Mapping[str, float]
@@ -105,17 +109,23 @@ class WordSearch:
         Returns:
             Answers of one region and the weights of their spaces, heaviest first.
         """
-        lists = [*(answer.hits for answer in answers), *self._found()]
+        by_words, coloured = self._found()
+        lists = [*(answer.hits for answer in answers), *by_words, *coloured]
         candidates: dict[str, Hit] = {}
         for hit in (hit for hits in lists for hit in hits):
             candidates.setdefault(hit.payload["item_id"], hit)
-        among = self._among(candidates)
+        candidates = dict(sorted(candidates.items()))
+        # who stands in a list of the nearest stands there with its best point
+        of_space = {answer.space: _best(answer.hits) for answer in answers}
         factor = self.options.word_weights.vectors / (sum(weights.values()) or 1)
         parts: dict[str, tuple[Scored, float]] = {}
         for space, vector in asked.items():
-            cosines = self._near(space, vector, among)
+            cosines = self._near(space, vector, candidates, of_space.get(space, {}))
             parts[space] = (_stretched(cosines, candidates), weights[space] * factor)
-        parts |= self._parts(candidates, among)
+        known = {COLOUR: _best([hit for hits in coloured for hit in hits])}
+        if self.parsed.free == self.parsed.lexical:
+            known[LEXICAL] = _best([hit for hits in by_words for hit in hits])
+        parts |= self._parts(candidates, known)
         if not parts:
             # nothing to rank by, as for "under $50": everything that the filter lets through
             parts[LEXICAL] = ({}, 1.0)
@@ -139,8 +149,9 @@ class WordSearch:
             found = of_region.setdefault(answer.region, {})
             for hit in answer.hits:
                 found.setdefault(hit.payload["item_id"], hit)
+        of_region = {region: dict(sorted(found.items())) for region, found in of_region.items()}
         every = {item: hit for found in of_region.values() for item, hit in found.items()}
-        parts = self._parts(every, self._among(every))
+        parts = self._parts(every, {})
         total = sum(weight for _, weight in parts.values())
         factor = self.options.word_weights.boost * sum(weights.values()) / (total or 1)
         added = [
@@ -153,12 +164,13 @@ class WordSearch:
 
     # candidates
 
-    def _found(self) -> list[Sequence[Hit]]:
-        """Lists of points that the words bring up."""
+    def _found(self) -> tuple[list[Sequence[Hit]], list[Sequence[Hit]]]:
+        """Lists of points that the words bring up: by their text, and by their colours."""
         parsed, limit, fields = self.parsed, self.options.candidates, self._asked_fields
-        lists: list[Sequence[Hit]] = []
+        by_words: list[Sequence[Hit]] = []
+        coloured: list[Sequence[Hit]] = []
         if parsed.lexical:
-            lists.append(
+            by_words.append(
                 self.store.search_text(parsed.lexical, limit=limit, where=self.where, fields=fields)
             )
         if self._palette is not None:
@@ -167,13 +179,13 @@ class WordSearch:
                 # the best of the category might not be among the best of all
                 of_kind = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
                 wheres.append(_and(self.where, of_kind))
-            lists += self.store.query(
+            coloured += self.store.query(
                 [VectorQuery(COLOUR, self._palette, limit, where, fields) for where in wheres]
             )
-        if not any(lists):
+        if not any(by_words) and not any(coloured):
             page = self.store.scroll(where=self.where, limit=limit, fields=fields)
-            lists.append([Hit(record.id, 0.0, record.payload) for record in page])
-        return lists
+            by_words.append([Hit(record.id, 0.0, record.payload) for record in page])
+        return by_words, coloured
 
     @property
     def _asked_fields(self) -> tuple[str, ...]:
@@ -181,28 +193,23 @@ class WordSearch:
 
     # scores
 
-    def _among(self, candidates: Mapping[str, Hit]) -> _Among:
-        where = _and(self.where, OneOf("item_id", tuple(candidates)))
-        # every point of the candidates, since the best of an item decides
-        return _Among(where, self.store.count(where) if candidates else 0)
-
     def _parts(
-        self, candidates: Mapping[str, Hit], among: _Among
+        self, candidates: Mapping[str, Hit], known: Mapping[str, Scored]
     ) -> dict[str, tuple[Scored, float]]:
         """Scores by part, with the weight of each; parts that the words say nothing of are not.
 
         Args:
             candidates: a hit of each item.
-            among: their points.
+            known: what was found out of some of them: cosines to the colours, relevance.
         """
         parsed, weights = self.parsed, self.options.word_weights
         parts: dict[str, tuple[Scored, float]] = {}
         if parsed.free:
-            scores = self._lexical(parsed.free, among)
-            best = max(scores.values(), default=1.0)
+            scores = self._lexical(parsed.free, candidates, known.get(LEXICAL, {}))
+            best = max(scores.values(), default=0.0) or 1.0
             parts[LEXICAL] = ({item: s / best for item, s in scores.items()}, weights.lexical)
         if self._palette is not None:
-            near = self._near(COLOUR, self._palette, among)
+            near = self._near(COLOUR, self._palette, candidates, known.get(COLOUR, {}))
             named = self._named(candidates)
             told = NAMED if named else 0.0
             scores = {i: (1 - told) * near.get(i, 0.0) + told * (i in named) for i in candidates}
@@ -212,38 +219,33 @@ class WordSearch:
             worth |= dict.fromkeys(parsed.categories, 1.0)
             scores = {i: worth.get(str(h.payload.get(CATEGORY)), 0) for i, h in candidates.items()}
             parts[WORD_CATEGORY] = (scores, weights.category)
-        unwanted = self._unwanted(candidates, among)
+        unwanted = self._unwanted(candidates)
         if unwanted:
             scores = {i: 1 - max(one.get(i, 0.0) for one in unwanted) for i in candidates}
             parts[UNWANTED] = (scores, weights.unwanted)
         return {name: part for name, part in parts.items() if part[1] > 0}
 
-    def _unwanted(self, candidates: Mapping[str, Hit], among: _Among) -> list[Scored]:
+    def _unwanted(self, candidates: Mapping[str, Hit]) -> list[Scored]:
         parsed = self.parsed
         found: list[Scored] = []
         if COLOUR in self.schema.vectors:
             palettes = [_palette_of((name,)) for name in parsed.not_colours]
-            found += [self._near(COLOUR, palette, among) for palette in palettes]
+            found += [self._near(COLOUR, palette, candidates, {}) for palette in palettes]
         if parsed.not_categories and self._has_category:
             out = frozenset(parsed.not_categories)
             found.append({i: 1.0 for i, h in candidates.items() if h.payload.get(CATEGORY) in out})
         if parsed.not_words:
-            found.append(dict.fromkeys(self._lexical(parsed.unwanted, among), 1.0))
+            found.append(dict.fromkeys(self._lexical(parsed.unwanted, candidates, {}), 1.0))
         return found
 
     def _named(self, candidates: Mapping[str, Hit]) -> frozenset[str]:
         """Items whose texts have a colour that was asked for, however it is written."""
-        written = [n for n, colour in written_names().items() if colour in self.parsed.colours]
-        wanted = [(name, name.split()) for name in written]
-        named = set()
-        for item, hit in candidates.items():
-            text = str(hit.payload.get(WORDS, ""))
-            lowered = text.lower()
-            # most texts have none of them, which is quickly seen
-            near = [n for n, parts in wanted if all(part in lowered for part in parts)]
-            if any(matches(Equals(WORDS, name), hit.payload, WORD_FIELDS) for name in near):
-                named.add(item)
-        return frozenset(named)
+        written = _written(self.parsed.colours)
+        return frozenset(
+            item
+            for item, hit in candidates.items()
+            if _says(str(hit.payload.get(WORDS, "")).lower(), written)
+        )
 
     @property
     def _palette(self) -> Vector | None:
@@ -252,31 +254,41 @@ class WordSearch:
             return None
         return _palette_of(self.parsed.colours)
 
-    def _lexical(self, text: str, among: _Among) -> dict[str, float]:
-        if not among.points:
-            return {}
-        hits = self.store.search_text(
-            text, limit=among.points, where=among.where, fields=("item_id",)
-        )
-        return _best(hits)
+    def _lexical(self, text: str, items: Iterable[str], known: Scored) -> dict[str, float]:
+        """Relevance of the items to a text, by the best point of each; the known stays."""
 
-    def _near(self, space: str, vector: Vector, among: _Among) -> dict[str, float]:
-        if not among.points:
-            return {}
-        asked = VectorQuery(space, vector, among.points, among.where, ("item_id",))
-        return _best(self.store.query([asked])[0])
+        def ask(where: Condition, limit: int) -> Sequence[Hit]:
+            return self.store.search_text(text, limit=limit, where=where, fields=("item_id",))
 
+        return self._completed(known, items, ask)
 
-class _Among(NamedTuple):
-    """The points of some candidates.
+    def _near(
+        self, space: str, vector: Vector, items: Iterable[str], known: Scored
+    ) -> dict[str, float]:
+        """Cosines of the items to a vector, by the best point of each; the known stay."""
 
-    Attributes:
-        where: a filter that only they pass.
-        points: how many there are.
-    """
+        def ask(where: Condition, limit: int) -> Sequence[Hit]:
+            return self.store.query([VectorQuery(space, vector, limit, where, ("item_id",))])[0]
 
-    where: Condition
-    points: int
+        return self._completed(known, items, ask)
+
+    def _completed(
+        self,
+        known: Scored,
+        items: Iterable[str],
+        ask: Callable[[Condition, int], Sequence[Hit]],
+    ) -> dict[str, float]:
+        missing = tuple(item for item in items if item not in known)
+        if not missing:
+            return dict(known)
+        where: Condition = _and(self.where, OneOf("item_id", missing))
+        limit = POINTS * len(missing)
+        hits = ask(where, limit)
+        while len(hits) == limit:
+            # the best point decides, so an item with many of them must not push others out
+            limit *= 8
+            hits = ask(where, limit)
+        return {**known, **_best(hits)}
 
 
 @lru_cache(maxsize=256)
@@ -327,8 +339,30 @@ def _stretched(scores: Mapping[str, float], items: Iterable[str]) -> dict[str, f
 
 
 def _hits(candidates: Mapping[str, Hit], scores: Scored) -> list[Hit]:
-    """Every candidate with its score, best first, ties by item."""
+    """Every candidate with its score, best first; equal ones stay as they come."""
     # engines differ in the last bits, and what is equal is to be ordered by id
-    exact = {item: round(scores.get(item, 0.0), _DIGITS) for item in candidates}
-    ranked = sorted(candidates, key=lambda item: (-exact[item], item))
-    return [candidates[item]._replace(score=exact[item]) for item in ranked]
+    exact = [round(scores.get(item, 0.0), _DIGITS) for item in candidates]
+    hits = [
+        Hit(hit.id, score, hit.payload)
+        for hit, score in zip(candidates.values(), exact, strict=True)
+    ]
+    return sorted(hits, key=attrgetter("score"), reverse=True)
+
+
+@lru_cache(maxsize=64)
+def _written(colours: tuple[str, ...]) -> tuple[tuple[tuple[str, re.Pattern[str]], ...], ...]:
+    """Every way to write one of the colours: its words, and what finds each as a whole word."""
+    return tuple(
+        tuple((word, _whole(word)) for word in sorted(words(name)))
+        for name, colour in written_names().items()
+        if colour in colours
+    )
+
+
+def _whole(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])")
+
+
+def _says(text: str, written: tuple[tuple[tuple[str, re.Pattern[str]], ...], ...]) -> bool:
+    # most texts have most words not at all, which is seen sooner without a pattern
+    return any(all(word in text and found.search(text) for word, found in name) for name in written)
