@@ -215,7 +215,7 @@ class EdgeStore:
         filters = {query.where: requests.where(query.where) for query in queries}
         stored = opened.shard.info().points_count
 
-        def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
+        def fetch(wanted: list[tuple[int, int]]) -> Sequence[Sequence[Any]]:
             batch = [
                 requests.nearest(
                     vectors[i],
@@ -227,10 +227,11 @@ class EdgeStore:
                 for i, limit in wanted
             ]
             with engine_errors(f"search {self._home}"):
-                answers = opened.shard.query_batch(requests.batch(batch))
-            return self._hits(opened, [queries[i].fields for i, _ in wanted], answers)
+                answers: Sequence[Sequence[Any]] = opened.shard.query_batch(requests.batch(batch))
+            return answers
 
-        return settle([check_limit(query.limit) for query in queries], fetch)
+        found = settle([check_limit(query.limit) for query in queries], fetch, cosine)
+        return self._hits(opened, [query.fields for query in queries], found, cosine)
 
     def search_text(
         self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
@@ -240,20 +241,20 @@ class EdgeStore:
         check_text_search(opened.schema)
         selection = opened.requests.where(where)
 
-        def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
+        def fetch(wanted: list[tuple[int, int]]) -> Sequence[Sequence[Any]]:
             request = opened.requests.text(text, wanted[0][1], selection)
             with engine_errors(f"search the words of {self._home}"):
-                found = opened.shard.query(request)
-            return self._hits(opened, [fields], [found], relevance)
+                return [opened.shard.query(request)]
 
-        return settle([check_limit(limit)], fetch)[0]
+        found = settle([check_limit(limit)], fetch, relevance)
+        return self._hits(opened, [fields], found, relevance)[0]
 
     def _hits(
         self,
         opened: OpenShard,
         fields: Sequence[tuple[str, ...]],
         answers: Sequence[Any],
-        score: Callable[[Any], float] = cosine,
+        score: Callable[[Any], float],
     ) -> list[list[Hit]]:
         hits: list[list[Hit]] = [[] for _ in answers]
         # The queries of a photo all ask for the same fields.

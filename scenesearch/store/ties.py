@@ -7,35 +7,52 @@ more until the whole tie is there, and let the id decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from operator import attrgetter
+from typing import Any, Protocol, TypeVar
 
-from scenesearch.types import Hit, Scalar
+from scenesearch.types import Scalar
 
 _GROWTH = 4
 MAX_EXTRA = 10_000
 """A tie longer than this beyond the limit (thousands of equal vectors) is cut as it comes."""
 
 
+class Scored(Protocol):
+    """A hit, the engine's or ours. Ids are of one kind, and have an order."""
+
+    @property
+    def id(self) -> Any:
+        """Of the point."""
+        ...
+
+
+P = TypeVar("P", bound=Scored)
+
+
 def settle(
-    limits: Sequence[int], fetch: Callable[[list[tuple[int, int]]], list[list[Hit]]]
-) -> list[list[Hit]]:
+    limits: Sequence[int],
+    fetch: Callable[[list[tuple[int, int]]], Sequence[Sequence[P]]],
+    score: Callable[[P], float] = attrgetter("score"),
+) -> list[list[P]]:
     """The best hits of each query, ties broken by id, whatever order the engine left them in.
 
     Args:
         limits: how many hits each query wants, at least 1.
         fetch: answers a batch of (index of a query, how many hits), best first.
+        score: of a hit.
     """
-    results: list[list[Hit]] = [[] for _ in limits]
+    results: list[list[P]] = [[] for _ in limits]
     pending = [(i, limit + 1) for i, limit in enumerate(limits)]
     while pending:
         again = []
         for (i, asked), hits in zip(pending, fetch(pending), strict=True):
             limit = limits[i]
-            cut = len(hits) == asked and hits[limit - 1].score == hits[-1].score
+            scores = [score(hit) for hit in hits]
+            cut = len(hits) == asked and scores[limit - 1] == scores[-1]
             if cut and asked < limit + MAX_EXTRA:
                 again.append((i, min(asked * _GROWTH, limit + MAX_EXTRA)))
             else:
-                results[i] = _ranked(hits)[:limit]
+                results[i] = _ranked(hits, scores, limit)
         pending = again
     return results
 
@@ -58,8 +75,12 @@ def settle_facet(
         asked *= _GROWTH
 
 
-def _ranked(hits: list[Hit]) -> list[Hit]:
+def _ranked(hits: Sequence[P], scores: Sequence[float], limit: int) -> list[P]:
     # Engines sort by score; only ties are left to settle, and most answers have none.
-    if len({hit.score for hit in hits}) == len(hits):
-        return hits
-    return sorted(hits, key=lambda hit: (-hit.score, hit.id))
+    end = min(limit, len(hits))
+    while 0 < end < len(hits) and scores[end] == scores[end - 1]:
+        end += 1
+    if len(set(scores[:end])) == end:
+        return list(hits[:end])
+    order = sorted(range(end), key=lambda i: (-scores[i], hits[i].id))
+    return [hits[i] for i in order[:limit]]
