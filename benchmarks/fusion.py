@@ -12,6 +12,7 @@ import argparse
 import statistics
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from scenesearch.attributes.describer import PixelDescriber
 from scenesearch.attributes.placement import placement
 from scenesearch.cutout.cutter import CutRules
 from scenesearch.encode import EncodedRegion, Encoder
+from scenesearch.nearest import nearest
 from scenesearch.opened import PreparedQuery
 from scenesearch.points import CONTEXT, CUTOUT, SCHEMA_VERSION
 from scenesearch.protocols import VectorQuery
@@ -84,12 +86,14 @@ def _measure(
     ]
     asked = [dict(one.vectors) for one in prepared.encoded]
     weights = {CUTOUT: 0.7, CONTEXT: 0.3}
-    answers = searcher.ask(asked, weights, plain, None)
+    spaces = {space: space for space in weights}
+    engine = partial(nearest, store, asked, spaces, limit=arguments.candidates)
+    answers = engine()
     times = in_turns(
         {
             "raw": lambda: raw_batch(store, requests, "item_id"),
             "raw, id and score only": lambda: raw_batch(store, requests, None),
-            "store": lambda: searcher.ask(asked, weights, plain, None),
+            "store": engine,
             "look": lambda: searcher.answer(prepared, plain),
             "look, expansion": lambda: searcher.answer(prepared, wide),
             "rank": lambda: _rank(answers, plain, weights, len(asked)),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.boosting import gain_of, read_boosts
-from scenesearch.conditions import AllOf, Condition, Not, OneOf
+from scenesearch.conditions import Condition
 from scenesearch.embed.projection import Projection
 from scenesearch.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.errors import QueryError
@@ -23,6 +23,7 @@ from scenesearch.expansion import expanded
 from scenesearch.hybrid import WordSearch, dense_text, filtered, vocabulary_of
 from scenesearch.look import Look
 from scenesearch.look_builder import LookBuilder
+from scenesearch.nearest import left_out, nearest
 from scenesearch.opened import Opened, PreparedQuery
 from scenesearch.points import (
     CUTOUT,
@@ -33,7 +34,7 @@ from scenesearch.points import (
     check_models,
     schema_of,
 )
-from scenesearch.protocols import Detector, Store, VectorQuery
+from scenesearch.protocols import Detector, Store
 from scenesearch.query import Query, SearchOptions
 from scenesearch.query_regions import query_regions
 from scenesearch.query_vectors import QueryVectors, SpaceVectors, combine
@@ -262,7 +263,6 @@ class Searcher:
                 code="empty_query",
             )
         where = filtered(options.where, prepared.parsed)
-        where = _without(where, [item for item, _ in query.items])
         times = times or StageTimes(prepared.seconds)
         return self._answer(prepared, asked, strange, weights, options, where, times)
 
@@ -309,17 +309,29 @@ class Searcher:
         where: Condition | None,
         times: StageTimes,
     ) -> Look:
+        opened = self._open()
+        own = frozenset(item for item, _ in prepared.query.items)
+        spaces = {space: opened.cutouts if space == CUTOUT else space for space in weights}
         if options.expansion:
             with times.stage("engine"):
-                few = replace(options, candidates=options.expansion)
-                nearest = self.ask(asked, weights, few, where)
+                few = nearest(
+                    self._store, asked, spaces, limit=options.expansion, where=where, without=own
+                )
             with times.stage("expand"):
-                asked = expanded(self._store, asked, nearest, options)
+                asked = expanded(self._store, asked, few, options)
         scene, encoded, parsed = prepared.query.scene, prepared.encoded, prepared.parsed
         asked_for = parsed or ParsedWords("")
-        words = WordSearch(self._store, self._open().schema, asked_for, options, where)
+        words = WordSearch(self._store, opened.schema, asked_for, options, left_out(where, own))
         with times.stage("engine"):
-            answers = self.ask(asked, weights, options, where, words.fields)
+            answers = nearest(
+                self._store,
+                asked,
+                spaces,
+                limit=options.candidates,
+                where=where,
+                fields=tuple(dict.fromkeys(("item_id", *options.fields, *words.fields))),
+                without=own,
+            )
         if parsed is not None:
             with times.stage("words"):
                 alone = None if scene is not None else asked[0]
@@ -335,9 +347,7 @@ class Searcher:
                 second_look=looks_of(
                     self._reranker, options.rerank, self._store, encoded, answers, times
                 ),
-                gain=gain_of(options.boosts, self._open().schema.fields)
-                if options.boosts
-                else None,
+                gain=gain_of(options.boosts, opened.schema.fields) if options.boosts else None,
             )
             facets = count_facets(ranking.candidates, ranking.scores, options.facets)
             builder = LookBuilder(
@@ -349,28 +359,6 @@ class Searcher:
             matches = builder.fused()
             regions = builder.regions(encoded, strange)
         return Look(scene, regions, matches, facets, times.milliseconds(), parsed=parsed)
-
-    def ask(
-        self,
-        asked: Sequence[SpaceVectors],
-        weights: Mapping[str, float],
-        options: SearchOptions,
-        where: Condition | None,
-        more: Sequence[str] = (),
-    ) -> list[Answer]:
-        """One engine batch: a request for each region and space; ``more`` fields of each hit."""
-        fields = tuple(dict.fromkeys(("item_id", *options.fields, *more)))
-        keys = [(r, s) for r, vectors in enumerate(asked) for s in weights if s in vectors]
-        cutouts = self._open().cutouts
-        hits = self._store.query(
-            [
-                VectorQuery(
-                    cutouts if s == CUTOUT else s, asked[r][s], options.candidates, where, fields
-                )
-                for r, s in keys
-            ]
-        )
-        return [Answer(r, s, found) for (r, s), found in zip(keys, hits, strict=True)]
 
     def _similarities(self, items: Sequence[str], answers: Sequence[Answer]) -> NDArray[np.float32]:
         """Cosines between the items' best points; one deleted meanwhile is like nothing."""
@@ -386,11 +374,3 @@ class Searcher:
         rows = np.stack([vectors.get(points[item], nothing) for item in items])
         result: NDArray[np.float32] = rows @ rows.T
         return result
-
-
-def _without(where: Condition | None, items: Sequence[str]) -> Condition | None:
-    """A filter that also leaves the query's own items out."""
-    if not items:
-        return where
-    others = Not(OneOf("item_id", tuple(items)))
-    return others if where is None else AllOf((where, others))

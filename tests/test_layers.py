@@ -46,7 +46,7 @@ STAGES = frozenset({"detect", "cutout", "embed", "attributes", "store", "rank", 
 PIPELINES = frozenset(
     {
         *("indexer", "index_run", "photo_embedding", "searcher", "encode", "query_vectors"),
-        *("learning", "item_points"),
+        *("learning", "item_points", "nearest"),
         *("sync", "sync_plan", "sync_rows", "sync_audit"),
         *(
             "evaluate",
@@ -158,8 +158,9 @@ ALLOWED: dict[str, tuple[str, ...]] = {
     "searcher": (
         *(*ENGINE, "query_vectors", "look_builder", "detect.regions", "embed.projection"),
         *("hybrid", "words", "boosting", "expansion", "reranker", "second_look", "seen"),
-        *("opened", "query_regions"),
+        *("opened", "query_regions", "nearest"),
     ),
+    "nearest": (*ENGINE, "query_vectors"),
     "seen": ("encode",),
     "opened": ("points", "encode", "query", "query_vectors", "rank.familiarity", "words"),
     "query_regions": ("protocols", "encode", "query", "seen", "detect.regions"),
