@@ -20,6 +20,7 @@ from pathlib import Path
 from pickle import PickleError
 from typing import Protocol
 
+from scenesearch.allocator import leave_what_stays
 from scenesearch.config import Settings
 from scenesearch.engine.messages import Cancel, Done, Failed, FromEngine, NotStarted, Ready, Run
 from scenesearch.engine.tasks import Answer, Task, is_heavy
@@ -91,6 +92,7 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
     except Exception as error:  # noqa: BLE001 - raised again by who started the process
         pipe.send(NotStarted(Failure.of(error)))
         return
+    leave_what_stays()
     pipe.send(Ready())
     desk = _Desk(pipe, engine, threads, light_threads)
     try:

@@ -16,7 +16,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from scenesearch.allocator import give_large_blocks_back
+from scenesearch.allocator import give_large_blocks_back, leave_what_stays
 from scenesearch.errors import ConfigError
 from scenesearch.service.auth import check_binding
 from scenesearch.service.lifecycle import Lifecycle
@@ -189,6 +189,7 @@ async def _serve(
     listening: Callable[[str], None],
 ) -> None:
     server = make_server(await open_app(), service)
+    leave_what_stays()
     name = service.host.strip("[]")
     host = f"[{name}]" if ":" in name else name
     url = f"http://{host}:{port_of(sockets)}/"
