@@ -13,7 +13,8 @@ import argparse
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,12 +49,15 @@ class Quality:
         views: of one room.
         exact_light: follow light over several bounces, which takes four times as long as guessing
             what comes after the first.
+        even: things to add to a room whose kinds are drawn evenly, and the stock with them: of
+            few kinds there are many models, and the others are seldom seen otherwise.
     """
 
     size_wh: tuple[int, int] = (480, 360)
     samples: int = 5
     views: int = 2
     exact_light: bool = False
+    even: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,10 @@ def render_views(
         return False
     draw = random.Random(f"{seed}/views/{number}")
     by_id = {product.id: product for product in products}
-    plan = _filled([_piece(p) for p in _stock(products, draw)], draw)
+    stock = _even_stock(products, draw) if quality.even else _stock(products, draw)
+    plan = _filled([_piece(p) for p in stock], draw)
+    for _ in range(quality.even):
+        _add_rare(plan, by_id, draw)
     scene = blender.fresh_scene(quality.size_wh, samples=quality.samples, seed=seed + number)
     if not quality.exact_light:
         _guess_light(scene, draw)
@@ -122,6 +129,20 @@ def _stock(products: Sequence[Product], draw: random.Random) -> list[Product]:
     return [p for _, group in sorted(roles.items()) for p in draw.sample(group, min(9, len(group)))]
 
 
+def _even_stock(products: Sequence[Product], draw: random.Random) -> list[Product]:
+    """As :func:`_stock`, with as many of each kind of a role."""
+    roles: dict[str, dict[str, list[Product]]] = {}
+    for product in products:
+        kinds = roles.setdefault(product.model.role, {})
+        kinds.setdefault(product.model.category, []).append(product)
+    return [
+        product
+        for _, kinds in sorted(roles.items())
+        for _, group in sorted(kinds.items())
+        for product in draw.sample(group, min(max(2, 9 // len(kinds)), len(group)))
+    ]
+
+
 def _piece(product: Product) -> Piece:
     width, depth, height = (side / 100 for side in product.model.size_cm)
     if round(product.model.turn / 90) % 2:
@@ -149,6 +170,35 @@ def _filled(pieces: Sequence[Piece], draw: random.Random) -> Plan:
         high = plan.room.height - lamp.height
         plan.add(Placed(lamp, draw.uniform(-1, 1), draw.uniform(0.8, 2.4), high, 0.0))
     return plan
+
+
+def _add_rare(plan: Plan, by_id: Mapping[str, Product], draw: random.Random) -> None:
+    """One more thing, of a kind that the room has fewest of, where its role belongs."""
+    kinds = {piece.id: by_id[piece.id].model.category for piece in plan.pieces}
+    there = Counter(by_id[placed.piece.id].model.category for placed in plan.placed)
+    names = sorted(set(kinds.values()), key=lambda kind: (there[kind], draw.random()))
+    plan.limit += 1
+    for name in names[:6]:
+        piece = draw.choice([piece for piece in plan.pieces if kinds[piece.id] == name])
+        if _stand_rare(plan, piece, draw) is not None:
+            return
+
+
+def _stand_rare(plan: Plan, piece: Piece, draw: random.Random) -> int | None:
+    if piece.role == "hanging":
+        high = plan.room.height - piece.height
+        return plan.add(Placed(piece, draw.uniform(-1, 1), draw.uniform(0.8, 2.4), high, 0.0))
+    if piece.role == "wall":
+        return plan.add_against(piece, WALLS, z=draw.uniform(1.2, 1.6))
+    if piece.role in ("small", "table_lamp", "tv"):
+        for base in draw.sample(range(len(plan.placed)), len(plan.placed)):
+            if plan.placed[base].piece.height < 1.2:
+                found = plan.add_on(piece, base, tries=8)
+                if found is not None:
+                    return found
+    if piece.role in ("bed", "sofa", "corner_sofa", "storage", "low_storage", "bedside"):
+        return plan.add_against(piece, WALLS)
+    return plan.add_anywhere(piece)
 
 
 def _top(piece: Piece, *_: float) -> float | None:
@@ -281,6 +331,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, nargs=2, default=(480, 360))
     parser.add_argument("--samples", type=int, default=5)
     parser.add_argument("--views", type=int, default=2)
+    parser.add_argument("--even", type=int, default=0, help="things of kinds drawn evenly")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
     wanted = parser.parse_args()
@@ -295,7 +346,9 @@ def main() -> None:
         m for m in models if (f"{m.library}/{m.slug}" in kept) == wanted.test or m.category in small
     ]
     sold = coloured(chosen, seed=wanted.seed)
-    quality = Quality(tuple(wanted.size), wanted.samples, wanted.views, wanted.exact_light)
+    quality = Quality(
+        tuple(wanted.size), wanted.samples, wanted.views, wanted.exact_light, wanted.even
+    )
     blender.THREADS = wanted.threads
     for number in range(wanted.first, wanted.last + 1, wanted.step):
         start = time.perf_counter()
