@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -38,8 +38,8 @@ LEXICAL, WORD_COLOUR, WORD_CATEGORY, UNWANTED = (
 )
 """Names of the parts, as they stand in ``Match.parts``."""
 
-POINTS = 4
-"""Points an item that are asked for at first."""
+POINTS, MORE = 4, 8
+"""Points an item that are asked for at first, and how many times more where those were too few."""
 
 NAMED = 0.5
 """How much a colour counts that an item's texts name, against the one its photos have."""
@@ -60,6 +60,7 @@ class WordSearch:
         parsed: what was understood.
         options: how the answer is made.
         where: filter of the whole query, that of the words included.
+        spaces: what the collection calls the spaces that are asked in, where it is another name.
     """
 
     store: Store
@@ -67,6 +68,7 @@ class WordSearch:
     parsed: ParsedWords
     options: SearchOptions
     where: Condition | None
+    spaces: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -120,12 +122,13 @@ class WordSearch:
         factor = self.options.word_weights.vectors / (sum(weights.values()) or 1)
         parts: dict[str, tuple[Scored, float]] = {}
         for space, vector in asked.items():
-            cosines = self._near(space, vector, candidates, of_space.get(space, {}))
+            known = of_space.get(space, {})
+            cosines = self._near(self.spaces.get(space, space), vector, candidates, known)
             parts[space] = (_stretched(cosines, candidates), weights[space] * factor)
-        known = {COLOUR: _best([hit for hits in coloured for hit in hits])}
+        of_part = {COLOUR: _best([hit for hits in coloured for hit in hits])}
         if self.parsed.free == self.parsed.lexical:
-            known[LEXICAL] = _best([hit for hits in by_words for hit in hits])
-        parts |= self._parts(candidates, known)
+            of_part[LEXICAL] = _best([hit for hits in by_words for hit in hits])
+        parts |= self._parts(candidates, of_part)
         if not parts:
             # nothing to rank by, as for "under $50": everything that the filter lets through
             parts[LEXICAL] = ({}, 1.0)
@@ -286,7 +289,7 @@ class WordSearch:
         hits = ask(where, limit)
         while len(hits) == limit:
             # the best point decides, so an item with many of them must not push others out
-            limit *= 8
+            limit *= MORE
             hits = ask(where, limit)
         return {**known, **_best(hits)}
 

@@ -321,7 +321,9 @@ class Searcher:
                 asked = expanded(self._store, asked, few, options)
         scene, encoded, parsed = prepared.query.scene, prepared.encoded, prepared.parsed
         asked_for = parsed or ParsedWords("")
-        words = WordSearch(self._store, opened.schema, asked_for, options, left_out(where, own))
+        words = WordSearch(
+            self._store, opened.schema, asked_for, options, left_out(where, own), spaces
+        )
         with times.stage("engine"):
             answers = nearest(
                 self._store,

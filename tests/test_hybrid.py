@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from scenesearch import hybrid
 from scenesearch.cli import main
 from scenesearch.conditions import Equals
 from scenesearch.errors import QueryError
@@ -108,6 +109,18 @@ def test_colour_and_category_are_found_over_every_store(kind, items, tmp_path):
         for item, one in parts[0].items():
             assert one == pytest.approx(parts[1][item], abs=2e-4), (words, item)
     assert ids(ask(searcher, "blue tall"))[0] == "blue-tall"
+
+
+def test_items_with_more_points_than_expected_are_scored_by_the_best_of_them(searcher, monkeypatch):
+    words = ("blue tall", "green not tall", "velvet not red", "wide velvet")
+    expected = [ask(searcher, one, limit=24) for one in words]
+
+    # every list of hits is full at first, and has to be asked for again
+    monkeypatch.setattr(hybrid, "POINTS", 1)
+    monkeypatch.setattr(hybrid, "MORE", 2)
+
+    for look, one in zip(expected, words, strict=True):
+        assert ask(searcher, one, limit=24).matches == look.matches, one
 
 
 def test_the_best_have_both_and_then_come_those_with_one(searcher):
