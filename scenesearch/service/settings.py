@@ -48,7 +48,7 @@ class ServiceSettings(BaseModel):
     """Likewise for what runs no model over a photo."""
     threads: int = Field(0, ge=0, le=64)
     """Photo queries worked on at once; 0 for one more than there are cores."""
-    light_threads: int = Field(6, ge=1, le=64)
+    light_threads: int = Field(12, ge=1, le=64)
     decoders: int = Field(0, ge=0, le=64)
     """Processes that decode photos; 0 for one a core, at most 8."""
     decode_timeout_s: float = Field(10.0, gt=0, le=120)
