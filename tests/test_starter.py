@@ -145,6 +145,31 @@ def test_a_product_is_as_near_as_its_nearest_picture() -> None:
     assert best.tolist() == [[pytest.approx(0.9), pytest.approx(0.3)]]
 
 
+def test_words_are_measured_on_as_many_answers_as_there_are_right_ones():
+    kinds = {"a": "chair", "b": "chair", "c": "lamp", "d": "lamp"}
+    colours = {"a": "red", "b": "red", "c": "red", "d": "blue"}
+    shots = {"maps": np.eye(4, dtype=np.float32), "items": np.array(list(kinds))}
+    asked = {
+        "red chair": (0.9, 0.1, 0.5, 0.0),  # one of two
+        "red lamp": (0.0, 0.0, 0.1, 0.9),  # the lamp of another colour
+        "blue lamp": (0.0, 0.0, 0.1, 0.9),
+    }
+
+    def precision(least):
+        return measure_image_text.word_precision(
+            lambda maps: maps,
+            lambda texts: np.array([asked[text] for text in texts], np.float32),
+            shots,
+            {item: {"id": item, "kind": kind} for item, kind in kinds.items()},
+            colours,
+            least,
+        )
+
+    assert precision(1)["precision"] == pytest.approx((0.5 + 0 + 1) / 3, abs=1e-3)
+    assert precision(1)["of the kind"] == pytest.approx((0.5 + 1 + 1) / 3, abs=1e-3)
+    assert precision(2) == {"queries": 1, "products": 4, "precision": 0.5, "of the kind": 0.5}
+
+
 def test_shots_are_squares_on_white_and_on_other_grounds(tmp_path: Path) -> None:
     product = Image.new("RGBA", (90, 90), (0, 0, 0, 0))
     product.paste((200, 20, 30, 255), (20, 30, 70, 80))

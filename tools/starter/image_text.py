@@ -62,6 +62,7 @@ class Recipe:
         distil: weight of the loss that keeps ImageNet's neighbourhoods.
         text: weight of the image-text loss.
         keep: share of the start in the final average.
+        power: how far the start whitens what ImageNet's features have in common, 0 to 1.
     """
 
     steps: int = 1500
@@ -73,6 +74,7 @@ class Recipe:
     text: float = 1.0
     temperature: float = 0.07
     keep: float = 0.3
+    power: float = 0.5
     seed: int = 0
 
 
@@ -144,13 +146,6 @@ def pooled(model: Any, maps: np.ndarray, batch: int = 512) -> tuple[np.ndarray, 
             teacher.append(x.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3).numpy())
     raw = np.concatenate(teacher)
     return np.concatenate(given), raw / np.linalg.norm(raw, axis=1, keepdims=True)
-
-
-def directions(teacher: np.ndarray) -> np.ndarray:
-    """The DIM directions (320, DIM) that keep most of the teacher's products of vectors."""
-    _, vectors = np.linalg.eigh(teacher.T @ teacher)
-    basis: np.ndarray = vectors[:, ::-1][:, :DIM]
-    return basis
 
 
 def whitened(teacher: np.ndarray, power: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
@@ -346,7 +341,9 @@ def main() -> None:
     maps = np.concatenate(parts)
     scale = keep_blocks(trunk, maps)
     features, teacher = pooled(trunk, maps)
-    basis = directions(teacher)
+    # without the mean, which is that of renders: photos have another
+    _, basis = whitened(teacher, recipe.power)
+    basis /= np.linalg.norm(basis, axis=0).mean()  # as long as directions are: so rates fit it
     first = np.zeros((DIM, features.shape[1]), np.float32)
     first[:, : len(scale)] = (basis / scale[:, None]).T
     aims = teacher @ basis

@@ -19,8 +19,8 @@ from tools.starter.image_text import CONFIG, DIM, whitened
 
 CUT, CONTEXT = 0.7, 0.3
 """Weights of a thing cut out and of it with its surroundings, as the package has them."""
-LIKE = 5
-"""Precision is measured on the first so many; asked is what at least so many products are."""
+FIRST = 5
+"""Precision is measured on the first so many."""
 
 ToVectors = Callable[[np.ndarray], np.ndarray]
 
@@ -108,26 +108,34 @@ def word_precision(
     shots: Mapping[str, np.ndarray],
     products: Mapping[str, Mapping[str, Any]],
     colours: Mapping[str, str],
+    least: int,
 ) -> dict[str, Any]:
-    """Precision of the first five for each kind and colour that enough products have."""
+    """Precision of the first answers for each kind and colour that ``least`` products have.
+
+    The first five, or as many as there are right ones.
+    """
     gallery = images(shots["maps"])
     asked = Counter((products[i]["kind"], colours.get(i, "")) for i in set(shots["items"].tolist()))
-    wanted = sorted(pair for pair, count in asked.items() if count >= LIKE and pair[1])
+    wanted = sorted(pair for pair, count in asked.items() if count >= least and pair[1])
     scores = words([f"{colour} {kind}" for kind, colour in wanted]) @ gallery.T
     best, names = best_by_item(scores, shots["items"].tolist())
-    first = np.argsort(-best, axis=1)[:, :LIKE]
-    right = [
-        [(products[names[j]]["kind"], colours.get(names[j], "")) == pair for j in row]
-        for pair, row in zip(wanted, first, strict=True)
-    ]
-    kinds = [
-        [products[names[j]]["kind"] == pair[0] for j in row]
-        for pair, row in zip(wanted, first, strict=True)
-    ]
+    right, kinds = [], []
+    for (kind, colour), row in zip(wanted, best, strict=True):
+        found = [products[names[j]] for j in np.argsort(-row)[: min(FIRST, asked[kind, colour])]]
+        of_kind = [product["kind"] == kind for product in found]
+        kinds.append(np.mean(of_kind))
+        right.append(
+            np.mean(
+                [
+                    ok and colours.get(p["id"], "") == colour
+                    for ok, p in zip(of_kind, found, strict=True)
+                ]
+            )
+        )
     return {
         "queries": len(wanted),
         "products": len(names),
-        "precision@5": round(float(np.mean(right)), 3) if right else None,
+        "precision": round(float(np.mean(right)), 3) if right else None,
         "of the kind": round(float(np.mean(kinds)), 3) if right else None,
     }
 
@@ -163,9 +171,9 @@ def main() -> None:
             for which, vectors in (("imagenet", plain), ("whitened", white), ("ours", images)):
                 key = f"{path.stem} against {name} products, {which}"
                 figures[key] = room_recall(vectors, rooms, gallery)
-    for name, part in (("all", np.ones_like(test)), ("test", test)):
+    for name, part, least in (("all", np.ones_like(test), FIRST), ("test", test, 1)):
         figures[f"words, {name} products"] = word_precision(
-            images, words, only(shots, part), products, colours
+            images, words, only(shots, part), products, colours, least
         )
     print(json.dumps({"dim": DIM, **figures}, indent=1))
 
