@@ -239,7 +239,7 @@ def test_the_transferred_model_finds_what_the_fused_detector_finds(
     monkeypatch.setenv("YOLO_OFFLINE", "true")
     from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 
-    from tools.starter.average import averaged
+    from tools.starter.average import averaged, mean
     from tools.starter.transfer import start
 
     torch.manual_seed(0)
@@ -271,6 +271,7 @@ def test_the_transferred_model_finds_what_the_fused_detector_finds(
     first = model.state_dict()
     weight = "model.0.conv.weight"
     assert torch.allclose(half[weight], first[weight] + 0.5)
+    assert torch.allclose(mean([model, tuned]).state_dict()[weight], first[weight] + 0.5)
     masks = "model.23.proto.cv1.conv.weight"
     assert torch.allclose(half[masks], tuned.state_dict()[masks])
 

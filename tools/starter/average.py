@@ -1,19 +1,36 @@
-"""A tuned home detector averaged with what it began as (WiSE-FT, arXiv:2109.01903).
+"""Tuned home detectors averaged with what they began as (WiSE-FT, arXiv:2109.01903).
 
 ``python -m tools.starter.average --start start.pt --tuned last.pt --out DIR/weights/w.pt``
 
 Tuning on renders teaches renders and costs photos; between the two lies most of both. What began
-from nothing (masks) stays as tuned.
+from nothing (masks) stays as tuned. Several tunings of one line count equally (model soups,
+arXiv:2203.05482).
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tools.starter.transfer import NEW
+
+
+def mean(models: Sequence[Any]) -> Any:
+    """A model whose weights are the mean of those of several; what is counted is the first's."""
+    model = copy.deepcopy(models[0])
+    states = [one.state_dict() for one in models]
+    model.load_state_dict(
+        {
+            key: sum(state[key] for state in states) / len(states)
+            if value.is_floating_point()
+            else value
+            for key, value in states[0].items()
+        }
+    )
+    return model
 
 
 def averaged(start: Any, tuned: Any, share: float) -> Any:
@@ -42,16 +59,17 @@ def read(path: Path) -> Any:
 
 
 def main() -> None:
-    """Average two checkpoints."""
+    """Average checkpoints."""
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--start", type=Path, required=True)
-    parser.add_argument("--tuned", type=Path, required=True)
+    parser.add_argument("--tuned", type=Path, nargs="+", required=True)
     parser.add_argument("--share", type=float, default=0.7)
     parser.add_argument("--out", type=Path, required=True)
     wanted = parser.parse_args()
-    model = averaged(read(wanted.start), read(wanted.tuned), wanted.share)
+    tuned = mean([read(path) for path in wanted.tuned])
+    model = averaged(read(wanted.start), tuned, wanted.share)
     wanted.out.parent.mkdir(parents=True, exist_ok=True)
     torch.save({"model": model, "train_args": {"task": "segment"}, "epoch": -1}, wanted.out)
 
