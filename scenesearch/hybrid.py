@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -60,7 +60,7 @@ class WordSearch:
         parsed: what was understood.
         options: how the answer is made.
         where: filter of the whole query, that of the words included.
-        spaces: what the collection calls the spaces that are asked in, where it is another name.
+        spaces: what the collection calls each space that is asked in.
     """
 
     store: Store
@@ -68,7 +68,7 @@ class WordSearch:
     parsed: ParsedWords
     options: SearchOptions
     where: Condition | None
-    spaces: Mapping[str, str] = field(default_factory=dict)
+    spaces: Mapping[str, str]
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -123,7 +123,7 @@ class WordSearch:
         parts: dict[str, tuple[Scored, float]] = {}
         for space, vector in asked.items():
             known = of_space.get(space, {})
-            cosines = self._near(self.spaces.get(space, space), vector, candidates, known)
+            cosines = self._near(self.spaces[space], vector, candidates, known)
             parts[space] = (_stretched(cosines, candidates), weights[space] * factor)
         of_part = {COLOUR: _best([hit for hits in coloured for hit in hits])}
         if self.parsed.free == self.parsed.lexical:

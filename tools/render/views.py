@@ -167,9 +167,14 @@ def _filled(pieces: Sequence[Piece], draw: random.Random) -> Plan:
         plan.add_anywhere(plan.take(role))
     lamp = plan.take("hanging")
     if lamp is not None and draw.random() < 0.4:
-        high = plan.room.height - lamp.height
-        plan.add(Placed(lamp, draw.uniform(-1, 1), draw.uniform(0.8, 2.4), high, 0.0))
+        _hang(plan, lamp, draw)
     return plan
+
+
+def _hang(plan: Plan, piece: Piece, draw: random.Random) -> int | None:
+    """From the ceiling."""
+    high = plan.room.height - piece.height
+    return plan.add(Placed(piece, draw.uniform(-1, 1), draw.uniform(0.8, 2.4), high, 0.0))
 
 
 def _add_rare(plan: Plan, by_id: Mapping[str, Product], draw: random.Random) -> None:
@@ -186,8 +191,7 @@ def _add_rare(plan: Plan, by_id: Mapping[str, Product], draw: random.Random) -> 
 
 def _stand_rare(plan: Plan, piece: Piece, draw: random.Random) -> int | None:
     if piece.role == "hanging":
-        high = plan.room.height - piece.height
-        return plan.add(Placed(piece, draw.uniform(-1, 1), draw.uniform(0.8, 2.4), high, 0.0))
+        return _hang(plan, piece, draw)
     if piece.role == "wall":
         return plan.add_against(piece, WALLS, z=draw.uniform(1.2, 1.6))
     if piece.role in ("small", "table_lamp", "tv"):
