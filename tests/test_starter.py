@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import random
 import sys
@@ -11,11 +12,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scenesearch.evaluate import read_truths
+from scenesearch.images import load_scene
+
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tools.render.broad import Rule, read_rules  # noqa: E402
-from tools.starter import dataset, image_text, measure, measure_image_text, pictures  # noqa: E402
+from tools.starter import (  # noqa: E402
+    captions,
+    catalogue,
+    dataset,
+    image_text,
+    measure,
+    measure_image_text,
+    pictures,
+)
 from tools.starter.classes import NAMES, ORIGINS  # noqa: E402
 
 
@@ -112,13 +124,45 @@ def test_the_first_rule_that_fits_says_what_a_model_is(
     assert (rule.kind, rule.role) == (kind, role)
 
 
-def test_captions_name_the_kind_or_the_title_and_only_the_products_colour() -> None:
-    product = {"kind": "couch", "title": "Burlap sofa"}
+SOFA = {"kind": "couch", "title": "Burlap sofa", "role": "corner_sofa"}
+CHAIR = {"kind": "chair", "title": "Chair", "role": "armchair"}
+
+
+def test_captions_name_what_the_product_is_and_only_its_colour() -> None:
     draw = random.Random(0)
-    made = {image_text.captions(product, "red", draw) for _ in range(200)}
-    assert all("couch" in text or "sofa" in text for text in made)
-    assert any("red" in text for text in made)
-    assert not any(c in text for text in made for c in ("blue", "green"))
+    made = [captions.caption(SOFA, "red", draw) for _ in range(200)]
+    assert {one.name for one in made} == {"couch", "sofa", "corner sofa", "burlap sofa"}
+    assert {one.colour for one in made} == {"red", ""}
+    assert all(one.name in one.text and one.colour in one.text for one in made)
+    assert not any(c in one.text for one in made for c in ("blue", "green"))
+
+
+def test_a_caption_is_true_of_every_product_of_its_name_and_colour() -> None:
+    said = [
+        captions.Caption("a red sofa", "sofa", "red"),
+        captions.Caption("sofa for the home", "sofa", ""),
+        captions.Caption("chair, red", "chair", "red"),
+    ]
+    assert captions.fits([SOFA, SOFA, CHAIR], ["red", "blue", "red"], said).tolist() == [
+        [True, True, False],
+        [False, True, False],
+        [False, False, True],
+    ]
+
+
+def test_wrong_colours_are_said_of_the_same_name() -> None:
+    said = [captions.Caption("a red sofa", "sofa", "red")]
+    made = captions.others(said, ["blue", "green", "red"], 2, random.Random(0))
+    assert len({one.colour for one in made}) == 2
+    assert {one.text for one in made} == {f"{one.colour} sofa" for one in made}
+
+
+def test_every_word_of_a_caption_is_among_the_words() -> None:
+    known = " ".join(captions.every_word([SOFA], {"p": "red"})).split()
+    draw = random.Random(0)
+    for _ in range(100):
+        text = captions.caption(SOFA, "red", draw).text.replace(",", " ,")
+        assert set(text.split()) <= set(known)
 
 
 def test_the_replaced_layer_passes_on_each_channel_of_the_last_block() -> None:
@@ -189,6 +233,30 @@ def test_a_crop_of_a_room_shows_its_thing_alone_and_with_what_surrounds_it(
     cut, context = pictures.crops(tmp_path)
     assert (cut.item, cut.form, context.form) == ("p", "cut", "context")
     assert cut.rgb[0, 0].tolist() == [255, 255, 255]  # the box is wider than high
+
+
+def test_cutouts_and_views_become_a_catalogue_and_rooms_of_its_products(tmp_path: Path) -> None:
+    view(tmp_path / "views", "00001")
+    view(tmp_path / "views", "00002")
+    shown = Image.new("RGBA", (30, 40), (0, 0, 0, 0))
+    shown.paste((200, 20, 30, 255), (5, 5, 25, 35))
+    for side in ("left", "front"):
+        shown.save(tmp_path / f"p-{side}.png")
+    Image.new("RGBA", (30, 40)).save(tmp_path / "empty-left.png")
+    listed = [{"id": name, "title": name, "kind": "chair", "model": "m"} for name in ("p", "empty")]
+
+    sold = catalogue.write_products(tmp_path, listed, {"p": "red"}, tmp_path / "set")
+    things = catalogue.write_scenes(tmp_path / "views", sold, tmp_path / "set")
+
+    assert (sold, things) == ({"p"}, 2)
+    with (tmp_path / "set" / "catalog.csv").open(encoding="utf-8", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["id"], row["category"], row["colour"]) == ("p", "chair", "red")
+    photos = [tmp_path / "set" / name for name in row["image"].split("|")]
+    assert [photo.stem for photo in photos] == ["p-front", "p-left"]
+    assert all(load_scene(photo).size == (20, 30) for photo in photos)
+    (truth, _) = read_truths(tmp_path / "set" / "scenes.jsonl")
+    assert (truth.items, truth.boxes) == (frozenset({"p"}), ((10, 10, 50, 40),))
 
 
 class _Boxes:

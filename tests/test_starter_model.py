@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +15,10 @@ from scenesearch.config import load_settings
 from scenesearch.images import load_scene
 from scenesearch.resources import resource_dir
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from tools.starter import measure_search
+
 pytestmark = pytest.mark.models
 
 WORDS = (
@@ -20,6 +27,11 @@ WORDS = (
     ("a lamp", "lamp"),
     ("a plant", "plant"),
 )
+
+BY_BOXES = {"things": 43, "covered": 1.0, "recall@1": 0.837, "recall@5": 0.953}
+BY_DETECTOR = {"things": 43, "covered": 0.977, "recall@1": 0.884, "recall@5": 0.977}
+NOISE = 0.024
+"""One of the 43; other machines add numbers in another order."""
 
 
 @pytest.fixture(scope="module")
@@ -57,3 +69,13 @@ def test_pictures_and_words_are_unit_vectors_of_one_length(parts: Parts) -> None
     assert pictures.shape == (1, embedder.dim)
     assert words.shape == (2, embedder.dim)
     assert np.linalg.norm(words, axis=1) == pytest.approx(np.ones(2), abs=1e-3)
+
+
+def test_the_sample_is_found_as_often_as_the_card_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """Through the package, by the boxes of the rooms and by its detector, and by words."""
+    sample = resource_dir("sample")
+    measure_search.main(["--set", str(sample), "--config", "offline"])
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["by its boxes"] == pytest.approx(BY_BOXES, abs=NOISE)
+    assert figures["by the detector"] == pytest.approx(BY_DETECTOR, abs=NOISE)
+    assert figures["words, where at least 1 are right"]["precision"] == 1.0

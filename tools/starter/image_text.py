@@ -4,10 +4,10 @@
 --out DIR``. Everything below the last layer keeps its ImageNet weights, so an epoch takes seconds.
 
 Four things are asked of a vector: that all pictures of a product are near (supervised contrast),
-that a picture and its caption are near (both ways, captions of equal words count as right), that
-pictures are as near to each other as ImageNet's features find them (distillation: what keeps the
-model good at photos), and at the end the new last layer is averaged with the one it began as
-(WiSE-FT, Wortsman et al., CVPR 2022, arXiv:2109.01903).
+that a picture and its caption are near (both ways, every caption that is true of it counts as
+right), that pictures are as near to each other as ImageNet's features find them (distillation: what
+keeps the model good at photos), and at the end the new last layer is averaged with the one it began
+as (WiSE-FT, Wortsman et al., CVPR 2022, arXiv:2109.01903).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from tools.starter.captions import caption, every_word, fits, others
 from tools.starter.maps import imagenet
 
 DIM = 256
@@ -46,10 +47,6 @@ CONFIG: dict[str, Any] = {
     "custom_text": True,
 }
 PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
-FRAMES = (
-    "{}", "a photo of a {}", "a {}", "a picture of a {}", "a product photo of a {}",
-    "a {} in a room", "{} for the home",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +58,7 @@ class Recipe:
         rate: highest learning rate of the last layer; the text tower has ``text_rate``.
         distil: weight of the loss that keeps ImageNet's neighbourhoods.
         text: weight of the image-text loss.
+        others: captions with a wrong colour, for each caption.
         keep: share of the start in the final average.
         power: how far the start whitens what ImageNet's features have in common, 0 to 1.
     """
@@ -74,23 +72,9 @@ class Recipe:
     text: float = 1.0
     temperature: float = 0.07
     keep: float = 0.3
+    others: int = 2
     power: float = 0.5
     seed: int = 0
-
-
-def captions(product: Mapping[str, Any], colour: str, draw: random.Random) -> str:
-    """One caption of a product's fields: kind or title, with its colour or without."""
-    names = [str(product["kind"]), str(product["title"]).lower(), str(product["kind"])]
-    names += {"couch": ["sofa"], "tv": ["television"], "potted plant": ["plant"]}.get(
-        str(product["kind"]), []
-    )
-    name = draw.choice(names)
-    frame = draw.choice(FRAMES)
-    if not colour or draw.random() < 0.15:
-        return frame.format(name)
-    if draw.random() < 0.1:
-        return f"{name}, {colour}"
-    return frame.format(f"{colour} {name}")
 
 
 def keep_blocks(trunk: Any, maps: np.ndarray) -> Any:
@@ -195,10 +179,7 @@ def train(
         layer.bias.zero_()
         # words that no caption uses say nothing, instead of something random
         used = torch.zeros(49408, dtype=torch.bool)
-        for product in products.values():
-            for colour in {"", *colours.values()}:
-                for _ in range(3):
-                    used[tokenise([captions(product, colour, draw)])] = True
+        used[tokenise(sorted(every_word([products[item] for item in set(items)], colours)))] = True
         model.text.token_embedding.weight[~used] = 0.0
     start = (layer.weight.detach().clone(), layer.bias.detach().clone())
     text_weights = [p for p in model.text.parameters() if p.requires_grad]
@@ -221,6 +202,7 @@ def train(
     for item in sorted(by_item):
         by_model.setdefault(str(products[item]["model"]), []).append(item)
     models = sorted(by_model)
+    shades = sorted({*colours.values()} - {""})
     x_all, t_all = torch.from_numpy(features), torch.from_numpy(teacher)
     log: list[dict[str, float]] = []
     model.text.train()
@@ -230,13 +212,15 @@ def train(
         chosen = [name for model_ in drawn for name in by_model[model_]]
         rows = [r for name in chosen for r in draw.choices(by_item[name], k=recipe.per_item)]
         owner = torch.arange(len(chosen)).repeat_interleave(recipe.per_item)
-        texts = [captions(products[name], colours.get(name, ""), draw) for name in chosen]
+        said = [caption(products[name], colours.get(name, ""), draw) for name in chosen]
+        said += others(said, shades, recipe.others, draw)
         image = functional.normalize(layer(x_all[rows]), dim=1)
-        words = functional.normalize(model.encode_text(tokenise(texts)), dim=1)
+        words = functional.normalize(model.encode_text(tokenise([one.text for one in said])), dim=1)
         same = owner[:, None] == owner[None, :]
         contrast = _contrast(image, same, recipe.temperature)
-        asked = np.array([_meaning(text) for text in texts])
-        right = torch.from_numpy(asked[:, None] == asked[None, :])[owner]
+        right = torch.from_numpy(
+            fits([products[name] for name in chosen], [colours.get(n, "") for n in chosen], said)
+        )[owner]
         spoken = _both_ways(image @ words.T * model.logit_scale.exp().clamp(max=60), right)
         aims = t_all[rows]
         distilled = (image @ image.T - aims @ aims.T).pow(2).mean() * 10 + (
@@ -260,12 +244,6 @@ def train(
     return start, model.eval(), {"log": log}
 
 
-def _meaning(text: str) -> str:
-    """What two captions must share to say the same: their words without the frame's."""
-    frame = {"a", "photo", "of", "picture", "product", "in", "room", "for", "the", "home"}
-    return " ".join(sorted(set(text.replace(",", "").split()) - frame))
-
-
 def _contrast(image: Any, same: Any, temperature: float) -> Any:
     """Supervised contrastive loss (Khosla et al., NeurIPS 2020, arXiv:2004.11362)."""
     import torch
@@ -278,10 +256,15 @@ def _contrast(image: Any, same: Any, temperature: float) -> Any:
 
 
 def _both_ways(logits: Any, right: Any) -> Any:
-    """Cross entropy of pictures over captions and back, with several right answers."""
+    """Cross entropy of pictures over captions and back, with several right answers.
+
+    Captions that are right for no picture are only wrong answers.
+    """
     shares = right.float()
     to_text = -(logits.log_softmax(1) * shares / shares.sum(1, keepdim=True)).sum(1).mean()
-    to_image = -(logits.log_softmax(0) * shares / shares.sum(0, keepdim=True)).sum(0).mean()
+    asked = right.any(0)
+    true = shares[:, asked]
+    to_image = -(logits[:, asked].log_softmax(0) * true / true.sum(0, keepdim=True)).sum(0).mean()
     return (to_text + to_image) / 2
 
 

@@ -99,10 +99,16 @@ def colour_words(folder: Path, products: Sequence[Mapping[str, Any]]) -> dict[st
         path = folder / f"{item}-left.png"
         if colour == "natural" and path.exists():
             with Image.open(path) as opened:
-                shown = _trimmed(opened.convert("RGBA"))
-            colour = main_colour(_fitted(_on(shown, _plain((255, 255, 255))))) if shown else ""
+                shown = on_white(opened)
+            colour = main_colour(_fitted(shown)) if shown else ""
         words[item] = "" if colour == "natural" else colour
     return words
+
+
+def on_white(opened: Image.Image) -> Image.Image | None:
+    """A cutout trimmed to what shows, on white; None where next to nothing shows."""
+    product = _trimmed(opened.convert("RGBA"))
+    return None if product is None else _on(product, _plain((255, 255, 255)))
 
 
 def _fitted(picture: Image.Image) -> np.ndarray:
