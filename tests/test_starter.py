@@ -27,6 +27,7 @@ from tools.starter import (  # noqa: E402
     measure,
     measure_image_text,
     pictures,
+    tower,
 )
 from tools.starter.classes import NAMES, ORIGINS  # noqa: E402
 
@@ -165,20 +166,39 @@ def test_every_word_of_a_caption_is_among_the_words() -> None:
         assert set(text.split()) <= set(known)
 
 
-def test_the_replaced_layer_passes_on_each_channel_of_the_last_block() -> None:
+def test_the_replaced_layer_passes_on_each_channel_of_the_last_stage() -> None:
     import timm
     import torch
 
     torch.manual_seed(0)
     trunk = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
-    maps = np.random.default_rng(0).gamma(0.5, 1.0, (20, 320, 7, 7)).astype(np.float32)
-    scale = image_text.keep_blocks(trunk, maps)
-    given, teacher = image_text.pooled(trunk, maps)
-    assert given.shape == (20, 1280)
-    half = 0.5 * (maps.mean((2, 3)) + maps.max((2, 3)))
-    assert given[:, :320] / scale == pytest.approx(half, abs=1e-3)
-    assert np.linalg.norm(teacher, axis=1) == pytest.approx(np.ones(20))
-    assert (given[:, 320:] <= np.tile(given[:, :320], 3) + 1e-4).all()  # above a quantile is less
+    with torch.no_grad():  # as weights are drawn, hardly anything gets through
+        for part in trunk.blocks[-1].modules():
+            if isinstance(part, torch.nn.Conv2d):
+                part.weight.mul_(3)
+    maps = np.random.default_rng(0).normal(0, 2, (20, 192, 7, 7)).astype(np.float32)
+    scale, levels = tower.keep_blocks(trunk, maps)
+    with torch.inference_mode():
+        last = tower.last_stage(trunk, maps)
+        through = trunk.bn2(trunk.conv_head(last))
+        quick = tower.units(last, torch.from_numpy(scale), torch.from_numpy(levels)).numpy()
+    assert quick == pytest.approx(0.5 * (through.mean((2, 3)) + through.amax((2, 3))), abs=1e-3)
+    kept = last.clamp(min=0).numpy()
+    assert quick[:, :320] / scale == pytest.approx(
+        0.5 * (kept.mean((2, 3)) + kept.max((2, 3))), abs=1e-2
+    )
+    assert (quick[:, 320:] <= np.tile(quick[:, :320], 3) + 1e-4).all()  # above a quantile is less
+    pooled = tower.generalised_mean(trunk, maps)
+    assert np.linalg.norm(pooled, axis=1) == pytest.approx(np.ones(20))
+
+
+def test_the_first_layer_gives_the_vectors_that_distillation_aims_at() -> None:
+    teacher = np.abs(np.random.default_rng(0).normal(size=(600, 320))).astype(np.float32)
+    teacher /= np.linalg.norm(teacher, axis=1, keepdims=True)
+    scale = np.linspace(0.5, 2.0, 320, dtype=np.float32)
+    first, aims = image_text.beginning(teacher, scale, 0.5)
+    given = np.concatenate([teacher * scale, np.zeros((600, 960), np.float32)], axis=1) @ first.T
+    assert given / np.linalg.norm(given, axis=1, keepdims=True) == pytest.approx(aims, abs=1e-4)
 
 
 def test_a_product_is_as_near_as_its_nearest_picture() -> None:

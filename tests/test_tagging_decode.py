@@ -20,7 +20,9 @@ import psutil
 import pytest
 from PIL import Image
 
+from scenesearch.errors import SceneSearchError
 from scenesearch.images import ImageLimits, load_scene
+from scenesearch.tagging import decode_pool
 from scenesearch.tagging.ahead import Ahead, Room
 from scenesearch.tagging.decode import Decoded, Job, Unchanged, Undecoded, decode
 from scenesearch.tagging.decode_pool import DecodePool
@@ -147,6 +149,16 @@ def test_workers_that_die_between_photos_cost_nothing(own_workers, tmp_path):
         assert isinstance(pool.submit(job(quick)).result(WAIT_S), Decoded)
         time.sleep(0.3)
         assert isinstance(pool.submit(job(quick)).result(WAIT_S), Decoded)
+    assert own_workers() == []
+
+
+def test_workers_that_are_not_up_in_time_say_how_long_that_was(monkeypatch, own_workers, tmp_path):
+    monkeypatch.setattr(decode_pool, "START_TIMEOUT_S", 0.001)
+    with (
+        closing(DecodePool(1, timeout_s=WAIT_S, limits=LIMITS)) as pool,
+        pytest.raises(SceneSearchError, match=r"do not start \(not within 0 s\)"),
+    ):
+        pool.submit(job(child.photo(tmp_path / "a.jpg", 1)))
     assert own_workers() == []
 
 

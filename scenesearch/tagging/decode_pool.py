@@ -116,8 +116,9 @@ class DecodePool:
             task.result(START_TIMEOUT_S)
         except (TimeoutError, OSError, RuntimeError) as error:
             pool.close()
+            why = str(error) or f"not within {START_TIMEOUT_S:.0f} s"
             raise SceneSearchError(
-                f"the decoding processes do not start ({error or type(error).__name__}); a script "
+                f"the decoding processes do not start ({why}); a script "
                 f"that tags must do so under `if __name__ == '__main__':`, because Python imports "
                 f"it again in each of them",
                 code="workers_failed",

@@ -1,13 +1,13 @@
-"""Train the image-text model from cached maps: the last layer of the image tower, and a text tower.
+"""Train the image-text model from cached maps: the image tower's upper end, and a text tower.
 
 ``python -m tools.starter.image_text --maps A.npz B.npz --products products.json --imagenet W.pth
---out DIR``. Everything below the last layer keeps its ImageNet weights, so an epoch takes seconds.
+--out DIR``. Everything below the last stage keeps its ImageNet weights, so a step takes a second.
 
 Four things are asked of a vector: that all pictures of a product are near (supervised contrast),
 that a picture and its caption are near (both ways, every caption that is true of it counts as
 right), that pictures are as near to each other as ImageNet's features find them (distillation: what
-keeps the model good at photos), and at the end the new last layer is averaged with the one it began
-as (WiSE-FT, Wortsman et al., CVPR 2022, arXiv:2109.01903).
+keeps the model good at photos), and at the end what was trained is averaged with what it began as
+(WiSE-FT, Wortsman et al., CVPR 2022, arXiv:2109.01903).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import numpy as np
 
 from tools.starter.captions import caption, every_word, fits, others
 from tools.starter.maps import imagenet
+from tools.starter.tower import generalised_mean, keep_blocks, last_stage, units, whitening
 
 DIM = 256
 CONFIG: dict[str, Any] = {
@@ -55,7 +56,8 @@ class Recipe:
 
     Attributes:
         steps: of ``batch`` pictures, ``per_item`` of each product.
-        rate: highest learning rate of the last layer; the text tower has ``text_rate``.
+        rate: highest learning rate of the last layer; the text tower has ``text_rate``, the last
+            stage ``stage_rate`` (0: stays as ImageNet left it).
         distil: weight of the loss that keeps ImageNet's neighbourhoods.
         text: weight of the image-text loss.
         others: captions with a wrong colour, for each caption.
@@ -68,6 +70,7 @@ class Recipe:
     per_item: int = 4
     rate: float = 5e-4
     text_rate: float = 1e-3
+    stage_rate: float = 2e-4
     distil: float = 4.0
     text: float = 1.0
     temperature: float = 0.07
@@ -77,91 +80,26 @@ class Recipe:
     seed: int = 0
 
 
-def keep_blocks(trunk: Any, maps: np.ndarray) -> Any:
-    """Make the last layer pass on what the last block found, instead of ImageNet's 1,280 mixtures.
-
-    Search with ImageNet's tower is better by the last block than by the layer after it, and
-    open_clip only offers what comes after. So that layer's 1,280 units become four for each of the
-    block's 320 channels: the channel, and what of it is above three of its quantiles.
-
-    Args:
-        trunk: timm's model; its ``conv_head`` and ``bn2`` are replaced.
-        maps: of training pictures, (n, 320, 7, 7), to take quantiles from.
-
-    Returns:
-        Scale of each channel, so that ReLU6 cuts nothing: a unit is that much of its channel.
-    """
-    import torch
-
-    rows = maps[:: max(1, len(maps) // 400)].astype(np.float32)
-    rows = np.maximum(rows.transpose(1, 0, 2, 3).reshape(maps.shape[1], -1), 0)
-    levels = np.concatenate(
-        [np.zeros((1, len(rows))), np.quantile(rows, (0.8, 0.95, 0.99), axis=1)]
-    )
-    scale = 5.5 / np.maximum(rows.max(axis=1), 0.5)
-    with torch.no_grad():
-        trunk.conv_head.weight.zero_()
-        for level in range(len(levels)):
-            for channel in range(len(rows)):
-                unit = level * len(rows) + channel
-                trunk.conv_head.weight[unit, channel, 0, 0] = float(scale[channel])
-        norm = trunk.bn2
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1.0 - norm.eps)
-        norm.weight.fill_(1.0)
-        norm.bias.copy_(torch.from_numpy((-levels * scale).ravel()))
-    return scale.astype(np.float32)
-
-
-def pooled(model: Any, maps: np.ndarray, batch: int = 512) -> tuple[np.ndarray, np.ndarray]:
-    """What the last layer is given (n, 1280), and the teacher's vectors (n, 320), unit rows.
-
-    The teacher is what the package uses of ImageNet's tower: the last block, generalised mean.
-    Half mean, half maximum is the nearest to it that timm can pool.
-    """
-    import torch
-
-    given, teacher = [], []
-    with torch.inference_mode():
-        for start in range(0, len(maps), batch):
-            x = torch.from_numpy(maps[start : start + batch].astype(np.float32))
-            y = model.bn2(model.conv_head(x))
-            given.append((0.5 * (y.mean((2, 3)) + y.amax((2, 3)))).numpy())
-            teacher.append(x.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3).numpy())
-    raw = np.concatenate(teacher)
-    return np.concatenate(given), raw / np.linalg.norm(raw, axis=1, keepdims=True)
-
-
-def whitened(teacher: np.ndarray, power: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (320,) and matrix (320, DIM) that the package's own whitening would fit."""
-    mean = teacher.mean(axis=0)
-    values, vectors = np.linalg.eigh(np.cov((teacher - mean).T))
-    order = np.argsort(-values)[:DIM]
-    return mean, vectors[:, order] * np.maximum(values[order], 1e-8) ** (-power / 2)
-
-
 def train(
-    features: np.ndarray,
-    teacher: np.ndarray,
+    trunk: Any,
+    maps: np.ndarray,
     items: Sequence[str],
     products: Mapping[str, Mapping[str, Any]],
     colours: Mapping[str, str],
     recipe: Recipe,
-    first: np.ndarray,
-) -> tuple[Any, Any, dict[str, Any]]:
-    """Train the last layer and the text tower.
+) -> tuple[dict[str, Any], Any, dict[str, Any]]:
+    """Train the last stage, the last layer and the text tower.
 
     Args:
-        features: before the last layer, (n, 1280).
-        teacher: what the start and the distillation aim at, (n, DIM), unit rows.
+        trunk: timm's model with ImageNet's weights; its last stage is trained in place.
+        maps: of pictures, before the last stage, (n, 192, 7, 7).
         items: product of each row.
         products: fields by id.
         colours: colour word by id; empty where none is known.
         recipe: how.
-        first: the last layer's weight to begin with, (DIM, 1280).
 
     Returns:
-        The last layer as it began (weight, bias), the open_clip model, and figures by step.
+        What was trained as it began, by name; the open_clip model; and figures by step.
     """
     import open_clip
     import torch
@@ -174,6 +112,8 @@ def train(
         **{k: v for k, v in CONFIG.items() if k != "custom_text"}
     )
     layer = model.visual.head.proj
+    scale, levels = keep_blocks(trunk, maps)
+    first, aims = beginning(generalised_mean(trunk, maps), scale, recipe.power)
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(first))
         layer.bias.zero_()
@@ -181,11 +121,16 @@ def train(
         used = torch.zeros(49408, dtype=torch.bool)
         used[tokenise(sorted(every_word([products[item] for item in set(items)], colours)))] = True
         model.text.token_embedding.weight[~used] = 0.0
-    start = (layer.weight.detach().clone(), layer.bias.detach().clone())
+    own = model.visual.trunk
+    known = own.state_dict()  # no class head
+    own.load_state_dict({name: v for name, v in trunk.state_dict().items() if name in known})
+    stage = own.blocks[-1]
+    start = {name: value.clone() for name, value in model.visual.state_dict().items()}
     text_weights = [p for p in model.text.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(
         [
             {"params": layer.parameters(), "lr": recipe.rate, "weight_decay": 0.0},
+            {"params": stage.parameters(), "lr": recipe.stage_rate, "weight_decay": 0.0},
             {"params": text_weights, "lr": recipe.text_rate, "weight_decay": 0.0},
             {"params": [model.logit_scale], "lr": recipe.text_rate, "weight_decay": 0.0},
         ]
@@ -203,8 +148,10 @@ def train(
         by_model.setdefault(str(products[item]["model"]), []).append(item)
     models = sorted(by_model)
     shades = sorted({*colours.values()} - {""})
-    x_all, t_all = torch.from_numpy(features), torch.from_numpy(teacher)
+    stage.requires_grad_(recipe.stage_rate > 0)
+    grid = torch.from_numpy(scale), torch.from_numpy(levels)
     log: list[dict[str, float]] = []
+    model.eval()  # statistics of batch norm stay ImageNet's
     model.text.train()
     for step in range(recipe.steps):
         # all colours of a model together: what tells them apart is what is hard to learn
@@ -214,7 +161,7 @@ def train(
         owner = torch.arange(len(chosen)).repeat_interleave(recipe.per_item)
         said = [caption(products[name], colours.get(name, ""), draw) for name in chosen]
         said += others(said, shades, recipe.others, draw)
-        image = functional.normalize(layer(x_all[rows]), dim=1)
+        image = functional.normalize(layer(units(last_stage(own, maps[rows]), *grid)), dim=1)
         words = functional.normalize(model.encode_text(tokenise([one.text for one in said])), dim=1)
         same = owner[:, None] == owner[None, :]
         contrast = _contrast(image, same, recipe.temperature)
@@ -222,10 +169,7 @@ def train(
             fits([products[name] for name in chosen], [colours.get(n, "") for n in chosen], said)
         )[owner]
         spoken = _both_ways(image @ words.T * model.logit_scale.exp().clamp(max=60), right)
-        aims = t_all[rows]
-        distilled = (image @ image.T - aims @ aims.T).pow(2).mean() * 10 + (
-            1 - (image * aims).sum(1)
-        ).mean()
+        distilled = _distilled(image, torch.from_numpy(aims[rows]))
         loss = contrast + recipe.text * spoken + recipe.distil * distilled
         optimiser.zero_grad()
         loss.backward()
@@ -242,6 +186,31 @@ def train(
             )
             print(log[-1], flush=True)
     return start, model.eval(), {"log": log}
+
+
+def beginning(
+    teacher: np.ndarray, scale: np.ndarray, power: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The last layer's first weight (DIM, 1280), and the vectors it gives (n, DIM), unit rows.
+
+    Args:
+        teacher: what the package uses of ImageNet's tower, (n, 320).
+        scale: of ``keep_blocks``.
+        power: of whitening.
+    """
+    # without the mean, which is that of renders: photos have another
+    _, basis = whitening(teacher, DIM, power)
+    basis /= np.linalg.norm(basis, axis=0).mean()  # as long as directions are: so rates fit it
+    first = np.zeros((DIM, 4 * len(scale)), np.float32)
+    first[:, : len(scale)] = (basis / scale[:, None]).T
+    aims = (teacher @ basis).astype(np.float32)
+    return first, aims / np.linalg.norm(aims, axis=1, keepdims=True)
+
+
+def _distilled(image: Any, aims: Any) -> Any:
+    """How far vectors, and what is near to what, are from the teacher's."""
+    near = (image @ image.T - aims @ aims.T).pow(2).mean()
+    return 10 * near + (1 - (image * aims).sum(1)).mean()
 
 
 def _contrast(image: Any, same: Any, temperature: float) -> Any:
@@ -268,18 +237,14 @@ def _both_ways(logits: Any, right: Any) -> Any:
     return (to_text + to_image) / 2
 
 
-def assemble(model: Any, trunk: Any, start: tuple[Any, Any], keep: float) -> dict[str, Any]:
-    """The state dict of the finished model, half precision, the last layer averaged."""
+def assemble(model: Any, start: Mapping[str, Any], keep: float) -> dict[str, Any]:
+    """The state dict of the finished model, half precision, what was trained averaged."""
     import torch
 
     with torch.no_grad():
-        layer = model.visual.head.proj
-        layer.weight.copy_(keep * start[0] + (1 - keep) * layer.weight)
-        layer.bias.copy_(keep * start[1] + (1 - keep) * layer.bias)
-    own = model.visual.trunk.state_dict()
-    model.visual.trunk.load_state_dict(
-        {key: value for key, value in trunk.state_dict().items() if key in own}
-    )
+        for name, value in model.visual.state_dict().items():
+            if value.is_floating_point():
+                value.copy_(keep * start[name] + (1 - keep) * value)
     return {
         key: (value.half() if value.is_floating_point() else value).contiguous()
         for key, value in model.state_dict().items()
@@ -322,19 +287,8 @@ def main() -> None:
             parts.append(held["maps"][keep])
             items += held["items"][keep].tolist()
     maps = np.concatenate(parts)
-    scale = keep_blocks(trunk, maps)
-    features, teacher = pooled(trunk, maps)
-    # without the mean, which is that of renders: photos have another
-    _, basis = whitened(teacher, recipe.power)
-    basis /= np.linalg.norm(basis, axis=0).mean()  # as long as directions are: so rates fit it
-    first = np.zeros((DIM, features.shape[1]), np.float32)
-    first[:, : len(scale)] = (basis / scale[:, None]).T
-    aims = teacher @ basis
-    aims /= np.linalg.norm(aims, axis=1, keepdims=True)
-    start, model, facts = train(
-        features, aims.astype(np.float32), items, products, colours, recipe, first
-    )
-    tensors = assemble(model, trunk, start, recipe.keep)
+    start, model, facts = train(trunk, maps, items, products, colours, recipe)
+    tensors = assemble(model, start, recipe.keep)
     write(wanted.out, tensors, {"recipe": asdict(recipe), "pictures": len(items), **facts})
 
 

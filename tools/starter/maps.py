@@ -1,4 +1,4 @@
-"""What EfficientNet-Lite0 makes of a picture before its last layer: computed once, used often.
+"""What EfficientNet-Lite0 makes of a picture before its last stage: computed once, used often.
 
 Everything up to there keeps its ImageNet weights, so a picture's map never changes.
 """
@@ -33,7 +33,7 @@ def imagenet(weights: Path) -> Any:
 
 
 def maps(model: Any, squares: Sequence[np.ndarray]) -> np.ndarray:
-    """Shape (n, 320, 7, 7), half precision."""
+    """Shape (n, 192, 7, 7), half precision."""
     import torch
 
     mean, std = (
@@ -44,7 +44,7 @@ def maps(model: Any, squares: Sequence[np.ndarray]) -> np.ndarray:
         for start in range(0, len(squares), BATCH):
             batch = torch.from_numpy(np.stack(squares[start : start + BATCH]))
             x = (batch.permute(0, 3, 1, 2).float() - mean) / std
-            found.append(model.blocks(model.bn1(model.conv_stem(x))).half().numpy())
+            found.append(model.blocks[:-1](model.bn1(model.conv_stem(x))).half().numpy())
     return np.concatenate(found)
 
 

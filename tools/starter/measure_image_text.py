@@ -1,6 +1,6 @@
 """Figures of an image-text model from cached maps: products in rendered rooms, and words.
 
-``python -m tools.starter.measure_image_text --model DIR --shots SHOTS.npz
+``python -m tools.starter.measure_image_text --model DIR --imagenet W.pth --shots SHOTS.npz
 --rooms ROOMS.npz --products products.json --colours colours.json``
 """
 
@@ -15,7 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tools.starter.image_text import CONFIG, DIM, whitened
+from tools.starter.image_text import CONFIG, DIM
+from tools.starter.maps import imagenet
+from tools.starter.tower import generalised_mean, last_stage, whitening
 
 CUT, CONTEXT = 0.7, 0.3
 """Weights of a thing cut out and of it with its surroundings, as the package has them."""
@@ -31,12 +33,11 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return result
 
 
-def of_imagenet(white: tuple[np.ndarray, np.ndarray] | None = None) -> ToVectors:
-    """What the package has of ImageNet's tower: generalised mean of the last block."""
+def of_imagenet(trunk: Any, white: tuple[np.ndarray, np.ndarray] | None = None) -> ToVectors:
+    """What the package has of ImageNet's tower: generalised mean of the last stage."""
 
     def vectors(maps: np.ndarray) -> np.ndarray:
-        raised = np.maximum(maps.astype(np.float32), 1e-6) ** 3
-        pooled = unit(raised.mean((2, 3)) ** (1 / 3))
+        pooled = generalised_mean(trunk, maps)
         return pooled if white is None else unit((pooled - white[0]) @ white[1])
 
     return vectors
@@ -59,8 +60,7 @@ def of_model(folder: Path) -> tuple[ToVectors, Callable[[Sequence[str]], np.ndar
         found = []
         with torch.inference_mode():
             for start in range(0, len(maps), batch):
-                x = torch.from_numpy(maps[start : start + batch].astype(np.float32))
-                y = trunk.bn2(trunk.conv_head(x))
+                y = trunk.bn2(trunk.conv_head(last_stage(trunk, maps[start : start + batch])))
                 found.append(layer(0.5 * (y.mean((2, 3)) + y.amax((2, 3)))).numpy())
         return unit(np.concatenate(found))
 
@@ -149,6 +149,7 @@ def main() -> None:
     """Measure, and print JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder of image_text")
+    parser.add_argument("--imagenet", type=Path, required=True)
     parser.add_argument("--shots", type=Path, required=True)
     parser.add_argument("--rooms", type=Path, nargs="+", required=True)
     parser.add_argument("--products", type=Path, required=True)
@@ -159,8 +160,9 @@ def main() -> None:
     with np.load(wanted.shots) as held:
         shots = only(held, held["forms"] == "shot")
     test = np.array([products[i]["test"] for i in shots["items"]])
-    plain = of_imagenet()
-    white = of_imagenet(whitened(plain(shots["maps"])))
+    trunk = imagenet(wanted.imagenet)
+    plain = of_imagenet(trunk)
+    white = of_imagenet(trunk, whitening(plain(shots["maps"]), DIM))
     images, words = of_model(wanted.model)
     figures: dict[str, Any] = {}
     for path in wanted.rooms:
