@@ -239,6 +239,102 @@ def test_a_photo_can_be_pasted(browser: Any, site: Any) -> None:
         assert page.locator(".hotspot").count() == 3
 
 
+def drag(page: Any, kind: str) -> None:
+    """What a browser says while a file is dragged over the page, and let go."""
+    page.evaluate(
+        """([kind, bytes]) => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], 'p.png', {type: 'image/png'}));
+            const how = {dataTransfer: data, bubbles: true, cancelable: true};
+            document.querySelector('.drop').dispatchEvent(new DragEvent(kind, how));
+        }""",
+        [kind, list(b.room())],
+    )
+
+
+def test_a_photo_can_be_dropped(browser: Any, site: Any) -> None:
+    with b.opened(browser, site.address) as page:
+        drag(page, "dragover")
+        page.get_by_text("Let go to search").wait_for()
+        drag(page, "dragleave")
+        page.get_by_text("Drop or paste a photo here").wait_for()
+        drag(page, "dragover")
+        drag(page, "drop")
+        b.settled(page)
+
+        assert page.locator(".hotspot").count() == 3
+
+
+def test_a_photo_is_taken_with_the_camera_of_this_machine(browser: Any, site: Any) -> None:
+    from PIL import Image
+
+    with b.opened(browser, site.address, permissions=["camera"]) as page:
+        page.get_by_role("button", name="Use the camera").click()
+        take = page.get_by_role("button", name="Take the photo")
+        assert b.violations(page) == []
+        with page.expect_request("**/v1/look") as sent:
+            take.click()  # waits until the camera shows something
+        photo, _ = multipart(sent.value)
+        b.settled(page)
+
+        with Image.open(io.BytesIO(photo)) as taken:
+            assert min(taken.size) > 100
+        assert page.locator("video").count() == 0
+
+
+def test_a_camera_that_is_refused_leaves_the_other_ways(browser: Any, site: Any) -> None:
+    with b.opened(browser, site.address) as page:
+        page.evaluate(
+            """() => {
+                navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no'));
+            }"""
+        )
+        page.get_by_role("button", name="Use the camera").click()
+
+        assert "choose a file" in page.get_by_role("alert").inner_text()
+        page.get_by_role("button", name="Cancel").click()
+        b.look(page)
+
+
+def touch(page: Any, *path: tuple[float, float]) -> None:
+    """A finger goes down at the first point, along the others, and up."""
+    tool = page.context.new_cdp_session(page)
+    kinds = ["touchStart"] + ["touchMove"] * (len(path) - 1)
+    for kind, (x, y) in zip(kinds, path, strict=True):
+        tool.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    tool.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    tool.detach()
+
+
+def test_a_finger_chooses_scrolls_and_draws_where_it_was_asked_to(browser: Any, site: Any) -> None:
+    with b.opened(browser, site.address, viewport=b.PHONE, has_touch=True, is_mobile=True) as page:
+        b.look(page)
+        frame = page.locator(".stage-frame")
+        hotspot = page.locator(".hotspot").first.bounding_box()
+        place = frame.bounding_box()
+        # beside the hotspot, and still on its object
+        touch(page, (hotspot["x"] + hotspot["width"] / 2, hotspot["y"] + hotspot["height"] + 6))
+        page.locator(".hotspot.is-chosen").wait_for()
+
+        def across(share: float) -> tuple[float, float]:
+            place = frame.bounding_box()
+            return place["x"] + share * place["width"], place["y"] + share * place["height"]
+
+        page.evaluate("scrollTo(0, 0)")
+        touch(page, across(0.2), across(0.4), across(0.6))
+        assert page.locator(".crop").count() == 0
+
+        page.get_by_role("button", name="Search an area").click()
+        page.locator(".stage-frame.is-drawing").wait_for()
+        with page.expect_request("**/v1/look") as drawn:
+            touch(page, across(0.1), across(0.3), across(0.6))
+        b.settled(page)
+
+        box = drawn.value.post_data_json["boxes"][0]
+        assert box == pytest.approx([0.1, 0.1, 0.6, 0.6], abs=0.03)
+        assert place["width"] <= b.PHONE["width"]
+
+
 def test_a_busy_service_is_asked_again_when_it_says(browser: Any, site: Any) -> None:
     asked = []
 
