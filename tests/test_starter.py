@@ -209,6 +209,17 @@ def test_a_product_is_as_near_as_its_nearest_picture() -> None:
     assert best.tolist() == [[pytest.approx(0.9), pytest.approx(0.3)]]
 
 
+def test_a_thing_is_found_by_its_cutout_and_its_surroundings_together() -> None:
+    shots = {"maps": np.eye(3, dtype=np.float32), "items": np.array(["a", "b", "c"])}
+    # the cutout says a, what is around it b, and more strongly: 0.7 * 0.5 < 0.3 * 1.0 + 0.7 * 0.4
+    seen = np.array([[0.5, 0.4, 0.0], [0.0, 1.0, 0.0]], np.float32)
+    rooms = {"maps": seen, "forms": np.array(["cut", "context"]), "items": np.array(["b", "b"])}
+    found = measure_image_text.room_recall(lambda maps: maps, rooms, shots)
+    assert found == {"things": 1, "products": 3, "recall@1": 1.0, "recall@5": 1.0}
+    strange = {**rooms, "items": np.array(["x", "x"])}
+    assert measure_image_text.room_recall(lambda m: m, strange, shots)["recall@1"] is None
+
+
 def test_words_are_measured_on_as_many_answers_as_there_are_right_ones():
     kinds = {"a": "chair", "b": "chair", "c": "lamp", "d": "lamp"}
     colours = {"a": "red", "b": "red", "c": "red", "d": "blue"}

@@ -22,7 +22,7 @@ from tools.starter.tower import generalised_mean, last_stage, whitening
 CUT, CONTEXT = 0.7, 0.3
 """Weights of a thing cut out and of it with its surroundings, as the package has them."""
 FIRST = 5
-"""Precision is measured on the first so many."""
+"""Recall and precision are measured on the first so many."""
 
 ToVectors = Callable[[np.ndarray], np.ndarray]
 
@@ -94,12 +94,10 @@ def room_recall(
     right = np.array([names.index(item) if item in names else -1 for item in rooms["items"][cut]])
     known = right >= 0
     rank = (best[known] > best[known, right[known]][:, None]).sum(axis=1)
-    return {
-        "things": int(known.sum()),
-        "products": len(names),
-        "recall@1": round(float((rank < 1).mean()), 3),
-        "recall@5": round(float((rank < 5).mean()), 3),
+    found = {
+        f"recall@{k}": round(float((rank < k).mean()), 3) if len(rank) else None for k in (1, FIRST)
     }
+    return {"things": int(known.sum()), "products": len(names), **found}
 
 
 def word_precision(
