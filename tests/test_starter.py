@@ -201,6 +201,39 @@ def test_the_first_layer_gives_the_vectors_that_distillation_aims_at() -> None:
     assert given / np.linalg.norm(given, axis=1, keepdims=True) == pytest.approx(aims, abs=1e-4)
 
 
+def test_training_moves_what_it_is_asked_to_and_the_average_goes_back() -> None:
+    import timm
+    import torch
+
+    torch.manual_seed(0)
+    trunk = timm.create_model("tf_efficientnet_lite0", pretrained=False).eval()
+    products = {
+        f"{model}-{colour}": {"kind": "chair", "title": f"Chair {model}", "model": model}
+        for model in "ab"
+        for colour in ("red", "blue", "green")
+    }
+    colours = {item: item[2:] for item in products}
+    items = [item for item in products for _ in range(2)]
+    maps = np.random.default_rng(0).normal(0, 2, (len(items), 192, 7, 7)).astype(np.float16)
+
+    def trained(**changes: float) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        recipe = image_text.Recipe(steps=2, batch=24, per_item=2, **changes)
+        start, model, _ = image_text.train(trunk, maps, items, products, colours, recipe)
+        held = image_text.assemble(model, start, recipe.keep)
+        return start, {n.removeprefix("visual."): v for n, v in held.items() if "visual" in n}
+
+    def moved(start: dict[str, torch.Tensor], end: dict[str, torch.Tensor]) -> set[str]:
+        return {
+            "stage" if "trunk.blocks.6" in name else "layer" if "head" in name else "below"
+            for name, value in start.items()
+            if value.is_floating_point() and not torch.equal(value.half(), end[name])
+        }
+
+    assert moved(*trained(keep=0.0)) == {"stage", "layer"}
+    assert moved(*trained(keep=0.0, stage_rate=0.0)) == {"layer"}
+    assert moved(*trained(keep=1.0)) == set()
+
+
 def test_a_product_is_as_near_as_its_nearest_picture() -> None:
     best, names = measure_image_text.best_by_item(
         np.array([[0.1, 0.9, 0.3]], np.float32), ["a", "a", "b"]

@@ -47,6 +47,8 @@ CONFIG: dict[str, Any] = {
     },
     "custom_text": True,
 }
+COLOURS = 3
+"""Products that are made of a model."""
 PREPROCESS = {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]}
 
 
@@ -91,7 +93,7 @@ def train(
     """Train the last stage, the last layer and the text tower.
 
     Args:
-        trunk: timm's model with ImageNet's weights; its last stage is trained in place.
+        trunk: timm's model with ImageNet's weights; the layer after its last stage is replaced.
         maps: of pictures, before the last stage, (n, 192, 7, 7).
         items: product of each row.
         products: fields by id.
@@ -140,13 +142,7 @@ def train(
         optimiser,
         lambda s: min(1.0, (s + 1) / rise) * 0.5 * (1 + np.cos(np.pi * s / recipe.steps)),
     )
-    by_item: dict[str, list[int]] = {}
-    for row, item in enumerate(items):
-        by_item.setdefault(item, []).append(row)
-    by_model: dict[str, list[str]] = {}
-    for item in sorted(by_item):
-        by_model.setdefault(str(products[item]["model"]), []).append(item)
-    models = sorted(by_model)
+    batches = Batches(items, products, recipe, draw)
     shades = sorted({*colours.values()} - {""})
     stage.requires_grad_(recipe.stage_rate > 0)
     grid = torch.from_numpy(scale), torch.from_numpy(levels)
@@ -154,10 +150,7 @@ def train(
     model.eval()  # statistics of batch norm stay ImageNet's
     model.text.train()
     for step in range(recipe.steps):
-        # all colours of a model together: what tells them apart is what is hard to learn
-        drawn = draw.sample(models, min(len(models), recipe.batch // recipe.per_item // 3))
-        chosen = [name for model_ in drawn for name in by_model[model_]]
-        rows = [r for name in chosen for r in draw.choices(by_item[name], k=recipe.per_item)]
+        chosen, rows = batches.draw()
         owner = torch.arange(len(chosen)).repeat_interleave(recipe.per_item)
         said = [caption(products[name], colours.get(name, ""), draw) for name in chosen]
         said += others(said, shades, recipe.others, draw)
@@ -186,6 +179,36 @@ def train(
             )
             print(log[-1], flush=True)
     return start, model.eval(), {"log": log}
+
+
+class Batches:
+    """Draws pictures for one step after the other.
+
+    All colours of a model are drawn together: what tells them apart is what is hard to learn.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[str],
+        products: Mapping[str, Mapping[str, Any]],
+        recipe: Recipe,
+        draw: random.Random,
+    ) -> None:
+        self._draw, self._each = draw, recipe.per_item
+        self._rows: dict[str, list[int]] = {}
+        for row, item in enumerate(items):
+            self._rows.setdefault(item, []).append(row)
+        self._models: dict[str, list[str]] = {}
+        for item in sorted(self._rows):
+            self._models.setdefault(str(products[item]["model"]), []).append(item)
+        self._size = min(len(self._models), recipe.batch // recipe.per_item // COLOURS)
+
+    def draw(self) -> tuple[list[str], list[int]]:
+        """Products, and ``per_item`` rows of each in their order."""
+        models = self._draw.sample(sorted(self._models), self._size)
+        chosen = [item for model in models for item in self._models[model]]
+        rows = [r for item in chosen for r in self._draw.choices(self._rows[item], k=self._each)]
+        return chosen, rows
 
 
 def beginning(
