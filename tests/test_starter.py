@@ -201,6 +201,7 @@ def test_the_first_layer_gives_the_vectors_that_distillation_aims_at() -> None:
     assert given / np.linalg.norm(given, axis=1, keepdims=True) == pytest.approx(aims, abs=1e-4)
 
 
+@pytest.mark.e2e
 def test_training_moves_what_it_is_asked_to_and_the_average_goes_back() -> None:
     import timm
     import torch
@@ -362,6 +363,7 @@ def test_the_share_of_real_furniture_counts_boxes_by_overlap_confidence_and_clas
     assert figures["confidence 0.15"]["found"] == 0.5
 
 
+@pytest.mark.e2e
 def test_the_transferred_model_finds_what_the_fused_detector_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
