@@ -67,17 +67,17 @@ class Recipe:
         power: how far the start whitens what ImageNet's features have in common, 0 to 1.
     """
 
-    steps: int = 1500
+    steps: int = 2200
     batch: int = 192
     per_item: int = 4
     rate: float = 5e-4
     text_rate: float = 1e-3
-    stage_rate: float = 2e-4
-    distil: float = 4.0
-    text: float = 1.0
+    stage_rate: float = 1e-3
+    distil: float = 2.0
+    text: float = 2.0
     temperature: float = 0.07
-    keep: float = 0.3
-    others: int = 2
+    keep: float = 0.2
+    others: int = 4
     power: float = 0.5
     seed: int = 0
 
