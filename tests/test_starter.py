@@ -155,6 +155,7 @@ def test_wrong_colours_are_said_of_the_same_name() -> None:
     said = [captions.Caption("a red sofa", "sofa", "red")]
     made = captions.others(said, ["blue", "green", "red"], 2, random.Random(0))
     assert len({one.colour for one in made}) == 2
+    assert len(captions.others(said, ["blue", "green"], 4, random.Random(0))) == 2
     assert {one.text for one in made} == {f"{one.colour} sofa" for one in made}
 
 

@@ -63,7 +63,8 @@ def others(
     said: Sequence[Caption], shades: Sequence[str], count: int, draw: random.Random
 ) -> list[Caption]:
     """The same names in ``count`` drawn colours each: what makes the colour's word matter."""
-    drawn = [(one.name, shade) for one in said for shade in draw.sample(shades, count)]
+    most = min(count, len(shades))
+    drawn = [(one.name, shade) for one in said for shade in draw.sample(shades, most)]
     return [Caption(f"{shade} {name}", name, shade) for name, shade in drawn]
 
 
