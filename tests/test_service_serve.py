@@ -25,6 +25,7 @@ from scenesearch.cli import main
 from scenesearch.errors import ConfigError
 from scenesearch.service.serve import bind, make_server, port_of
 from scenesearch.service.settings import ServiceSettings
+from scenesearch.store.process_life import END_S
 
 CHILD = Path(__file__).with_name("serve_child.py")
 child = SimpleNamespace(**runpy.run_path(str(CHILD)))
@@ -628,7 +629,8 @@ def test_a_first_start_that_is_ended_leaves_no_process(real_models, tmp_path, nu
         others = psutil.Process(process.pid).children(recursive=True)
         assert others
         process.send_signal(number)
-        process.communicate(timeout=5)
+        # a store that is writing is waited for, and killed after that
+        process.communicate(timeout=END_S + 5)
         _, left = psutil.wait_procs(others, timeout=3)
     finally:
         process.kill()
