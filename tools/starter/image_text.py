@@ -22,9 +22,11 @@ from typing import Any
 
 import numpy as np
 
+from scenesearch.embed.pca import fit_projection
+from scenesearch.embed.tower import normalise_rows
 from tools.starter.captions import caption, every_word, fits, others
 from tools.starter.maps import imagenet
-from tools.starter.tower import generalised_mean, keep_blocks, last_stage, units, whitening
+from tools.starter.tower import generalised_mean, keep_blocks, last_stage, units
 
 DIM = 256
 CONFIG: dict[str, Any] = {
@@ -222,12 +224,11 @@ def beginning(
         power: of whitening.
     """
     # without the mean, which is that of renders: photos have another
-    _, basis = whitening(teacher, DIM, power)
+    basis = fit_projection(teacher, DIM, power=power).matrix
     basis /= np.linalg.norm(basis, axis=0).mean()  # as long as directions are: so rates fit it
     first = np.zeros((DIM, 4 * len(scale)), np.float32)
     first[:, : len(scale)] = (basis / scale[:, None]).T
-    aims = (teacher @ basis).astype(np.float32)
-    return first, aims / np.linalg.norm(aims, axis=1, keepdims=True)
+    return first, normalise_rows(teacher @ basis)
 
 
 def _distilled(image: Any, aims: Any) -> Any:

@@ -8,37 +8,31 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from scenesearch.embed.pca import fit_projection
+from scenesearch.embed.projection import Projection
+from scenesearch.embed.tower import normalise_rows
 from tools.starter.image_text import CONFIG, DIM
 from tools.starter.maps import imagenet
-from tools.starter.tower import generalised_mean, last_stage, whitening
+from tools.starter.precision import FIRST, word_precision
+from tools.starter.tower import generalised_mean, last_stage
 
 CUT, CONTEXT = 0.7, 0.3
 """Weights of a thing cut out and of it with its surroundings, as the package has them."""
-FIRST = 5
-"""Recall and precision are measured on the first so many."""
-
 ToVectors = Callable[[np.ndarray], np.ndarray]
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows of length one."""
-    result: np.ndarray = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return result
-
-
-def of_imagenet(trunk: Any, white: tuple[np.ndarray, np.ndarray] | None = None) -> ToVectors:
+def of_imagenet(trunk: Any, white: Projection | None = None) -> ToVectors:
     """What the package has of ImageNet's tower: generalised mean of the last stage."""
 
     def vectors(maps: np.ndarray) -> np.ndarray:
         pooled = generalised_mean(trunk, maps)
-        return pooled if white is None else unit((pooled - white[0]) @ white[1])
+        return pooled if white is None else white.apply(pooled)
 
     return vectors
 
@@ -62,11 +56,11 @@ def of_model(folder: Path) -> tuple[ToVectors, Callable[[Sequence[str]], np.ndar
             for start in range(0, len(maps), batch):
                 y = trunk.bn2(trunk.conv_head(last_stage(trunk, maps[start : start + batch])))
                 found.append(layer(0.5 * (y.mean((2, 3)) + y.amax((2, 3)))).numpy())
-        return unit(np.concatenate(found))
+        return normalise_rows(np.concatenate(found))
 
     def words(texts: Sequence[str]) -> np.ndarray:
         with torch.inference_mode():
-            return unit(model.encode_text(tokenise(list(texts))).numpy())
+            return normalise_rows(model.encode_text(tokenise(list(texts))).numpy())
 
     return images, words
 
@@ -100,42 +94,19 @@ def room_recall(
     return {"things": int(known.sum()), "products": len(names), **found}
 
 
-def word_precision(
+def word_search(
     images: ToVectors,
     words: Callable[[Sequence[str]], np.ndarray],
     shots: Mapping[str, np.ndarray],
-    products: Mapping[str, Mapping[str, Any]],
-    colours: Mapping[str, str],
-    least: int,
-) -> dict[str, Any]:
-    """Precision of the first answers for each kind and colour that ``least`` products have.
+) -> Callable[[str, int], list[str]]:
+    """Products for a text, best first, so many."""
+    gallery, items = images(shots["maps"]), shots["items"].tolist()
 
-    The first five, or as many as there are right ones.
-    """
-    gallery = images(shots["maps"])
-    asked = Counter((products[i]["kind"], colours.get(i, "")) for i in set(shots["items"].tolist()))
-    wanted = sorted(pair for pair, count in asked.items() if count >= least and pair[1])
-    scores = words([f"{colour} {kind}" for kind, colour in wanted]) @ gallery.T
-    best, names = best_by_item(scores, shots["items"].tolist())
-    right, kinds = [], []
-    for (kind, colour), row in zip(wanted, best, strict=True):
-        found = [products[names[j]] for j in np.argsort(-row)[: min(FIRST, asked[kind, colour])]]
-        of_kind = [product["kind"] == kind for product in found]
-        kinds.append(np.mean(of_kind))
-        right.append(
-            np.mean(
-                [
-                    ok and colours.get(p["id"], "") == colour
-                    for ok, p in zip(of_kind, found, strict=True)
-                ]
-            )
-        )
-    return {
-        "queries": len(wanted),
-        "products": len(names),
-        "precision": round(float(np.mean(right)), 3) if right else None,
-        "of the kind": round(float(np.mean(kinds)), 3) if right else None,
-    }
+    def search(text: str, limit: int) -> list[str]:
+        best, names = best_by_item(words([text]) @ gallery.T, items)
+        return [names[j] for j in np.argsort(-best[0])[:limit]]
+
+    return search
 
 
 def only(held: Mapping[str, np.ndarray], keep: np.ndarray) -> dict[str, np.ndarray]:
@@ -160,7 +131,7 @@ def main() -> None:
     test = np.array([products[i]["test"] for i in shots["items"]])
     trunk = imagenet(wanted.imagenet)
     plain = of_imagenet(trunk)
-    white = of_imagenet(trunk, whitening(plain(shots["maps"]), DIM))
+    white = of_imagenet(trunk, fit_projection(plain(shots["maps"]), DIM))
     images, words = of_model(wanted.model)
     figures: dict[str, Any] = {}
     for path in wanted.rooms:
@@ -172,9 +143,12 @@ def main() -> None:
                 key = f"{path.stem} against {name} products, {which}"
                 figures[key] = room_recall(vectors, rooms, gallery)
     for name, part, least in (("all", np.ones_like(test), FIRST), ("test", test, 1)):
-        figures[f"words, {name} products"] = word_precision(
-            images, words, only(shots, part), products, colours, least
-        )
+        gallery = only(shots, part)
+        kinds = {i: (colours.get(i, ""), products[i]["kind"]) for i in gallery["items"].tolist()}
+        figures[f"words, {name} products"] = {
+            "products": len(kinds),
+            **word_precision(word_search(images, words, gallery), kinds, least),
+        }
     print(json.dumps({"dim": DIM, **figures}, indent=1))
 
 

@@ -11,19 +11,14 @@ import argparse
 import csv
 import json
 import tempfile
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scenesearch import SceneSearch
-from scenesearch.demo import COVERS
-from scenesearch.geometry import iou
-
-FIRST = 5
-"""Recall and precision are measured on the first one and the first so many."""
+from scenesearch.demo import places
+from tools.starter.precision import FIRST, word_precision
 
 
 def room_recall(
@@ -38,52 +33,25 @@ def room_recall(
         detected: regions are the detector's, and a thing that none of them covers counts as not
             found; else the truth's boxes.
     """
-    things = first = among = covered = 0
+    found: list[int | None] = []
     for scene in scenes:
-        boxes = [tuple(map(float, one["box"])) for one in scene["boxes"]]
+        known = [(one["item"], tuple(map(float, one["box"]))) for one in scene["boxes"]]
+        boxes = () if detected else [box for _, box in known]
         look = shop.shop_the_look(
-            folder / scene["image"], boxes=() if detected else boxes, limit=FIRST, per_region=FIRST
+            folder / scene["image"], boxes=boxes, limit=FIRST, per_region=FIRST
         )
-        own = np.array([found.region.box for found in look.regions], float).reshape(-1, 4)
-        overlap = iou(np.array(boxes), own)
-        for row, one in enumerate(scene["boxes"]):
-            things += 1
-            if not len(own) or overlap[row].max() < COVERS:
-                continue
-            covered += 1
-            ids = [match.item_id for match in look.regions[int(overlap[row].argmax())].matches]
-            first += one["item"] in ids[:1]
-            among += one["item"] in ids[:FIRST]
+        found += places(look, known)
+    first, among = found.count(0), len(found) - found.count(None)
     return {
-        "things": things,
-        "covered": round(covered / max(things, 1), 3),
-        "recall@1": round(first / max(things, 1), 3),
-        f"recall@{FIRST}": round(among / max(things, 1), 3),
+        "things": len(found),
+        "recall@1": round(first / max(len(found), 1), 3),
+        f"recall@{FIRST}": round(among / max(len(found), 1), 3),
     }
 
 
-def word_precision(
-    shop: SceneSearch, rows: Sequence[Mapping[str, str]], *, least: int, by: str
-) -> dict[str, Any]:
-    """Precision of the first answers for each colour and category that ``least`` products have.
-
-    The first five, or as many as there are right ones. ``by`` is ``text`` (the text tower alone)
-    or ``words`` (with the plain words of the catalogue).
-    """
-    kinds = {row["id"]: (row["colour"], row["category"]) for row in rows}
-    asked = Counter(pair for pair in kinds.values() if pair[0])
-    right, of_kind = [], []
-    for pair, count in sorted(asked.items()):
-        if count < least:
-            continue
-        found = shop.search(limit=FIRST, **{by: " ".join(pair)}).matches[: min(FIRST, count)]
-        right.append(sum(kinds[m.item_id] == pair for m in found) / min(FIRST, count))
-        of_kind.append(sum(kinds[m.item_id][1] == pair[1] for m in found) / min(FIRST, count))
-    return {
-        "queries": len(right),
-        "precision": round(float(np.mean(right)), 3) if right else None,
-        "of the kind": round(float(np.mean(of_kind)), 3) if right else None,
-    }
+def _ids(shop: SceneSearch, by: str, text: str, limit: int) -> list[str]:
+    """Ids by the text tower alone (``text``), or with the catalogue's plain words (``words``)."""
+    return [match.item_id for match in shop.search(limit=limit, **{by: text}).matches]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -92,25 +60,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", type=Path, required=True, help="folder with catalog.csv")
     parser.add_argument("--config", default="offline")
     parser.add_argument("--store", type=Path, help="kept here; temporary by default")
-    parser.add_argument("--no-rooms", action="store_true", help="words only")
     wanted = parser.parse_args(arguments)
     with (wanted.set / "catalog.csv").open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+        kinds = {row["id"]: (row["colour"], row["category"]) for row in csv.DictReader(file)}
     lines = (wanted.set / "scenes.jsonl").read_text(encoding="utf-8").splitlines()
     scenes = [json.loads(line) for line in lines]
-    figures: dict[str, Any] = {"products": len(rows)}
+    figures: dict[str, Any] = {"products": len(kinds)}
     with (
         tempfile.TemporaryDirectory() as folder,
         SceneSearch(wanted.store or folder, collection="set", config=wanted.config) as shop,
     ):
         shop.index(wanted.set / "catalog.csv")
-        if not wanted.no_rooms:
-            for name, detected in (("by its boxes", False), ("by the detector", True)):
-                figures[name] = room_recall(shop, wanted.set, scenes, detected=detected)
+        for name, detected in (("by its boxes", False), ("by the detector", True)):
+            figures[name] = room_recall(shop, wanted.set, scenes, detected=detected)
         for by in ("text", "words"):
+            search = partial(_ids, shop, by)
             for least in (FIRST, 1):
                 name = f"{by}, where at least {least} are right"
-                figures[name] = word_precision(shop, rows, least=least, by=by)
+                figures[name] = word_precision(search, kinds, least)
     print(json.dumps(figures, indent=1))
 
 

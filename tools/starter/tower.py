@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from scenesearch.embed.tower import normalise_rows
+
 QUANTILES = (0.8, 0.95, 0.99)
 BATCH = 256
 
@@ -78,14 +80,4 @@ def generalised_mean(trunk: Any, maps: np.ndarray) -> np.ndarray:
         for start in range(0, len(maps), BATCH):
             last = last_stage(trunk, maps[start : start + BATCH])
             found.append(last.clamp(min=1e-6).pow(3).mean((2, 3)).pow(1 / 3).numpy())
-    raw = np.concatenate(found)
-    unit: np.ndarray = raw / np.linalg.norm(raw, axis=1, keepdims=True)
-    return unit
-
-
-def whitening(vectors: np.ndarray, dim: int, power: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (d,) and matrix (d, dim) that the package's own whitening would fit."""
-    mean = vectors.mean(axis=0)
-    values, directions = np.linalg.eigh(np.cov((vectors - mean).T))
-    order = np.argsort(-values)[:dim]
-    return mean, directions[:, order] * np.maximum(values[order], 1e-8) ** (-power / 2)
+    return normalise_rows(np.concatenate(found))
