@@ -75,6 +75,8 @@ class PlainEngine:
             os.kill(os.getpid(), signal.SIGKILL)
         elif name == "store" and self._store is not None:
             answer = self._store.pid
+        elif name == "priority":
+            answer = os.getpriority(os.PRIO_PROCESS, 0)
         self._note(f"{'gave up' if given_up() else 'ended'} {name} {argument}")
         return Answer(answer, {"engine": 0.001})
 

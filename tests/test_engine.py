@@ -87,6 +87,18 @@ def without_times(answer):
     return {k: v for k, v in answer.items() if k not in ("timings_ms", "query_id")}
 
 
+def test_loading_starts_the_process_of_the_store(folder, engine) -> None:
+    front = SceneSearch(folder / "new", config=load_settings(None, **SETTINGS), store_process=True)
+    other = Engine(front)
+    assert front.store.pid is None
+    try:
+        other.load()
+        assert front.store.pid is not None
+        assert front.store.schema is None
+    finally:
+        other.close()
+
+
 # --- a look ----------------------------------------------------------------------------------
 
 

@@ -25,6 +25,7 @@ from scenesearch.engine.process import SceneSearchEngine
 from scenesearch.engine.remote import EngineDiedError, RemoteEngine
 from scenesearch.engine.tasks import GetItem, Photo, TagTask
 from scenesearch.errors import ModelNotFoundError, QueryError, StoreUnavailableError
+from scenesearch.priority import RANKING
 from scenesearch.service.backend import BusyError, DeadlineError
 from scenesearch.service.engine_backend import EngineBackend
 from scenesearch.store.edge import EdgeStore
@@ -130,6 +131,23 @@ def test_light_tasks_do_not_wait_for_heavy_ones(engine: RemoteEngine) -> None:
     assert engine.submit(light("echo now")).future.result(0.9).value == "now"
     for one in slow:
         engine.cancel(one.number)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities here")
+def test_the_store_goes_before_threads_that_rank(child: ModuleType, tmp_path: Path) -> None:
+    EdgeStore(tmp_path, "items").create(CollectionSchema({"image": 4}, {}))
+    engine = RemoteEngine(child.Plan(store=str(tmp_path)), threads=1, light_threads=1)
+    engine.start()
+    try:
+        asked = [engine.submit(task) for task in (light("priority"), heavy("priority"))]
+        ranking = [one.future.result(10).value for one in asked]
+        store = psutil.Process(engine.submit(light("store")).future.result(10).value)
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+
+        assert store.nice() == ours
+        assert ranking == [min(19, ours + RANKING)] * 2
+    finally:
+        engine.stop(5.0)
 
 
 def test_a_cancelled_task_is_told_so_or_never_begun(engine: RemoteEngine, log: Path) -> None:

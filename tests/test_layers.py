@@ -35,7 +35,7 @@ VALUES = frozenset(
     {
         *("types", "errors", "geometry", "conditions", "pixels", "timing", "metrics"),
         *("resources", "weights", "load_errors", "onnx_runtime", "whole_file", "allocator", "once"),
-        "durable",
+        *("durable", "priority"),
     }
 )
 """Plain values and pure functions on them: what everyone may import."""

@@ -23,6 +23,7 @@ import pytest
 
 from scenesearch.cli import main
 from scenesearch.errors import ConfigError
+from scenesearch.priority import HTTP
 from scenesearch.service.serve import bind, make_server, port_of
 from scenesearch.service.settings import ServiceSettings
 from scenesearch.store.process_life import END_S
@@ -617,6 +618,13 @@ def test_the_first_start_serves_the_sample_catalogue(real_models, tmp_path):
 
     assert process.returncode == 0
     assert rest.splitlines()[-1] == "stopped"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities here")
+def test_http_steps_back_behind_what_it_has_started():
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    with Served() as service:
+        assert psutil.Process(service.process.pid).nice() == min(19, ours + HTTP)
 
 
 @pytest.mark.e2e

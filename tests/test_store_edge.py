@@ -47,6 +47,20 @@ def test_constructing_and_looking_touch_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_as_many_threads_search_as_are_asked_for(store: EdgeStore, tmp_path: Path) -> None:
+    config = tmp_path / "index" / "items" / "shard" / "edge_config.json"
+
+    def threads() -> int:
+        return int(json.loads(config.read_text())["max_search_threads"])
+
+    assert threads() == os.cpu_count()
+    for asked, expected in ((3, 3), (None, os.cpu_count())):
+        other = EdgeStore(tmp_path / "index", "items", search_threads=asked)
+        assert other.count() == 0
+        other.close()
+        assert threads() == expected
+
+
 def test_a_second_store_is_told_who_has_the_directory(store: EdgeStore, tmp_path: Path) -> None:
     store.upsert(make_points(5))
     second = EdgeStore(tmp_path / "index", "items")

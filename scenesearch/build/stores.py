@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +49,11 @@ def build_store(
     if process:
         from scenesearch.store.process import ProcessStore
 
-        made = partial(EdgeStore, Path(store), collection, min_free_bytes=free)
+        # the other half of the cores is for whoever asks
+        threads = max(1, (os.cpu_count() or 1) // 2)
+        made = partial(
+            EdgeStore, Path(store), collection, min_free_bytes=free, search_threads=threads
+        )
         return ProcessStore(made, name=f"the index in {Path(store) / collection}")
     return EdgeStore(Path(store), collection, min_free_bytes=free)
 

@@ -22,6 +22,7 @@ from scenesearch.engine.tagging import TagTasks
 from scenesearch.engine.tasks import Answer, Photo, Task
 from scenesearch.errors import SceneSearchError
 from scenesearch.once import once
+from scenesearch.store.process import ProcessStore
 from scenesearch.types import Scene
 
 if TYPE_CHECKING:
@@ -78,16 +79,18 @@ class Engine:
         self._facets = FacetTasks(front)
 
     def load(self) -> None:
-        """Load the models and start the decoding processes, so that the first task is fast.
+        """Load the models and start all processes, so that the first task is fast.
 
         Raises:
             ModelError: weights are missing or cannot be used.
-            SceneSearchError: the decoding processes do not start.
+            SceneSearchError: the decoding processes or that of the store do not start.
         """
         with self._loading:
             try:
                 self.front.load()
                 self.decoder.start()
+                if isinstance(self.front.store, ProcessStore):
+                    self.front.store.start()
                 self._sweep()
             except SceneSearchError as error:
                 self.health.problem = str(error)

@@ -24,6 +24,7 @@ from scenesearch.allocator import leave_what_stays
 from scenesearch.config import Settings
 from scenesearch.engine.messages import Cancel, Done, Failed, FromEngine, NotStarted, Ready, Run
 from scenesearch.engine.tasks import Answer, Task, is_heavy
+from scenesearch.priority import RANKING, step_back
 from scenesearch.service.backend import DeadlineError
 from scenesearch.store.process_failure import Failure
 from scenesearch.store.process_life import Pipe, settle_in
@@ -134,8 +135,9 @@ class _Desk:
     def __init__(self, pipe: Pipe, engine: TaskEngine, threads: int, light_threads: int) -> None:
         self._pipe = pipe
         self._engine = engine
-        self._heavy = ThreadPoolExecutor(threads, "heavy")
-        self._light = ThreadPoolExecutor(light_threads, "light")
+        # the store was started by now, and does not inherit it
+        self._heavy = ThreadPoolExecutor(threads, "heavy", step_back, (RANKING,))
+        self._light = ThreadPoolExecutor(light_threads, "light", step_back, (RANKING,))
         self._jobs: dict[int, _Job] = {}
         self._sending = threading.Lock()
 

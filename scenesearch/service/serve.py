@@ -18,6 +18,7 @@ from fastapi import FastAPI
 
 from scenesearch.allocator import give_large_blocks_back, leave_what_stays
 from scenesearch.errors import ConfigError
+from scenesearch.priority import HTTP, step_back
 from scenesearch.service.auth import check_binding
 from scenesearch.service.lifecycle import Lifecycle
 from scenesearch.service.protocol import HEAD_BYTES_MAX, protocol_for
@@ -190,6 +191,7 @@ async def _serve(
 ) -> None:
     server = make_server(await open_app(), service)
     leave_what_stays()
+    step_back(HTTP)  # the engine was started by now, and does not inherit it
     name = service.host.strip("[]")
     host = f"[{name}]" if ":" in name else name
     url = f"http://{host}:{port_of(sockets)}/"

@@ -63,12 +63,19 @@ class EdgeStore:
         path: directory of all collections; made by ``create``.
         collection: 1 to 64 of ``a-z 0-9 _ -``.
         min_free_bytes: writes are refused when less disk than this is free.
+        search_threads: that search the segments of a collection side by side, which a query that
+            is alone has its answer sooner by; as many as cores by default.
     """
 
     def __init__(
-        self, path: str | Path, collection: str, *, min_free_bytes: int = MIN_FREE_BYTES
+        self,
+        path: str | Path,
+        collection: str,
+        *,
+        min_free_bytes: int = MIN_FREE_BYTES,
+        search_threads: int | None = None,
     ) -> None:
-        self._directory = EdgeDirectory(Path(path), collection)
+        self._directory = EdgeDirectory(Path(path), collection, search_threads)
         self._home = self._directory.home
         self._min_free = min_free_bytes
         self._gate = RLock()

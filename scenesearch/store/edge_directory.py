@@ -51,10 +51,12 @@ class EdgeDirectory:
     Args:
         root: directory of all collections.
         collection: its checked name.
+        search_threads: see :class:`~scenesearch.store.edge.EdgeStore`.
     """
 
-    def __init__(self, root: Path, collection: str) -> None:
+    def __init__(self, root: Path, collection: str, search_threads: int | None = None) -> None:
         self.root = root
+        self._search_threads = search_threads
         self.name = check_collection_name(collection)
         self.home = root / collection
 
@@ -111,7 +113,7 @@ class EdgeDirectory:
         shutil.rmtree(new, ignore_errors=True)
         (new / "blobs").mkdir(parents=True)
         with engine_errors(f"create the index in {new}"):
-            shard = create_shard(new / "shard", schema)
+            shard = create_shard(new / "shard", schema, self._search_threads)
             shard.flush()
             shard.close()
         write_whole(new / "schema.json", dump_schema(schema).encode())
@@ -131,7 +133,7 @@ class EdgeDirectory:
         try:
             schema = self._require()
             with engine_errors(f"open {self.home}"):
-                shard = load_shard(self.home / "shard")
+                shard = load_shard(self.home / "shard", schema, self._search_threads)
         except BaseException:
             lock.release()
             raise

@@ -6,6 +6,7 @@ turns that into this package's errors.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,26 +57,17 @@ def engine_errors(what: str) -> Iterator[None]:
         ) from error
 
 
-def create_shard(path: Path, schema: CollectionSchema) -> Any:
+def create_shard(path: Path, schema: CollectionSchema, search_threads: int | None = None) -> Any:
     """A new, open shard in a directory that does not exist yet, payload indexes first."""
     import qdrant_edge as edge
 
-    def graph(m: int) -> Any:
-        return edge.HnswIndexConfig(m=m, ef_construct=100, full_scan_threshold=10_000)
-
     config = edge.EdgeConfig(
-        vectors={
-            space: edge.EdgeVectorParams(
-                size=dim,
-                distance=edge.Distance.Cosine,
-                hnsw_config=graph(0) if dim <= SCANNED_DIM else None,
-            )
-            for space, dim in schema.vectors.items()
-        },
-        hnsw_config=graph(16),
+        vectors=_spaces(schema),
+        hnsw_config=_graph(16),
         optimizers=edge.EdgeOptimizersConfig(
             max_segment_size=SEGMENT_KB, indexing_threshold=INDEX_KB
         ),
+        max_search_threads=search_threads or _cores(),
         wal_enabled=True,  # also what keeps a second process out
     )
     shard = edge.EdgeShard.create(str(path), config)
@@ -84,11 +76,43 @@ def create_shard(path: Path, schema: CollectionSchema) -> Any:
     return shard
 
 
-def load_shard(path: Path) -> Any:
-    """The shard in a directory, with what its log holds replayed."""
+def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None = None) -> Any:
+    """The shard in a directory, with what its log holds replayed.
+
+    Args:
+        path: of the shard.
+        schema: what it holds.
+        search_threads: that search its segments side by side; as many as cores by default, where
+            the engine's own choice is eight of them, which on two cores stand in each other's way.
+    """
     import qdrant_edge as edge
 
-    return edge.EdgeShard.load(str(path))
+    # what is not said stays as it is; spaces must be said with anything else
+    config = edge.EdgeConfig(vectors=_spaces(schema), max_search_threads=search_threads or _cores())
+    return edge.EdgeShard.load(str(path), config)
+
+
+def _spaces(schema: CollectionSchema) -> dict[str, Any]:
+    import qdrant_edge as edge
+
+    return {
+        space: edge.EdgeVectorParams(
+            size=dim,
+            distance=edge.Distance.Cosine,
+            hnsw_config=_graph(0) if dim <= SCANNED_DIM else None,
+        )
+        for space, dim in schema.vectors.items()
+    }
+
+
+def _graph(m: int) -> Any:
+    import qdrant_edge as edge
+
+    return edge.HnswIndexConfig(m=m, ef_construct=100, full_scan_threshold=10_000)
+
+
+def _cores() -> int:
+    return os.cpu_count() or 1
 
 
 def field_index(field: str, kind: FieldType) -> Any:

@@ -70,6 +70,14 @@ class ProcessStore:
         link = self._link
         return None if link is None else link.pid
 
+    def start(self) -> None:
+        """Start the process now, instead of with the first call.
+
+        Raises:
+            StoreUnavailableError: it does not start.
+        """
+        self._running()
+
     # --- the collection --------------------------------------------------------------------
 
     @property
