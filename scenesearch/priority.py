@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 
-RANKING = 5
+RANKING = 8
 """Steps behind the store: threads of the engine."""
-HTTP = 10
+HTTP = 12
 """Steps behind the store: whose work is the shortest, and which feeds all others."""
 
 
