@@ -75,6 +75,8 @@ class SceneSearchEngine:
         return Engine(front, self.settings)
 
 
+TURN_S = 0.001
+"""Of a thread while others wait for the interpreter: what the store could begin with waits less."""
 LAST = -1000
 """Priority of what is done after all that others want done at the end of a process."""
 
@@ -94,6 +96,7 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
         pipe.send(NotStarted(Failure.of(error)))
         return
     leave_what_stays()
+    sys.setswitchinterval(TURN_S)
     pipe.send(Ready())
     desk = _Desk(pipe, engine, threads, light_threads)
     try:
