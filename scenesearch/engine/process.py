@@ -96,7 +96,6 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
         pipe.send(NotStarted(Failure.of(error)))
         return
     leave_what_stays()
-    turn_s = sys.getswitchinterval()
     sys.setswitchinterval(TURN_S)
     pipe.send(Ready())
     desk = _Desk(pipe, engine, threads, light_threads)
@@ -105,8 +104,6 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
     except (EOFError, OSError):
         # the parent is gone, and threads that still compute would keep this process
         os._exit(1)
-    # only while tasks are done: what others free at the end, such as semaphores, is done at a go
-    sys.setswitchinterval(turn_s)
     engine.close()
     # the last of what multiprocessing does when the function of a process has returned
     util.Finalize(None, _leave, exitpriority=LAST)
