@@ -11,6 +11,8 @@ from functools import partial
 from itertools import repeat
 from pathlib import Path
 
+from tqdm import tqdm
+
 from scenesearch.engine.process import TaskEngine
 from scenesearch.engine.tasks import Answer, GetItem, TagTask, Task
 from scenesearch.errors import ModelNotFoundError, QueryError
@@ -75,6 +77,8 @@ class PlainEngine:
             os.kill(os.getpid(), signal.SIGKILL)
         elif name == "store" and self._store is not None:
             answer = self._store.pid
+        elif name == "bar":
+            list(tqdm([], disable=True))
         elif name == "priority":
             answer = os.getpriority(os.PRIO_PROCESS, 0)
         self._note(f"{'gave up' if given_up() else 'ended'} {name} {argument}")

@@ -5,6 +5,8 @@ Says the ids of its processes in one line, then waits for ever.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -56,6 +58,10 @@ def main() -> None:
         engine = RemoteEngine(Plan(store=folder), threads=2, light_threads=1)
         engine.start()
         held = engine.submit(GetItem("store")).future.result(10).value
+        if what == "bar, killed":
+            engine.submit(GetItem("bar")).future.result(10)
+            os.kill(engine.state().pid, signal.SIGKILL)
+            return
         engine.submit(GetItem("sleep 60"))
         say(engine.state().pid, held)
         if what == "engine and exit":

@@ -314,6 +314,20 @@ def test_no_process_is_orphaned_whichever_is_killed(folder: Path, killed: str) -
     assert counted(folder) == 0
 
 
+def test_progress_bars_of_libraries_leave_no_lock_behind_where_a_process_is_killed(
+    folder: Path,
+) -> None:
+    done = subprocess.run(
+        [sys.executable, str(PARENT), "bar, killed", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+    assert done.returncode == 0
+    assert "leaked" not in done.stderr
+
+
 def test_settings_travel_without_the_keys_of_the_service_and_are_not_shown() -> None:
     secret = "a-long-and-secret-key"
     settings = load_settings(

@@ -638,10 +638,11 @@ def test_a_first_start_that_is_ended_leaves_no_process(real_models, tmp_path, nu
         assert others
         process.send_signal(number)
         # a store that is writing is waited for, and killed after that
-        process.communicate(timeout=END_S + 5)
+        said = process.communicate(timeout=END_S + 5)[1]
         _, left = psutil.wait_procs(others, timeout=3)
     finally:
         process.kill()
         process.communicate()
 
     assert left == []
+    assert "leaked" not in said

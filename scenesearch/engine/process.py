@@ -7,7 +7,6 @@ not begun; one that is under way is told so through ``given_up``.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -15,7 +14,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing import util
 from pathlib import Path
 from pickle import PickleError
 from typing import Protocol
@@ -27,7 +25,7 @@ from scenesearch.engine.tasks import Answer, Task, is_heavy
 from scenesearch.priority import RANKING, step_back
 from scenesearch.service.backend import DeadlineError
 from scenesearch.store.process_failure import Failure
-from scenesearch.store.process_life import Pipe, settle_in
+from scenesearch.store.process_life import Pipe, keep_locks_inside, leave_when_done, settle_in
 
 
 class TaskEngine(Protocol):
@@ -77,8 +75,6 @@ class SceneSearchEngine:
 
 TURN_S = 0.001
 """Of a thread while others wait for the interpreter: what the store could begin with waits less."""
-LAST = -1000
-"""Priority of what is done after all that others want done at the end of a process."""
 
 
 def heavy_threads(settings: Settings) -> int:
@@ -89,6 +85,7 @@ def heavy_threads(settings: Settings) -> int:
 def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_threads: int) -> None:
     """Main function of the process: says whether it started, then works until told to stop."""
     settle_in()
+    keep_locks_inside()
     try:
         engine = open_engine()
         engine.load()
@@ -105,16 +102,7 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
         # the parent is gone, and threads that still compute would keep this process
         os._exit(1)
     engine.close()
-    # the last of what multiprocessing does when the function of a process has returned
-    util.Finalize(None, _leave, exitpriority=LAST)
-
-
-def _leave() -> None:
-    """End the process. Taking models apart one by one would take the interpreter a second."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+    leave_when_done()
 
 
 class _Job:

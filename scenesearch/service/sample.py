@@ -7,7 +7,13 @@ from pathlib import Path
 from scenesearch.config import Settings
 from scenesearch.errors import SceneSearchError
 from scenesearch.store.process_failure import Failure
-from scenesearch.store.process_life import Child, Pipe, settle_in
+from scenesearch.store.process_life import (
+    Child,
+    Pipe,
+    keep_locks_inside,
+    leave_when_done,
+    settle_in,
+)
 
 COLLECTION = "sample"
 FOLDER = "sample-catalogue"
@@ -34,13 +40,16 @@ def prepare() -> tuple[Settings, Path]:
         outcome: tuple[Settings, Path] | Failure = child.first_message(TIMEOUT_S)
     except (EOFError, OSError) as error:
         how = str(error) if isinstance(error, TimeoutError) else child.how_it_ended()
+        child.kill()
         raise SceneSearchError(
             f"the sample catalogue was not indexed: {child.name}: {how}; start again, which goes "
             "on where it ended, or index a catalogue of your own (scenesearch index CATALOG)",
             code="sample_failed",
         ) from error
+    except BaseException:
+        child.kill()  # it listens to nobody while it indexes
+        raise
     finally:
-        child.kill()
         child.end()
     if isinstance(outcome, Failure):
         raise outcome.error()
@@ -49,10 +58,12 @@ def prepare() -> tuple[Settings, Path]:
 
 def _index(pipe: Pipe) -> None:
     settle_in()
+    keep_locks_inside()
     try:
         pipe.send(index_sample())
     except Exception as error:  # noqa: BLE001 - raised again by who started the process
         pipe.send(Failure.of(error))
+    leave_when_done()
 
 
 def index_sample() -> tuple[Settings, Path]:

@@ -7,10 +7,12 @@ and nothing that a user sent is ever unpickled, only carried inside as bytes and
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import connection, get_context, parent_process, util
@@ -23,6 +25,8 @@ Main = Callable[..., None]
 
 END_S = 10.0
 """A process that was told to end and has not after so long is killed."""
+LAST = -1000
+"""Priority of what is done after all that others want done at the end of a process."""
 _DEAF_TO = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -128,6 +132,34 @@ def settle_in() -> None:
     parent = parent_process()
     if parent is not None:
         _die_when_closed(parent.sentinel)
+
+
+def keep_locks_inside() -> None:
+    """Give the progress bars that libraries show a lock which ends with this process.
+
+    tqdm makes one with a name in the system, if only to show nothing: torch's exporter does so. In
+    a process that is killed it stays behind, and multiprocessing warns of it when the parent ends.
+    """
+    with suppress(ImportError):
+        from tqdm import tqdm
+
+        tqdm.set_lock(threading.RLock())
+
+
+def leave_when_done() -> None:
+    """For the last line of a process's main function.
+
+    The process then ends once multiprocessing has tidied up. Taking models apart one by one would
+    take the interpreter a second or two.
+    """
+    util.Finalize(None, _leave, exitpriority=LAST)
+
+
+def _leave() -> None:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 if sys.platform == "win32":  # pragma: no cover
