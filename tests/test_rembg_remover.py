@@ -128,6 +128,37 @@ def test_read_only_pictures_stay_as_they_are_and_threads_may_share(remover, clot
     assert all(np.array_equal(a, b) for a, b in zip(small, before, strict=True))
 
 
+MEMORY = """
+import resource, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+import numpy as np
+from scenesearch.cutout.rembg_remover import RembgRemover
+from scenesearch.weights import WeightFinder
+weights = WeightFinder(Path(sys.argv[1])).find("isnet-general-use")
+remover = RembgRemover("isnet-general-use", weights)
+remover.load()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with ThreadPoolExecutor(3) as pool:
+    list(pool.map(remover.matte, [np.full((90, 70, 3), 99, np.uint8)] * 3))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.models
+@pytest.mark.skipif(sys.platform != "linux", reason="getrusage counts in other units here")
+def test_photos_of_several_threads_take_the_memory_of_one(real_models):
+    found = subprocess.run(
+        [sys.executable, "-c", MEMORY, str(real_models.resolve())],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    # 880 MB for one; 3,700 where the runtime plans its memory, for three at once
+    assert int(found.stdout) < 1300
+
+
 SCRIPT = """
 import sys
 def watch(event, args):
