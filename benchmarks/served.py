@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+from measure import parser
 
 START_S = 120.0
 
@@ -63,6 +65,17 @@ class Served:
                 return bool(got.status == 200)
         except OSError:
             return False
+
+
+def service_parser(about: str | None) -> argparse.ArgumentParser:
+    """Arguments of every benchmark that asks a service with photos."""
+    made = parser(about)
+    made.add_argument(
+        "store", type=Path, help="an index; a copy, if anything else uses or wants it"
+    )
+    made.add_argument("photos", nargs="+", type=Path)
+    made.add_argument("--config", default="cpu-small")
+    return made
 
 
 @contextmanager

@@ -14,7 +14,6 @@ import statistics
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from http_load import (
     Client,
@@ -25,8 +24,8 @@ from http_load import (
     open_loop,
     photo_request,
 )
-from measure import Report, parser, percentile
-from served import Served, served
+from measure import Report, percentile
+from served import Served, served, service_parser
 
 SLOW = 200
 """Slow clients: half send their headers, half their bodies, a byte a second."""
@@ -202,10 +201,7 @@ def _questions(service: Served, arguments: argparse.Namespace) -> dict[str, list
 
 
 def _arguments() -> argparse.Namespace:
-    made = parser(__doc__)
-    made.add_argument("store", type=Path, help="an index; a copy, if anything else uses it")
-    made.add_argument("photos", nargs="+", type=Path)
-    made.add_argument("--config", default="cpu-small")
+    made = service_parser(__doc__)
     made.add_argument("--seconds", type=float, default=20.0, help="of each closed loop")
     made.add_argument(
         "--attack", type=float, default=60.0, help="seconds of overload, of slow clients"

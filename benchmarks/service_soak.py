@@ -18,11 +18,10 @@ import time
 import urllib.request
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 
 from http_load import Outcome, closed_loop, get_request, json_request, photo_request
-from measure import Report, parser
-from served import Served, served
+from measure import Report
+from served import Served, served, service_parser
 
 from scenesearch.client import AsyncClient, ServiceError
 from scenesearch.errors import SceneSearchError
@@ -151,10 +150,7 @@ async def _missing(service: Served, ledger: Ledger) -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    made = parser(__doc__)
-    made.add_argument("store", type=Path, help="an index; a copy, for it is written to")
-    made.add_argument("photos", nargs="+", type=Path)
-    made.add_argument("--config", default="cpu-small")
+    made = service_parser(__doc__)
     made.add_argument("--clients", type=int, default=4)
     made.add_argument("--minutes", type=float, default=30.0)
     return made.parse_args()

@@ -7,11 +7,10 @@ import asyncio
 import signal
 import sys
 import time
-from pathlib import Path
 
 from http_load import Outcome, closed_loop, json_request, photo_request
-from measure import Report, parser
-from served import served
+from measure import Report
+from served import served, service_parser
 
 
 def main() -> int:
@@ -51,10 +50,7 @@ def main() -> int:
 
 
 def _arguments() -> argparse.Namespace:
-    made = parser(__doc__)
-    made.add_argument("store", type=Path, help="an index; a copy, if anything else uses it")
-    made.add_argument("photos", nargs="+", type=Path)
-    made.add_argument("--config", default="cpu-small")
+    made = service_parser(__doc__)
     made.add_argument("--clients", type=int, default=32)
     made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--seconds", type=float, default=5.0, help="before the signal")

@@ -67,7 +67,7 @@ def create_shard(path: Path, schema: CollectionSchema, search_threads: int | Non
         optimizers=edge.EdgeOptimizersConfig(
             max_segment_size=SEGMENT_KB, indexing_threshold=INDEX_KB
         ),
-        max_search_threads=search_threads or _cores(),
+        max_search_threads=_threads(search_threads),
         wal_enabled=True,  # also what keeps a second process out
     )
     shard = edge.EdgeShard.create(str(path), config)
@@ -88,7 +88,7 @@ def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None 
     import qdrant_edge as edge
 
     # what is not said stays as it is; spaces must be said with anything else
-    config = edge.EdgeConfig(vectors=_spaces(schema), max_search_threads=search_threads or _cores())
+    config = edge.EdgeConfig(vectors=_spaces(schema), max_search_threads=_threads(search_threads))
     return edge.EdgeShard.load(str(path), config)
 
 
@@ -111,8 +111,8 @@ def _graph(m: int) -> Any:
     return edge.HnswIndexConfig(m=m, ef_construct=100, full_scan_threshold=10_000)
 
 
-def _cores() -> int:
-    return os.cpu_count() or 1
+def _threads(asked: int | None) -> int:
+    return asked or os.cpu_count() or 1
 
 
 def field_index(field: str, kind: FieldType) -> Any:

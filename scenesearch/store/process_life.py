@@ -25,7 +25,7 @@ Main = Callable[..., None]
 
 END_S = 10.0
 """A process that was told to end and has not after so long is killed."""
-LAST = -1000
+_LAST = -1000
 """Priority of what is done after all that others want done at the end of a process."""
 _DEAF_TO = (signal.SIGINT, signal.SIGTERM)
 
@@ -152,7 +152,7 @@ def leave_when_done() -> None:
     The process then ends once multiprocessing has tidied up. Taking models apart one by one would
     take the interpreter a second or two.
     """
-    util.Finalize(None, _leave, exitpriority=LAST)
+    util.Finalize(None, _leave, exitpriority=_LAST)
 
 
 def _leave() -> None:
