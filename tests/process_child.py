@@ -13,11 +13,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from scenesearch.conditions import Condition
 from scenesearch.engine.process import TaskEngine
 from scenesearch.engine.tasks import Answer, GetItem, TagTask, Task
 from scenesearch.errors import ModelNotFoundError, QueryError
 from scenesearch.store.edge import EdgeStore
+from scenesearch.store.memory import MemoryStore
 from scenesearch.store.process import ProcessStore
+from scenesearch.store.process_turn import now, since
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class PlainEngine:
             answer = self._store.pid
         elif name == "bar":
             list(tqdm([], disable=True))
+        elif name == "began":
+            answer = (since(), now())
         elif name == "priority":
             answer = os.getpriority(os.PRIO_PROCESS, 0)
         self._note(f"{'gave up' if given_up() else 'ended'} {name} {argument}")
@@ -93,6 +98,18 @@ class PlainEngine:
         if self._plan.log:
             with Path(self._plan.log).open("a") as file:
                 file.write(line + "\n")
+
+
+class NumberingStore(MemoryStore):
+    """Counts how often it was asked to count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = 0
+
+    def count(self, where: Condition | None = None) -> int:
+        self._asked += 1
+        return self._asked
 
 
 class StuckStore(EdgeStore):

@@ -125,6 +125,16 @@ def test_answers_and_errors_arrive_as_the_engine_gave_them(engine: RemoteEngine)
     assert ask("echo and goes on") == "and goes on"
 
 
+def test_a_task_began_when_it_came_and_not_when_a_thread_was_free(engine: RemoteEngine) -> None:
+    first = engine.submit(light("sleep 0.3"))
+    second, third = (engine.submit(light("began")) for _ in range(2))
+
+    first.future.result(10)
+    (came, worked_on), (came_later, _) = (one.future.result(10).value for one in (second, third))
+    assert worked_on - came > 0.2e9
+    assert came < came_later
+
+
 def test_light_tasks_do_not_wait_for_heavy_ones(engine: RemoteEngine) -> None:
     slow = [engine.submit(heavy("sleep 1")) for _ in range(3)]
 

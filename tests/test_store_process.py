@@ -16,18 +16,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, ModuleType
+from typing import TypeVar
 
 import numpy as np
 import psutil
 import pytest
 
-from scenesearch.conditions import Equals
+from scenesearch.conditions import Condition, Equals
 from scenesearch.errors import (
     InvalidVectorError,
     QueryError,
@@ -35,18 +36,28 @@ from scenesearch.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from scenesearch.protocols import VectorQuery
+from scenesearch.protocols import Store, VectorQuery
 from scenesearch.store.contract_data import DIMS, SCHEMA, make_points, point_id, unit
 from scenesearch.store.edge import EdgeStore
 from scenesearch.store.memory import MemoryStore
 from scenesearch.store.process import ProcessStore
 from scenesearch.store.process_failure import Failure
 from scenesearch.store.process_serve import CLOSE, serve_store
-from scenesearch.store.process_wire import HitPacker, KnownPoints, Request, learn, unpack_hits
+from scenesearch.store.process_turn import now, since, task_since
+from scenesearch.store.process_wire import (
+    Asked,
+    HitPacker,
+    KnownPoints,
+    Ok,
+    Request,
+    learn,
+    unpack_hits,
+)
 from scenesearch.types import Hit, Point
 
 pytestmark = pytest.mark.store
 PARENT = Path(__file__).with_name("process_parent.py")
+Made = TypeVar("Made", bound=Store)
 
 
 def gone(pid: int, within_s: float) -> bool:
@@ -66,7 +77,7 @@ def child_modules(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("process_child")
 
 
-def filled(made: ProcessStore) -> ProcessStore:
+def filled(made: Made) -> Made:
     made.create(SCHEMA)
     made.upsert(make_points(60))
     return made
@@ -140,41 +151,78 @@ def test_queries_of_many_threads_are_answered_as_those_of_one(store: ProcessStor
         ]
 
 
-class Counting(MemoryStore):
-    """Keeps count of the batches of queries that it is asked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.batches: list[int] = []
-
-    def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
-        self.batches.append(len(queries))
-        return super().query(queries)
-
-
-def test_queries_that_came_meanwhile_are_one_batch_of_the_engine() -> None:
-    counting = Counting()
-    counting.create(SCHEMA)
-    counting.upsert(make_points(60))
+def test_the_request_of_the_oldest_task_is_answered_first_and_closing_last() -> None:
     ours, theirs = multiprocessing.Pipe()
-    for number in range(9):
-        other = number == 6
-        asked = Request("count", (None,)) if other else Request("query", ([nearest(number + 1)],))
-        ours.send((number, asked))
-    ours.send((9, Request(CLOSE)))
+    began = [30, 10, 20, 10, 40, 5]
+    for number, at in enumerate(began):
+        ours.send(Asked(at, number, Request("query", ([nearest(number + 1)],))))
+    ours.send(Asked(50, 6, Request(CLOSE)))
 
-    serve_store(theirs, lambda: counting)
+    serve_store(theirs, lambda: filled(MemoryStore()))
 
-    replies = [ours.recv() for _ in range(5)][1:]
-    assert [[number for number, _ in several] for several in replies] == [
-        [0, 1, 2, 3, 4, 5],
-        [6],
-        [7, 8],
-        [9],
-    ]
-    assert counting.batches == [6, 2]
-    hits = [reply.value.counts for number, reply in replies[0] + replies[2]]
-    assert hits == [[n + 1] for n in (0, 1, 2, 3, 4, 5, 7, 8)]
+    assert isinstance(ours.recv(), Ok), "it is up"
+    replies = [ours.recv() for _ in range(7)]
+    # two requests of one task keep their order
+    assert [number for number, _ in replies] == [5, 1, 3, 2, 0, 4, 6]
+    assert [reply.value.counts for _, reply in replies[:-1]] == [[6], [2], [4], [3], [1], [5]]
+
+
+def test_what_comes_while_a_request_is_answered_may_still_go_before_those_that_wait() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    for number in range(3):
+        ours.send(Asked(10 + number, number, Request("count", (None,))))
+
+    class Interrupted(MemoryStore):
+        def count(self, where: Condition | None = None) -> int:
+            if not came:
+                came.append(True)
+                ours.send(Asked(1, 3, Request("count", (None,))))
+                ours.send(Asked(99, 4, Request(CLOSE)))
+            return super().count(where)
+
+    came: list[bool] = []
+
+    def opened() -> MemoryStore:
+        store = Interrupted()
+        store.create(SCHEMA)
+        return store
+
+    serve_store(theirs, opened)
+
+    ours.recv()
+    assert [ours.recv()[0] for _ in range(5)] == [0, 3, 1, 2, 4]
+
+
+def test_the_request_of_an_older_task_overtakes_those_of_younger_ones(
+    child_modules: ModuleType,
+) -> None:
+    store = ProcessStore(child_modules.NumberingStore)
+    store.start()
+    start = now()
+
+    def ask(began: int) -> int:
+        with task_since(start + began):
+            return store.count()
+
+    with ThreadPoolExecutor(4) as pool:
+        with held_up(store):
+            asking = []
+            for began in (2, 3, 1):
+                asking.append(pool.submit(ask, began))
+                until(lambda: under_way(store) == len(asking))
+        outside = pool.submit(store.count)
+        assert [one.result(10) for one in (*asking, outside)] == [2, 3, 1, 4]
+    store.close()
+
+
+def test_a_task_began_when_it_says_and_what_is_asked_outside_of_one_begins_now() -> None:
+    with task_since(7):
+        assert since() == 7
+        with task_since(8):
+            assert since() == 8
+        assert since() == 7
+    before = now()
+    assert before <= since() <= now()
 
 
 def test_a_bad_query_among_those_sent_together_spoils_no_other(store: ProcessStore) -> None:

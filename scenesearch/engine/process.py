@@ -26,6 +26,7 @@ from scenesearch.priority import RANKING, step_back
 from scenesearch.service.backend import DeadlineError
 from scenesearch.store.process_failure import Failure
 from scenesearch.store.process_life import Pipe, keep_locks_inside, leave_when_done, settle_in
+from scenesearch.store.process_turn import now, task_since
 
 
 class TaskEngine(Protocol):
@@ -108,9 +109,10 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
 class _Job:
     """A task, and whether anybody still wants its answer."""
 
-    __slots__ = ("cancelled", "deadline", "number", "task")
+    __slots__ = ("began", "cancelled", "deadline", "number", "task")
 
     def __init__(self, run: Run) -> None:
+        self.began = now()
         self.number = run.number
         self.task = run.task
         self.deadline = None if run.seconds is None else time.monotonic() + run.seconds
@@ -158,7 +160,8 @@ class _Desk:
             if job.given_up():
                 reply = Failed(job.number, _too_late())
             else:
-                reply = Done(job.number, self._engine.run(job.task, job.given_up))
+                with task_since(job.began):
+                    reply = Done(job.number, self._engine.run(job.task, job.given_up))
         except BaseException as error:  # noqa: BLE001 - raised again by who asked
             reply = Failed(job.number, Failure.of(error))
         del self._jobs[job.number]

@@ -31,8 +31,7 @@ START_TIMEOUT_S = 60.0
 class ProcessStore:
     """A :class:`~scenesearch.protocols.Store` that another process of ours holds.
 
-    It may be used from several threads; queries that come while it works on others are one
-    batch of the engine.
+    It may be used from several threads; whose task began first is answered first.
 
     Args:
         open_store: makes the store, called in the process; must be picklable, such as

@@ -14,11 +14,12 @@ from typing import Any
 
 from scenesearch.store.process_failure import Failure
 from scenesearch.store.process_life import Child, Pipe
+from scenesearch.store.process_turn import since
 from scenesearch.store.process_wire import (
+    Asked,
     KnownPoints,
     Ok,
     PackedHits,
-    Replies,
     Reply,
     Request,
     learn,
@@ -71,16 +72,16 @@ class Link:
             NotSentError: it cannot be sent.
             Exception: what the call raised there.
         """
-        desk, asked = self._desk, _Asked()
+        desk, caller = self._desk, _Caller()
         number = next(desk.numbers)
         try:
-            message = ForkingPickler.dumps((number, request))
+            message = ForkingPickler.dumps(Asked(since(), number, request))
         except (TypeError, AttributeError, PickleError) as error:
             raise NotSentError(str(error)) from error
         with desk.sending:
             if desk.closed:
                 raise LinkLostError
-            desk.waiting[number] = asked
+            desk.waiting[number] = caller
             try:
                 self._child.pipe.send_bytes(message)
             except OSError as error:
@@ -88,13 +89,13 @@ class Link:
             except BaseException:
                 self._child.kill()  # half a message is nothing that it could go on from
                 raise
-        asked.answered.acquire()
-        if asked.reply is None:
+        caller.answered.acquire()
+        if caller.reply is None:
             raise LinkLostError
-        if isinstance(asked.reply, Failure):
-            raise asked.reply.error()
-        value = asked.reply.value
-        return unpack_hits(asked.known, value) if isinstance(value, PackedHits) else value
+        if isinstance(caller.reply, Failure):
+            raise caller.reply.error()
+        value = caller.reply.value
+        return unpack_hits(caller.known, value) if isinstance(value, PackedHits) else value
 
     def end(self, *, wait_s: float = 0.0) -> str:
         """End the process, and say how it ended: ``was killed (SIGKILL)``.
@@ -121,34 +122,33 @@ class _Desk:
         self._known = KnownPoints([], [])
         self.sending = threading.Lock()
         self.numbers = count()
-        self.waiting: dict[int, _Asked] = {}
+        self.waiting: dict[int, _Caller] = {}
         self.closed = False
 
     def work(self) -> None:
         """Hand out replies until the other end is closed."""
         try:
             while True:
-                replies: Replies = self._pipe.recv()
-                for number, reply in replies:
-                    self._hand_out(self.waiting.pop(number), reply)
+                number, reply = self._pipe.recv()
+                self._hand_out(self.waiting.pop(number), reply)
         except (EOFError, OSError):
             pass
         finally:
             # who is sending at this moment fails, because nobody is there to read it
             with self.sending:
                 self.closed = True
-            for asked in self.waiting.values():
-                asked.answered.release()
+            for caller in self.waiting.values():
+                caller.answered.release()
 
-    def _hand_out(self, asked: _Asked, reply: Reply) -> None:
+    def _hand_out(self, caller: _Caller, reply: Reply) -> None:
         if isinstance(reply, Ok) and isinstance(reply.value, PackedHits):
             # packs build on each other, and only here are they in order
-            asked.known = self._known = learn(self._known, reply.value)
-        asked.reply = reply
-        asked.answered.release()
+            caller.known = self._known = learn(self._known, reply.value)
+        caller.reply = reply
+        caller.answered.release()
 
 
-class _Asked:
+class _Caller:
     """Who waits for a reply."""
 
     __slots__ = ("answered", "known", "reply")

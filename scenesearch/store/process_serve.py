@@ -1,36 +1,32 @@
 """The child's side of a store in a process of its own: one request after the other.
 
-Queries that have come meanwhile are one batch for the engine, which plans them as one.
+The first is that of the task which began first, see :mod:`scenesearch.store.process_turn`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from itertools import groupby
+from heapq import heappop, heappush
 from pickle import PickleError
 from typing import Any
 
-from scenesearch.errors import SceneSearchError
 from scenesearch.protocols import Store, VectorQuery
 from scenesearch.store.process_failure import Failure
 from scenesearch.store.process_life import Pipe, settle_in
 from scenesearch.store.process_wire import (
+    Asked,
     HitPacker,
     Ok,
-    Replies,
+    PackedHits,
     Reply,
-    Request,
     plain_schema,
     unpack_points,
 )
 from scenesearch.types import CollectionSchema
 
-QUERY = "query"
 CLOSE = "close"
 """The last request; the process ends after its reply."""
-MOST = 64
-"""Requests that are taken from the pipe before the first of them is answered."""
 Handler = Callable[..., Any]
 
 
@@ -42,38 +38,26 @@ def serve_store(pipe: Pipe, open_store: Callable[[], Store]) -> None:
         store = open_store()
         handlers = _handlers(store, held, packer)
         pipe.send(Ok(None))
+        waiting: list[Asked] = []
         try:
-            while _answer(pipe, store, handlers, packer):
-                pass
+            while True:
+                while not waiting or pipe.poll():
+                    heappush(waiting, pipe.recv())
+                _, number, request = heappop(waiting)
+                outcome = _outcome(handlers[request.name], *request.args, **request.options)
+                _reply(pipe, number, outcome, packer)
+                if request.name == CLOSE:
+                    return
         except (EOFError, OSError):
             return  # the parent is gone, and with it everyone who could ask
 
 
-def _answer(pipe: Pipe, store: Store, handlers: dict[str, Handler], packer: HitPacker) -> bool:
-    """Answer what has come, at least one request; whether more may come."""
-    asked: list[tuple[int, Request]] = [pipe.recv()]
-    while len(asked) < MOST and pipe.poll():
-        asked.append(pipe.recv())
-    for is_query, several in groupby(asked, lambda one: one[1].name == QUERY):
-        if is_query:
-            numbers, requests = zip(*several, strict=True)
-            outcomes = _query(store, packer, [request.args[0] for request in requests])
-            _reply(pipe, list(zip(numbers, outcomes, strict=True)), packer)
-            continue
-        for number, request in several:
-            outcome = _outcome(handlers[request.name], *request.args, **request.options)
-            _reply(pipe, [(number, outcome)], packer)
-            if request.name == CLOSE:
-                return False
-    return True
-
-
-def _reply(pipe: Pipe, replies: Replies, packer: HitPacker) -> None:
+def _reply(pipe: Pipe, number: int, reply: Reply, packer: HitPacker) -> None:
     try:
-        pipe.send(replies)
+        pipe.send((number, reply))
     except (TypeError, AttributeError, PickleError) as error:
         packer.forget()  # what was packed has not arrived
-        pipe.send([(number, Failure.of(error)) for number, _ in replies])
+        pipe.send((number, Failure.of(error)))
 
 
 def _outcome(call: Handler, *args: Any, **options: Any) -> Reply:
@@ -90,7 +74,10 @@ def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Han
         found = store.schema
         return None if found is None else plain_schema(found)
 
-    def search_text(*args: Any, **options: Any) -> Any:
+    def query(queries: Sequence[VectorQuery]) -> PackedHits:
+        return packer.pack(store.query(queries))
+
+    def search_text(*args: Any, **options: Any) -> PackedHits:
         return packer.pack([store.search_text(*args, **options)])
 
     def together() -> None:
@@ -101,6 +88,7 @@ def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Han
         "create": store.create,
         "add_fields": store.add_fields,
         "upsert": lambda points: store.upsert(unpack_points(points)),
+        "query": query,
         "search_text": search_text,
         "retrieve": store.retrieve,
         "scroll": store.scroll,
@@ -115,16 +103,3 @@ def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Han
         "optimize": store.optimize,
         CLOSE: store.close,
     }
-
-
-def _query(
-    store: Store, packer: HitPacker, batches: Sequence[Sequence[VectorQuery]]
-) -> list[Reply]:
-    """Batches of several callers as one batch of the engine; an outcome for each."""
-    if len(batches) > 1:
-        try:
-            found = iter(store.query([query for batch in batches for query in batch]))
-            return [Ok(packer.pack([next(found) for _ in batch])) for batch in batches]
-        except (SceneSearchError, ValueError, TypeError):
-            pass  # one of them cannot be answered: each alone says which, and the others are
-    return [_outcome(lambda batch=batch: packer.pack(store.query(batch))) for batch in batches]

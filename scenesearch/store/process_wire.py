@@ -1,6 +1,6 @@
 """What the two ends of a store in a process of its own say to each other.
 
-A request is a number, a name and arguments; a reply an :class:`Ok` or a
+A request is a name and arguments, under a number; a reply an :class:`Ok` or a
 :class:`~scenesearch.store.process_failure.Failure`. Most of an answer are points that answered
 something before, so each is sent once and then named by a number.
 """
@@ -28,6 +28,20 @@ class Request(NamedTuple):
     options: Mapping[str, Any] = {}
 
 
+class Asked(NamedTuple):
+    """A request on its way. The smallest is answered first.
+
+    Attributes:
+        since: when the task that asks began, by :mod:`scenesearch.store.process_turn`.
+        number: of the request; no two have the same.
+        request: what is asked.
+    """
+
+    since: int
+    number: int
+    request: Request
+
+
 class Ok(NamedTuple):
     """What a call gave."""
 
@@ -35,9 +49,7 @@ class Ok(NamedTuple):
 
 
 Reply = Ok | Failure
-"""To one request."""
-Replies = list[tuple[int, Reply]]
-"""To requests that were answered together, by their numbers."""
+"""To one request; it is sent with the number of that."""
 
 
 class PackedHits(NamedTuple):
