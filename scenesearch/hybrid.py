@@ -9,17 +9,17 @@ words only move what the object itself has found.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from scenesearch.attributes.colour_vector import palette_vector
 from scenesearch.attributes.names import written_names
 from scenesearch.conditions import AllOf, Condition, OneOf
 from scenesearch.points import COLOUR
-from scenesearch.protocols import WORDS, Store, VectorQuery
+from scenesearch.protocols import WORDS, Store, TextQuery, VectorQuery
 from scenesearch.query import SearchOptions
 from scenesearch.query_vectors import SpaceVectors
 from scenesearch.rank.candidates import Answer
@@ -48,6 +48,18 @@ _DIGITS = 4
 
 Scored = Mapping[str, float]
 """Scores by item; an item that is missing has 0."""
+
+
+class Ask(NamedTuple):
+    """What the store is asked about candidates.
+
+    Attributes:
+        query: whose filter, limit and fields are chosen when it is asked.
+        known: scores that are there already.
+    """
+
+    query: VectorQuery | TextQuery
+    known: Scored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,15 +132,19 @@ class WordSearch:
         # who stands in a list of the nearest stands there with its best point
         of_space = {answer.space: _best(answer.hits) for answer in answers}
         factor = self.options.word_weights.vectors / (sum(weights.values()) or 1)
-        parts: dict[str, tuple[Scored, float]] = {}
-        for space, vector in asked.items():
-            known = of_space.get(space, {})
-            cosines = self._near(self.spaces[space], vector, candidates, known)
-            parts[space] = (_stretched(cosines, candidates), weights[space] * factor)
-        of_part = {COLOUR: _best([hit for hits in coloured for hit in hits])}
+        known = {WORD_COLOUR: _best([hit for hits in coloured for hit in hits])}
         if self.parsed.free == self.parsed.lexical:
-            of_part[LEXICAL] = _best([hit for hits in by_words for hit in hits])
-        parts |= self._parts(candidates, of_part)
+            known[LEXICAL] = _best([hit for hits in by_words for hit in hits])
+        asks = self._asks(known)
+        for space, vector in asked.items():
+            nearest = VectorQuery(self.spaces[space], vector, 1)
+            asks[space] = Ask(nearest, of_space.get(space, {}))
+        found = self._completed(asks, candidates)
+        parts: dict[str, tuple[Scored, float]] = {
+            space: (_stretched(found[space], candidates), weights[space] * factor)
+            for space in asked
+        }
+        parts |= self._parts(candidates, found)
         if not parts:
             # nothing to rank by, as for "under $50": everything that the filter lets through
             parts[LEXICAL] = ({}, 1.0)
@@ -154,7 +170,7 @@ class WordSearch:
                 found.setdefault(hit.payload["item_id"], hit)
         of_region = {region: dict(sorted(found.items())) for region, found in of_region.items()}
         every = {item: hit for found in of_region.values() for item, hit in found.items()}
-        parts = self._parts(every, {})
+        parts = self._parts(every, self._completed(self._asks({}), every))
         total = sum(weight for _, weight in parts.values())
         factor = self.options.word_weights.boost * sum(weights.values()) / (total or 1)
         added = [
@@ -170,21 +186,21 @@ class WordSearch:
     def _found(self) -> tuple[list[Sequence[Hit]], list[Sequence[Hit]]]:
         """Lists of points that the words bring up: by their text, and by their colours."""
         parsed, limit, fields = self.parsed, self.options.candidates, self._asked_fields
-        by_words: list[Sequence[Hit]] = []
-        coloured: list[Sequence[Hit]] = []
+        texts: list[VectorQuery | TextQuery] = []
+        colours: list[VectorQuery | TextQuery] = []
         if parsed.lexical:
-            by_words.append(
-                self.store.search_text(parsed.lexical, limit=limit, where=self.where, fields=fields)
-            )
+            texts.append(TextQuery(parsed.lexical, limit, self.where, fields))
         if self._palette is not None:
             wheres = [self.where]
             if self._has_category and parsed.categories:
                 # the best of the category might not be among the best of all
                 of_kind = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
                 wheres.append(_and(self.where, of_kind))
-            coloured += self.store.query(
-                [VectorQuery(COLOUR, self._palette, limit, where, fields) for where in wheres]
-            )
+            colours += [
+                VectorQuery(COLOUR, self._palette, limit, where, fields) for where in wheres
+            ]
+        found: list[Sequence[Hit]] = [*self.store.query([*texts, *colours])]
+        by_words, coloured = found[: len(texts)], found[len(texts) :]
         if not any(by_words) and not any(coloured):
             page = self.store.scroll(where=self.where, limit=limit, fields=fields)
             by_words.append([Hit(record.id, 0.0, record.payload) for record in page])
@@ -196,24 +212,42 @@ class WordSearch:
 
     # scores
 
+    def _asks(self, known: Mapping[str, Scored]) -> dict[str, Ask]:
+        """What the words ask the store about candidates, by name.
+
+        Args:
+            known: what was found out of some of them, by the same names.
+        """
+        parsed = self.parsed
+        queries: dict[str, VectorQuery | TextQuery] = {}
+        if parsed.free:
+            queries[LEXICAL] = TextQuery(parsed.free, 1)
+        if self._palette is not None:
+            queries[WORD_COLOUR] = VectorQuery(COLOUR, self._palette, 1)
+        if COLOUR in self.schema.vectors:
+            for name in parsed.not_colours:
+                queries[_unwanted_colour(name)] = VectorQuery(COLOUR, _palette_of((name,)), 1)
+        if parsed.not_words:
+            queries[UNWANTED] = TextQuery(parsed.unwanted, 1)
+        return {name: Ask(query, known.get(name, {})) for name, query in queries.items()}
+
     def _parts(
-        self, candidates: Mapping[str, Hit], known: Mapping[str, Scored]
+        self, candidates: Mapping[str, Hit], found: Mapping[str, Scored]
     ) -> dict[str, tuple[Scored, float]]:
         """Scores by part, with the weight of each; parts that the words say nothing of are not.
 
         Args:
             candidates: a hit of each item.
-            known: what was found out of some of them: cosines to the colours, relevance.
+            found: what the store said to :meth:`_asks`.
         """
         parsed, weights = self.parsed, self.options.word_weights
         parts: dict[str, tuple[Scored, float]] = {}
-        if parsed.free:
-            scores = self._lexical(parsed.free, candidates, known.get(LEXICAL, {}))
-            best = max(scores.values(), default=0.0) or 1.0
-            parts[LEXICAL] = ({item: s / best for item, s in scores.items()}, weights.lexical)
-        if self._palette is not None:
-            near = self._near(COLOUR, self._palette, candidates, known.get(COLOUR, {}))
-            named = self._named(candidates)
+        if LEXICAL in found:
+            best = max(found[LEXICAL].values(), default=0.0) or 1.0
+            scores = {item: score / best for item, score in found[LEXICAL].items()}
+            parts[LEXICAL] = (scores, weights.lexical)
+        if WORD_COLOUR in found:
+            near, named = found[WORD_COLOUR], self._named(candidates)
             told = NAMED if named else 0.0
             scores = {i: (1 - told) * near.get(i, 0.0) + told * (i in named) for i in candidates}
             parts[WORD_COLOUR] = (scores, weights.colour)
@@ -222,24 +256,23 @@ class WordSearch:
             worth |= dict.fromkeys(parsed.categories, 1.0)
             scores = {i: worth.get(str(h.payload.get(CATEGORY)), 0) for i, h in candidates.items()}
             parts[WORD_CATEGORY] = (scores, weights.category)
-        unwanted = self._unwanted(candidates)
+        unwanted = self._unwanted(candidates, found)
         if unwanted:
             scores = {i: 1 - max(one.get(i, 0.0) for one in unwanted) for i in candidates}
             parts[UNWANTED] = (scores, weights.unwanted)
         return {name: part for name, part in parts.items() if part[1] > 0}
 
-    def _unwanted(self, candidates: Mapping[str, Hit]) -> list[Scored]:
+    def _unwanted(self, candidates: Mapping[str, Hit], found: Mapping[str, Scored]) -> list[Scored]:
         parsed = self.parsed
-        found: list[Scored] = []
-        if COLOUR in self.schema.vectors:
-            palettes = [_palette_of((name,)) for name in parsed.not_colours]
-            found += [self._near(COLOUR, palette, candidates, {}) for palette in palettes]
+        names = [_unwanted_colour(name) for name in parsed.not_colours]
+        unwanted = [found[name] for name in names if name in found]
         if parsed.not_categories and self._has_category:
             out = frozenset(parsed.not_categories)
-            found.append({i: 1.0 for i, h in candidates.items() if h.payload.get(CATEGORY) in out})
-        if parsed.not_words:
-            found.append(dict.fromkeys(self._lexical(parsed.unwanted, candidates, {}), 1.0))
-        return found
+            kinds = {item: hit.payload.get(CATEGORY) for item, hit in candidates.items()}
+            unwanted.append({item: 1.0 for item, kind in kinds.items() if kind in out})
+        if UNWANTED in found:
+            unwanted.append(dict.fromkeys(found[UNWANTED], 1.0))
+        return unwanted
 
     def _named(self, candidates: Mapping[str, Hit]) -> frozenset[str]:
         """Items whose texts have a colour that was asked for, however it is written."""
@@ -257,41 +290,37 @@ class WordSearch:
             return None
         return _palette_of(self.parsed.colours)
 
-    def _lexical(self, text: str, items: Iterable[str], known: Scored) -> dict[str, float]:
-        """Relevance of the items to a text, by the best point of each; the known stays."""
-
-        def ask(where: Condition, limit: int) -> Sequence[Hit]:
-            return self.store.search_text(text, limit=limit, where=where, fields=("item_id",))
-
-        return self._completed(known, items, ask)
-
-    def _near(
-        self, space: str, vector: Vector, items: Iterable[str], known: Scored
-    ) -> dict[str, float]:
-        """Cosines of the items to a vector, by the best point of each; the known stay."""
-
-        def ask(where: Condition, limit: int) -> Sequence[Hit]:
-            return self.store.query([VectorQuery(space, vector, limit, where, ("item_id",))])[0]
-
-        return self._completed(known, items, ask)
-
     def _completed(
-        self,
-        known: Scored,
-        items: Iterable[str],
-        ask: Callable[[Condition, int], Sequence[Hit]],
-    ) -> dict[str, float]:
-        missing = tuple(item for item in items if item not in known)
-        if not missing:
-            return dict(known)
-        where: Condition = _and(self.where, OneOf("item_id", missing))
-        limit = POINTS * len(missing)
-        hits = ask(where, limit)
-        while len(hits) == limit:
+        self, asks: Mapping[str, Ask], items: Collection[str]
+    ) -> dict[str, dict[str, float]]:
+        """Scores of the items by each query, by the best point of each; the known stay."""
+        scores = {name: dict(ask.known) for name, ask in asks.items()}
+        pending: dict[str, VectorQuery | TextQuery] = {}
+        for name, (query, known) in asks.items():
+            missing = tuple(item for item in items if item not in known)
+            if missing:
+                where = _and(self.where, OneOf("item_id", missing))
+                pending[name] = query._replace(
+                    limit=POINTS * len(missing), where=where, fields=("item_id",)
+                )
+        while pending:
+            found = dict(zip(pending, self.store.query(list(pending.values())), strict=True))
             # the best point decides, so an item with many of them must not push others out
-            limit *= MORE
-            hits = ask(where, limit)
-        return {**known, **_best(hits)}
+            full = {name: len(hits) == pending[name].limit for name, hits in found.items()}
+            for name, hits in found.items():
+                if not full[name]:
+                    scores[name] |= _best(hits)
+            pending = {
+                name: query._replace(limit=MORE * query.limit)
+                for name, query in pending.items()
+                if full[name]
+            }
+        return scores
+
+
+def _unwanted_colour(colour: str) -> str:
+    """The name of what the store is asked about a colour that is not wanted."""
+    return f"{UNWANTED} {colour}"
 
 
 @lru_cache(maxsize=256)

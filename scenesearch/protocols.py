@@ -33,7 +33,7 @@ from scenesearch.types import (
 )
 
 WORDS = "words"
-"""The payload field, of type ``text``, that :meth:`Store.search_text` ranks by."""
+"""The payload field, of type ``text``, that a :class:`TextQuery` searches."""
 
 
 class Model(Protocol):
@@ -161,6 +161,26 @@ class VectorQuery(NamedTuple):
     fields: tuple[str, ...] = ()
 
 
+class TextQuery(NamedTuple):
+    """One search by words of a batch: points whose :data:`WORDS` have any word of a text, by BM25.
+
+    Words are runs of letters and digits, in any case; nothing is stemmed or left out. Scores are
+    above 0, have no upper bound, and are comparable inside one answer only. A filter does not
+    change them.
+
+    Attributes:
+        text: the words.
+        limit: how many hits.
+        where: filter, applied inside the engine.
+        fields: payload fields to bring back with each hit; empty for none.
+    """
+
+    text: str
+    limit: int
+    where: Condition | None = None
+    fields: tuple[str, ...] = ()
+
+
 class Store(Protocol):
     """One collection of points. Every method that writes is durable when it returns.
 
@@ -195,21 +215,11 @@ class Store(Protocol):
         """Write points, whole or not at all; an existing id is replaced."""
         ...
 
-    def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
-        """Answer a batch; one list of hits for each query, best first."""
-        ...
-
-    def search_text(
-        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
-    ) -> list[Hit]:
-        """Points whose :data:`WORDS` have any word of a text, best BM25 score first.
-
-        Words are runs of letters and digits, in any case; nothing is stemmed or left out. Scores
-        are above 0, have no upper bound, and are comparable inside one answer only. A filter
-        does not change them.
+    def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
+        """Answer a batch; one list of hits for each query, best first.
 
         Raises:
-            QueryError: the collection has no such field.
+            QueryError: the collection has no such space, or no field :data:`WORDS`.
         """
         ...
 

@@ -13,6 +13,7 @@ import pytest
 from scenesearch.errors import CollectionMismatchError, MissingDependencyError
 from scenesearch.indexer import Indexer
 from scenesearch.points import with_read
+from scenesearch.protocols import TextQuery
 from scenesearch.store.memory import MemoryStore
 from scenesearch.testing import FakeDetector, FakeEmbedder, FakeReader
 
@@ -56,7 +57,7 @@ def run():
 
 
 def found(run, text):
-    hits = run.store.search_text(text, limit=50, fields=("item_id",))
+    hits = run.store.query([TextQuery(text, 50, None, ("item_id",))])[0]
     return {hit.payload["item_id"] for hit in hits}
 
 

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenesearch.conditions import Condition
 from scenesearch.errors import CollectionMismatchError, StoreError
-from scenesearch.protocols import WORDS, VectorQuery
-from scenesearch.store.bm25 import check_text_search
+from scenesearch.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.store.checks import (
     canonical_id,
     check_blob_name,
@@ -43,7 +42,7 @@ from scenesearch.store.retype import retype_patches
 from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
-from scenesearch.store.vectors import unit_vector, unit_vectors
+from scenesearch.store.vectors import query_vectors, unit_vectors
 from scenesearch.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
 
 if TYPE_CHECKING:
@@ -140,7 +139,7 @@ class ClientStore:
 
     def _index(self, fields: Mapping[str, FieldType]) -> None:
         if self._local:
-            # of all indexes, that mode knows the one that search_text needs, and warns of others
+            # of all indexes, that mode knows the one of searches by words, and warns of others
             fields = {name: kind for name, kind in fields.items() if name == WORDS}
         with client_errors(f"index fields of {self._name!r}", self._where):
             for field, kind in fields.items():
@@ -211,54 +210,32 @@ class ClientStore:
 
     # --- reading ---------------------------------------------------------------------------
 
-    def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+    def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.protocols.Store.query`."""
         schema = self._require()
         requests = self._requests(schema)
-        check_spaces([query.space for query in queries], schema)
-        vectors = [
-            unit_vector(query.vector, schema.vectors[query.space], f"query vector {i}")
-            for i, query in enumerate(queries)
-        ]
+        vectors = query_vectors(queries, schema)
         filters = {query.where: requests.where(query.where) for query in queries}
         selectors = {query.fields: requests.selector(query.fields) for query in queries}
         bools = {fields: bool_fields(schema.fields, fields) for fields in selectors}
 
+        def request(i: int, limit: int) -> Any:
+            query = queries[i]
+            where, selector = filters[query.where], selectors[query.fields]
+            if isinstance(query, TextQuery):
+                return requests.text(query.text, limit, where, selector)
+            return requests.nearest(vectors[i], query.space, limit, where, selector)
+
         def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
-            batch = [
-                requests.nearest(
-                    vectors[i],
-                    queries[i].space,
-                    limit,
-                    filters[queries[i].where],
-                    selectors[queries[i].fields],
-                )
-                for i, limit in wanted
-            ]
+            batch = [request(i, limit) for i, limit in wanted]
             with client_errors(f"search {self._name!r}", self._where):
                 answers = self._client.query_batch_points(self._name, requests=batch)
             return [
-                to_hits(answer.points, bools[queries[i].fields])
+                (to_hits if i in vectors else to_text_hits)(answer.points, bools[queries[i].fields])
                 for (i, _), answer in zip(wanted, answers, strict=True)
             ]
 
         return settle([check_limit(query.limit) for query in queries], fetch)
-
-    def search_text(
-        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
-    ) -> list[Hit]:
-        """See :meth:`scenesearch.protocols.Store.search_text`."""
-        schema = self._require()
-        check_text_search(schema)
-        requests, bools = self._requests(schema), bool_fields(schema.fields, fields)
-        asked = requests.text(text, requests.where(where), requests.selector(fields))
-
-        def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
-            with client_errors(f"search the words of {self._name!r}", self._where):
-                answer = self._client.query_points(self._name, limit=wanted[0][1], **asked)
-            return [to_text_hits(answer.points, bools)]
-
-        return settle([check_limit(limit)], fetch)[0]
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.protocols.Store.retrieve`."""

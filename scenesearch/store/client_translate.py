@@ -144,14 +144,15 @@ class ClientRequests:
             with_payload=selector,
         )
 
-    def text(self, text: str, where: Any, selector: Any) -> dict[str, Any]:
-        """A search by BM25, as arguments of ``query_points``."""
-        return {
-            "query": self._models.TextQuery(text=text),
-            "using": key_path(WORDS),
-            "query_filter": where,
-            "with_payload": selector,
-        }
+    def text(self, text: str, limit: int, where: Any, selector: Any) -> Any:
+        """A search by BM25 in a batch."""
+        return self._models.QueryRequest(
+            query=self._models.TextQuery(text=text),
+            using=key_path(WORDS),
+            limit=limit,
+            filter=where,
+            with_payload=selector,
+        )
 
     def selector(self, fields: Sequence[str] | None) -> Any:
         """Which payload comes back: all for None."""

@@ -12,7 +12,7 @@ import pytest
 
 from scenesearch.conditions import Between, Equals
 from scenesearch.errors import CollectionMismatchError, StoreError
-from scenesearch.protocols import Store, VectorQuery
+from scenesearch.protocols import Store, TextQuery, VectorQuery
 from scenesearch.store.contract_base import ContractBase, OpenStore
 from scenesearch.store.contract_data import SCHEMA, point_id, unit
 from scenesearch.types import CollectionSchema, FieldType, Point
@@ -21,7 +21,7 @@ _NEEDS_COLLECTION: dict[str, Callable[[Store], object]] = {
     "add_fields": lambda store: store.add_fields({"x": "keyword"}),
     "upsert": lambda store: store.upsert([Point(point_id(0), {}, {})]),
     "query": lambda store: store.query([VectorQuery("cutout", np.ones(24, np.float32), 1)]),
-    "search_text": lambda store: store.search_text("x", limit=1),
+    "query by words": lambda store: store.query([TextQuery("x", 1)]),
     "retrieve": lambda store: store.retrieve([point_id(0)]),
     "scroll": lambda store: store.scroll(),
     "count": lambda store: store.count(),

@@ -18,8 +18,7 @@ from uuid import UUID
 
 from scenesearch.conditions import Condition
 from scenesearch.errors import StoreError, StoreUnavailableError
-from scenesearch.protocols import VectorQuery
-from scenesearch.store.bm25 import check_text_search
+from scenesearch.protocols import TextQuery, VectorQuery
 from scenesearch.store.checks import (
     canonical_id,
     check_cursor,
@@ -47,7 +46,7 @@ from scenesearch.store.payloads import (
 from scenesearch.store.retype import retype_patches
 from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
 from scenesearch.store.ties import settle, settle_facet
-from scenesearch.store.vectors import unit_vector, unit_vectors
+from scenesearch.store.vectors import query_vectors, unit_vectors
 from scenesearch.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
 from scenesearch.whole_file import write_whole
 
@@ -209,67 +208,52 @@ class EdgeStore:
 
     # --- reading ---------------------------------------------------------------------------
 
-    def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+    def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.protocols.Store.query`."""
         opened = self._open()
         schema, requests = opened.schema, opened.requests
-        check_spaces([query.space for query in queries], schema)
-        vectors = [
-            unit_vector(query.vector, schema.vectors[query.space], f"query vector {i}")
-            for i, query in enumerate(queries)
-        ]
+        vectors = query_vectors(queries, schema)
         # Queries of one photo share their filter and fields: translate each once.
         filters = {query.where: requests.where(query.where) for query in queries}
         stored = opened.shard.info().points_count
 
+        def request(i: int, limit: int) -> Any:
+            query = queries[i]
+            if isinstance(query, TextQuery):
+                return requests.text(query.text, limit, filters[query.where])
+            exact = stored * len(vectors[i]) <= EXACT_FLOATS
+            where = filters[query.where]
+            return requests.nearest(vectors[i], query.space, limit, where, exact=exact)
+
         def fetch(wanted: list[tuple[int, int]]) -> Sequence[Sequence[Any]]:
-            batch = [
-                requests.nearest(
-                    vectors[i],
-                    queries[i].space,
-                    limit,
-                    filters[queries[i].where],
-                    exact=stored * len(vectors[i]) <= EXACT_FLOATS,
-                )
-                for i, limit in wanted
-            ]
+            batch = requests.batch([request(i, limit) for i, limit in wanted])
             with engine_errors(f"search {self._home}"):
-                answers: Sequence[Sequence[Any]] = opened.shard.query_batch(requests.batch(batch))
+                answers: Sequence[Sequence[Any]] = opened.shard.query_batch(batch)
             return answers
 
-        found = settle([check_limit(query.limit) for query in queries], fetch, cosine)
-        return self._hits(opened, [query.fields for query in queries], found, cosine)
-
-    def search_text(
-        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
-    ) -> list[Hit]:
-        """See :meth:`scenesearch.protocols.Store.search_text`."""
-        opened = self._open()
-        check_text_search(opened.schema)
-        selection = opened.requests.where(where)
-
-        def fetch(wanted: list[tuple[int, int]]) -> Sequence[Sequence[Any]]:
-            request = opened.requests.text(text, wanted[0][1], selection)
-            with engine_errors(f"search the words of {self._home}"):
-                return [opened.shard.query(request)]
-
-        found = settle([check_limit(limit)], fetch, relevance)
-        return self._hits(opened, [fields], found, relevance)[0]
+        scores = [cosine if i in vectors else relevance for i in range(len(queries))]
+        found = settle([check_limit(query.limit) for query in queries], fetch, scores.__getitem__)
+        return self._hits(opened, queries, found, scores)
 
     def _hits(
         self,
         opened: OpenShard,
-        fields: Sequence[tuple[str, ...]],
+        queries: Sequence[VectorQuery | TextQuery],
         answers: Sequence[Any],
-        score: Callable[[Any], float],
+        scores: Sequence[Callable[[Any], float]],
     ) -> list[list[Hit]]:
         hits: list[list[Hit]] = [[] for _ in answers]
         # The queries of a photo all ask for the same fields.
-        for wanted in dict.fromkeys(fields):
-            chosen = [i for i, names in enumerate(fields) if names == wanted]
+        for wanted in dict.fromkeys(query.fields for query in queries):
+            chosen = [i for i, query in enumerate(queries) if query.fields == wanted]
             bools = bool_fields(opened.schema.fields, wanted)
             reader = partial(self._fields, opened, wanted, bools)
-            found = self._memo.hits([answers[i] for i in chosen], (wanted, bools), reader, score)
+            found = self._memo.hits(
+                [answers[i] for i in chosen],
+                (wanted, bools),
+                reader,
+                [scores[i] for i in chosen],
+            )
             for i, row in zip(chosen, found, strict=True):
                 hits[i] = row
         return hits

@@ -226,7 +226,7 @@ class EdgeRequests:
         )
 
     def text(self, text: str, limit: int, where: Any) -> Any:
-        """A search by BM25, without payload (see payload_memo.py)."""
+        """A search by BM25 in a batch, without payload (see payload_memo.py)."""
         return self._edge.QueryRequest(
             limit=limit,
             query=self._edge.TextQuery(key_path(WORDS), text),

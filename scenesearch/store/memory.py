@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scenesearch.conditions import Condition
 from scenesearch.errors import StoreError
-from scenesearch.protocols import WORDS, VectorQuery
+from scenesearch.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.store.bm25 import bm25, check_text_search, tokens
 from scenesearch.store.checks import (
     canonical_id,
@@ -117,13 +117,18 @@ class MemoryStore:
             self._points.update(stored)
             self._rows.clear()
 
-    def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+    def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.protocols.Store.query`."""
         with self._gate:
             schema = self._require()
-            return [self._query(query, schema) for query in queries]
+            return [
+                self._nearest(query, schema)
+                if isinstance(query, VectorQuery)
+                else self._with_words(query, schema)
+                for query in queries
+            ]
 
-    def _query(self, query: VectorQuery, schema: CollectionSchema) -> list[Hit]:
+    def _nearest(self, query: VectorQuery, schema: CollectionSchema) -> list[Hit]:
         check_limit(query.limit)
         check_spaces([query.space], schema)
         vector = unit_vector(query.vector, schema.vectors[query.space], "the query vector")
@@ -150,22 +155,17 @@ class MemoryStore:
             self._rows[space] = ids, matrix
         return self._rows[space]
 
-    def search_text(
-        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
-    ) -> list[Hit]:
-        """See :meth:`scenesearch.protocols.Store.search_text`."""
-        with self._gate:
-            schema = self._require()
-            check_text_search(schema)
-            check_limit(limit)
-            holds = self._test(where, schema)
-            scores = bm25({i: _words(p.payload) for i, p in self._points.items()}, text)
-            hits = [
-                Hit(i, score, _select(self._points[i].payload, fields))
-                for i, score in scores.items()
-                if holds(self._points[i].payload)
-            ]
-            return sorted(hits, key=lambda hit: (-hit.score, hit.id))[:limit]
+    def _with_words(self, query: TextQuery, schema: CollectionSchema) -> list[Hit]:
+        check_text_search(schema)
+        check_limit(query.limit)
+        holds = self._test(query.where, schema)
+        scores = bm25({i: _words(p.payload) for i, p in self._points.items()}, query.text)
+        hits = [
+            Hit(i, score, _select(self._points[i].payload, query.fields))
+            for i, score in scores.items()
+            if holds(self._points[i].payload)
+        ]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.id))[: query.limit]
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.protocols.Store.retrieve`."""

@@ -59,7 +59,7 @@ class PayloadMemo:
         answers: Sequence[Sequence[Any]],
         selection: Hashable,
         read: Reader,
-        score: Callable[[Any], float] = cosine,
+        scores: Sequence[Callable[[Any], float]],
     ) -> list[list[Hit]]:
         """The hits of several queries that ask for the same fields.
 
@@ -67,7 +67,7 @@ class PayloadMemo:
             answers: the engine's scored points, without payload.
             selection: which fields, and anything else that ``read`` depends on.
             read: brings the fields of points that are not kept, or have changed.
-            score: of a scored point.
+            scores: what reads the score of a scored point, for each answer.
 
         Returns:
             A list for each answer in the engine's order; points that were removed since the
@@ -96,7 +96,7 @@ class PayloadMemo:
                 for point, entry in zip(points, row, strict=True)
                 if entry is not None
             ]
-            for points, row in zip(answers, entries, strict=True)
+            for points, row, score in zip(answers, entries, scores, strict=True)
         ]
 
     def _read(

@@ -17,7 +17,7 @@ from typing import Any
 
 from scenesearch.conditions import Condition
 from scenesearch.errors import StoreError, StoreUnavailableError
-from scenesearch.protocols import Store, VectorQuery
+from scenesearch.protocols import Store, TextQuery, VectorQuery
 from scenesearch.store.process_life import END_S, Child
 from scenesearch.store.process_link import Link, LinkLostError, NotSentError
 from scenesearch.store.process_serve import CLOSE, serve_store
@@ -163,18 +163,10 @@ class ProcessStore:
 
     # --- reading ---------------------------------------------------------------------------
 
-    def query(self, queries: Sequence[VectorQuery]) -> list[list[Hit]]:
+    def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.protocols.Store.query`."""
         found: list[list[Hit]] = self._read(Request("query", (list(queries),)))
         return found
-
-    def search_text(
-        self, text: str, *, limit: int, where: Condition | None = None, fields: tuple[str, ...] = ()
-    ) -> list[Hit]:
-        """See :meth:`scenesearch.protocols.Store.search_text`."""
-        options = {"limit": limit, "where": where, "fields": fields}
-        found: list[list[Hit]] = self._read(Request("search_text", (text,), options))
-        return found[0]
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.protocols.Store.retrieve`."""

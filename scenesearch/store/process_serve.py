@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from pickle import PickleError
 from typing import Any
 
-from scenesearch.protocols import Store, VectorQuery
+from scenesearch.protocols import Store, TextQuery, VectorQuery
 from scenesearch.store.process_failure import Failure
 from scenesearch.store.process_life import Pipe, settle_in
 from scenesearch.store.process_wire import (
@@ -74,11 +74,8 @@ def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Han
         found = store.schema
         return None if found is None else plain_schema(found)
 
-    def query(queries: Sequence[VectorQuery]) -> PackedHits:
+    def query(queries: Sequence[VectorQuery | TextQuery]) -> PackedHits:
         return packer.pack(store.query(queries))
-
-    def search_text(*args: Any, **options: Any) -> PackedHits:
-        return packer.pack([store.search_text(*args, **options)])
 
     def together() -> None:
         held.enter_context(store.together())
@@ -89,7 +86,6 @@ def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Han
         "add_fields": store.add_fields,
         "upsert": lambda points: store.upsert(unpack_points(points)),
         "query": query,
-        "search_text": search_text,
         "retrieve": store.retrieve,
         "scroll": store.scroll,
         "count": store.count,

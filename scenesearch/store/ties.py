@@ -32,21 +32,21 @@ P = TypeVar("P", bound=Scored)
 def settle(
     limits: Sequence[int],
     fetch: Callable[[list[tuple[int, int]]], Sequence[Sequence[P]]],
-    score: Callable[[P], float] = attrgetter("score"),
+    score_of: Callable[[int], Callable[[P], float]] = lambda _: attrgetter("score"),
 ) -> list[list[P]]:
     """The best hits of each query, ties broken by id, whatever order the engine left them in.
 
     Args:
         limits: how many hits each query wants, at least 1.
         fetch: answers a batch of (index of a query, how many hits), best first.
-        score: of a hit.
+        score_of: gives, by the index of a query, what reads the score of its hits.
     """
     results: list[list[P]] = [[] for _ in limits]
     pending = [(i, limit + 1) for i, limit in enumerate(limits)]
     while pending:
         again = []
         for (i, asked), hits in zip(pending, fetch(pending), strict=True):
-            limit = limits[i]
+            limit, score = limits[i], score_of(i)
             scores = [score(hit) for hit in hits]
             cut = len(hits) == asked and scores[limit - 1] == scores[-1]
             if cut and asked < limit + MAX_EXTRA:

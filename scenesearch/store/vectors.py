@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.errors import InvalidVectorError
+from scenesearch.protocols import TextQuery, VectorQuery
+from scenesearch.store.bm25 import check_text_search
 from scenesearch.store.checks import check_spaces
 from scenesearch.types import CollectionSchema, Point, Vector
 
@@ -104,3 +106,22 @@ def unit_vectors(
 
 def _named(point: Point, space: str) -> str:
     return f"vector {space!r} of point {point.id}"
+
+
+def query_vectors(
+    queries: Sequence[VectorQuery | TextQuery], schema: CollectionSchema
+) -> dict[int, NDArray[np.float32]]:
+    """Checked unit vectors of a batch, by the index of their query; searches by words have none.
+
+    Raises:
+        InvalidVectorError: as for :func:`unit_vector`.
+        QueryError: the collection has no such space, or cannot be searched by words.
+    """
+    rows: dict[int, NDArray[np.float32]] = {}
+    for i, query in enumerate(queries):
+        if isinstance(query, TextQuery):
+            check_text_search(schema)
+            continue
+        check_spaces([query.space], schema)
+        rows[i] = unit_vector(query.vector, schema.vectors[query.space], f"query vector {i}")
+    return rows
