@@ -68,7 +68,7 @@ def _outcome(call: Handler, *args: Any, **options: Any) -> Reply:
 
 
 def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Handler]:
-    """Everything that can be asked beside queries, by name."""
+    """Everything that can be asked, by name."""
 
     def schema() -> CollectionSchema | None:
         found = store.schema
