@@ -68,7 +68,8 @@ PIPELINES = frozenset(
 
 ADAPTERS = frozenset(
     {
-        *("detect.ultralytics_detector", "cutout.rembg_remover", "read.rapidocr_reader"),
+        *("detect.ultralytics_detector", "cutout.rembg_remover", "cutout.rembg_sessions"),
+        "read.rapidocr_reader",
         *("embed.torch_embedder", "embed.onnx_embedder", "embed.timm_tower", "embed.timm_cells"),
         *("embed.open_clip_tower", "embed.pca"),
         *("store.edge", "store.edge_directory", "store.edge_translate"),

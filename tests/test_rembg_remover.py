@@ -55,6 +55,33 @@ def test_an_unknown_model_lists_what_rembg_has(tmp_path):
     assert MODEL in str(caught.value)
 
 
+SESSIONS = """
+import sys
+from types import ModuleType
+if sys.argv[1] == "imported before":
+    before = {name: ModuleType(name) for name in ("rembg", "rembg.sessions", "rembg.bg")}
+    sys.modules.update(before)
+else:
+    before = {}
+from scenesearch.cutout.rembg_sessions import session_classes
+assert "isnet-general-use" in [one.name() for one in session_classes()]
+assert session_classes() is session_classes()
+left = {name: m for name, m in sys.modules.items() if name.partition(".")[0] == "rembg"}
+assert left == before, left
+print([name for name in ("numba", "pymatting", "skimage") if name in sys.modules])
+"""
+
+
+@pytest.mark.parametrize("rembg", ["imported before", "not imported"])
+def test_only_rembgs_models_are_imported_and_the_rest_is_left_to_others(rembg):
+    """Its alpha matting compiles for most of a minute, and needs a folder to write to."""
+    result = subprocess.run(
+        [sys.executable, "-c", SESSIONS, rembg], capture_output=True, text=True, check=False
+    )
+
+    assert result.stdout.strip() == "[]", result.stderr
+
+
 @pytest.fixture(scope="module")
 def remover(real_models):
     return RembgRemover(MODEL, WeightFinder(real_models).find(MODEL))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 
+from scenesearch.cutout.rembg_sessions import session_classes
 from scenesearch.errors import ModelLoadError
 from scenesearch.load_errors import one_line, onnx_errors
 from scenesearch.onnx_runtime import import_onnxruntime
@@ -56,11 +57,10 @@ class RembgRemover:
 
     def _opened(self) -> Any:
         ort = import_onnxruntime()  # before rembg does
-        from rembg.sessions import sessions_class
-
-        base = next((c for c in sessions_class if c.name() == self._model), None)
+        classes = session_classes()
+        base = next((c for c in classes if c.name() == self._model), None)
         if base is None:
-            known = ", ".join(sorted(c.name() for c in sessions_class))
+            known = ", ".join(sorted(c.name() for c in classes))
             raise ModelLoadError(f"rembg has no model {self._model!r}; it has: {known}")
         path = str(self._weights.path)
         # rembg would look in its own folders and download; the file is already known here
