@@ -169,10 +169,7 @@ class TextQuery(NamedTuple):
     change them.
 
     Attributes:
-        text: the words.
-        limit: how many hits.
-        where: filter, applied inside the engine.
-        fields: payload fields to bring back with each hit; empty for none.
+        text: the words; all else is as for :class:`VectorQuery`.
     """
 
     text: str

@@ -30,11 +30,9 @@ def session_classes() -> tuple[Any, ...]:
     with _alone:
         before = _taken_out()
         try:
-            found = find_spec(_NAME)
-            if found is None:
-                raise ModuleNotFoundError(f"No module named {_NAME!r}", name=_NAME)
-            # a package that was not run: only what its folder holds
-            sys.modules[_NAME] = module_from_spec(found)
+            if (found := find_spec(_NAME)) is not None:
+                # a package that was not run: only what its folder holds
+                sys.modules[_NAME] = module_from_spec(found)
             from rembg.sessions import sessions_class
 
             return tuple(sessions_class)
