@@ -29,12 +29,12 @@ from scenesearch.complete.cooccurrence import SceneTable
 from scenesearch.complete.item_vectors import ItemRows, read_items, walk
 from scenesearch.complete.signals import COLOURS, SCENES, STYLE, SceneEvidence
 from scenesearch.complete.style import StyleCentres, learn_centres
-from scenesearch.evaluate import read_truths
-from scenesearch.metrics import bootstrap_interval, hit, ndcg, recall
-from scenesearch.points import COLOUR, CUTOUT
-from scenesearch.protocols import Store
-from scenesearch.rank.diversify import mmr
-from scenesearch.rank.fuse import fuse
+from scenesearch.core.points import COLOUR, CUTOUT
+from scenesearch.core.protocols import Store
+from scenesearch.evaluation.evaluate import read_truths
+from scenesearch.evaluation.metrics import bootstrap_interval, hit, ndcg, recall
+from scenesearch.search.rank.diversify import mmr
+from scenesearch.search.rank.fuse import fuse
 
 FOLDS = 5
 DEPTH = 50

@@ -28,15 +28,15 @@ import numpy as np
 from measure import Report, parser
 from yolo_labels import Photos, coco_truth, read_photos, renumbered, yolo_lines
 
-from scenesearch.config import Settings, load_settings
-from scenesearch.detect.boxes import keep_large, suppress
-from scenesearch.detect.regions import object_regions
-from scenesearch.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.config.settings import Settings, load_settings
+from scenesearch.core.types import Detections, Region, Scene
+from scenesearch.models.detect.boxes import keep_large, suppress
+from scenesearch.models.detect.regions import object_regions
+from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.models.weights import WeightFinder, Weights
 from scenesearch.tagging.exports import write_export
 from scenesearch.tagging.masks import encode_mask
 from scenesearch.tagging.rows import TaggedObject, TagRow
-from scenesearch.types import Detections, Region, Scene
-from scenesearch.weights import WeightFinder, Weights
 
 CLOSE_POINTS = 2.0
 """How far mAP50 may be from that of ``val``."""

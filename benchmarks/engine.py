@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scenesearch.protocols import VectorQuery
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.edge_translate import EXACT_FLOATS, MIN_EF
-from scenesearch.types import Hit
+from scenesearch.core.protocols import VectorQuery
+from scenesearch.core.types import Hit
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.embedded.edge_translate import EXACT_FLOATS, MIN_EF
 
 
 def raw_batch(store: EdgeStore, queries: Sequence[VectorQuery], field: str | None) -> int:

@@ -17,26 +17,25 @@ from pathlib import Path
 
 import numpy as np
 from engine import raw_batch
+from fakes.models import FakeEmbedder
 from measure import Report, in_turns, parser, ratio
 from numpy.typing import NDArray
 from synthetic import clustered, near, product_points, schema
 
 from scenesearch.attributes.describer import PixelDescriber
 from scenesearch.attributes.placement import placement
-from scenesearch.cutout.cutter import CutRules
-from scenesearch.encode import EncodedRegion, Encoder
-from scenesearch.nearest import nearest
-from scenesearch.opened import PreparedQuery
-from scenesearch.points import CONTEXT, CUTOUT, SCHEMA_VERSION
-from scenesearch.protocols import VectorQuery
-from scenesearch.query import Query, SearchOptions
-from scenesearch.rank.candidates import Answer
-from scenesearch.rank.pipeline import rank
-from scenesearch.searcher import Searcher
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.edge_translate import EXACT_FLOATS
-from scenesearch.testing import FakeEmbedder
-from scenesearch.types import CollectionSchema, Cutout, Description, Region, Scene
+from scenesearch.core.points import CONTEXT, CUTOUT, SCHEMA_VERSION
+from scenesearch.core.protocols import VectorQuery
+from scenesearch.core.types import CollectionSchema, Cutout, Description, Region, Scene
+from scenesearch.models.cutout.cutter import CutRules
+from scenesearch.models.encode import EncodedRegion, Encoder
+from scenesearch.search.nearest import nearest
+from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.rank.candidates import Answer
+from scenesearch.search.rank.pipeline import rank
+from scenesearch.search.searcher import PreparedQuery, Searcher
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.embedded.edge_translate import EXACT_FLOATS
 
 SPACES = (CUTOUT, CONTEXT)
 

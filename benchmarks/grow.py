@@ -16,10 +16,10 @@ import numpy as np
 from measure import parser
 from numpy.typing import NDArray
 
-from scenesearch.build import build_store
-from scenesearch.config import load_settings
-from scenesearch.protocols import WORDS
-from scenesearch.types import Point, Record
+from scenesearch.config.settings import load_settings
+from scenesearch.core.protocols import WORDS
+from scenesearch.core.types import Point, Record
+from scenesearch.wiring import build_store
 
 _NAMESPACE = uuid.UUID("3f0d4f7c-5d0e-5a55-9a6e-6f8c5b0a9f11")
 NOISE = 0.35

@@ -24,15 +24,15 @@ from measure import Report, in_turns, parser, ratio
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from scenesearch.build import Parts, build_indexer
 from scenesearch.catalog import read_catalog
-from scenesearch.config import load_settings
-from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.embed.onnx_embedder import OnnxEmbedder, open_session
-from scenesearch.pixels import letterbox
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.edge_translate import create_shard
-from scenesearch.types import CollectionSchema, FieldType, Item, Record, Scene
+from scenesearch.config.settings import load_settings
+from scenesearch.core.types import CollectionSchema, FieldType, Item, Record, Scene
+from scenesearch.images.letterbox import letterbox
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.onnx_embedder import OnnxEmbedder, open_session
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.embedded.edge_translate import create_shard
+from scenesearch.wiring import Parts, build_indexer
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -26,8 +26,8 @@ import numpy as np
 from measure import Report, parser
 
 from scenesearch import SceneSearch
-from scenesearch.encode import Encoder
-from scenesearch.types import Record
+from scenesearch.core.types import Record
+from scenesearch.models.encode import Encoder
 
 LATE = 0.3
 """Share of the kills after everything is embedded."""

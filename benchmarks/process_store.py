@@ -21,10 +21,10 @@ import numpy as np
 from measure import Report, in_turns, parser, percentile, seconds
 from synthetic import clustered, near, product_points, schema
 
-from scenesearch.indexer import CHUNK
-from scenesearch.protocols import Store, VectorQuery
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.process import ProcessStore
+from scenesearch.core.protocols import Store, VectorQuery
+from scenesearch.index.indexer import CHUNK
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.process.store import ProcessStore
 
 SPACE = "cutout"
 FIELDS = ("item_id", "title", "category", "price")

@@ -19,18 +19,17 @@ import numpy as np
 from engine import Recorder, raw_batch
 from measure import Report, in_turns, parser, percentile, ratio
 
-from scenesearch.build import Parts, build_searcher, build_store
-from scenesearch.config import Settings, load_settings
-from scenesearch.cutout.cutter import context_crop
-from scenesearch.detect.ultralytics_detector import UltralyticsDetector
-from scenesearch.embed.onnx_embedder import OnnxEmbedder, open_session
+from scenesearch.config.settings import Settings, load_settings
+from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
-from scenesearch.opened import PreparedQuery
-from scenesearch.pixels import letterbox
-from scenesearch.query import Query
-from scenesearch.searcher import Searcher
-from scenesearch.store.edge import EdgeStore
-from scenesearch.types import Scene
+from scenesearch.images.letterbox import letterbox
+from scenesearch.models.cutout.cutter import context_crop
+from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.models.embed.onnx_embedder import OnnxEmbedder, open_session
+from scenesearch.search.query import Query
+from scenesearch.search.searcher import PreparedQuery, Searcher
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.wiring import Parts, build_searcher, build_store
 
 PIECES = ("detect", "embed", "describe", "engine")
 

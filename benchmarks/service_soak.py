@@ -24,7 +24,7 @@ from measure import Report
 from served import Served, served, service_parser
 
 from scenesearch.client import AsyncClient, ServiceError
-from scenesearch.errors import SceneSearchError
+from scenesearch.core.errors import SceneSearchError
 
 WORDS = ("white wardrobe", "red chair under $50", "black metal lamp", "round oak table")
 SAMPLE_S = 15.0

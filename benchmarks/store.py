@@ -24,11 +24,11 @@ from measure import Report, parser, percentile
 from numpy.typing import NDArray
 from synthetic import CATEGORIES, clustered, near, product_points, schema
 
-from scenesearch.conditions import Condition, Equals
-from scenesearch.indexer import CHUNK
-from scenesearch.protocols import VectorQuery
-from scenesearch.store.edge import EdgeStore
-from scenesearch.types import Hit
+from scenesearch.core.conditions import Condition, Equals
+from scenesearch.core.protocols import VectorQuery
+from scenesearch.core.types import Hit
+from scenesearch.index.indexer import CHUNK
+from scenesearch.store.embedded.edge import EdgeStore
 
 SPACE = "cutout"
 TOP = 20

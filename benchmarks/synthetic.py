@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.points import FIELDS
-from scenesearch.types import CollectionSchema, Point
+from scenesearch.core.points import FIELDS
+from scenesearch.core.types import CollectionSchema, Point
 
 CLUSTERS = 2_000
 SPREAD = 0.7

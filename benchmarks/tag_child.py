@@ -18,10 +18,10 @@ from typing import Any
 from tag_photos import QuickTagger
 
 from scenesearch.cli.app import exit_code
-from scenesearch.errors import SceneSearchError
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.types import Scene
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import RunOptions, SceneTagger, TagProgress, run_tagging
-from scenesearch.types import Scene
 
 
 class Logged:
@@ -68,8 +68,8 @@ def build(config: str | None, photo_s: float) -> SceneTagger:
     """The quick tagger, or the one of a configuration."""
     if config is None:
         return QuickTagger(photo_s)
-    from scenesearch.build import Parts, build_tagger
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
+    from scenesearch.wiring import Parts, build_tagger
 
     return build_tagger(Parts(load_settings(config)))
 

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from scenesearch.catalog.folder_source import IMAGE_SUFFIXES
+from scenesearch.core.types import Colour, Scene
 from scenesearch.tagging.rows import TaggedObject, TagRow
-from scenesearch.types import Colour, Scene
 
 BROKEN = 0.01
 """Share of photos that cannot be read."""

@@ -27,7 +27,8 @@ import tag_child
 from measure import Report, parser, ratio
 from tag_photos import make_photos
 
-from scenesearch.images import ImageLimits, load_scene
+from scenesearch.core.limits import ImageLimits
+from scenesearch.images import load_scene
 from scenesearch.tagging.decode import Job
 from scenesearch.tagging.decode_pool import DecodePool
 

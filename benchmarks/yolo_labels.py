@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
-from scenesearch.types import Scene
 
 
 class Labels(NamedTuple):

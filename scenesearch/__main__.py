@@ -2,6 +2,6 @@
 
 import sys
 
-from scenesearch.cli import main
+from scenesearch.cli.main import main
 
 sys.exit(main())

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 import scenesearch.api.base
-import scenesearch.build
-from scenesearch.cli import main
+import scenesearch.wiring
+from scenesearch.cli.main import main
 
 if __name__ == "__main__":
     # a shell starts background jobs with interrupts ignored, and children inherit that
@@ -21,5 +21,5 @@ if __name__ == "__main__":
     parts = runpy.run_path(str(Path(__file__).with_name("shop.py")))["FakeParts"]
     parts.delay_s = float(os.environ.pop("SCENESEARCH_TEST_DELAY_S", "0"))
     scenesearch.api.base.Parts = parts
-    scenesearch.build.Parts = parts
+    scenesearch.wiring.Parts = parts
     sys.exit(main())

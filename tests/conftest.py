@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# what the store contract asserts is shown as a test's own asserts are
+pytest.register_assert_rewrite("store_contract")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

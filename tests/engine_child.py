@@ -23,12 +23,12 @@ from typing import Any
 from PIL import Image
 
 from scenesearch.api import SceneSearch
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
 from scenesearch.engine.catalogue import CatalogueTasks
 from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.tasks import DeleteItems, ItemRecord, PatchItem, Photo, PutItems
 from scenesearch.images import load_scene
-from scenesearch.store.edge import EdgeStore
+from scenesearch.store.embedded.edge import EdgeStore
 
 shop = runpy.run_path(str(Path(__file__).with_name("shop.py")))
 STEPS = 12

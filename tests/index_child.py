@@ -20,9 +20,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.store.edge import EdgeStore
-from scenesearch.testing import FakeEmbedder
+from fakes.models import FakeEmbedder
+
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.store.embedded.edge import EdgeStore
 
 shop = runpy.run_path(str(Path(__file__).with_name("shop.py")))
 BATCH = 30

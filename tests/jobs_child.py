@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from scenesearch.engine.tasks import Answer
-from scenesearch.service.jobs import JobRunner
+from scenesearch.service.jobs.runner import JobRunner
 from scenesearch.service.state import State
 
 

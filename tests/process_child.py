@@ -11,16 +11,16 @@ from functools import partial
 from itertools import repeat
 from pathlib import Path
 
+from fakes.store import MemoryStore
 from tqdm import tqdm
 
-from scenesearch.conditions import Condition
-from scenesearch.engine.process import TaskEngine
+from scenesearch.core.conditions import Condition
+from scenesearch.core.errors import ModelNotFoundError, QueryError
+from scenesearch.engine.remote.process import TaskEngine
 from scenesearch.engine.tasks import Answer, GetItem, TagTask, Task
-from scenesearch.errors import ModelNotFoundError, QueryError
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.memory import MemoryStore
-from scenesearch.store.process import ProcessStore
-from scenesearch.store.process_turn import now, since
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.process.store import ProcessStore
+from scenesearch.store.process.turn import now, since
 
 
 @dataclass(frozen=True)

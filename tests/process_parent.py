@@ -19,11 +19,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from process_child import Plan, StuckStore
 
-from scenesearch.engine.remote import RemoteEngine
+from scenesearch.core.types import CollectionSchema, Point
+from scenesearch.engine.remote.remote import RemoteEngine
 from scenesearch.engine.tasks import GetItem
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.process import ProcessStore
-from scenesearch.types import CollectionSchema, Point
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.process.store import ProcessStore
 
 
 def say(*values: object) -> None:

@@ -15,14 +15,15 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 
+from fakes.models import FakeDetector, FakeEmbedder
+
 from scenesearch.attributes.describer import PixelDescriber
-from scenesearch.cutout.cutter import CutRules
-from scenesearch.encode import Encoder
-from scenesearch.errors import ModelLoadError, SceneSearchError
-from scenesearch.tagger import Tagger, TagOptions
+from scenesearch.core.errors import ModelLoadError, SceneSearchError
+from scenesearch.models.cutout.cutter import CutRules
+from scenesearch.models.encode import Encoder
 from scenesearch.tagging.ray_runner import RayOptions, run_tagging_on_ray
 from scenesearch.tagging.run import RunOptions, TagProgress
-from scenesearch.testing import FakeDetector, FakeEmbedder
+from scenesearch.tagging.tagger import Tagger, TagOptions
 
 
 class NodeDetector(FakeDetector):

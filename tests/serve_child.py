@@ -14,13 +14,13 @@ import sys
 
 from starlette.requests import Request
 
-from scenesearch.config import load_settings
+from scenesearch.config.service import ServiceSettings
+from scenesearch.config.settings import load_settings
 from scenesearch.engine.tasks import Answer, ModelsTask
-from scenesearch.service import protocol
-from scenesearch.service.app import create_app
-from scenesearch.service.depends import run_task
-from scenesearch.service.serve import bind, run
-from scenesearch.service.settings import ServiceSettings
+from scenesearch.service.http import protocol
+from scenesearch.service.http.app import create_app
+from scenesearch.service.http.depends import run_task
+from scenesearch.service.http.serve import bind, run
 
 
 def say(text):

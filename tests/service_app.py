@@ -11,16 +11,16 @@ from threading import Event
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from fakes.models import FakeReader
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from scenesearch.api import SceneSearch
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
 from scenesearch.engine.engine import Engine
 from scenesearch.engine.tasks import Answer, Task
-from scenesearch.service.app import create_app
+from scenesearch.service.http.app import create_app
 from scenesearch.service.lasting import open_state
-from scenesearch.testing import FakeReader
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

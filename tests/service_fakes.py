@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from scenesearch.config import load_settings
+from scenesearch.config.settings import load_settings
 from scenesearch.engine.tasks import Answer
-from scenesearch.service.app import create_app
+from scenesearch.service.http.app import create_app
 
 
 class ScriptedBackend:

@@ -9,27 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from fakes.models import COLOURS, FakeDetector, FakeEmbedder
+from fakes.store import MemoryStore
 from PIL import Image
 
 from scenesearch.attributes.describer import PixelDescriber
 from scenesearch.catalog import item_hash
-from scenesearch.cutout.cutter import CutRules
-from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.embed.pca import fit_projection
-from scenesearch.encode import Encoder
+from scenesearch.core.types import FieldType, Item, Scene
 from scenesearch.images import load_scene
-from scenesearch.index_run import IndexOptions, IndexReport
-from scenesearch.indexer import Indexer
-from scenesearch.pixels import letterbox
-from scenesearch.reranker import CellReranker
-from scenesearch.store.memory import MemoryStore
-from scenesearch.testing import COLOURS, FakeDetector, FakeEmbedder
-from scenesearch.types import FieldType, Item, Scene
+from scenesearch.images.letterbox import letterbox
+from scenesearch.index.indexer import Indexer
+from scenesearch.index.run import IndexOptions, IndexReport
+from scenesearch.models.cutout.cutter import CutRules
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.pca import fit_projection
+from scenesearch.models.encode import Encoder
+from scenesearch.search.reranker import CellReranker
 
 if TYPE_CHECKING:
     import pytest
 
-    from scenesearch.config import Settings
+    from scenesearch.config.settings import Settings
 
 FIELDS: dict[str, FieldType] = {
     "title": "text",
@@ -218,7 +218,7 @@ class Shop:
 
 
 def photo_hash(path: str) -> str:
-    from scenesearch.weights import sha256_of
+    from scenesearch.models.weights import sha256_of
 
     return sha256_of(Path(path))
 
@@ -263,7 +263,7 @@ class FakeCells:
 
 
 class FakeParts:
-    """Stands where :class:`scenesearch.build.Parts` does: the same settings, models that fake."""
+    """Stands where :class:`scenesearch.wiring.Parts` does: the same settings, models that fake."""
 
     made: ClassVar[list[FakeParts]] = []
     delay_s = 0.0
@@ -288,11 +288,11 @@ class FakeParts:
 def use_fakes(monkeypatch: pytest.MonkeyPatch) -> type[FakeParts]:
     """Front door and command line run on fakes until the test ends."""
     import scenesearch.api.base
-    import scenesearch.build
+    import scenesearch.wiring
 
     parts: type[FakeParts] = type("Parts", (FakeParts,), {"made": []})
     monkeypatch.setattr(scenesearch.api.base, "Parts", parts)
-    monkeypatch.setattr(scenesearch.build, "Parts", parts)
+    monkeypatch.setattr(scenesearch.wiring, "Parts", parts)
     return parts
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from scenesearch.errors import ModelError
+from scenesearch.core.errors import ModelError
+from scenesearch.core.types import Colour, Scene
 from scenesearch.tagging.rows import Tag, TaggedObject, TagRow
 from scenesearch.tagging.run import RunOptions, TagProgress, run_tagging
-from scenesearch.types import Colour, Scene
 
 
 class PixelTagger:

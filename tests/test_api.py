@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from scenesearch import SceneSearch, load_settings
-from scenesearch.conditions import AllOf, Between, Equals
-from scenesearch.errors import (
+from scenesearch.core.conditions import AllOf, Between, Equals
+from scenesearch.core.errors import (
     CatalogError,
     ConfigError,
     FilterError,
@@ -23,8 +23,8 @@ from scenesearch.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from scenesearch.core.types import Item
 from scenesearch.images import load_scene
-from scenesearch.types import Item
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 import pytest
 
 from scenesearch import SceneSearch, load_settings
-from scenesearch.cli import main
-from scenesearch.errors import QueryError, StoreError
+from scenesearch.cli.main import main
+from scenesearch.core.errors import QueryError, StoreError
 from scenesearch.tagging.ledger import recorded_rows
 from scenesearch.tagging.run import RunOptions
 

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from scenesearch import SceneSearch, load_settings
-from scenesearch.augmentation import refresh_augmented
-from scenesearch.config import IndexSettings
-from scenesearch.points import AUGMENTED, CUTOUT
-from scenesearch.rank.augment import augment
+from scenesearch.config.settings import IndexSettings
+from scenesearch.core.points import AUGMENTED, CUTOUT
+from scenesearch.index.learned import augment, refresh_augmented
 
 HERE = Path(__file__).parent
 shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
@@ -50,7 +49,7 @@ def test_blocks_change_nothing(monkeypatch):
     rows = unit(np.random.default_rng(0).standard_normal((40, 8)))
     whole = augment(rows, 3)
 
-    monkeypatch.setattr("scenesearch.rank.augment.BLOCK", 7)
+    monkeypatch.setattr("scenesearch.index.learned.BLOCK", 7)
 
     np.testing.assert_allclose(augment(rows, 3), whole, atol=1e-6)
 

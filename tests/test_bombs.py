@@ -17,7 +17,7 @@ CHILD = """
 import json, resource, sys, time
 from pathlib import Path
 from PIL import Image, features
-from scenesearch.errors import ImageError
+from scenesearch.core.errors import ImageError
 from scenesearch.images import load_scene
 
 load_scene(Path(sys.argv[1]) / "innocent.png")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fakes.models import FakeEmbedder
 
-from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.embed.cached_embedder import CachedEmbedder
-from scenesearch.errors import QueryError
-from scenesearch.protocols import Embedder, Profiler
-from scenesearch.testing import FakeEmbedder
+from scenesearch.core.errors import QueryError
+from scenesearch.core.protocols import Embedder, Profiler
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.cached_embedder import CachedEmbedder
 
 
 def pictures(*seeds, size=(12, 9)):
@@ -59,7 +59,7 @@ def test_it_is_an_embedder_that_makes_no_profiles(cache):
 
 
 def test_entries_of_photos_and_of_pictures_lie_side_by_side(cache):
-    from scenesearch.embed.cache import Entry
+    from scenesearch.models.embed.cache import Entry
 
     cache.put({"ab" * 32: (Entry({"cutout": np.ones(4, np.float32)}, {"region": "whole"}),)}, "i")
     CachedEmbedder(FakeEmbedder(16), cache).embed_images(pictures(1))

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from scenesearch.catalog import RowError, item_hash, read_catalog
-from scenesearch.errors import CatalogError
-from scenesearch.types import Item
+from scenesearch.core.errors import CatalogError
+from scenesearch.core.types import Item
 
 ROWS = [
     {

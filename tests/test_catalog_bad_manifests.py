@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scenesearch.catalog import RowError, read_catalog
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 
 HERE = Path(__file__).parent
 MANIFESTS = runpy.run_path(str(HERE / "bad_manifests.py"))

@@ -10,7 +10,7 @@ import pytest
 from scenesearch.catalog import read_catalog
 from scenesearch.catalog.paths import PhotoPaths
 from scenesearch.catalog.records import CellError
-from scenesearch.types import Item
+from scenesearch.core.types import Item
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from scenesearch.catalog import read_catalog
 from scenesearch.catalog.field_types import ColumnType, value_of_cell, value_of_text
 from scenesearch.catalog.records import CellError
 from scenesearch.catalog.values import KNOWN_VALUES, id_of
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 
 NAUGHTY = [
     "undefined", "null", "None", "NaN", "true", "FALSE", "0", "-0", "1.0", "1/2", "1E+02",

@@ -16,8 +16,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenesearch.cli import main, output
-from scenesearch.types import Item
+from scenesearch.cli import output
+from scenesearch.cli.main import main
+from scenesearch.core.types import Item
 
 HERE = Path(__file__).parent
 shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
@@ -250,7 +251,7 @@ def test_exit_code_2_for_what_was_asked_wrongly(cli, reading, room, tmp_path, ca
 
 def test_exit_code_4_when_models_are_missing(cli, monkeypatch, tmp_path, room):
     import scenesearch.api.base
-    from scenesearch.weights import WeightFinder
+    from scenesearch.models.weights import WeightFinder
 
     class RealParts(shop.FakeParts):
         def __init__(self, settings):
@@ -551,7 +552,7 @@ def test_what_is_wrong_for_every_photo_is_said_once(cli, reading, truth, options
 def test_every_ranking_step_is_tried(cli, reading, truth):
     done = cli("eval", truth, *reading, "--ablate", "--json")
 
-    from scenesearch.ablation import VARIANTS
+    from scenesearch.evaluation.ablation import VARIANTS
 
     assert done.code == 0
     assert set(done.json) >= {variant.name for variant in VARIANTS}

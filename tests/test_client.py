@@ -14,8 +14,8 @@ import httpx
 import pytest
 
 from scenesearch.client import AsyncClient, Client, ServiceError, ServiceUnreachableError
-from scenesearch.errors import ConfigError, ImageError, QueryError
-from scenesearch.service.serve import bind, make_server, port_of
+from scenesearch.core.errors import ConfigError, ImageError, QueryError
+from scenesearch.service.http.serve import bind, make_server, port_of
 
 here = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 

@@ -18,7 +18,7 @@ from scenesearch.attributes.names import (
     name_of,
     names_of,
 )
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 NAMES = [colour.name for colour in VOCABULARY]
 

@@ -10,7 +10,7 @@ from PIL import Image as PILImage
 
 from scenesearch.attributes.names import family_of
 from scenesearch.attributes.palette import dominant_colours
-from scenesearch.cutout.background import separate
+from scenesearch.models.cutout.background import separate
 
 
 def painted(*parts, size=(120, 120), noise=3.0, seed=0):

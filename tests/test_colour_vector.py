@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scenesearch.attributes.colour_vector import COLOUR_DIM, colour_vector, palette_vector
 from scenesearch.attributes.lab import ciede2000, rgb_to_lab
 from scenesearch.attributes.names import VOCABULARY, labs_of
-from scenesearch.errors import QueryError
-from scenesearch.types import Colour
+from scenesearch.core.errors import QueryError
+from scenesearch.core.types import Colour
 
 
 def palette(**shares):

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenesearch.cli import main
+from scenesearch.cli.main import main
 
 HERE = Path(__file__).parent
 shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))

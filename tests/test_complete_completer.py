@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from fakes.store import MemoryStore
 
 from scenesearch.complete import (
     CompleteOptions,
@@ -14,13 +15,13 @@ from scenesearch.complete import (
     KnownScene,
 )
 from scenesearch.complete.completer import CENTRES_BLOB, MIN_BORROW
-from scenesearch.conditions import Between
-from scenesearch.errors import NoSpaceError, QueryError, StoreError
-from scenesearch.look import Look, Match, RegionMatches
-from scenesearch.points import point_id
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.memory import MemoryStore
-from scenesearch.types import CollectionSchema, Point, Region
+from scenesearch.core.conditions import Between
+from scenesearch.core.errors import NoSpaceError, QueryError, StoreError
+from scenesearch.core.points import point_id
+from scenesearch.core.types import CollectionSchema, Point, Region
+from scenesearch.look.look import Look
+from scenesearch.look.values import Match, RegionMatches
+from scenesearch.store.embedded.edge import EdgeStore
 
 DIM = 24
 KINDS = ("chair", "lamp", "rug", "sofa")

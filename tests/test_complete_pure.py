@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
+from fakes.store import MemoryStore
 
 from scenesearch.complete.anchors import MAX_ANCHORS, look_anchors, weighted_anchors
 from scenesearch.complete.anchors import look_categories as categories_in
@@ -20,10 +21,10 @@ from scenesearch.complete.known_scenes import (
     encode_scenes,
 )
 from scenesearch.complete.style import MIN_POINTS, StyleCentres, learn_centres
-from scenesearch.errors import QueryError, StoreError
-from scenesearch.look import Look, Match, RegionMatches
-from scenesearch.store.memory import MemoryStore
-from scenesearch.types import CollectionSchema, Region
+from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.types import CollectionSchema, Region
+from scenesearch.look.look import Look
+from scenesearch.look.values import Match, RegionMatches
 
 ROOMS = [{"sofa", "rug"}, {"sofa", "rug", "lamp"}, {"sofa", "lamp"}, {"bed"}, {"bed", "lamp"}]
 

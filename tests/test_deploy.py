@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from scenesearch.config import Settings, load_settings
+from scenesearch.config.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(?::([-?])([^}]*))?\}")

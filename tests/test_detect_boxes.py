@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.detect.boxes import concatenate, keep_labels, keep_large, suppress
-from scenesearch.geometry import iou
-from scenesearch.types import Detections
+from scenesearch.core.types import Detections
+from scenesearch.images.geometry import iou
+from scenesearch.models.detect.boxes import concatenate, keep_labels, keep_large, suppress
 
 
 def detections(boxes, labels=None, masks=None):

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.detect.regions import (
+from scenesearch.core.errors import QueryError
+from scenesearch.core.types import Detections, Region
+from scenesearch.models.detect.regions import (
     given_regions,
     object_regions,
     region_at,
     tile_regions,
     whole_region,
 )
-from scenesearch.errors import QueryError
-from scenesearch.types import Detections, Region
 
 SIZE = (200, 100)
 

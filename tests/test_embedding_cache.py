@@ -12,8 +12,8 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from scenesearch.embed.cache import EmbeddingCache, Entry
-from scenesearch.errors import NoSpaceError, StoreError
+from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.models.embed.cache import EmbeddingCache, Entry
 
 
 def entry(seed, *, spaces=("cutout", "context"), dim=8, **payload):
@@ -162,7 +162,7 @@ def test_two_openings_share_one_file(tmp_path):
 WRITER = """
 import sys
 import numpy as np
-from scenesearch.embed.cache import EmbeddingCache, Entry
+from scenesearch.models.embed.cache import EmbeddingCache, Entry
 cache = EmbeddingCache(sys.argv[1])
 for i in range(100_000):
     one = [Entry({"cutout": np.full(64, i, np.float32)}, {"i": i})]
@@ -394,8 +394,8 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path):
 
 OPENER = """
 import sys
-from scenesearch.embed import cache, cache_eviction
-from scenesearch.embed.cache import EmbeddingCache, Entry
+from scenesearch.models.embed import cache, cache_eviction
+from scenesearch.models.embed.cache import EmbeddingCache, Entry
 cache_eviction.BATCH = 5
 print("ready", flush=True)
 sys.stdin.readline()

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 
 from scenesearch import SceneSearch, load_settings
+from scenesearch.core.errors import FilterError, ImageError, QueryError, StoreError
+from scenesearch.core.types import Colour
 from scenesearch.engine.answers import hex_colours, to_json
 from scenesearch.engine.engine import Engine
 from scenesearch.engine.facets import FacetTasks
@@ -29,10 +31,8 @@ from scenesearch.engine.tasks import (
     Status,
     TagTask,
 )
-from scenesearch.errors import FilterError, ImageError, QueryError, StoreError
-from scenesearch.once import once
-from scenesearch.query import SearchOptions
-from scenesearch.types import Colour
+from scenesearch.search.query import SearchOptions
+from scenesearch.system.once import once
 from scenesearch.words.weights import WordWeights
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))

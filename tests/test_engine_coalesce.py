@@ -11,11 +11,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.models import FakeDetector, FakeEmbedder
 
+from scenesearch.core.protocols import Detector, Embedder, Profiler
 from scenesearch.engine.coalesce import Coalescer
 from scenesearch.engine.shared_models import CoalescedDetector, CoalescedEmbedder
-from scenesearch.protocols import Detector, Embedder, Profiler
-from scenesearch.testing import FakeDetector, FakeEmbedder
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fakes.store import MemoryStore
 from PIL import Image
 
 from scenesearch.api import SceneSearch
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
+from scenesearch.core.errors import CatalogError, FilterError, ImageError, NoSpaceError, QueryError
 from scenesearch.engine.catalogue import CatalogueTasks
 from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.tasks import (
@@ -27,10 +29,8 @@ from scenesearch.engine.tasks import (
     Photo,
     PutItems,
 )
-from scenesearch.errors import CatalogError, FilterError, ImageError, NoSpaceError, QueryError
 from scenesearch.images import load_scene
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.memory import MemoryStore
+from scenesearch.store.embedded.edge import EdgeStore
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenesearch.conditions import Equals
+from scenesearch.core.conditions import Equals
 from scenesearch.engine.sweep import sweep_media
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")

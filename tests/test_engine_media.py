@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scenesearch.core.errors import ImageError, NoSpaceError, QueryError, StoreError
 from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.tasks import Photo
 from scenesearch.engine.thumbnails import Thumbnails
-from scenesearch.errors import ImageError, NoSpaceError, QueryError, StoreError
 from scenesearch.images import load_scene
 
 

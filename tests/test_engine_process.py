@@ -20,16 +20,16 @@ from typing import Any
 import psutil
 import pytest
 
-from scenesearch.config import load_settings
-from scenesearch.engine.process import SceneSearchEngine
-from scenesearch.engine.remote import EngineDiedError, RemoteEngine
+from scenesearch.config.settings import load_settings
+from scenesearch.core.errors import ModelNotFoundError, QueryError, StoreUnavailableError
+from scenesearch.core.types import CollectionSchema
+from scenesearch.engine.remote.backend import BusyError, DeadlineError
+from scenesearch.engine.remote.gated import EngineBackend
+from scenesearch.engine.remote.process import SceneSearchEngine
+from scenesearch.engine.remote.remote import EngineDiedError, RemoteEngine
 from scenesearch.engine.tasks import GetItem, Photo, TagTask
-from scenesearch.errors import ModelNotFoundError, QueryError, StoreUnavailableError
-from scenesearch.priority import RANKING
-from scenesearch.service.backend import BusyError, DeadlineError
-from scenesearch.service.engine_backend import EngineBackend
-from scenesearch.store.edge import EdgeStore
-from scenesearch.types import CollectionSchema
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.system.priority import RANKING
 
 PARENT = Path(__file__).with_name("process_parent.py")
 
@@ -225,7 +225,7 @@ def test_stopping_finishes_what_was_accepted_and_takes_no_more(
 def test_a_task_that_never_ends_is_failed_when_the_grace_is_over(
     engine: RemoteEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scenesearch.engine.remote.MIN_END_S", 0.1)
+    monkeypatch.setattr("scenesearch.engine.remote.remote.MIN_END_S", 0.1)
     endless = engine.submit(heavy("sleep 600"))
 
     engine.stop(0.1)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from scenesearch.attributes.placement import placement
-from scenesearch.encode import EncodedRegion
+from scenesearch.core.errors import QueryError
+from scenesearch.core.types import Cutout, Description, Detections, Region, Scene
 from scenesearch.engine.queries import Queries, QueryExpiredError
 from scenesearch.engine.slim import KeptPhoto, SlimSeen, shrunk
 from scenesearch.engine.tasks import Photo
-from scenesearch.errors import QueryError
-from scenesearch.types import Cutout, Description, Detections, Region, Scene
+from scenesearch.models.encode import EncodedRegion
 
 
 class Clock:

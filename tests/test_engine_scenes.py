@@ -9,10 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fakes.models import FakeEmbedder
+from fakes.store import MemoryStore
 from PIL import Image
 
 from scenesearch.api import SceneSearch
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
+from scenesearch.core.errors import QueryError, StoreError
 from scenesearch.engine.catalogue import CatalogueTasks
 from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.scenes import SceneTasks
@@ -28,11 +31,8 @@ from scenesearch.engine.tasks import (
     SceneFacets,
     ScenePhoto,
 )
-from scenesearch.errors import QueryError, StoreError
 from scenesearch.images import load_scene
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.memory import MemoryStore
-from scenesearch.testing import FakeEmbedder
+from scenesearch.store.embedded.edge import EdgeStore
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

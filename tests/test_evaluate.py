@@ -10,12 +10,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenesearch.ablation import BASE, VARIANTS, Variant, ablate
-from scenesearch.breakdown import UNKNOWN, Answered, Breakdown, by_kind, by_label, by_value
-from scenesearch.cli import main
-from scenesearch.encode import RegionRules
-from scenesearch.errors import CatalogError, FilterError, ImageError, QueryError, StoreError
-from scenesearch.evaluate import (
+from scenesearch.cli.main import main
+from scenesearch.core.errors import CatalogError, FilterError, ImageError, QueryError, StoreError
+from scenesearch.evaluation.ablation import BASE, VARIANTS, Variant, ablate
+from scenesearch.evaluation.breakdown import (
+    UNKNOWN,
+    Answered,
+    Breakdown,
+    by_kind,
+    by_label,
+    by_value,
+)
+from scenesearch.evaluation.evaluate import (
     METRICS,
     REFUSED,
     Ranked,
@@ -25,7 +31,8 @@ from scenesearch.evaluate import (
     evaluate,
     read_truths,
 )
-from scenesearch.query import SearchOptions
+from scenesearch.models.encode import RegionRules
+from scenesearch.search.query import SearchOptions
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

@@ -19,9 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from scenesearch.config.service import FetchSettings
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.fetcher import Fetched, Fetcher
-from scenesearch.service.settings import FetchSettings
 
 servers = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("fetch_servers.py"))))
 OTHER, PHOTO, PUBLIC, PUBLIC_IPV6 = (

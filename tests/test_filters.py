@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from scenesearch.conditions import AllOf, AnyOf, Between, Condition, Equals, Not, OneOf
-from scenesearch.errors import FilterError
-from scenesearch.store.evaluate import matches
-from scenesearch.store.filters import MAX_DEPTH, MAX_LENGTH, MAX_TERMS, parse_filter
-from scenesearch.store.typed import check_condition
-from scenesearch.types import FieldType
+from scenesearch.core.conditions import AllOf, AnyOf, Between, Condition, Equals, Not, OneOf
+from scenesearch.core.errors import FilterError
+from scenesearch.core.types import FieldType
+from scenesearch.filters.evaluate import matches
+from scenesearch.filters.parse import MAX_DEPTH, MAX_LENGTH, MAX_TERMS, parse_filter
+from scenesearch.filters.typed import check_condition
 
 FIELDS: dict[str, FieldType] = {
     "price": "float",

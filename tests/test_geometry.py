@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.geometry import areas, intersections, iou, pad_box, pixel_box
+from scenesearch.images.geometry import areas, intersections, iou, pad_box, pixel_box
 
 SIZES = st.tuples(st.integers(1, 500), st.integers(1, 500))
 ANY_BOX = st.tuples(*[st.floats(-1e4, 1e4, allow_nan=False) for _ in range(4)])

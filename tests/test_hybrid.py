@@ -10,20 +10,20 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fakes.models import FakeDetector, FakeEmbedder
+from fakes.store import MemoryStore
 
-from scenesearch import hybrid
-from scenesearch.cli import main
-from scenesearch.conditions import Equals
-from scenesearch.errors import QueryError
-from scenesearch.points import words_of
-from scenesearch.protocols import WORDS
-from scenesearch.query import Query, SearchOptions
-from scenesearch.searcher import Searcher
-from scenesearch.store.client import ClientStore
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.memory import MemoryStore
-from scenesearch.testing import FakeDetector, FakeEmbedder
-from scenesearch.types import CollectionSchema, Item, Point
+from scenesearch.cli.main import main
+from scenesearch.core.conditions import Equals
+from scenesearch.core.errors import QueryError
+from scenesearch.core.protocols import WORDS
+from scenesearch.core.types import CollectionSchema, Item, Point
+from scenesearch.index.item_points import words_of
+from scenesearch.search import by_words as hybrid
+from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.searcher import Searcher
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.server.client import ClientStore
 from scenesearch.words import ParsedWords, WordWeights
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))

@@ -18,9 +18,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFile, features
 
-from scenesearch.errors import ImageError
-from scenesearch.images import ImageLimits, load_scene
-from scenesearch.types import Scene
+from scenesearch.core.errors import ImageError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.core.types import Scene
+from scenesearch.images import load_scene
 
 bad_images = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("bad_images.py"))))
 encoded, picture = bad_images.encoded, bad_images.picture

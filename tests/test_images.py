@@ -21,9 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scenesearch.errors import ImageError, SceneSearchError
-from scenesearch.images import ImageLimits, load_scene
-from scenesearch.types import Scene
+from scenesearch.core.errors import ImageError, SceneSearchError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.core.types import Scene
+from scenesearch.images import load_scene
 
 bad_images = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("bad_images.py"))))
 encoded, picture = bad_images.encoded, bad_images.picture
@@ -336,7 +337,7 @@ def test_a_bomb_costs_no_memory(tmp_path: Path) -> None:
     path.write_bytes(bad_images.png((30_000, 30_000), bytes(1_000_000)))
     script = """
 import resource, sys
-from scenesearch.errors import ImageError
+from scenesearch.core.errors import ImageError
 from scenesearch.images import load_scene
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

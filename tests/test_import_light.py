@@ -21,7 +21,7 @@ ALSO_LATE = ("numpy", "PIL", "yaml")
 RUN_CLI = """
 import json, sys
 sys.argv = ["scenesearch", *json.loads(sys.argv[1])]
-from scenesearch.cli import main
+from scenesearch.cli.main import main
 code = main()
 print(json.dumps([code, sorted(sys.modules)]))
 """
@@ -71,7 +71,7 @@ def test_a_filter_is_parsed_and_a_photo_is_read_without_anything_heavy(tmp_path)
     modules = loaded_by(
         "import json, sys, numpy as np\n"
         "from scenesearch.images import load_scene\n"
-        "from scenesearch.store.filters import parse_filter\n"
+        "from scenesearch.filters.parse import parse_filter\n"
         "load_scene(np.zeros((32, 32, 3), np.uint8))\n"
         "parse_filter('price < 3', {'price': 'float'})\n"
         "print(json.dumps(sorted(sys.modules)))"

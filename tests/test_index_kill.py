@@ -15,8 +15,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenesearch.points import PROJECTION_BLOB
-from scenesearch.store.edge import EdgeStore
+from scenesearch.core.points import PROJECTION_BLOB
+from scenesearch.store.embedded.edge import EdgeStore
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.models import FakeDetector, FakeEmbedder, FakeReader
+from fakes.store import MemoryStore
 
-from scenesearch.errors import CollectionMismatchError, MissingDependencyError
-from scenesearch.indexer import Indexer
-from scenesearch.points import with_read
-from scenesearch.protocols import TextQuery
-from scenesearch.store.memory import MemoryStore
-from scenesearch.testing import FakeDetector, FakeEmbedder, FakeReader
+from scenesearch.core.errors import CollectionMismatchError, MissingDependencyError
+from scenesearch.core.protocols import TextQuery
+from scenesearch.index.indexer import Indexer
+from scenesearch.index.item_points import with_read
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
@@ -228,15 +228,15 @@ def test_words_and_text_are_joined_where_both_are_there(words, read, wanted):
 
 
 def test_the_setting_gives_the_indexer_a_reader(monkeypatch):
-    from scenesearch import build
-    from scenesearch.config import load_settings
+    from scenesearch import wiring
+    from scenesearch.config.settings import load_settings
 
     reader = FakeReader()
-    monkeypatch.setattr("scenesearch.build.parts.build_reader", lambda settings: reader)
+    monkeypatch.setattr("scenesearch.wiring.parts.build_reader", lambda settings: reader)
     for on in (False, True):
-        parts = build.Parts(load_settings(detectors=[], index={"ocr": on}))
+        parts = wiring.Parts(load_settings(detectors=[], index={"ocr": on}))
         parts.__dict__["encoder"] = shop.make_encoder(FakeEmbedder())
-        indexer = build.build_indexer(
+        indexer = wiring.build_indexer(
             parts, MemoryStore(), "items", shop.EmbeddingCache(":memory:")
         )
         assert indexer.metadata.get("reader") == (reader.fingerprint if on else None)
@@ -244,9 +244,9 @@ def test_the_setting_gives_the_indexer_a_reader(monkeypatch):
 
 
 def test_the_setting_without_the_package_is_refused_at_once(monkeypatch):
-    from scenesearch import build
-    from scenesearch.config import load_settings
-    from scenesearch.read import rapidocr_reader
+    from scenesearch import wiring
+    from scenesearch.config.settings import load_settings
+    from scenesearch.models.ocr import rapidocr_reader
 
     def absent(name):
         raise rapidocr_reader.PackageNotFoundError(name)
@@ -254,4 +254,4 @@ def test_the_setting_without_the_package_is_refused_at_once(monkeypatch):
     monkeypatch.setattr(rapidocr_reader, "version", absent)
 
     with pytest.raises(MissingDependencyError, match=r"scenesearch\[ocr\]"):
-        build.build_reader(load_settings())
+        wiring.build_reader(load_settings())

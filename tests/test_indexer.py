@@ -9,18 +9,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.models import FakeDetector, FakeEmbedder, FakeRemover
 
-from scenesearch.conditions import Equals
-from scenesearch.cutout.cutter import CutRules
-from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.embed.projection import Projection
-from scenesearch.errors import CollectionMismatchError, StoreError
+from scenesearch.core.conditions import Equals
+from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.points import CONTEXT, CUTOUT, PROJECTION_BLOB, SCHEMA_VERSION
+from scenesearch.core.types import Item
 from scenesearch.images import load_scene
-from scenesearch.points import CONTEXT, CUTOUT, PROJECTION_BLOB, SCHEMA_VERSION
-from scenesearch.query import Query
-from scenesearch.searcher import Searcher
-from scenesearch.testing import FakeDetector, FakeEmbedder, FakeRemover
-from scenesearch.types import Item
+from scenesearch.models.cutout.cutter import CutRules
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.projection import Projection
+from scenesearch.search.query import Query
+from scenesearch.search.searcher import Searcher
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

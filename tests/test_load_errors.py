@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenesearch.load_errors import checkpoint_errors, one_line, onnx_errors
+from scenesearch.models.load_errors import checkpoint_errors, one_line, onnx_errors
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scenesearch.look import NO_REGION, Evidence, Look, Match, RegionMatches
-from scenesearch.types import Colour, Region, Scene
+from scenesearch.core.types import Colour, Region, Scene
+from scenesearch.look.look import Look
+from scenesearch.look.values import NO_REGION, Evidence, Match, RegionMatches
 
 
 def names_in(folder):
@@ -307,7 +308,7 @@ def test_a_name_as_long_as_the_file_system_allows_can_be_saved(tmp_path):
 
 def test_the_values_load_no_drawing_library():
     code = (
-        "import sys; from scenesearch.look import Look; Look(None, (), ()).to_dict(); "
+        "import sys; from scenesearch.look.look import Look; Look(None, (), ()).to_dict(); "
         "print([m for m in ('PIL', 'pandas', 'matplotlib', 'jinja2') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

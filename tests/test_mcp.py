@@ -128,8 +128,8 @@ def test_the_command_speaks_over_stdin_and_stdout(tmp_path, real_models):
     """The sample catalogue, in a process as an agent starts it."""
     from mcp import StdioServerParameters
 
-    from scenesearch.demo import demo_settings
-    from scenesearch.resources import resource_dir
+    from scenesearch.demo.demo import demo_settings
+    from scenesearch.system.resources import resource_dir
 
     settings = demo_settings()
     sample = resource_dir("sample")

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from scenesearch.errors import ImageError
-from scenesearch.images import ImageLimits
+from scenesearch.core.errors import ImageError
+from scenesearch.core.limits import ImageLimits
 from scenesearch.mcp.photos import read_photo
 
 LIMITS = ImageLimits(max_bytes=1000)

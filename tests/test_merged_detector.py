@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scenesearch.detect.merged import MergedDetector
-from scenesearch.protocols import Detector
-from scenesearch.types import Detections, Scene
+from scenesearch.core.protocols import Detector
+from scenesearch.core.types import Detections, Scene
+from scenesearch.models.detect.merged import MergedDetector
 
 
 class Scripted:

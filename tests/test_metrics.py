@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.metrics import (
+from scenesearch.evaluation.metrics import (
     average_precision,
     bootstrap_interval,
     hit,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fakes.store import MemoryStore
 
-from scenesearch.conditions import Equals
-from scenesearch.nearest import SPARE, nearest
-from scenesearch.protocols import VectorQuery
-from scenesearch.store.memory import MemoryStore
-from scenesearch.types import CollectionSchema, Point
+from scenesearch.core.conditions import Equals
+from scenesearch.core.protocols import VectorQuery
+from scenesearch.core.types import CollectionSchema, Point
+from scenesearch.search.nearest import SPARE, nearest
 
 FIELDS = {"item_id": "keyword", "kind": "keyword"}
 

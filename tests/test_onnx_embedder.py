@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenesearch.embed.onnx_embedder import TOLERANCE, OnnxEmbedder, open_session
-from scenesearch.embed.timm_tower import TimmTower
-from scenesearch.embed.torch_embedder import TorchEmbedder
-from scenesearch.embed.tower import Tower
-from scenesearch.errors import ModelLoadError, QueryError
+from scenesearch.core.errors import ModelLoadError, QueryError
+from scenesearch.core.protocols import Embedder, Profiler
 from scenesearch.images import load_scene
-from scenesearch.onnx_runtime import forbid_telemetry
-from scenesearch.protocols import Embedder, Profiler
-from scenesearch.weights import WeightFinder, Weights, sha256_of
+from scenesearch.models.embed.onnx_embedder import TOLERANCE, OnnxEmbedder, open_session
+from scenesearch.models.embed.timm_tower import TimmTower
+from scenesearch.models.embed.torch_embedder import TorchEmbedder
+from scenesearch.models.embed.tower import Tower
+from scenesearch.models.onnx_runtime import forbid_telemetry
+from scenesearch.models.weights import WeightFinder, Weights, sha256_of
 
 COMBINATIONS = [(layer, pooling) for layer in ("head", "blocks") for pooling in ("avg", "gem")]
 
@@ -297,7 +297,7 @@ def test_onnx_runtime_keeps_no_device_id_and_reports_nothing(exported, tmp_path)
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from scenesearch.embed.onnx_embedder import open_session\n"
+        "from scenesearch.models.embed.onnx_embedder import open_session\n"
         "open_session(Path(sys.argv[1]), 1)\n"
     )
     path = OnnxEmbedder(Linear(), cache_dir=exported).path
@@ -321,7 +321,7 @@ def test_an_export_needs_no_torch_to_run(exported):
     code = (
         "import sys, numpy as np\n"
         "from pathlib import Path\n"
-        "from scenesearch.embed.onnx_embedder import open_session\n"
+        "from scenesearch.models.embed.onnx_embedder import open_session\n"
         "pixels = np.zeros((2, 8, 8, 3), np.uint8)\n"
         "print(open_session(Path(sys.argv[1]), 1).run(None, {'pixels': pixels})[0].shape)\n"
         "print('torch' in sys.modules)\n"

@@ -11,13 +11,13 @@ import weakref
 import numpy as np
 import pytest
 
-from scenesearch.embed.onnx_embedder import TOLERANCE, OnnxEmbedder
-from scenesearch.embed.open_clip_tower import OpenClipTower
-from scenesearch.embed.torch_embedder import TorchEmbedder
-from scenesearch.errors import ConfigError, ModelLoadError
-from scenesearch.pixels import letterbox
-from scenesearch.protocols import Embedder
-from scenesearch.weights import Weights, sha256_of
+from scenesearch.core.errors import ConfigError, ModelLoadError
+from scenesearch.core.protocols import Embedder
+from scenesearch.images.letterbox import letterbox
+from scenesearch.models.embed.onnx_embedder import TOLERANCE, OnnxEmbedder
+from scenesearch.models.embed.open_clip_tower import OpenClipTower
+from scenesearch.models.embed.torch_embedder import TorchEmbedder
+from scenesearch.models.weights import Weights, sha256_of
 
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
 TIMM = {
@@ -199,8 +199,8 @@ def test_a_built_in_name_is_known_without_loading_torch(tmp_path):
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from scenesearch.embed.open_clip_tower import OpenClipTower\n"
-        "from scenesearch.weights import Weights\n"
+        "from scenesearch.models.embed.open_clip_tower import OpenClipTower\n"
+        "from scenesearch.models.weights import Weights\n"
         "source = OpenClipTower('ViT-B-32', Weights(Path('gone.safetensors'), '0' * 64))\n"
         "print(source.dim, source.side, source.fingerprint, 'torch' in sys.modules)\n"
     )
@@ -328,9 +328,9 @@ def test_everything_happens_without_a_network(one, tmp_path):
         "sys.addaudithook(watch)\n"
         "import numpy as np\n"
         "from pathlib import Path\n"
-        "from scenesearch.embed.open_clip_tower import OpenClipTower\n"
-        "from scenesearch.embed.torch_embedder import TorchEmbedder\n"
-        "from scenesearch.weights import Weights\n"
+        "from scenesearch.models.embed.open_clip_tower import OpenClipTower\n"
+        "from scenesearch.models.embed.torch_embedder import TorchEmbedder\n"
+        "from scenesearch.models.weights import Weights\n"
         "weights = Weights(Path(sys.argv[2]), '0' * 64)\n"
         "embedder = TorchEmbedder(OpenClipTower(sys.argv[1], weights))\n"
         "print(embedder.embed_images([np.zeros((9, 9, 3), np.uint8)]).shape)\n"

@@ -11,10 +11,10 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from scenesearch.resources import resource_dir
-from scenesearch.service import problems
-from scenesearch.service.routes import page
-from scenesearch.service.routes.page import FOREVER, PAGE, read_assets
+from scenesearch.service.http import problems
+from scenesearch.service.http.routes import page
+from scenesearch.service.http.routes.page import FOREVER, PAGE, read_assets
+from scenesearch.system.resources import resource_dir
 
 OWN = sorted(path for path in PAGE.rglob("*") if path.is_file() and "vendor" not in path.parts)
 TEXTS = [path for path in OWN if path.suffix in {".html", ".css", ".js", ".svg"}]

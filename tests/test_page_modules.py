@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scenesearch.attributes.names import VOCABULARY
-from scenesearch.service.routes.page import PAGE
+from scenesearch.service.http.routes.page import PAGE
 
 NODE = shutil.which("node")
 MODULES = sorted((PAGE / "js").rglob("*.js"))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.pixels import letterbox
+from scenesearch.images.letterbox import letterbox
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from scenesearch.errors import ImageError
-from scenesearch.plan import IndexPlan, ItemPlan, PhotoRef, StoredItem, make_plan, stored_items
-from scenesearch.types import Item, Record
+from scenesearch.core.errors import ImageError
+from scenesearch.core.types import Item, Record
+from scenesearch.index.plan import (
+    IndexPlan,
+    ItemPlan,
+    PhotoRef,
+    StoredItem,
+    make_plan,
+    stored_items,
+)
 
 
 def item(item_id="a", *photos, **attributes):

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenesearch.errors import CollectionMismatchError
-from scenesearch.points import (
+from scenesearch.core.errors import CollectionMismatchError
+from scenesearch.core.points import (
     FIELDS,
     MUST_MATCH,
     check_models,
     colours_of,
     colours_payload,
-    item_payload,
     point_id,
 )
-from scenesearch.types import Colour, Item
+from scenesearch.core.types import Colour, Item
+from scenesearch.index.item_points import item_payload
 
 
 def test_an_id_never_changes():

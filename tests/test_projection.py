@@ -7,10 +7,10 @@ import io
 import numpy as np
 import pytest
 
-from scenesearch.embed.pca import fit_projection
-from scenesearch.embed.projection import Projection
-from scenesearch.embed.tower import normalise_rows
-from scenesearch.errors import StoreError
+from scenesearch.core.errors import StoreError
+from scenesearch.models.embed.pca import fit_projection
+from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.tower import normalise_rows
 
 
 def cloud(n=400, dim=16, rank=None, seed=0):

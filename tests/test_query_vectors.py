@@ -8,15 +8,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.models import FakeEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scenesearch.embed.pca import fit_projection
-from scenesearch.errors import QueryError
-from scenesearch.query import Query
-from scenesearch.query_vectors import QueryVectors, combine
-from scenesearch.testing import FakeEmbedder
-from scenesearch.timing import StageTimes
+from scenesearch.core.errors import QueryError
+from scenesearch.models.embed.pca import fit_projection
+from scenesearch.search.query import Query
+from scenesearch.search.vectors import QueryVectors, combine
+from scenesearch.system.timing import StageTimes
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

@@ -10,20 +10,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.models import FakeDetector, FakeEmbedder
+from fakes.store import MemoryStore
 
-from scenesearch.boosting import gain_of, read_boosts
-from scenesearch.cli import main
-from scenesearch.conditions import AllOf, AnyOf, Between, Equals, Not, OneOf
-from scenesearch.config import Settings, load_settings
-from scenesearch.errors import ConfigError, QueryError
-from scenesearch.query import Query, SearchOptions
-from scenesearch.rank.boost import LogOf, boost, fields_of
-from scenesearch.rank.candidates import Answer
-from scenesearch.rank.pipeline import rank
-from scenesearch.searcher import Searcher
-from scenesearch.store.memory import MemoryStore
-from scenesearch.testing import FakeDetector, FakeEmbedder
-from scenesearch.types import Hit
+from scenesearch.cli.main import main
+from scenesearch.config.settings import Settings, load_settings
+from scenesearch.core.conditions import AllOf, AnyOf, Between, Equals, Not, OneOf
+from scenesearch.core.errors import ConfigError, QueryError
+from scenesearch.core.types import Hit
+from scenesearch.search.boosts import gain_of, read_boosts
+from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.rank.boost import LogOf, boost, fields_of
+from scenesearch.search.rank.candidates import Answer
+from scenesearch.search.rank.pipeline import rank
+from scenesearch.search.searcher import Searcher
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from scenesearch.rank.candidates import Answer, blend, gather
-from scenesearch.types import Hit
+from scenesearch.core.types import Hit
+from scenesearch.search.rank.candidates import Answer, blend, gather
 
 NAN = np.nan
 

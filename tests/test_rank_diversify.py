@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.rank.diversify import collapse, mmr, same_picture, same_value
+from scenesearch.search.rank.diversify import collapse, mmr, same_picture, same_value
 
 # 0 and 1 are nearly the same thing, 2 is alike a little, 3 is something else
 ALIKE = np.array(

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from scenesearch.rank.fuse import fuse, order, ranks
+from scenesearch.search.rank.fuse import fuse, order, ranks
 
 NAN = np.nan
 METHODS = ["best_rank", "share", "reciprocal_rank", "best_score"]

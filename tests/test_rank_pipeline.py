@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.errors import QueryError
-from scenesearch.query import SearchOptions
-from scenesearch.rank.candidates import Answer
-from scenesearch.rank.fuse import fuse, order
-from scenesearch.rank.pipeline import POOL, count_facets, rank
-from scenesearch.rank.presets import PRESETS, preset_weights
-from scenesearch.types import Hit
+from scenesearch.core.errors import QueryError
+from scenesearch.core.types import Hit
+from scenesearch.search.query import SearchOptions
+from scenesearch.search.rank.candidates import Answer
+from scenesearch.search.rank.fuse import fuse, order
+from scenesearch.search.rank.pipeline import POOL, count_facets, rank
+from scenesearch.search.rank.presets import PRESETS, preset_weights
 
 SPACES = {"cutout": 0.7, "context": 0.3}
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from scenesearch.errors import MissingDependencyError, ModelLoadError, ModelNotFoundError
-from scenesearch.protocols import Reader
-from scenesearch.read import rapidocr_reader
-from scenesearch.read.lines import reading_order
-from scenesearch.read.rapidocr_reader import RapidOcrReader
-from scenesearch.types import TextLine
+from scenesearch.core.errors import MissingDependencyError, ModelLoadError, ModelNotFoundError
+from scenesearch.core.protocols import Reader
+from scenesearch.core.types import TextLine
+from scenesearch.models.ocr import rapidocr_reader
+from scenesearch.models.ocr.lines import reading_order
+from scenesearch.models.ocr.rapidocr_reader import RapidOcrReader
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("rapidocr") is None, reason="the ocr extra is not installed"
@@ -183,7 +183,7 @@ def refuse(*_, **__):
     raise AssertionError("the network was used")
 socket.socket.connect = socket.getaddrinfo = refuse
 import numpy as np
-from scenesearch.read.rapidocr_reader import RapidOcrReader
+from scenesearch.models.ocr.rapidocr_reader import RapidOcrReader
 reader = RapidOcrReader(threads=1)
 reader.load()
 reader.read(np.full((200, 300, 3), 255, np.uint8))

@@ -11,13 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from scenesearch.cutout.composite import tight_box, usable_mask
-from scenesearch.cutout.cutter import CutRules, cut_product
-from scenesearch.cutout.rembg_remover import RembgRemover
-from scenesearch.errors import ModelLoadError
+from scenesearch.core.errors import ModelLoadError
+from scenesearch.core.protocols import Remover
 from scenesearch.images import load_scene
-from scenesearch.protocols import Remover
-from scenesearch.weights import WeightFinder, Weights
+from scenesearch.models.cutout.composite import tight_box, usable_mask
+from scenesearch.models.cutout.cutter import CutRules, cut_product
+from scenesearch.models.cutout.rembg_remover import RembgRemover
+from scenesearch.models.weights import WeightFinder, Weights
 
 MODEL = "isnet-general-use"
 
@@ -63,7 +63,7 @@ if sys.argv[1] == "imported before":
     sys.modules.update(before)
 else:
     before = {}
-from scenesearch.cutout.rembg_sessions import session_classes
+from scenesearch.models.cutout.rembg_sessions import session_classes
 assert "isnet-general-use" in [one.name() for one in session_classes()]
 assert session_classes() is session_classes()
 left = {name: m for name, m in sys.modules.items() if name.partition(".")[0] == "rembg"}
@@ -160,8 +160,8 @@ import resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
-from scenesearch.cutout.rembg_remover import RembgRemover
-from scenesearch.weights import WeightFinder
+from scenesearch.models.cutout.rembg_remover import RembgRemover
+from scenesearch.models.weights import WeightFinder
 weights = WeightFinder(Path(sys.argv[1])).find("isnet-general-use")
 remover = RembgRemover("isnet-general-use", weights)
 remover.load()
@@ -194,8 +194,8 @@ def watch(event, args):
 sys.addaudithook(watch)
 import numpy as np
 from pathlib import Path
-from scenesearch.cutout.rembg_remover import RembgRemover
-from scenesearch.weights import WeightFinder
+from scenesearch.models.cutout.rembg_remover import RembgRemover
+from scenesearch.models.weights import WeightFinder
 found = WeightFinder(Path(sys.argv[1])).find("isnet-general-use")
 print(RembgRemover("isnet-general-use", found).matte(np.zeros((9, 7, 3), np.uint8)).shape)
 """

@@ -15,17 +15,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from scenesearch.look import NO_REGION, Evidence, Look, Match, RegionMatches
-from scenesearch.render import words
-from scenesearch.render.badges import place_badges
-from scenesearch.render.figure import render_figure
-from scenesearch.render.fonts import fitted, font, wrapped
-from scenesearch.render.html import render_html
-from scenesearch.render.palette import REGION_COLOURS, ink_on, region_colour, swatch
-from scenesearch.render.pictures import fit, mask_layer, photo
-from scenesearch.render.png import MAX_WIDTH, png_bytes, render_png
-from scenesearch.render.tiles import THUMB, TILE_HEIGHT, draw_info, draw_match
-from scenesearch.types import Colour, Region, Scene
+from scenesearch.core.types import Colour, Region, Scene
+from scenesearch.look.look import Look
+from scenesearch.look.render import words
+from scenesearch.look.render.badges import place_badges
+from scenesearch.look.render.figure import render_figure
+from scenesearch.look.render.fonts import fitted, font, wrapped
+from scenesearch.look.render.html import render_html
+from scenesearch.look.render.palette import REGION_COLOURS, ink_on, region_colour, swatch
+from scenesearch.look.render.pictures import fit, mask_layer, photo
+from scenesearch.look.render.png import MAX_WIDTH, png_bytes, render_png
+from scenesearch.look.render.tiles import THUMB, TILE_HEIGHT, draw_info, draw_match
+from scenesearch.look.values import NO_REGION, Evidence, Match, RegionMatches
 
 NASTY = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 ODD_TEXTS = {

@@ -9,25 +9,25 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.models import FakeDetector, FakeEmbedder
+from fakes.store import MemoryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.build import Parts, build_searcher
-from scenesearch.config import EmbedderSettings, Settings, load_settings
-from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.embed.timm_cells import CellMaps, TimmCells
-from scenesearch.embed.timm_tower import TimmTower
-from scenesearch.embed.torch_embedder import TorchEmbedder
-from scenesearch.errors import ConfigError, QueryError
+from scenesearch.config.settings import EmbedderSettings, Settings, load_settings
+from scenesearch.core.errors import ConfigError, QueryError
+from scenesearch.core.types import Cutout
 from scenesearch.images import load_scene
-from scenesearch.query import Query, SearchOptions
-from scenesearch.rank.rerank import cells_of, late_interaction, merge
-from scenesearch.reranker import CellReranker, Shown
-from scenesearch.searcher import Searcher
-from scenesearch.store.memory import MemoryStore
-from scenesearch.testing import FakeDetector, FakeEmbedder
-from scenesearch.types import Cutout
-from scenesearch.weights import Weights
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.timm_cells import CellMaps, TimmCells
+from scenesearch.models.embed.timm_tower import TimmTower
+from scenesearch.models.embed.torch_embedder import TorchEmbedder
+from scenesearch.models.weights import Weights
+from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.rank.rerank import cells_of, late_interaction, merge
+from scenesearch.search.reranker import CellReranker, Shown
+from scenesearch.search.searcher import Searcher
+from scenesearch.wiring import Parts, build_searcher
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from scenesearch.catalog import read_catalog
-from scenesearch.evaluate import read_truths
-from scenesearch.resources import resource_dir
+from scenesearch.evaluation.evaluate import read_truths
+from scenesearch.system.resources import resource_dir
 
 SAMPLE = resource_dir("sample")
 ROWS = list(csv.DictReader((SAMPLE / "catalog.csv").read_text().splitlines()))

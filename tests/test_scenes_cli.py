@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from scenesearch.cli import main
+from scenesearch.cli.main import main
 
 HERE = Path(__file__).parent
 shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))

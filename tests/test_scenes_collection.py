@@ -8,20 +8,13 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from fakes.store import MemoryStore
 
 from scenesearch.attributes.placement import placement
-from scenesearch.conditions import Between, Equals
-from scenesearch.embed.pca import fit_projection
-from scenesearch.encode import EncodedRegion
-from scenesearch.errors import CollectionMismatchError, QueryError, StoreError
-from scenesearch.points import CONTEXT, CUTOUT
-from scenesearch.scenes import SceneFinder, SceneIndex, SceneModels
-from scenesearch.scenes.language import parse_query
-from scenesearch.scenes.points import counted, counts_of, folders_of, scene_points
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.memory import MemoryStore
-from scenesearch.tagging.rows import Tag, TaggedObject, TagRow
-from scenesearch.types import (
+from scenesearch.core.conditions import Between, Equals
+from scenesearch.core.errors import CollectionMismatchError, QueryError, StoreError
+from scenesearch.core.points import CONTEXT, CUTOUT
+from scenesearch.core.types import (
     CollectionSchema,
     Colour,
     Cutout,
@@ -30,6 +23,13 @@ from scenesearch.types import (
     Region,
     TextLine,
 )
+from scenesearch.models.embed.pca import fit_projection
+from scenesearch.models.encode import EncodedRegion
+from scenesearch.scenes import SceneFinder, SceneIndex, SceneModels
+from scenesearch.scenes.language import parse_query
+from scenesearch.scenes.points import counted, counts_of, folders_of, scene_points
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.tagging.rows import Tag, TaggedObject, TagRow
 
 DIM = 16
 METADATA = {"schema": "scenes-1", "embedder": "fake:16", "background": "255-255-255"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 from scenesearch.scenes.language import Either, Every, Thing, Without, Written, parse_query
 from scenesearch.scenes.lexicon import Lexicon, Meaning, folded
 from scenesearch.scenes.understand import understand

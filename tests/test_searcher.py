@@ -9,17 +9,22 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.models import COLOURS, FakeDetector, FakeEmbedder
+from fakes.store import MemoryStore
 
-from scenesearch.conditions import Between, Equals, Not
-from scenesearch.encode import RegionRules
-from scenesearch.errors import CollectionMismatchError, ModelNotFoundError, QueryError, StoreError
-from scenesearch.look import NO_REGION
-from scenesearch.query import Query, SearchOptions
-from scenesearch.rank.presets import PRESETS
-from scenesearch.searcher import Searcher
-from scenesearch.store.memory import MemoryStore
-from scenesearch.testing import COLOURS, FakeDetector, FakeEmbedder
-from scenesearch.types import CollectionSchema, Item
+from scenesearch.core.conditions import Between, Equals, Not
+from scenesearch.core.errors import (
+    CollectionMismatchError,
+    ModelNotFoundError,
+    QueryError,
+    StoreError,
+)
+from scenesearch.core.types import CollectionSchema, Item
+from scenesearch.look.values import NO_REGION
+from scenesearch.models.encode import RegionRules
+from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.rank.presets import PRESETS
+from scenesearch.search.searcher import Searcher
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 from pydantic import SecretStr
 
-from scenesearch.errors import ConfigError
-from scenesearch.service.auth import Keyring, check_binding, host_allowed, is_loopback
-from scenesearch.service.depends import ReadKey, WriteKey
-from scenesearch.service.settings import ServiceSettings
+from scenesearch.config.service import ServiceSettings
+from scenesearch.core.errors import ConfigError
+from scenesearch.service.http.auth import Keyring, check_binding, host_allowed, is_loopback
+from scenesearch.service.http.depends import ReadKey, WriteKey
 
 fakes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_fakes.py"))))
 

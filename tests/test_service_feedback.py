@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenesearch.config import load_settings
-from scenesearch.service.app import create_app
+from scenesearch.config.settings import load_settings
+from scenesearch.service.http.app import create_app
 from scenesearch.service.state import State
 
 fakes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_fakes.py"))))

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from scenesearch.service.backend import BusyError, DeadlineError
-from scenesearch.service.gate import PRESENT_S, Lane
+from scenesearch.engine.remote.backend import BusyError, DeadlineError
+from scenesearch.engine.remote.gate import PRESENT_S, Lane
 
 
 class QuickSelector(selectors.DefaultSelector):

@@ -11,12 +11,12 @@ from typing import NamedTuple
 import pytest
 from starlette.testclient import TestClient
 
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.engine.remote.backend import BusyError
 from scenesearch.engine.tasks import Answer
-from scenesearch.errors import SceneSearchError
-from scenesearch.service.app import create_app
-from scenesearch.service.backend import BusyError
-from scenesearch.service.intake import NAME_LENGTH, clean_name
+from scenesearch.service.http.app import create_app
+from scenesearch.service.http.intake import NAME_LENGTH, clean_name
 
 PHOTO = b"\xff\xd8 not looked at here"
 TEXT = base64.b64encode(PHOTO).decode()

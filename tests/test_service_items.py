@@ -15,7 +15,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from scenesearch.service.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
+from scenesearch.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
 
 service = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 

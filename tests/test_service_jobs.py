@@ -18,17 +18,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenesearch.config import load_settings
+from scenesearch.config.service import FetchSettings
+from scenesearch.config.settings import load_settings
+from scenesearch.core.errors import (
+    CatalogError,
+    ImageError,
+    ModelNotFoundError,
+    StoreUnavailableError,
+)
+from scenesearch.engine.remote.backend import BusyError, DeadlineError
 from scenesearch.engine.tasks import Answer
-from scenesearch.errors import CatalogError, ImageError, ModelNotFoundError, StoreUnavailableError
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.fetcher import Fetched, Fetcher
-from scenesearch.service.app import create_app
-from scenesearch.service.backend import BusyError, DeadlineError
-from scenesearch.service.jobs import JobRunner, Pace
+from scenesearch.service.http.app import create_app
+from scenesearch.service.jobs.manifests import MAX_PHOTOS, read_manifest, suffix_of
+from scenesearch.service.jobs.runner import JobRunner, Pace
 from scenesearch.service.lasting import lasting
-from scenesearch.service.manifests import MAX_PHOTOS, read_manifest, suffix_of
-from scenesearch.service.settings import FetchSettings
 from scenesearch.service.state import State
 from scenesearch.service.state.jobs import JobLimits
 from scenesearch.service.state.records import JobRecord, Link

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from scenesearch.engine.looks import NO_DETECTOR
-from scenesearch.service.schemas.facets import FacetsResponse
-from scenesearch.service.schemas.looks import LookResponse
-from scenesearch.service.schemas.models import ModelsResponse
-from scenesearch.service.schemas.tag import TagResponse
+from scenesearch.schemas.facets import FacetsResponse
+from scenesearch.schemas.looks import LookResponse
+from scenesearch.schemas.models import ModelsResponse
+from scenesearch.schemas.tag import TagResponse
 
 service = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 

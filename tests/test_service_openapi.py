@@ -11,8 +11,8 @@ from typing import get_args
 import pytest
 
 import scenesearch
-from scenesearch.rank.presets import PRESETS
-from scenesearch.service.schemas.answering import Preset
+from scenesearch.schemas.answering import Preset
+from scenesearch.search.rank.presets import PRESETS
 
 PROBLEM = "application/problem+json"
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from scenesearch.service.schemas.scenes import (
+from scenesearch.schemas.scenes import (
     SceneFacetsResponse,
     ScenesAddedResponse,
     ScenesDeletedResponse,

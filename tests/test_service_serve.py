@@ -21,12 +21,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from scenesearch.cli import main
-from scenesearch.errors import ConfigError
-from scenesearch.priority import HTTP
-from scenesearch.service.serve import bind, make_server, port_of
-from scenesearch.service.settings import ServiceSettings
-from scenesearch.store.process_life import END_S
+from scenesearch.cli.main import main
+from scenesearch.config.service import ServiceSettings
+from scenesearch.core.errors import ConfigError
+from scenesearch.service.http.serve import bind, make_server, port_of
+from scenesearch.system.child import END_S
+from scenesearch.system.priority import HTTP
 
 CHILD = Path(__file__).with_name("serve_child.py")
 child = SimpleNamespace(**runpy.run_path(str(CHILD)))

@@ -16,14 +16,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from scenesearch import errors
-from scenesearch.config import load_settings
+from scenesearch.config.settings import load_settings
+from scenesearch.core import errors
+from scenesearch.engine.remote.backend import BusyError, DeadlineError
 from scenesearch.engine.tasks import ModelsTask
-from scenesearch.service.app import create_app
-from scenesearch.service.backend import BusyError, DeadlineError
-from scenesearch.service.depends import run_task
-from scenesearch.service.problems import ProblemError, clean
-from scenesearch.service.strict_json import StrictRoute, parse_json, read_json
+from scenesearch.service.http.app import create_app
+from scenesearch.service.http.depends import run_task
+from scenesearch.service.http.problems import ProblemError, clean
+from scenesearch.service.http.strict_json import StrictRoute, parse_json, read_json
 
 fakes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_fakes.py"))))
 ScriptedBackend, app_with = fakes.ScriptedBackend, fakes.app_with
@@ -305,7 +305,7 @@ def test_a_body_said_to_be_too_large_is_refused_before_a_key_is_looked_at_twice(
 
 
 def test_all_bodies_together_must_fit_into_memory(monkeypatch):
-    monkeypatch.setattr("scenesearch.service.body.ALL_BYTES_MAX", 0)
+    monkeypatch.setattr("scenesearch.service.http.body.ALL_BYTES_MAX", 0)
     backend = ScriptedBackend({}, delay_s=0.2)
     app = app_with(backend, max_body_megabytes=1)
 
@@ -333,7 +333,7 @@ def test_all_bodies_together_must_fit_into_memory(monkeypatch):
 
 
 def test_an_engine_that_keeps_no_deadline_is_given_up(monkeypatch):
-    monkeypatch.setattr("scenesearch.service.depends.BACKSTOP_S", 0.05)
+    monkeypatch.setattr("scenesearch.service.http.depends.BACKSTOP_S", 0.05)
     backend = ScriptedBackend(delay_s=60)
     answer = asked(app_with(backend, deadline_s=0.05), path="/v1/test", route=models)
 
@@ -429,7 +429,7 @@ def test_it_lives_without_asking_the_engine():
     ids=["ready", "as text", "reasons", "none given", "store", "busy", "silent"],
 )
 def test_readiness_says_why_not(backend, reasons, monkeypatch):
-    monkeypatch.setattr("scenesearch.service.routes.health.ASK_S", 0.1)
+    monkeypatch.setattr("scenesearch.service.http.routes.health.ASK_S", 0.1)
     answer = asked(app_with(backend), path="/readyz")
 
     assert answer.status_code == (503 if reasons else 200)

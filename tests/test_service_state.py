@@ -11,8 +11,8 @@ import threading
 
 import pytest
 
-from scenesearch.errors import NoSpaceError, StoreError, StoreUnavailableError
-from scenesearch.service.backend import BusyError
+from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.engine.remote.backend import BusyError
 from scenesearch.service.state import State
 from scenesearch.service.state.jobs import WEEK_S, IdempotencyError, JobLimits, OnceKey
 from scenesearch.service.state.records import JobRecord, Link, RecordError

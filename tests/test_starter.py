@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scenesearch.evaluate import read_truths
+from scenesearch.evaluation.evaluate import read_truths
 from scenesearch.images import load_scene
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -410,8 +410,8 @@ def test_the_transferred_model_finds_what_the_fused_detector_finds(
 
 
 def test_the_profile_offline_has_words_and_needs_nothing_but_the_package(tmp_path: Path) -> None:
-    from scenesearch.build import Parts
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
+    from scenesearch.wiring import Parts
 
     parts = Parts(load_settings("offline", cache_dir=tmp_path, models_dir=None))
     embedder = parts.encoder.embedder

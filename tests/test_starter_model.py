@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenesearch.build import Parts
-from scenesearch.config import load_settings
+from scenesearch.config.settings import load_settings
 from scenesearch.images import load_scene
-from scenesearch.resources import resource_dir
+from scenesearch.system.resources import resource_dir
+from scenesearch.wiring import Parts
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 

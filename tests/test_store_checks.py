@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scenesearch.errors import (
+from scenesearch.core.errors import (
     CollectionMismatchError,
     InvalidVectorError,
     NoSpaceError,
     StoreError,
 )
+from scenesearch.core.types import CollectionSchema, Hit, Point
 from scenesearch.store.checks import canonical_id, check_collection_name, check_cursor
-from scenesearch.store.disk import MIN_FREE_BYTES, check_free_space
 from scenesearch.store.payloads import decode_payload, encode_payload, retype_payload
 from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.store.ties import MAX_EXTRA, settle, settle_facet
 from scenesearch.store.vectors import unit_vector, unit_vectors
-from scenesearch.types import CollectionSchema, Hit, Point
-from scenesearch.whole_file import write_whole
+from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space
+from scenesearch.system.whole_file import write_whole
 
 _Usage = namedtuple("_Usage", "total used free")
 

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from store_contract.contract_data import SCHEMA, make_points
 
-from scenesearch.conditions import Between, Equals
-from scenesearch.errors import (
+from scenesearch.core.conditions import Between, Equals
+from scenesearch.core.errors import (
     CollectionMismatchError,
     StoreError,
     StoreUnavailableError,
 )
-from scenesearch.protocols import VectorQuery
-from scenesearch.store.client import ClientStore
-from scenesearch.store.client_meta import MAX_BLOB_BYTES
-from scenesearch.store.client_translate import client_errors
-from scenesearch.store.contract_data import SCHEMA, make_points
+from scenesearch.core.protocols import VectorQuery
+from scenesearch.store.server.client import ClientStore
+from scenesearch.store.server.client_meta import MAX_BLOB_BYTES
+from scenesearch.store.server.client_translate import client_errors
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient

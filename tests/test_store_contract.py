@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 
 pytest.register_assert_rewrite(
-    "scenesearch.store.contract_reads",
-    "scenesearch.store.contract_writes",
-    "scenesearch.store.contract_life",
-    "scenesearch.store.contract_text",
+    "store_contract.contract_reads",
+    "store_contract.contract_writes",
+    "store_contract.contract_life",
+    "store_contract.contract_text",
 )
 
-from scenesearch.store.client import ClientStore  # noqa: E402
-from scenesearch.store.contract import StoreContract  # noqa: E402
-from scenesearch.store.contract_base import OpenStore  # noqa: E402
-from scenesearch.store.edge import EdgeStore  # noqa: E402
-from scenesearch.store.memory import MemoryStore  # noqa: E402
-from scenesearch.store.process import ProcessStore  # noqa: E402
+from fakes.store import MemoryStore  # noqa: E402
+from store_contract.contract import StoreContract  # noqa: E402
+from store_contract.contract_base import OpenStore  # noqa: E402
+
+from scenesearch.store.embedded.edge import EdgeStore  # noqa: E402
+from scenesearch.store.process.store import ProcessStore  # noqa: E402
+from scenesearch.store.server.client import ClientStore  # noqa: E402
 
 pytestmark = pytest.mark.store
 

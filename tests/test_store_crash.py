@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from store_contract.contract_data import point_id, unit
 
-from scenesearch.conditions import Between, Equals
-from scenesearch.store.contract_data import point_id, unit
-from scenesearch.store.edge import EdgeStore
-from scenesearch.types import CollectionSchema, Point
+from scenesearch.core.conditions import Between, Equals
+from scenesearch.core.types import CollectionSchema, Point
+from scenesearch.store.embedded.edge import EdgeStore
 
 pytestmark = pytest.mark.store
 
@@ -60,7 +60,8 @@ def write_forever(path: str, first: int) -> None:
 def _run_and_kill(path: Path, first: int, after_s: float) -> tuple[int, int]:
     """The last batch that was sent and the last that was acknowledged."""
     code = (
-        "import importlib.util, sys\n"
+        "import importlib.util, pathlib, sys\n"
+        "sys.path.insert(0, str(pathlib.Path(sys.argv[1]).parent))\n"
         "spec = importlib.util.spec_from_file_location('crash', sys.argv[1])\n"
         "crash = importlib.util.module_from_spec(spec)\n"
         "spec.loader.exec_module(crash)\n"

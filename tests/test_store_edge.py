@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes.store import MemoryStore
+from store_contract.contract_data import SCHEMA, make_points, point_id, unit
 
-from scenesearch.conditions import Equals
-from scenesearch.errors import NoSpaceError, StoreError, StoreUnavailableError
-from scenesearch.protocols import VectorQuery
-from scenesearch.store import edge_directory, edge_translate
-from scenesearch.store.contract_data import SCHEMA, make_points, point_id, unit
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.memory import MemoryStore
-from scenesearch.types import CollectionSchema, Point
+from scenesearch.core.conditions import Equals
+from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.core.protocols import VectorQuery
+from scenesearch.core.types import CollectionSchema, Point
+from scenesearch.store.embedded import edge_directory, edge_translate
+from scenesearch.store.embedded.edge import EdgeStore
 
 pytestmark = pytest.mark.store
 _Usage = namedtuple("_Usage", "total used free")
@@ -78,7 +78,7 @@ def test_a_second_store_is_told_who_has_the_directory(store: EdgeStore, tmp_path
 def test_a_second_process_is_told_the_pid_of_the_owner(store: EdgeStore, tmp_path: Path) -> None:
     store.upsert(make_points(5))
     code = (
-        "import sys; from scenesearch.store.edge import EdgeStore\n"
+        "import sys; from scenesearch.store.embedded.edge import EdgeStore\n"
         "EdgeStore(sys.argv[1], 'items').count()"
     )
 
@@ -286,7 +286,7 @@ def test_an_indexed_and_filtered_search_finds_what_the_exact_one_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(edge_translate, "INDEX_KB", 20)  # so that a small test has a graph
-    monkeypatch.setattr("scenesearch.store.edge.EXACT_FLOATS", 0)
+    monkeypatch.setattr("scenesearch.store.embedded.edge.EXACT_FLOATS", 0)
     monkeypatch.setattr(edge_translate, "SCANNED_DIM", 8)
     dim, rng = 32, np.random.default_rng(0)
     schema = CollectionSchema({"cutout": dim}, {"category": "keyword"})

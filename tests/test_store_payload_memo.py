@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fakes.store import MemoryStore
+from store_contract.contract_data import SCHEMA, make_points, point_id
 
-from scenesearch.conditions import Equals
-from scenesearch.protocols import VectorQuery
-from scenesearch.store.contract_data import SCHEMA, make_points, point_id
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.memory import MemoryStore
-from scenesearch.store.payload_memo import PayloadMemo, cosine
+from scenesearch.core.conditions import Equals
+from scenesearch.core.protocols import VectorQuery
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.embedded.payload_memo import PayloadMemo, cosine
 
 pytestmark = pytest.mark.store
 Scored = namedtuple("Scored", "id version score")

@@ -27,24 +27,24 @@ from typing import TypeVar
 import numpy as np
 import psutil
 import pytest
+from fakes.store import MemoryStore
+from store_contract.contract_data import DIMS, SCHEMA, make_points, point_id, unit
 
-from scenesearch.conditions import Condition, Equals
-from scenesearch.errors import (
+from scenesearch.core.conditions import Condition, Equals
+from scenesearch.core.errors import (
     InvalidVectorError,
     QueryError,
     SceneSearchError,
     StoreError,
     StoreUnavailableError,
 )
-from scenesearch.protocols import Store, VectorQuery
-from scenesearch.store.contract_data import DIMS, SCHEMA, make_points, point_id, unit
-from scenesearch.store.edge import EdgeStore
-from scenesearch.store.memory import MemoryStore
-from scenesearch.store.process import ProcessStore
-from scenesearch.store.process_failure import Failure
-from scenesearch.store.process_serve import CLOSE, serve_store
-from scenesearch.store.process_turn import now, since, task_since
-from scenesearch.store.process_wire import (
+from scenesearch.core.protocols import Store, VectorQuery
+from scenesearch.core.types import Hit, Point
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.process.serve import CLOSE, serve_store
+from scenesearch.store.process.store import ProcessStore
+from scenesearch.store.process.turn import now, since, task_since
+from scenesearch.store.process.wire import (
     Asked,
     HitPacker,
     KnownPoints,
@@ -53,7 +53,7 @@ from scenesearch.store.process_wire import (
     learn,
     unpack_hits,
 )
-from scenesearch.types import Hit, Point
+from scenesearch.system.failure import Failure
 
 pytestmark = pytest.mark.store
 PARENT = Path(__file__).with_name("process_parent.py")

@@ -20,16 +20,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scenesearch.build import build_cache, build_store, build_syncer
 from scenesearch.catalog import read_catalog
-from scenesearch.cli import main
-from scenesearch.config import load_settings
-from scenesearch.embed.cache import EmbeddingCache, Entry
-from scenesearch.errors import CatalogError, ConfigError, StoreUnavailableError
-from scenesearch.sync_lock import sync_lock
-from scenesearch.sync_plan import SyncRules
-from scenesearch.sync_watch import Rounds, parse_duration, stamp
-from scenesearch.types import Item
+from scenesearch.cli.main import main
+from scenesearch.config.settings import load_settings
+from scenesearch.core.errors import CatalogError, ConfigError, StoreUnavailableError
+from scenesearch.core.types import Item
+from scenesearch.models.embed.cache import EmbeddingCache, Entry
+from scenesearch.sync.lock import sync_lock
+from scenesearch.sync.plan import SyncRules
+from scenesearch.sync.watch import Rounds, parse_duration, stamp
+from scenesearch.wiring import build_cache, build_store, build_syncer
 
 HERE = Path(__file__).parent
 shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))

@@ -21,7 +21,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from scenesearch.errors import ConfigError, NoSpaceError
+from scenesearch.core.errors import ConfigError, NoSpaceError
 from scenesearch.tagging.exports import FORMATS, parse_export, write_export
 from scenesearch.tagging.rows import TaggedObject, TagRow
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco
 
-from scenesearch.geometry import pixel_box
+from scenesearch.images.geometry import pixel_box
 from scenesearch.tagging.masks import decode_mask, encode_mask
 
 

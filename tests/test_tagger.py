@@ -9,17 +9,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from fakes.models import FakeDetector, FakeEmbedder, FakeReader
 
 from scenesearch.attributes.describer import PixelDescriber
-from scenesearch.cutout.cutter import CutRules
-from scenesearch.encode import Encoder, RegionRules
-from scenesearch.errors import ConfigError
-from scenesearch.tagger import Tagger, TagOptions
+from scenesearch.core.errors import ConfigError
+from scenesearch.core.types import Detections
+from scenesearch.models.cutout.cutter import CutRules
+from scenesearch.models.encode import Encoder, RegionRules
+from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.masks import decode_mask
 from scenesearch.tagging.rows import TagRow
-from scenesearch.testing import FakeDetector, FakeEmbedder, FakeReader
-from scenesearch.timing import StageTimes
-from scenesearch.types import Detections
+from scenesearch.tagging.tagger import Tagger, TagOptions
 
 shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
@@ -436,21 +436,21 @@ def test_times_are_added_up_by_stage():
 
 
 def test_the_settings_make_a_tagger(monkeypatch):
-    from scenesearch import build
-    from scenesearch.config import load_settings
+    from scenesearch import wiring
+    from scenesearch.config.settings import load_settings
 
-    parts = build.Parts(load_settings(tagging={"limit": 2}))
+    parts = wiring.Parts(load_settings(tagging={"limit": 2}))
     parts.__dict__.update(
         encoder=shop.make_encoder(FakeEmbedder()), detector=FakeDetector(), reader=FakeReader()
     )
 
-    tagger = build.build_tagger(parts, TagOptions(ocr=True, colours=False))
+    tagger = wiring.build_tagger(parts, TagOptions(ocr=True, colours=False))
     (row,) = tagger.tag([room()])
 
     assert len(row.objects) == 2
     assert len(row.text) == 3
     assert row.colours == ()
-    assert build.build_tagger(parts).reader is None
+    assert wiring.build_tagger(parts).reader is None
 
 
 # --- real models -------------------------------------------------------------------------------
@@ -458,9 +458,9 @@ def test_the_settings_make_a_tagger(monkeypatch):
 
 @pytest.mark.models
 def test_a_real_kitchen_and_bedroom_are_tagged_as_such(shared_data, real_models):
-    from scenesearch.build import Parts, build_tagger
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
     from scenesearch.images import load_scene
+    from scenesearch.wiring import Parts, build_tagger
 
     photos = [
         shared_data / "ikea" / "scenes" / name for name in ("a67d96d89c.jpg", "9124cd964c.jpg")

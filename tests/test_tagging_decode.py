@@ -20,8 +20,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from scenesearch.errors import SceneSearchError
-from scenesearch.images import ImageLimits, load_scene
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.images import load_scene
 from scenesearch.tagging import decode_pool
 from scenesearch.tagging.ahead import Ahead, Room
 from scenesearch.tagging.decode import Decoded, Job, Unchanged, Undecoded, decode

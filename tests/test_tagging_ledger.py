@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from scenesearch.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
 from scenesearch.tagging.ledger import Finished, Known, Ledger, decide, ledger_path, recorded_rows
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.sources import Identity

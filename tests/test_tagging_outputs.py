@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from scenesearch.errors import ConfigError, StoreError
+from scenesearch.core.errors import ConfigError, StoreError
+from scenesearch.core.types import Scene, TextLine
 from scenesearch.tagging.ledger import Finished, Ledger
 from scenesearch.tagging.outputs import check_output, failures_path, write_outputs
 from scenesearch.tagging.rows import TagRow
-from scenesearch.types import Scene, TextLine
 
 child = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tag_child.py"))))
 

@@ -16,9 +16,10 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 import pytest
+from fakes.models import COLOURS
 from PIL import Image
 
-from scenesearch.errors import ConfigError, ModelNotFoundError, SceneSearchError
+from scenesearch.core.errors import ConfigError, ModelNotFoundError, SceneSearchError
 from scenesearch.tagging.decode import Decoded, Unchanged, Undecoded
 from scenesearch.tagging.entries import Entry
 from scenesearch.tagging.ledger import Finished
@@ -39,7 +40,6 @@ from scenesearch.tagging.ray_plan import RayOptions, plan_workers
 from scenesearch.tagging.rows import Tag, TagRow
 from scenesearch.tagging.run import RunOptions, run_tagging
 from scenesearch.tagging.sources import Identity, Source
-from scenesearch.testing import COLOURS
 
 CHILD = Path(__file__).with_name("ray_child.py")
 KILLER = 77

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from scenesearch.errors import CatalogError, ConfigError, ModelError
+from scenesearch.core.errors import CatalogError, ConfigError, ModelError
 from scenesearch.tagging.run import RunOptions, run_tagging, tag_stream
 
 child = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tag_child.py"))))

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from scenesearch.errors import CatalogError, ImageError, MissingDependencyError
+from scenesearch.core.errors import CatalogError, ImageError, MissingDependencyError
 from scenesearch.tagging.source_remote import read_remote
 from scenesearch.tagging.sources import Identity, identify, list_sources
 

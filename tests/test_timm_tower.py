@@ -8,12 +8,12 @@ import math
 import numpy as np
 import pytest
 
-from scenesearch.embed.timm_tower import TimmTower
-from scenesearch.embed.torch_embedder import TorchEmbedder
-from scenesearch.errors import ConfigError, ModelLoadError, QueryError
-from scenesearch.pixels import letterbox
-from scenesearch.protocols import Embedder
-from scenesearch.weights import ModelRecord, WeightFinder, Weights, read_manifest, sha256_of
+from scenesearch.core.errors import ConfigError, ModelLoadError, QueryError
+from scenesearch.core.protocols import Embedder
+from scenesearch.images.letterbox import letterbox
+from scenesearch.models.embed.timm_tower import TimmTower
+from scenesearch.models.embed.torch_embedder import TorchEmbedder
+from scenesearch.models.weights import ModelRecord, WeightFinder, Weights, read_manifest, sha256_of
 
 SMALL = "test_efficientnet"
 COMBINATIONS = [(layer, pooling) for layer in ("head", "blocks") for pooling in ("avg", "gem")]

@@ -15,7 +15,7 @@ import pytest
 import yaml
 from PIL import Image, ImageDraw
 
-from scenesearch.errors import CatalogError, ConfigError
+from scenesearch.core.errors import CatalogError, ConfigError
 from scenesearch.train.coco import write_dataset
 from scenesearch.train.detector import DetectorRecipe, train_detector
 
@@ -205,10 +205,10 @@ def command(*arguments, home):
 @pytest.mark.e2e
 @pytest.mark.parametrize("model", ["yolo26n-seg.yaml", "yolo26n.yaml"])
 def test_a_detector_is_trained_in_its_folder_and_its_profile_detects(tmp_path, model):
-    from scenesearch.build import build_detector
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
     from scenesearch.images import load_scene
-    from scenesearch.weights import WeightFinder
+    from scenesearch.models.weights import WeightFinder
+    from scenesearch.wiring import build_detector
 
     home, out = tmp_path / "home", tmp_path / "out"
     home.mkdir()

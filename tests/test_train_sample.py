@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scenesearch.cli import main
-from scenesearch.resources import resource_dir
+from scenesearch.cli.main import main
+from scenesearch.system.resources import resource_dir
 
 BEFORE = {"recall@1": 0.632, "map": 0.608}
 AFTER = {"recall@1": 0.947, "map": 0.831}

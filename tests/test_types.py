@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scenesearch.types import Detections, Hit, Item, Page, Record, Scene
+from scenesearch.core.types import Detections, Hit, Item, Page, Record, Scene
 
 
 def detections(n):

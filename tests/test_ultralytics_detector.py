@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from scenesearch.detect.ultralytics_detector import UltralyticsDetector
-from scenesearch.errors import ModelLoadError
-from scenesearch.geometry import iou, pixel_box
+from scenesearch.core.errors import ModelLoadError
+from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
-from scenesearch.types import Scene
-from scenesearch.weights import WeightFinder
+from scenesearch.images.geometry import iou, pixel_box
+from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.models.weights import WeightFinder
 
 PERSON, CHAIR, COUCH = 0, 56, 57
 NAMES = {PERSON: "person", CHAIR: "chair", COUCH: "couch"}
@@ -270,9 +270,9 @@ def watch(event, args):
 sys.addaudithook(watch)
 import numpy as np
 from pathlib import Path
-from scenesearch.detect.ultralytics_detector import UltralyticsDetector
-from scenesearch.types import Scene
-from scenesearch.weights import WeightFinder
+from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.core.types import Scene
+from scenesearch.models.weights import WeightFinder
 pixels = np.random.default_rng(0).integers(0, 256, (120, 160, 3)).astype(np.uint8)
 for runtime in ("torch", "onnx"):
     found = WeightFinder(Path("models").resolve()).find("yolov8n-seg")

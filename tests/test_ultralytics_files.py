@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from scenesearch.detect.ultralytics_detector import UltralyticsDetector, _mask_in_box
-from scenesearch.errors import ModelLoadError
-from scenesearch.geometry import pixel_box
-from scenesearch.protocols import Detector
-from scenesearch.weights import Weights
+from scenesearch.core.errors import ModelLoadError
+from scenesearch.core.protocols import Detector
+from scenesearch.images.geometry import pixel_box
+from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector, _mask_in_box
+from scenesearch.models.weights import Weights
 
 
 def ellipse(size, box):

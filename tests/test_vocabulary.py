@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from fakes.models import COLOURS, FakeEmbedder
 
-from scenesearch.errors import ConfigError
+from scenesearch.core.errors import ConfigError
 from scenesearch.tagging.choose import choose
 from scenesearch.tagging.rows import Tag
 from scenesearch.tagging.vocabulary import (
@@ -20,7 +21,6 @@ from scenesearch.tagging.vocabulary import (
     read_vocabulary,
 )
 from scenesearch.tagging.zero_shot import LOGIT_SCALE, TEMPLATES, Prompts, ZeroShot, softmax
-from scenesearch.testing import COLOURS, FakeEmbedder
 
 
 @pytest.fixture

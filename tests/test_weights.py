@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from scenesearch.errors import ConfigError, ModelLoadError, ModelNotFoundError
-from scenesearch.resources import resource_dir
-from scenesearch.weights import ModelRecord, WeightFinder, Weights, read_manifest, sha256_of
+from scenesearch.core.errors import ConfigError, ModelLoadError, ModelNotFoundError
+from scenesearch.models.weights import ModelRecord, WeightFinder, Weights, read_manifest, sha256_of
+from scenesearch.system.resources import resource_dir
 
 RECORDS = read_manifest()
 

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
 from scenesearch.engine.tasks import Answer, Task
-from scenesearch.service.app import create_app
+from scenesearch.service.http.app import create_app
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "openapi.json"
 

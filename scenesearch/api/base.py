@@ -8,7 +8,20 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from scenesearch.build import (
+from scenesearch.config.settings import Settings, load_settings
+from scenesearch.core.conditions import Condition
+from scenesearch.core.errors import QueryError
+from scenesearch.core.points import schema_of
+from scenesearch.core.protocols import Store
+from scenesearch.core.types import FieldType, Scene
+from scenesearch.filters.parse import parse_filter
+from scenesearch.images import load_scene
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.scenes.points import SCENES
+from scenesearch.search.query import SearchOptions
+from scenesearch.search.searcher import Searcher
+from scenesearch.system.once import once
+from scenesearch.wiring import (
     Parts,
     build_cache,
     build_searcher,
@@ -16,19 +29,6 @@ from scenesearch.build import (
     is_url,
     search_options,
 )
-from scenesearch.conditions import Condition
-from scenesearch.config import Settings, load_settings
-from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.errors import QueryError
-from scenesearch.images import load_scene
-from scenesearch.once import once
-from scenesearch.points import schema_of
-from scenesearch.protocols import Store
-from scenesearch.query import SearchOptions
-from scenesearch.scenes.points import SCENES
-from scenesearch.searcher import Searcher
-from scenesearch.store.filters import parse_filter
-from scenesearch.types import FieldType, Scene
 
 
 class Shop:

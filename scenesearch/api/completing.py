@@ -17,15 +17,15 @@ from scenesearch.complete import (
     ScenesAdded,
 )
 from scenesearch.complete.by_sight import ScenesBySight
-from scenesearch.conditions import Condition
-from scenesearch.errors import QueryError
-from scenesearch.evaluate import read_truths
-from scenesearch.once import once
+from scenesearch.core.conditions import Condition
+from scenesearch.core.errors import QueryError
+from scenesearch.evaluation.evaluate import read_truths
+from scenesearch.system.once import once
 
 if TYPE_CHECKING:
+    from scenesearch.core.types import Scene
     from scenesearch.images import ImageSource
-    from scenesearch.look import Look
-    from scenesearch.types import Scene
+    from scenesearch.look.look import Look
 
 
 class Completing(Searching, Scenes):

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch.api.base import Shop
-from scenesearch.build import build_indexer, build_syncer, sync_lock_file
 from scenesearch.catalog import OnDuplicate, RowError, read_catalog
 from scenesearch.catalog.attributes import field_types
 from scenesearch.catalog.reader import CatalogReader
-from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.errors import CatalogError
-from scenesearch.index_run import IndexReport, Progress
-from scenesearch.plan import IndexPlan
-from scenesearch.sync import SyncReport
-from scenesearch.sync_lock import sync_lock
-from scenesearch.sync_plan import SyncRules
-from scenesearch.types import FieldType, Item, Scene
+from scenesearch.core.errors import CatalogError
+from scenesearch.core.types import FieldType, Item, Scene
+from scenesearch.index.plan import IndexPlan
+from scenesearch.index.run import IndexReport, Progress
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.sync.lock import sync_lock
+from scenesearch.sync.plan import SyncRules
+from scenesearch.sync.syncer import SyncReport
+from scenesearch.wiring import build_indexer, build_syncer, sync_lock_file
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from scenesearch.api.base import Shop
-from scenesearch.conditions import AllOf, Condition, Equals, OneOf
-from scenesearch.errors import QueryError
-from scenesearch.look_builder import attributes_of
-from scenesearch.points import CUTOUT
-from scenesearch.types import Item
+from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.core.errors import QueryError
+from scenesearch.core.points import CUTOUT
+from scenesearch.core.types import Item
+from scenesearch.search.look_builder import attributes_of
 
 
 class Items(Shop):

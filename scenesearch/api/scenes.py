@@ -9,15 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenesearch.api.base import Shop
-from scenesearch.build import (
-    build_scene_finder,
-    build_scene_index,
-    build_tagger,
-    filling_tagger,
-)
-from scenesearch.once import once
-from scenesearch.points import MUST_MATCH, check_models
-from scenesearch.protocols import Store
+from scenesearch.core.points import MUST_MATCH, check_models
+from scenesearch.core.protocols import Store
 from scenesearch.scenes.fill import index_scenes
 from scenesearch.scenes.find import SceneFinder
 from scenesearch.scenes.index import (
@@ -28,15 +21,22 @@ from scenesearch.scenes.index import (
     projection_of,
 )
 from scenesearch.scenes.points import SCENES
-from scenesearch.tagger import Tagger, TagOptions
+from scenesearch.system.once import once
 from scenesearch.tagging.run import RunOptions, run_tagging, tag_stream
+from scenesearch.tagging.tagger import Tagger, TagOptions
+from scenesearch.wiring import (
+    build_scene_finder,
+    build_scene_index,
+    build_tagger,
+    filling_tagger,
+)
 
 if TYPE_CHECKING:
-    from scenesearch.encode import EncodedRegion
+    from scenesearch.core.types import Scene
     from scenesearch.images import ImageSource
+    from scenesearch.models.encode import EncodedRegion
     from scenesearch.tagging.rows import TagRow
     from scenesearch.tagging.run import SceneTagger, TagProgress, TagSummary
-    from scenesearch.types import Scene
 
 
 class Scenes(Shop):

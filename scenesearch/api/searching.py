@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.api.base import Shop
-from scenesearch.build import region_rules
-from scenesearch.conditions import Condition
+from scenesearch.core.conditions import Condition
+from scenesearch.core.types import BoxTuple, Region, Scene
 from scenesearch.images import ImageSource
-from scenesearch.look import Look
-from scenesearch.opened import PreparedQuery
-from scenesearch.query import Query, SearchOptions
-from scenesearch.seen import Seen
-from scenesearch.timing import StageTimes
-from scenesearch.types import BoxTuple, Region, Scene
+from scenesearch.look.look import Look
+from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.searcher import PreparedQuery
+from scenesearch.search.seen import Seen
+from scenesearch.system.timing import StageTimes
+from scenesearch.wiring import region_rules
 from scenesearch.words import ParsedWords
 
 Weighted = Iterable[Any] | Mapping[Any, float]
@@ -51,7 +51,7 @@ class Searching(Shop):
             words: plain words, such as "red, under $50": their price filters, their colours and
                 categories move every region's answers; see docs/words.md.
             where: a filter; see docs/filters.md.
-            **options: any field of :class:`~scenesearch.query.SearchOptions`.
+            **options: any field of :class:`~scenesearch.search.query.SearchOptions`.
 
         Raises:
             ImageError: the photo cannot be read.
@@ -92,7 +92,7 @@ class Searching(Shop):
             items: ids of catalogue items.
             vectors: embeddings of the caller.
             where: a filter; see docs/filters.md.
-            **options: any field of :class:`~scenesearch.query.SearchOptions`.
+            **options: any field of :class:`~scenesearch.search.query.SearchOptions`.
 
         Raises:
             ImageError: a photo cannot be read.
@@ -135,7 +135,7 @@ class Searching(Shop):
         Args:
             photo: as for :meth:`shop_the_look`.
             boxes: regions to search instead of the detector's: pixels, xyxy.
-            regions: other values of :class:`~scenesearch.encode.RegionRules`.
+            regions: other values of :class:`~scenesearch.models.encode.RegionRules`.
 
         Raises:
             ImageError: the photo cannot be read.
@@ -158,7 +158,7 @@ class Searching(Shop):
         Args:
             query: the question.
             options: see :meth:`options`; the settings' defaults where none are given.
-            regions: other values of :class:`~scenesearch.encode.RegionRules`.
+            regions: other values of :class:`~scenesearch.models.encode.RegionRules`.
             seen: what the models said of this photo before; what they say now is kept in it.
             times: adds up seconds by stage.
 

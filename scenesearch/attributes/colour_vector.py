@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from scenesearch.attributes.lab import ciede2000
 from scenesearch.attributes.names import labs_of
-from scenesearch.errors import QueryError
-from scenesearch.types import Colour, Vector
+from scenesearch.core.errors import QueryError
+from scenesearch.core.types import Colour, Vector
 
 COLOUR_DIM = 64
 """Length of the vectors."""

@@ -1,11 +1,11 @@
-"""Cutouts to colours and hashes; satisfies :class:`scenesearch.protocols.Describer`."""
+"""Cutouts to colours and hashes; satisfies :class:`scenesearch.core.protocols.Describer`."""
 
 from __future__ import annotations
 
 from scenesearch.attributes.colour_vector import COLOUR_DIM, colour_vector
 from scenesearch.attributes.palette import dominant_colours
 from scenesearch.attributes.phash import phash
-from scenesearch.types import Cutout, Description
+from scenesearch.core.types import Cutout, Description
 
 
 class PixelDescriber:

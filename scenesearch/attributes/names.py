@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scenesearch.attributes.lab import ciede2000, rgb_to_lab
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 Lab = tuple[float, float, float]
 

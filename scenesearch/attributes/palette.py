@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from scenesearch.attributes.lab import rgb_to_lab
 from scenesearch.attributes.names import names_of
-from scenesearch.types import Colour, Image, Mask
+from scenesearch.core.types import Colour, Image, Mask
 
 _MAX_PIXELS = 2500
 _BIN = 5.0  # side of a histogram bin in the grouping space below, about two just noticeable steps

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PILImage
 
-from scenesearch.types import Image
+from scenesearch.core.types import Image
 
 _SIDE, _KEPT = 32, 8
 

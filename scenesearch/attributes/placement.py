@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scenesearch.types import BoxTuple
+from scenesearch.core.types import BoxTuple
 
 
 @dataclass(frozen=True, slots=True)

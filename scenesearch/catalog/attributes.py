@@ -14,8 +14,8 @@ from scenesearch.catalog.columns import KNOWN, normalise, plan_columns
 from scenesearch.catalog.field_types import ColumnType, value_of_cell
 from scenesearch.catalog.records import MAX_COLUMNS, CellError, shown
 from scenesearch.catalog.values import KNOWN_VALUES
-from scenesearch.errors import CatalogError
-from scenesearch.types import FieldType, Item, Value
+from scenesearch.core.errors import CatalogError
+from scenesearch.core.types import FieldType, Item, Value
 
 _TAKEN = ("id", "image")
 """What a manifest names the id and the photos, so that no attribute can have these names."""

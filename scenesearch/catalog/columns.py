@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from scenesearch.catalog.records import MAX_COLUMNS, shown
-from scenesearch.errors import CatalogError
-from scenesearch.types import POINT_FIELDS, FieldType
+from scenesearch.core.errors import CatalogError
+from scenesearch.core.types import POINT_FIELDS, FieldType
 
 ColumnMap = Mapping[str, str]
 """Our name of a column to its header in the file: ``{"id": "SKU", "size_cm": "Size (cm)"}``."""

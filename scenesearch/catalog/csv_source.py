@@ -20,7 +20,7 @@ from scenesearch.catalog.records import (
 )
 from scenesearch.catalog.text_encoding import check_encoding
 from scenesearch.catalog.values import SPACE
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 
 DELIMITERS = ",;\t|"
 """Tried in this order where none is given."""

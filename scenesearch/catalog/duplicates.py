@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scenesearch.catalog.hashing import item_hash
 from scenesearch.catalog.records import RowError, shown
-from scenesearch.types import Item
+from scenesearch.core.types import Item
 
 OnDuplicate = Literal["error", "first", "last", "merge"]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from scenesearch.catalog.records import shown
 from scenesearch.catalog.values import keywords, text_of
-from scenesearch.types import FieldType, Value
+from scenesearch.core.types import FieldType, Value
 
 LONG_TEXT_CHARS = 200
 """A text column with any longer cell is ``text`` (searched by words), not ``keyword``."""

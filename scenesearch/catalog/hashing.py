@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
-from scenesearch.types import Item
+from scenesearch.core.types import Item
 
 
 def item_hash(item: Item) -> str:

@@ -11,7 +11,7 @@ from scenesearch.catalog.columns import ColumnMap, Namer
 from scenesearch.catalog.lines import Lines
 from scenesearch.catalog.records import CellError, RawRow, RowError, shown
 from scenesearch.catalog.text_encoding import check_encoding
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 
 _ONE_OBJECT = 'one object a line, such as {"id": "1", "image": "photos/1.jpg"}'
 

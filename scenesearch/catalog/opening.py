@@ -16,7 +16,7 @@ from scenesearch.catalog.parquet_source import ParquetSource
 from scenesearch.catalog.paths import PhotoPaths
 from scenesearch.catalog.reader import CatalogReader
 from scenesearch.catalog.records import Source, shown
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 
 MAX_ROWS = 10_000_000
 """A source with more rows is refused, unless the caller raises it."""

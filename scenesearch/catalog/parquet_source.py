@@ -9,7 +9,7 @@ from typing import Any
 
 from scenesearch.catalog.columns import ColumnMap, Namer
 from scenesearch.catalog.records import MAX_COLUMNS, RawRow, RowError, shown
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 
 _BATCH_ROWS = 128
 # Text of a chunk up to this size is kept as a dictionary: a small file that repeats one huge

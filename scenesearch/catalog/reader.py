@@ -14,8 +14,8 @@ from scenesearch.catalog.paths import PhotoPaths
 from scenesearch.catalog.records import CellError, RawRow, RowError, Source
 from scenesearch.catalog.rows import RowBuilder
 from scenesearch.catalog.values import id_of
-from scenesearch.errors import CatalogError
-from scenesearch.types import FieldType, Item
+from scenesearch.core.errors import CatalogError
+from scenesearch.core.types import FieldType, Item
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from scenesearch.catalog.field_types import value_of_cell, value_of_text
 from scenesearch.catalog.paths import PhotoPaths
 from scenesearch.catalog.records import CellError, RawRow, shown
 from scenesearch.catalog.values import KNOWN_VALUES, SPACE, split_list
-from scenesearch.types import FieldType, Item, Value
+from scenesearch.core.types import FieldType, Item, Value
 
 MAX_PHOTOS = 1000
 """An item with more photos is refused."""

@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 
 from scenesearch.catalog.records import shown
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 
 _CHUNK_BYTES = 1 << 20
 _SAMPLE_BYTES = 8 << 10

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scenesearch.catalog.records import MAX_FIELD_CHARS, CellError, shown
-from scenesearch.types import Value
+from scenesearch.core.types import Value
 
 SPACE = " \t\r\n"
 """Stripped from both ends of every cell; other white space (U+00A0, ...) is kept."""

@@ -7,14 +7,12 @@ space left; 130 interrupted.
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Annotated
 
 import typer
 
 from scenesearch.cli import output
-from scenesearch.errors import ModelError, NoSpaceError, SceneSearchError, StoreError
+from scenesearch.core.errors import ModelError, NoSpaceError, SceneSearchError, StoreError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C; typer itself returns it too."""
@@ -58,40 +56,3 @@ def exit_code(error: SceneSearchError) -> int:
     if isinstance(error, StoreError):
         return 5
     return 4 if isinstance(error, ModelError) else 2
-
-
-def run() -> int:
-    """Run a command; one line for each error we know, a traceback only for faults of ours."""
-    from scenesearch.cli import commands  # noqa: F401 - registers the commands
-
-    try:
-        result = app(standalone_mode=False)
-    except SceneSearchError as error:
-        output.note(f"scenesearch: {error}")
-        return exit_code(error)
-    except typer.Exit as stop:
-        return int(stop.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        result = INTERRUPTED
-    except SystemExit as stop:
-        # what typer makes of a pipe whose reader went away (head)
-        if not isinstance(stop.__context__, BrokenPipeError):
-            raise
-        return _no_reader()
-    except BrokenPipeError:
-        return _no_reader()
-    except Exception as error:  # click's own usage errors show themselves
-        show = getattr(error, "show", None)
-        if show is None:
-            raise
-        show()
-        return int(getattr(error, "exit_code", 2))
-    if result == INTERRUPTED:
-        output.note("scenesearch: interrupted; what was finished is kept, run again to go on")
-    return int(result or 0)
-
-
-def _no_reader() -> int:
-    # not our fault, and nothing left to say
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
-    return 0

@@ -9,7 +9,7 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 if TYPE_CHECKING:
     from scenesearch.complete import Completion, Suggestion

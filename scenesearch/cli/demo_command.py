@@ -22,7 +22,7 @@ def demo(
     as_json: options.Json = False,
 ) -> None:
     """Index the sample catalogue, search the sample rooms, save what was found."""
-    from scenesearch.demo import RIGHT_WITHIN, run_demo
+    from scenesearch.demo.demo import RIGHT_WITHIN, run_demo
 
     start = time.perf_counter()
     with (

@@ -12,7 +12,7 @@ from typing import Any
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import SceneSearchError
+from scenesearch.core.errors import SceneSearchError
 
 PACKAGES = (
     *("numpy", "pillow", "torch", "torchvision", "ultralytics", "timm", "open_clip_torch"),
@@ -30,8 +30,8 @@ def doctor(
 ) -> int:
     """Check what is installed, the weights and the store; exit code 4 or 5 when one is amiss."""
     from scenesearch import __version__
-    from scenesearch.build import Parts
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
+    from scenesearch.wiring import Parts
 
     settings = load_settings(config)
     found: dict[str, Any] = {

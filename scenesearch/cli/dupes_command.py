@@ -10,7 +10,7 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 SHOWN = 20
 """Failures printed; --json has all."""
@@ -51,9 +51,9 @@ def dupes(
     as_json: options.Json = False,
 ) -> int:
     """Find groups of near-duplicate photos, the largest photo of each first."""
-    from scenesearch import build
+    from scenesearch import wiring
     from scenesearch.cli.photo_sources import PhotoSources
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
     from scenesearch.scenes.duplicates import find_duplicates
     from scenesearch.scenes.index import SceneIndex
     from scenesearch.scenes.photo_hashes import hash_photos, stored_photos
@@ -66,7 +66,7 @@ def dupes(
     settings = load_settings(config)
     failed: list[tuple[str, str]] = []
     if store is not None:
-        with closing(build.build_store(settings, store, collection)) as opened:
+        with closing(wiring.build_store(settings, store, collection)) as opened:
             SceneIndex.open(opened, collection)
             photos = list(stored_photos(opened))
     else:

@@ -10,13 +10,13 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 if TYPE_CHECKING:
     from scenesearch.api import SceneSearch
-    from scenesearch.breakdown import Answered, Breakdown
-    from scenesearch.evaluate import Difference, Evaluation, Ranked, Truth
-    from scenesearch.look import Look
+    from scenesearch.evaluation.breakdown import Answered, Breakdown
+    from scenesearch.evaluation.evaluate import Difference, Evaluation, Ranked, Truth
+    from scenesearch.look.look import Look
 
 COMPARED = ("hit@10", "ndcg@10", "map@200", "ils@10", "refused", "precision@10")
 """Metrics of a comparison."""
@@ -59,7 +59,7 @@ def evaluate(
     as_json: options.Json = False,
 ) -> int:
     """Measure how well photos find the products in them, against ground truth."""
-    from scenesearch.evaluate import read_truths
+    from scenesearch.evaluation.evaluate import read_truths
 
     if plot is not None and (plot.suffix not in {".png", ".svg"} or not plot.parent.is_dir()):
         raise QueryError(
@@ -100,7 +100,7 @@ def evaluate(
 
 
 def _ranked(shop: SceneSearch, look: Look) -> Ranked:
-    from scenesearch.evaluate import Ranked, RankedRegion
+    from scenesearch.evaluation.evaluate import Ranked, RankedRegion
 
     top = [match.evidence[0].point_id for match in look.matches[:10]]
     figures = {"ils@10": shop.likeness(top)} if len(top) > 1 else {}
@@ -123,9 +123,9 @@ def _ranked(shop: SceneSearch, look: Look) -> Ranked:
 def _evaluate(
     shop: SceneSearch, truths: list[Truth], where: str | None, wanted: Mapping[str, Any]
 ) -> tuple[Evaluation, list[Answered]]:
-    from scenesearch.breakdown import TOP, Answered
-    from scenesearch.evaluate import DEPTH
-    from scenesearch.evaluate import evaluate as run
+    from scenesearch.evaluation.breakdown import TOP, Answered
+    from scenesearch.evaluation.evaluate import DEPTH
+    from scenesearch.evaluation.evaluate import evaluate as run
 
     answers: list[Answered] = []
     with output.progress() as progress:
@@ -145,7 +145,7 @@ def _evaluate(
 
 
 def _breakdown(shop: SceneSearch, answers: list[Answered], by: str | None) -> Breakdown:
-    from scenesearch.breakdown import Breakdown
+    from scenesearch.evaluation.breakdown import Breakdown
 
     schema = shop.store.schema
     if by is None and schema is not None and "category" in schema.fields:
@@ -156,8 +156,8 @@ def _breakdown(shop: SceneSearch, answers: list[Answered], by: str | None) -> Br
 def _ablate(
     shop: SceneSearch, truths: list[Truth], where: str | None, wanted: Mapping[str, Any]
 ) -> dict[str, Evaluation]:
-    from scenesearch.ablation import ablate
-    from scenesearch.evaluate import DEPTH
+    from scenesearch.evaluation.ablation import ablate
+    from scenesearch.evaluation.evaluate import DEPTH
 
     with output.progress() as progress:
         return ablate(
@@ -176,7 +176,7 @@ def _ablate(
 
 
 def _leave_one_out(shop: SceneSearch, field: str) -> dict[str, Evaluation]:
-    from scenesearch.ablation import NEIGHBOURS, leave_one_out
+    from scenesearch.evaluation.ablation import NEIGHBOURS, leave_one_out
 
     items = shop.values(field)
 
@@ -204,7 +204,7 @@ def _print(result: Evaluation) -> None:
 
 
 def _print_breakdown(parts: Breakdown) -> None:
-    from scenesearch.breakdown import DEPTHS, TOP
+    from scenesearch.evaluation.breakdown import DEPTHS, TOP
 
     tables = [
         (
@@ -245,11 +245,11 @@ def _print_breakdown(parts: Breakdown) -> None:
 def _report_variants(
     base: Evaluation, found: Mapping[str, Evaluation], plot: Path | None, *, as_json: bool
 ) -> None:
-    from scenesearch.evaluate import compare
+    from scenesearch.evaluation.evaluate import compare
 
     changes = {name: compare(base, one, COMPARED) for name, one in found.items()}
     if plot is not None:
-        from scenesearch.render.ablation_figure import draw_changes
+        from scenesearch.evaluation.ablation_figure import draw_changes
 
         draw_changes(changes, plot)
         output.note(f"saved {plot}")

@@ -8,7 +8,7 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 items = typer.Typer(help="Look at, count or delete what is indexed.", no_args_is_help=True)
 app.add_typer(items, name="items")

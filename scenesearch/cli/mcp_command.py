@@ -9,7 +9,7 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import MissingDependencyError
+from scenesearch.core.errors import MissingDependencyError
 
 
 @app.command()
@@ -41,7 +41,7 @@ def mcp(
             f"The package {error.name!r} is not installed, which the tools need: "
             "pip install 'scenesearch[mcp]'"
         ) from error
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
 
     settings = load_settings(config)
 

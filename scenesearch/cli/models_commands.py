@@ -16,8 +16,8 @@ app.add_typer(models, name="models")
 
 
 def _rows(config: str | None, *, verify: bool) -> list[dict[str, Any]]:
-    from scenesearch.config import load_settings
-    from scenesearch.weights import WeightFinder, sha256_of
+    from scenesearch.config.settings import load_settings
+    from scenesearch.models.weights import WeightFinder, sha256_of
 
     settings = load_settings(config)
     finder = WeightFinder(settings.models_dir, settings.trusted_sha256)

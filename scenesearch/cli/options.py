@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from scenesearch.errors import CatalogError, QueryError
+from scenesearch.core.errors import CatalogError, QueryError
 
 if TYPE_CHECKING:
     from scenesearch.api import SceneSearch

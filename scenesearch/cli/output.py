@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from scenesearch.index_run import Progress
+    from scenesearch.index.run import Progress
 
 TITLES = {
     "scan": "reading",

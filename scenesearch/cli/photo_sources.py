@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from scenesearch.errors import ImageError
+from scenesearch.core.errors import ImageError
 from scenesearch.images import load_scene
 
 if TYPE_CHECKING:
-    from scenesearch.images import ImageLimits
+    from scenesearch.core.limits import ImageLimits
+    from scenesearch.core.types import Scene
     from scenesearch.tagging.sources import Source
-    from scenesearch.types import Scene
 
 REMOTE_TIMEOUT_S = 60.0
 """For one photo from object storage."""

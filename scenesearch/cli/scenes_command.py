@@ -11,11 +11,11 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 if TYPE_CHECKING:
-    from scenesearch.conditions import Condition
-    from scenesearch.protocols import Store
+    from scenesearch.core.conditions import Condition
+    from scenesearch.core.protocols import Store
     from scenesearch.scenes import SceneAnswer, SceneMatch
 
 scenes = typer.Typer(help="Photos as a collection: found by what is in them.", no_args_is_help=True)
@@ -55,28 +55,28 @@ def index(
     as_json: options.Json = False,
 ) -> int:
     """Add photos to the collection, or bring it up to date; exit code 3 when some failed."""
-    from scenesearch import build
+    from scenesearch import wiring
     from scenesearch.cli.photo_sources import PhotoSources
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
     from scenesearch.scenes.fill import index_scenes
     from scenesearch.scenes.index import projection_of
     from scenesearch.scenes.known_items import KnownItems, read_known_items
-    from scenesearch.tagger import TagOptions
+    from scenesearch.tagging.tagger import TagOptions
 
     start = time.perf_counter()
     settings = load_settings(config)
     known = read_known_items(items) if items is not None else KnownItems()
     photos = PhotoSources(sources, settings.images)
     with (
-        closing(build.Parts(settings)) as parts,
-        closing(build.build_store(settings, store, collection)) as opened,
-        closing(build.build_store(settings, store, items_collection)) as products,
-        closing(build.build_cache(settings, store)) as cache,
+        closing(wiring.Parts(settings)) as parts,
+        closing(wiring.build_store(settings, store, collection)) as opened,
+        closing(wiring.build_store(settings, store, items_collection)) as products,
+        closing(wiring.build_cache(settings, store)) as cache,
         output.progress() as progress,
     ):
         wanted = TagOptions(vocabulary=vocabulary, kinds=kinds, ocr=ocr)
-        tagger = build.build_tagger(parts, wanted, cache=cache)
-        made = build.build_scene_index(tagger, opened, collection, projection_of(products))
+        tagger = wiring.build_tagger(parts, wanted, cache=cache)
+        made = wiring.build_scene_index(tagger, opened, collection, projection_of(products))
         report = index_scenes(
             made,
             tagger,
@@ -137,8 +137,8 @@ def find(
     as_json: options.Json = False,
 ) -> None:
     """Find photos by what is in them, by a photo like them, or by a product in them."""
-    from scenesearch import build
-    from scenesearch.config import load_settings
+    from scenesearch import wiring
+    from scenesearch.config.settings import load_settings
     from scenesearch.images import load_scene
 
     if photo is not None and item is not None:
@@ -148,22 +148,22 @@ def find(
             "Give a query, --where, --photo or --item; see docs/scenes.md", code="empty_query"
         )
     settings = load_settings(config)
-    with closing(build.build_store(settings, store, collection)) as opened:
-        finder = build.build_scene_finder(opened, collection, vocabulary)
+    with closing(wiring.build_store(settings, store, collection)) as opened:
+        finder = wiring.build_scene_finder(opened, collection, vocabulary)
         condition = _parse(opened, where)
         if photo is not None:
-            from scenesearch.points import check_models
+            from scenesearch.core.points import check_models
             from scenesearch.scenes.index import SceneModels, encode_photo
 
             scene = load_scene(photo, limits=settings.images)
-            with closing(build.Parts(settings)) as parts:
+            with closing(wiring.Parts(settings)) as parts:
                 models = SceneModels.of(parts.encoder, None).metadata
                 found = opened.schema.metadata if opened.schema else {}
                 check_models(found, models, ("schema", "embedder", "background"))
                 encoded = encode_photo(parts.encoder, scene)
             answer = finder.like(encoded, text=query, where=condition, limit=limit)
         elif item is not None:
-            with closing(build.build_store(settings, store, items_collection)) as products:
+            with closing(wiring.build_store(settings, store, items_collection)) as products:
                 answer = finder.with_item(
                     item, products, text=query, where=condition, limit=limit, preset=preset
                 )
@@ -191,13 +191,13 @@ def facets(
     as_json: options.Json = False,
 ) -> None:
     """Count what is in the photos: kinds, labels, tags, colours, folders."""
-    from scenesearch import build
-    from scenesearch.conditions import AllOf, Equals
-    from scenesearch.config import load_settings
+    from scenesearch import wiring
+    from scenesearch.config.settings import load_settings
+    from scenesearch.core.conditions import AllOf, Equals
     from scenesearch.scenes.find import FACETS
 
-    with closing(build.build_store(load_settings(config), store, collection)) as opened:
-        finder = build.build_scene_finder(opened, collection, vocabulary)
+    with closing(wiring.build_store(load_settings(config), store, collection)) as opened:
+        finder = wiring.build_scene_finder(opened, collection, vocabulary)
         condition = _parse(opened, where)
         if folder is not None:
             below = Equals("folders", folder.rstrip("/"))
@@ -224,12 +224,12 @@ def forget(
     as_json: options.Json = False,
 ) -> int:
     """Remove photos from the collection; exit code 3 when one was not there."""
-    from scenesearch import build
-    from scenesearch.config import load_settings
+    from scenesearch import wiring
+    from scenesearch.config.settings import load_settings
     from scenesearch.scenes import SceneIndex
 
     wanted = list(dict.fromkeys(photos))
-    with closing(build.build_store(load_settings(config), store, collection)) as opened:
+    with closing(wiring.build_store(load_settings(config), store, collection)) as opened:
         gone = SceneIndex.open(opened, collection).forget(wanted)
     if as_json:
         output.data({"forgotten": gone, "not_there": len(wanted) - gone})
@@ -246,11 +246,11 @@ def count(
     as_json: options.Json = False,
 ) -> None:
     """Count the photos of the collection."""
-    from scenesearch import build
-    from scenesearch.config import load_settings
+    from scenesearch import wiring
+    from scenesearch.config.settings import load_settings
     from scenesearch.scenes import SceneIndex
 
-    with closing(build.build_store(load_settings(config), store, collection)) as opened:
+    with closing(wiring.build_store(load_settings(config), store, collection)) as opened:
         photos = SceneIndex.open(opened, collection).count()
     if as_json:
         output.data({"photos": photos})
@@ -259,8 +259,8 @@ def count(
 
 
 def _parse(opened: Store, where: str | None) -> Condition | None:
+    from scenesearch.filters.parse import parse_filter
     from scenesearch.scenes.points import OBJECT_FIELDS
-    from scenesearch.store.filters import parse_filter
 
     schema = opened.schema
     if where is None or schema is None:

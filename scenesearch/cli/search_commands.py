@@ -9,12 +9,13 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from scenesearch.look import Look, Match
+    from scenesearch.look.look import Look
+    from scenesearch.look.values import Match
 
 Boosts = Annotated[
     list[str] | None,
@@ -213,7 +214,7 @@ def _box(text: str, scale: tuple[float, float]) -> tuple[float, float, float, fl
 
 def _check_suffixes(paths: Sequence[Path]) -> None:
     """Before the work, not after it."""
-    from scenesearch.look import SUFFIXES
+    from scenesearch.look.look import SUFFIXES
 
     for path in paths:
         if path.suffix.lower() not in SUFFIXES:

@@ -10,12 +10,12 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.errors import MissingDependencyError
+from scenesearch.core.errors import MissingDependencyError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from scenesearch.config import Settings
+    from scenesearch.config.settings import Settings
 
 DEFAULT_STORE = "store"
 
@@ -35,8 +35,9 @@ def serve(
 ) -> None:
     """Serve REST and a web page over a collection, until Ctrl-C or SIGTERM."""
     try:
-        from scenesearch.service import assemble, sample
-        from scenesearch.service.serve import bind, run
+        from scenesearch.demo import sample
+        from scenesearch.service import assemble
+        from scenesearch.service.http.serve import bind, run
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("scenesearch"):
             raise
@@ -44,7 +45,7 @@ def serve(
             f"The service needs {error.name!r}, which is not installed: "
             "pip install 'scenesearch[serve]'"
         ) from error
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
 
     if quiet:
         logging.getLogger("scenesearch").setLevel(logging.WARNING)

@@ -16,13 +16,13 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import INTERRUPTED, app, exit_code
-from scenesearch.errors import ConfigError, SceneSearchError, StoreError
+from scenesearch.core.errors import ConfigError, SceneSearchError, StoreError
 
 if TYPE_CHECKING:
-    from scenesearch.build import Parts
     from scenesearch.catalog import CatalogReader
-    from scenesearch.sync import Syncer, SyncReport
-    from scenesearch.sync_plan import SyncPlan, SyncRules
+    from scenesearch.sync.plan import SyncPlan, SyncRules
+    from scenesearch.sync.syncer import Syncer, SyncReport
+    from scenesearch.wiring import Parts
 
 SHOWN = 20
 """Remarks of one kind that are printed; --json has all."""
@@ -67,12 +67,12 @@ def sync(
     as_json: options.Json = False,
 ) -> int:
     """Make a collection like a manifest: insert, update, delete; the plan is shown first."""
-    from scenesearch.build import Parts, sync_lock_file
     from scenesearch.catalog import read_catalog
-    from scenesearch.config import load_settings
-    from scenesearch.sync_lock import sync_lock
-    from scenesearch.sync_plan import SyncRules
-    from scenesearch.sync_watch import Rounds, parse_duration
+    from scenesearch.config.settings import load_settings
+    from scenesearch.sync.lock import sync_lock
+    from scenesearch.sync.plan import SyncRules
+    from scenesearch.sync.watch import Rounds, parse_duration
+    from scenesearch.wiring import Parts, sync_lock_file
 
     on_row = options.on_duplicate_row(on_duplicate)
     repeated = every is not None or watch
@@ -130,8 +130,8 @@ class _Job:
 
     @contextmanager
     def _open(self, *, dry_run: bool = False) -> Iterator[Syncer]:
-        from scenesearch.build import build_cache, build_store, build_syncer
-        from scenesearch.embed.cache import EmbeddingCache
+        from scenesearch.models.embed.cache import EmbeddingCache
+        from scenesearch.wiring import build_cache, build_store, build_syncer
 
         settings = self._parts.settings
         with ExitStack() as stack:

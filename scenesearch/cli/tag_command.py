@@ -16,7 +16,7 @@ import typer
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 from scenesearch.cli.tag_on_ray import Run, check_ray, on_ray
-from scenesearch.errors import ConfigError
+from scenesearch.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from scenesearch.tagging.run import RunOptions, SceneTagger, TagProgress, TagSummary
@@ -93,11 +93,11 @@ def tag(
     as_json: options.Json = False,
 ) -> int:
     """Tag photos into a table, going on where an earlier run stopped."""
-    from scenesearch.build import Parts, build_tagger, filling_tagger
-    from scenesearch.config import load_settings
-    from scenesearch.tagger import TagOptions
+    from scenesearch.config.settings import load_settings
     from scenesearch.tagging.decode_pool import default_workers
     from scenesearch.tagging.run import RunOptions, run_tagging
+    from scenesearch.tagging.tagger import TagOptions
+    from scenesearch.wiring import Parts, build_tagger, filling_tagger
 
     _check_outputs(export or [], out)
     if runner is Runner.RAY:

@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from scenesearch.errors import ConfigError
+from scenesearch.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from scenesearch.config import Settings
-    from scenesearch.tagger import TagOptions
+    from scenesearch.config.settings import Settings
     from scenesearch.tagging.run import RunOptions, SceneTagger, TagProgress, TagSummary
+    from scenesearch.tagging.tagger import TagOptions
 
 
 class Run(Protocol):
@@ -38,7 +38,7 @@ def check_ray(out: str, scenes: str | None) -> None:
     Raises:
         ConfigError: rows are wanted on standard output, or photos in an embedded store.
     """
-    from scenesearch.build import is_url
+    from scenesearch.wiring import is_url
 
     if out == "-":
         raise ConfigError(
@@ -71,8 +71,8 @@ def on_ray(
         decoders: decoding workers; None for what suits.
         scenes: URL of the store whose photos are filled.
     """
-    from scenesearch.build import tagger_on_node
     from scenesearch.tagging.ray_runner import RayOptions, run_tagging_on_ray
+    from scenesearch.wiring import tagger_on_node
 
     cores = settings.threads or 1
     values = settings.model_copy(update={"threads": cores}).model_dump(mode="json")

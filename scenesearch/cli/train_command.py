@@ -12,7 +12,7 @@ from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 
 if TYPE_CHECKING:
-    from scenesearch.config import Settings
+    from scenesearch.config.settings import Settings
     from scenesearch.train.detector import DetectorOutcome
     from scenesearch.train.embedder import Outcome
     from scenesearch.train.groups import Group
@@ -81,12 +81,12 @@ def embedder(
     as_json: options.Json = False,
 ) -> int:
     """Fine-tune the embedder on groups of photos of one product."""
-    from scenesearch.build import build_remover, build_tower, scene_loader
-    from scenesearch.cutout.cutter import CutRules
+    from scenesearch.models.cutout.cutter import CutRules
+    from scenesearch.models.weights import WeightFinder
     from scenesearch.train.embedder import About, train_embedder
     from scenesearch.train.recipe import Recipe, parse_freeze, parse_losses
     from scenesearch.train.subjects import Subjects
-    from scenesearch.weights import WeightFinder
+    from scenesearch.wiring import build_remover, build_tower, scene_loader
 
     recipe = Recipe(
         losses=parse_losses(loss or ()),
@@ -130,8 +130,8 @@ def embedder(
 
 
 def _settings(config: str | None, image_side: int | None) -> Settings:
-    from scenesearch.config import EmbedderSettings, load_settings
-    from scenesearch.errors import ConfigError
+    from scenesearch.config.settings import EmbedderSettings, load_settings
+    from scenesearch.core.errors import ConfigError
 
     settings = load_settings(config)
     if image_side is None:
@@ -228,10 +228,10 @@ def detector(
     as_json: options.Json = False,
 ) -> int:
     """Fine-tune or train a detector, with ultralytics' own trainer."""
-    from scenesearch.build import export_detector
-    from scenesearch.config import load_settings
+    from scenesearch.config.settings import load_settings
+    from scenesearch.models.weights import WeightFinder
     from scenesearch.train.detector import DetectorRecipe, train_detector
-    from scenesearch.weights import WeightFinder
+    from scenesearch.wiring import export_detector
 
     settings = load_settings(None)
     finder = WeightFinder(settings.models_dir, settings.trusted_sha256)

@@ -13,13 +13,13 @@ from scenesearch.client import calls
 from scenesearch.client.calls import Call, PhotoLike
 from scenesearch.client.errors import ServiceError, ServiceUnreachableError
 from scenesearch.client.wire import Wire, outcome, request_options, wait_before
-from scenesearch.service.schemas.facets import FacetsResponse
-from scenesearch.service.schemas.feedback import FeedbackResponse
-from scenesearch.service.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
-from scenesearch.service.schemas.jobs import JobResponse
-from scenesearch.service.schemas.looks import LookResponse
-from scenesearch.service.schemas.models import ModelsResponse
-from scenesearch.service.schemas.tag import TagResponse
+from scenesearch.schemas.facets import FacetsResponse
+from scenesearch.schemas.feedback import FeedbackResponse
+from scenesearch.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
+from scenesearch.schemas.jobs import JobResponse
+from scenesearch.schemas.looks import LookResponse
+from scenesearch.schemas.models import ModelsResponse
+from scenesearch.schemas.tag import TagResponse
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class AsyncClient:
 
     Every method raises :class:`ServiceError` where the service refuses,
     :class:`ServiceUnreachableError` where there is none, and
-    :class:`~scenesearch.errors.QueryError`
+    :class:`~scenesearch.core.errors.QueryError`
     where the question makes no sense before it is sent.
     """
 

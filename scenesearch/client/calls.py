@@ -16,10 +16,10 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
-from scenesearch.errors import ImageError, QueryError
-from scenesearch.service.schemas.facets import FacetQuery, FacetsResponse
-from scenesearch.service.schemas.feedback import FeedbackRequest, FeedbackResponse
-from scenesearch.service.schemas.items import (
+from scenesearch.core.errors import ImageError, QueryError
+from scenesearch.schemas.facets import FacetQuery, FacetsResponse
+from scenesearch.schemas.feedback import FeedbackRequest, FeedbackResponse
+from scenesearch.schemas.items import (
     AttributesRequest,
     DeletedResponse,
     DeleteRequest,
@@ -28,12 +28,12 @@ from scenesearch.service.schemas.items import (
     ItemsQuery,
     ItemsResponse,
 )
-from scenesearch.service.schemas.jobs import JobResponse
-from scenesearch.service.schemas.look import LookOptions
-from scenesearch.service.schemas.looks import LookResponse
-from scenesearch.service.schemas.models import ModelsResponse
-from scenesearch.service.schemas.search import SearchOptions
-from scenesearch.service.schemas.tag import TagOptions, TagResponse
+from scenesearch.schemas.jobs import JobResponse
+from scenesearch.schemas.look import LookOptions
+from scenesearch.schemas.looks import LookResponse
+from scenesearch.schemas.models import ModelsResponse
+from scenesearch.schemas.search import SearchOptions
+from scenesearch.schemas.tag import TagOptions, TagResponse
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scenesearch.errors import SceneSearchError
+from scenesearch.core.errors import SceneSearchError
 
 
 class ServiceUnreachableError(SceneSearchError):

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scenesearch import __version__
 from scenesearch.client.calls import Call
 from scenesearch.client.errors import ServiceError, ServiceUnreachableError, error_of
-from scenesearch.errors import ConfigError
+from scenesearch.core.errors import ConfigError
 
 LONGEST_WAIT_S = 30.0
 """A service that asks for more patience is given up."""

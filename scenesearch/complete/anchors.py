@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from scenesearch.complete.item_vectors import category_of
-from scenesearch.errors import QueryError
-from scenesearch.look import Look
+from scenesearch.core.errors import QueryError
+from scenesearch.look.look import Look
 
 MAX_ANCHORS = 100
 FUSED_ANCHORS = 3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scenesearch.complete.known_scenes import ItemScene
-from scenesearch.errors import QueryError
-from scenesearch.protocols import Store
+from scenesearch.core.errors import QueryError
+from scenesearch.core.protocols import Store
 from scenesearch.scenes.find import SceneFinder
 
 BY_SIGHT = "by sight"

@@ -9,11 +9,11 @@ import numpy as np
 from scenesearch.complete.completion import Suggestion
 from scenesearch.complete.options import CompleteOptions
 from scenesearch.complete.signals import Signals, reasons
-from scenesearch.look_builder import attributes_of
-from scenesearch.points import CUTOUT
-from scenesearch.rank.diversify import mmr
-from scenesearch.rank.fuse import fuse, order
-from scenesearch.types import Record
+from scenesearch.core.points import CUTOUT
+from scenesearch.core.types import Record
+from scenesearch.search.look_builder import attributes_of
+from scenesearch.search.rank.diversify import mmr
+from scenesearch.search.rank.fuse import fuse, order
 
 _MMR_POOL = 200
 

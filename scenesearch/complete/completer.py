@@ -31,12 +31,12 @@ from scenesearch.complete.known_scenes import ItemScene, KnownScenes
 from scenesearch.complete.options import CompleteOptions
 from scenesearch.complete.signals import SCENES, SceneEvidence, Signals
 from scenesearch.complete.style import StyleCentres, learn_centres
-from scenesearch.conditions import AllOf, Condition, Equals, Not, OneOf
-from scenesearch.errors import QueryError, StoreError
-from scenesearch.look import Look
-from scenesearch.points import COLOUR, CUTOUT, schema_of
-from scenesearch.protocols import Store, VectorQuery
-from scenesearch.types import CollectionSchema, Record, Scalar
+from scenesearch.core.conditions import AllOf, Condition, Equals, Not, OneOf
+from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.points import COLOUR, CUTOUT, schema_of
+from scenesearch.core.protocols import Store, VectorQuery
+from scenesearch.core.types import CollectionSchema, Record, Scalar
+from scenesearch.look.look import Look
 
 log = logging.getLogger(__name__)
 

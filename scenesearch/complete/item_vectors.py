@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.complete.style import unit_rows
-from scenesearch.conditions import OneOf
-from scenesearch.points import COLOUR, CUTOUT
-from scenesearch.protocols import Store
-from scenesearch.types import CollectionSchema, Record
+from scenesearch.core.conditions import OneOf
+from scenesearch.core.points import COLOUR, CUTOUT
+from scenesearch.core.protocols import Store
+from scenesearch.core.types import CollectionSchema, Record
 
 Floats = NDArray[np.float32]
 

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
-from scenesearch.errors import QueryError, StoreError
-from scenesearch.protocols import Store
+from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.protocols import Store
 
 BLOB = "known_scenes.json.zlib"
 VERSION = 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from scenesearch.complete.cooccurrence import ASSOCIATIONS, Association
 from scenesearch.complete.signals import SIGNALS
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 
 @dataclass(frozen=True, slots=True)

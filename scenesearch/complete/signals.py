@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scenesearch.complete.cooccurrence import Association, SceneTable, borrow, goes_with
 from scenesearch.complete.item_vectors import ItemRows
 from scenesearch.complete.style import StyleCentres
-from scenesearch.points import COLOUR, CUTOUT
+from scenesearch.core.points import COLOUR, CUTOUT
 
 Floats = NDArray[np.float32]
 

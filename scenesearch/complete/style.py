@@ -16,7 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.errors import StoreError
+from scenesearch.core.errors import StoreError
 
 Floats = NDArray[np.float32]
 

@@ -1,6 +1,6 @@
 """A look as the JSON text that is sent: pictures by address, colours as the web writes them.
 
-Everything of :meth:`~scenesearch.look.Look.to_dict` but paths of files, which are nobody's
+Everything of :meth:`~scenesearch.look.look.Look.to_dict` but paths of files, which are nobody's
 business outside this machine.
 """
 
@@ -15,8 +15,9 @@ import numpy as np
 
 from scenesearch.attributes.lab import lab_to_rgb
 from scenesearch.attributes.placement import placement
-from scenesearch.look import Evidence, Look, Match, RegionMatches
-from scenesearch.types import Colour, Scene
+from scenesearch.core.types import Colour, Scene
+from scenesearch.look.look import Look
+from scenesearch.look.values import Evidence, Match, RegionMatches
 
 THUMBNAIL = 320
 """Pixels of the longer side of the pictures that answers point to."""

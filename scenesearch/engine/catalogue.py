@@ -16,7 +16,9 @@ from scenesearch.api import SceneSearch
 from scenesearch.catalog import item_hash
 from scenesearch.catalog.records import CellError
 from scenesearch.catalog.values import id_of
-from scenesearch.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.core.errors import CatalogError, ImageError, QueryError, StoreError
+from scenesearch.core.types import FieldType, Item, Record
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes
 from scenesearch.engine.listing import Listings, Place, read_cursor, write_cursor
@@ -31,9 +33,7 @@ from scenesearch.engine.tasks import (
     StoredPhoto,
 )
 from scenesearch.engine.thumbnails import Decode, Thumbnails
-from scenesearch.errors import CatalogError, ImageError, QueryError, StoreError
-from scenesearch.points import payload_hash
-from scenesearch.types import FieldType, Item, Record
+from scenesearch.index.item_points import payload_hash
 
 log = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future
 
+from scenesearch.core.errors import ImageError, SceneSearchError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.core.types import Scene
 from scenesearch.engine.giving_up import CheckedTimes
 from scenesearch.engine.tasks import Photo
-from scenesearch.errors import ImageError, SceneSearchError
-from scenesearch.images import ImageLimits
 from scenesearch.tagging.decode import Decoded, Job, Outcome, Undecoded
 from scenesearch.tagging.decode_pool import DecodePool, default_workers
-from scenesearch.types import Scene
 
 PATIENCE_S = 0.1
 """How long a wait for a photo lasts before it is asked whether anybody still waits."""

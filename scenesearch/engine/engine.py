@@ -7,7 +7,9 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
 
 from scenesearch.api import SceneSearch
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.types import Scene
 from scenesearch.engine import tasks
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.facets import FacetTasks
@@ -20,10 +22,8 @@ from scenesearch.engine.shared_parts import SharedParts
 from scenesearch.engine.sweep import sweep_media
 from scenesearch.engine.tagging import TagTasks
 from scenesearch.engine.tasks import Answer, Photo, Task
-from scenesearch.errors import SceneSearchError
-from scenesearch.once import once
-from scenesearch.store.process import ProcessStore
-from scenesearch.types import Scene
+from scenesearch.store.process.store import ProcessStore
+from scenesearch.system.once import once
 
 if TYPE_CHECKING:
     from scenesearch.engine.catalogue import CatalogueTasks

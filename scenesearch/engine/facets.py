@@ -9,13 +9,13 @@ from threading import Lock
 from typing import Any
 
 from scenesearch.api import SceneSearch
-from scenesearch.conditions import AllOf, Between, Condition
+from scenesearch.core.conditions import AllOf, Between, Condition
+from scenesearch.core.errors import QueryError
+from scenesearch.core.points import FIELDS
+from scenesearch.core.protocols import Store
+from scenesearch.core.types import FieldType
 from scenesearch.engine.answers import to_json
 from scenesearch.engine.tasks import FacetTask
-from scenesearch.errors import QueryError
-from scenesearch.points import FIELDS
-from scenesearch.protocols import Store
-from scenesearch.types import FieldType
 
 COUNTED = frozenset({"keyword", "integer", "bool"})
 NUMBERS = frozenset({"float", "integer"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from scenesearch.errors import SceneSearchError
-from scenesearch.timing import StageTimes
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.system.timing import StageTimes
 
 GivenUp = Callable[[], bool]
 """Says whether whoever asked has left, or cannot be answered in time any more."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from scenesearch.api import SceneSearch
+from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.queries import Queries
-from scenesearch.errors import SceneSearchError
-from scenesearch.weights import ModelRecord, read_manifest
+from scenesearch.models.weights import ModelRecord, read_manifest
 
 
 class Health:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from scenesearch.core.errors import ImageError
+from scenesearch.core.types import Scene
 from scenesearch.engine.media import MediaFolder, read_photo
 from scenesearch.engine.tasks import Photo
 from scenesearch.engine.thumbnails import Decode
-from scenesearch.errors import ImageError
-from scenesearch.types import Scene
 
 MEGABYTES = 256
 """Pixels held for one batch; what is more is decoded twice."""

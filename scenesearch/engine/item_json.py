@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenesearch.catalog import RESERVED
+from scenesearch.core.types import FieldType, Record, Value
 from scenesearch.engine.media import photo_url
-from scenesearch.types import FieldType, Record, Value
 
 JSON = dict[str, Any]
 

@@ -21,7 +21,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 HELD = 16
 """Listings whose ids are remembered."""

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from scenesearch.api import SceneSearch
+from scenesearch.core.errors import QueryError
+from scenesearch.core.types import BoxTuple, Scene
 from scenesearch.engine.answers import look_json
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.giving_up import CheckedTimes
@@ -17,11 +19,9 @@ from scenesearch.engine.options import Paging, read_options, to_depth
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
 from scenesearch.engine.tasks import Answer, BoxFormat, LookTask, SearchTask, Sensitivity
-from scenesearch.errors import QueryError
-from scenesearch.look import Look
-from scenesearch.query import Query, SearchOptions
-from scenesearch.seen import Seen
-from scenesearch.types import BoxTuple, Scene
+from scenesearch.look.look import Look
+from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.seen import Seen
 
 MAX_BOXES = 30
 """Boxes, and objects, of one look."""

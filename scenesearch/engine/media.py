@@ -11,10 +11,10 @@ from collections.abc import Collection
 from pathlib import Path
 from threading import RLock
 
-from scenesearch.errors import NoSpaceError, StoreError
+from scenesearch.core.errors import NoSpaceError, StoreError
 from scenesearch.images.sniff import require_supported, sniff
-from scenesearch.store.disk import MIN_FREE_BYTES, check_free_space
-from scenesearch.whole_file import sync_directory, write_whole
+from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space
+from scenesearch.system.whole_file import sync_directory, write_whole
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What a task asks of an answer, from JSON values to :class:`~scenesearch.query.SearchOptions`."""
+"""What a task asks of an answer: JSON values to search options."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from scenesearch.errors import QueryError
-from scenesearch.query import SearchOptions
+from scenesearch.core.errors import QueryError
+from scenesearch.search.query import SearchOptions
 from scenesearch.words.weights import WordWeights
 
 MAX_DEPTH = 1000

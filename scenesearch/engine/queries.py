@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
+from scenesearch.core.errors import QueryError
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
-from scenesearch.errors import QueryError
 
 ID_BYTES = 24
 """Of randomness in an id: 192 bits."""

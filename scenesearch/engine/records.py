@@ -20,8 +20,8 @@ from scenesearch.catalog.field_types import ColumnType
 from scenesearch.catalog.records import CellError, shown
 from scenesearch.catalog.rows import MAX_PHOTOS
 from scenesearch.catalog.values import id_of
+from scenesearch.core.types import FieldType, Value
 from scenesearch.engine.tasks import ItemRecord
-from scenesearch.types import FieldType, Value
 
 
 @dataclass(frozen=True, slots=True)

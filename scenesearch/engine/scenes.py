@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch.api import SceneSearch
-from scenesearch.conditions import AllOf, Equals, OneOf
+from scenesearch.core.conditions import AllOf, Equals, OneOf
+from scenesearch.core.errors import ImageError, QueryError, StoreError
+from scenesearch.core.types import Record
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON
 from scenesearch.engine.media import MediaFolder, scene_photo_url
@@ -28,11 +30,9 @@ from scenesearch.engine.tasks import (
     ScenePhoto,
 )
 from scenesearch.engine.thumbnails import Decode, Thumbnails
-from scenesearch.errors import ImageError, QueryError, StoreError
 from scenesearch.scenes import SceneAnswer, SceneMatch
 from scenesearch.scenes.find import FACETS, OBJECT
 from scenesearch.scenes.index import WHOLE
-from scenesearch.types import Record
 
 log = logging.getLogger(__name__)
 

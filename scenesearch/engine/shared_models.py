@@ -8,16 +8,16 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.embed.forwarding import Forwarding
+from scenesearch.core.protocols import Detector, Embedder, Profiler, Remover
+from scenesearch.core.types import Detections, Image, Scene
 from scenesearch.engine.coalesce import Coalescer
-from scenesearch.protocols import Detector, Embedder, Profiler, Remover
-from scenesearch.types import Detections, Image, Scene
+from scenesearch.models.embed.forwarding import Forwarding
 
 Row = NDArray[np.float32]
 
 
 class CoalescedDetector:
-    """Satisfies :class:`~scenesearch.protocols.Detector` with another one, a call at a time.
+    """Satisfies :class:`~scenesearch.core.protocols.Detector` with another one, a call at a time.
 
     Args:
         detector: what finds the objects.
@@ -54,7 +54,7 @@ class CoalescedDetector:
 
 
 class CoalescedEmbedder(Forwarding):
-    """Satisfies :class:`~scenesearch.protocols.Embedder` and ``Profiler`` with another embedder.
+    """Satisfies ``Embedder`` and ``Profiler`` with another embedder.
 
     Args:
         embedder: what turns pictures into vectors.
@@ -116,7 +116,7 @@ class CoalescedEmbedder(Forwarding):
 
 
 class LockedRemover:
-    """Satisfies :class:`~scenesearch.protocols.Remover` with another one, a picture at a time.
+    """Satisfies :class:`~scenesearch.core.protocols.Remover` with another one, a picture at a time.
 
     Args:
         remover: uses all cores for one picture, so two at a time gain nothing.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from scenesearch.build import Parts
-from scenesearch.embed.cache import EmbeddingCache
-from scenesearch.encode import Encoder
+from scenesearch.core.protocols import Detector, Reader
 from scenesearch.engine.shared_models import CoalescedDetector, CoalescedEmbedder, LockedRemover
-from scenesearch.once import once
-from scenesearch.protocols import Detector, Reader
-from scenesearch.reranker import CellReranker
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.encode import Encoder
+from scenesearch.search.reranker import CellReranker
+from scenesearch.system.once import once
+from scenesearch.wiring import Parts
 
 BATCHES = 4
 """A batch of several calls has at most so many of the embedder's own batches: whoever waits next
@@ -22,7 +22,7 @@ PHOTOS = 8
 
 
 class SharedParts(Parts):
-    """Stands where :class:`~scenesearch.build.Parts` does, over the same models.
+    """Stands where :class:`~scenesearch.wiring.Parts` does, over the same models.
 
     Args:
         parts: the models; closed with this.

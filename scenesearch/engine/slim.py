@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from scenesearch.encode import EncodedRegion
+from scenesearch.core.types import Cutout, Detections, Mask, Scene
 from scenesearch.engine.tasks import Photo
-from scenesearch.seen import Seen
-from scenesearch.types import Cutout, Detections, Mask, Scene
+from scenesearch.models.encode import EncodedRegion
+from scenesearch.search.seen import Seen
 
 CUTOUT_SIDE = 512
 """Longest side of kept cutouts in pixels: the second look shrinks them further, to what its model

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from scenesearch.api import SceneSearch
-from scenesearch.conditions import OneOf
+from scenesearch.core.conditions import OneOf
+from scenesearch.core.protocols import Store
 from scenesearch.engine.media import YOUNG_S, MediaFolder
-from scenesearch.index_run import slices
-from scenesearch.protocols import Store
+from scenesearch.index.run import slices
 
 ASKED = 500
 """Photos that a store is asked about at a time."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from threading import Lock
 
 from scenesearch.api import SceneSearch
-from scenesearch.build import build_tagger
 from scenesearch.engine.answers import to_json
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.giving_up import CheckedTimes
 from scenesearch.engine.tasks import Answer, TagTask
-from scenesearch.tagger import Tagger, TagOptions
+from scenesearch.tagging.tagger import Tagger, TagOptions
+from scenesearch.wiring import build_tagger
 
 
 class TagTasks:

@@ -1,8 +1,8 @@
 """What an engine can be asked to do, as plain values that travel between processes.
 
 A task says everything and holds nothing: photos are bytes as they came, boxes are numbers, options
-are those of :class:`~scenesearch.query.SearchOptions` by name. Answers are JSON values, JSON text
-ready to be sent, or bytes of a picture.
+are those of :class:`~scenesearch.search.query.SearchOptions` by name. Answers are JSON values,
+JSON text ready to be sent, or bytes of a picture.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from scenesearch.types import BoxTuple
+from scenesearch.core.types import BoxTuple
 
 BoxFormat = Literal["xyxy_px", "xyxy_norm"]
 Sensitivity = Literal["low", "medium", "high"]
@@ -46,7 +46,7 @@ class LookTask:
         items: catalogue items every region is moved towards, with weights.
         words: plain words ("in blue, under $50").
         where: a filter text.
-        options: of :class:`~scenesearch.query.SearchOptions`, but ``where``.
+        options: of :class:`~scenesearch.search.query.SearchOptions`, but ``where``.
         offset: matches of the fused list to leave out.
     """
 

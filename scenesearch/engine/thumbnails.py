@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from PIL import Image as PillowImage
 
+from scenesearch.core.errors import ImageError, QueryError
+from scenesearch.core.types import Image, Scene
 from scenesearch.engine.media import read_photo
 from scenesearch.engine.tasks import Photo
-from scenesearch.errors import ImageError, QueryError
-from scenesearch.types import Image, Scene
 
 log = logging.getLogger(__name__)
 

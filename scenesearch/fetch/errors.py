@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from scenesearch.errors import SceneSearchError
+from scenesearch.core.errors import SceneSearchError
 
 FetchCode = Literal[
     "fetch_disabled",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import httpcore
 
+from scenesearch.config.service import FetchSettings
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.hosts import listed
 from scenesearch.fetch.network import (
@@ -27,7 +28,6 @@ from scenesearch.fetch.network import (
     connect_directly,
 )
 from scenesearch.fetch.urls import Url, follow, parse_url
-from scenesearch.service.settings import FetchSettings
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from scenesearch.images.limits import ImageLimits
 from scenesearch.images.load import ImageSource, load_scene
 
-__all__ = ["ImageLimits", "ImageSource", "load_scene"]
+__all__ = ["ImageSource", "load_scene"]

@@ -15,12 +15,13 @@ from typing import Final
 from PIL import Image as PillowImage
 from PIL import ImageFile
 
-from scenesearch.errors import ImageError
+from scenesearch.core.errors import ImageError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.core.types import Image
 from scenesearch.images.headers import read_header
-from scenesearch.images.limits import Header, ImageLimits, broken, check_size, cut_off
+from scenesearch.images.limits import Header, broken, check_size, cut_off
 from scenesearch.images.modes import to_rgb
 from scenesearch.images.tiff import exif_orientation
-from scenesearch.types import Image
 
 # What decoders raise on bad data. ``Warning`` is there for processes that turn warnings into
 # errors, ``MemoryError`` because Pillow raises it for sizes it cannot represent.

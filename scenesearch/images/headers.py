@@ -14,8 +14,9 @@ import zlib
 from collections.abc import Iterator
 from typing import Final
 
-from scenesearch.errors import ImageError
-from scenesearch.images.limits import MAX_STEPS, Header, ImageLimits, broken, check_size, cut_off
+from scenesearch.core.errors import ImageError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.images.limits import MAX_STEPS, Header, broken, check_size, cut_off
 from scenesearch.images.tiff import exif_orientation, read_tiff
 
 

@@ -1,4 +1,4 @@
-"""Photos of any origin to :class:`~scenesearch.types.Scene`: the one way in for pictures.
+"""Photos of any origin to :class:`~scenesearch.core.types.Scene`: the one way in for pictures.
 
 Takes paths, bytes, binary files, Pillow images and arrays, gives RGB pixels in the orientation
 people see. Content decides, never the extension. What a photo costs is checked on its header
@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from scenesearch.errors import ImageError
+from scenesearch.core.errors import ImageError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.core.types import Image, Scene
 from scenesearch.images.decode import decode, decode_open
-from scenesearch.images.limits import ImageLimits, check_length, check_size
+from scenesearch.images.limits import check_length, check_size
 from scenesearch.images.modes import copied_array
 from scenesearch.images.sniff import extension_warning, require_supported, sniff
-from scenesearch.types import Image, Scene
 
 ImageSource: TypeAlias = (
     str

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from scenesearch.errors import ImageError
-from scenesearch.types import Image
+from scenesearch.core.errors import ImageError
+from scenesearch.core.types import Image
 
 _PREMULTIPLIED: Final = {"La": "LA", "RGBa": "RGBA"}
 _ARRAYS_TAKEN: Final = "a numpy array of dtype uint8 and shape (height, width, 3), RGB"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from scenesearch.errors import ImageError
+from scenesearch.core.errors import ImageError
 
 SUPPORTED: Final = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
-from scenesearch.errors import ImageError
-from scenesearch.images.limits import Header, ImageLimits, broken, check_size, cut_off
+from scenesearch.core.errors import ImageError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.images.limits import Header, broken, check_size, cut_off
 
 
 def exif_orientation(exif: bytes) -> int:

@@ -6,8 +6,8 @@ import base64
 import binascii
 from pathlib import Path
 
-from scenesearch.errors import ImageError
-from scenesearch.images import ImageLimits
+from scenesearch.core.errors import ImageError
+from scenesearch.core.limits import ImageLimits
 
 
 def read_photo(photo: str, roots: tuple[Path, ...], limits: ImageLimits) -> bytes:

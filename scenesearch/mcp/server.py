@@ -9,8 +9,8 @@ from pydantic import Field
 
 from scenesearch import __version__
 from scenesearch.client import AsyncClient
-from scenesearch.errors import SceneSearchError
-from scenesearch.images import ImageLimits
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.limits import ImageLimits
 from scenesearch.mcp.photos import read_photo
 from scenesearch.mcp.short import short_look, short_tags
 

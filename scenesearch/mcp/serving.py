@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from scenesearch.client import AsyncClient
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
 
 TIMEOUT_S = 120.0
 """The first question may load models."""

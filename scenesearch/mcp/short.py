@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from scenesearch.service.schemas.looks import LookResponse, SentMatch
-from scenesearch.service.schemas.tag import TagResponse
+from scenesearch.schemas.looks import LookResponse, SentMatch
+from scenesearch.schemas.tag import TagResponse
 
 SHOWN = ("title", "category", "brand", "price", "currency", "in_stock", "url")
 """Attributes of a match that are told."""

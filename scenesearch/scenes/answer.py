@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scenesearch.core.types import BoxTuple, Scalar
 from scenesearch.scenes.points import counts_of
 from scenesearch.scenes.understand import SceneQuery
-from scenesearch.types import BoxTuple, Scalar
 
 SHOWN_FIELDS = (
     *("photo", "photo_sha256", "folder", "width", "height", "kind", "items"),

@@ -7,12 +7,12 @@ from dataclasses import replace
 from itertools import islice
 from typing import Protocol
 
-from scenesearch.encode import EncodedRegion
-from scenesearch.errors import ImageError
+from scenesearch.core.errors import ImageError
+from scenesearch.core.types import Record, Scene
+from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.index import SceneIndex, SceneReport
 from scenesearch.scenes.known_items import KnownItems
 from scenesearch.tagging.rows import TagRow
-from scenesearch.types import Record, Scene
 
 BATCH = 16
 """Photos tagged together and made durable together."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from scenesearch.encode import EncodedRegion
+from scenesearch.core.types import Scene
+from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.index import SceneIndex
 from scenesearch.tagging.rows import TagRow
-from scenesearch.types import Scene
 
 
 class EncodingTagger(Protocol):

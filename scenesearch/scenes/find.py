@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from scenesearch.conditions import AllOf, Condition, Equals, Not
-from scenesearch.encode import EncodedRegion
-from scenesearch.errors import QueryError
-from scenesearch.points import COLOUR, CONTEXT, CUTOUT
-from scenesearch.protocols import Store, VectorQuery
-from scenesearch.query_vectors import combine
-from scenesearch.rank.presets import preset_weights
+from scenesearch.core.conditions import AllOf, Condition, Equals, Not
+from scenesearch.core.errors import QueryError
+from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT
+from scenesearch.core.protocols import Store, VectorQuery
+from scenesearch.core.types import Record, Vector
+from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.answer import SHOWN_FIELDS, Facets, SceneAnswer, SceneMatch, match_of
 from scenesearch.scenes.index import WHOLE, SceneIndex, check_projection, projection_of
 from scenesearch.scenes.lexicon import Lexicon
 from scenesearch.scenes.points import SCENES, stored_vectors
 from scenesearch.scenes.understand import SceneQuery, understand
-from scenesearch.types import Record, Vector
+from scenesearch.search.rank.presets import preset_weights
+from scenesearch.search.vectors import combine
 
 FACETS = ("kind", "labels", "photo_tags", "photo_colours", "folder")
 """Fields that are counted when none is named."""

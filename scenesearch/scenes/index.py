@@ -9,13 +9,14 @@ from itertools import islice
 
 import numpy as np
 
-from scenesearch.conditions import AllOf, Condition, Equals, OneOf
-from scenesearch.detect.regions import whole_region
-from scenesearch.embed.projection import Projection
-from scenesearch.encode import EncodedRegion, Encoder
-from scenesearch.errors import CollectionMismatchError, StoreError
-from scenesearch.points import COLOUR, CONTEXT, CUTOUT, PROJECTION_BLOB, check_models
-from scenesearch.protocols import Detector, Store
+from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT, PROJECTION_BLOB, check_models
+from scenesearch.core.protocols import Detector, Store
+from scenesearch.core.types import CollectionSchema, Point, Record, Scene
+from scenesearch.models.detect.regions import whole_region
+from scenesearch.models.embed.projection import Projection
+from scenesearch.models.encode import EncodedRegion, Encoder
 from scenesearch.scenes.points import (
     FIELDS,
     RAW,
@@ -24,9 +25,8 @@ from scenesearch.scenes.points import (
     scene_points,
     stored_vectors,
 )
+from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.rows import TagRow
-from scenesearch.timing import StageTimes
-from scenesearch.types import CollectionSchema, Point, Record, Scene
 
 BATCH = 64
 """Photos written and made durable together."""

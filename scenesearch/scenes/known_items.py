@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 
 MAX_LINE = 4_000_000
 """Characters of a line."""

@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 MAX_LENGTH = 1_000
 """Characters of a query."""

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 from scenesearch.attributes.phash import phash
-from scenesearch.conditions import AllOf, Condition
-from scenesearch.errors import ImageError
-from scenesearch.points import CUTOUT
-from scenesearch.protocols import Store
+from scenesearch.core.conditions import AllOf, Condition
+from scenesearch.core.errors import ImageError
+from scenesearch.core.points import CUTOUT
+from scenesearch.core.protocols import Store
+from scenesearch.core.types import Scene
 from scenesearch.scenes.duplicates import HashedPhoto
 from scenesearch.scenes.index import WHOLE
 from scenesearch.scenes.points import RAW
-from scenesearch.types import Scene
 
 _AHEAD = 64
 """Photos read before the first of them is taken."""

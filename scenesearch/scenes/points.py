@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.embed.projection import Projection
-from scenesearch.encode import EncodedRegion, payload_of
-from scenesearch.points import CONTEXT, CUTOUT, colours_payload, point_id
+from scenesearch.core.points import CONTEXT, CUTOUT, colours_payload, point_id
+from scenesearch.core.types import FieldType, Point
+from scenesearch.models.embed.projection import Projection
+from scenesearch.models.encode import EncodedRegion, payload_of
 from scenesearch.tagging.rows import TaggedObject, TagRow
-from scenesearch.types import FieldType, Point
 
 SCENES = "scenes"
 """Usual name of the collection."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scenesearch.conditions import AllOf, AnyOf, Condition, Equals, Not, OneOf
-from scenesearch.errors import QueryError
+from scenesearch.core.conditions import AllOf, AnyOf, Condition, Equals, Not, OneOf
+from scenesearch.core.errors import QueryError
 from scenesearch.scenes.language import (
     Either,
     Every,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
 from scenesearch.fetch.fetcher import Fetcher
-from scenesearch.service.app import create_app
+from scenesearch.service.http.app import create_app
 from scenesearch.service.lasting import open_state, own_endpoints
 
 
@@ -23,7 +23,7 @@ async def open_app(settings: Settings, store: str | Path, collection: str) -> Fa
     Raises:
         SceneSearchError: the engine does not start: no weights, or the store cannot be opened.
     """
-    from scenesearch.service.engine_backend import EngineBackend
+    from scenesearch.engine.remote.gated import EngineBackend
 
     state = open_state(settings, store)
     backend = EngineBackend(settings, store, collection=collection)

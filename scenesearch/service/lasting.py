@@ -7,13 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from scenesearch.build.stores import is_url
-from scenesearch.config import Settings
+from scenesearch.config.settings import Settings
+from scenesearch.engine.remote.backend import Backend
 from scenesearch.fetch.fetcher import Fetcher
 from scenesearch.fetch.network import Endpoint
-from scenesearch.service.backend import Backend
-from scenesearch.service.jobs import JobRunner, PhotoFetcher
+from scenesearch.service.jobs.runner import JobRunner, PhotoFetcher
 from scenesearch.service.state import State
+from scenesearch.wiring.stores import is_url
 
 _QDRANT_PORT = 6333
 

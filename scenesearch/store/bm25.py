@@ -12,9 +12,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from scenesearch.errors import QueryError
-from scenesearch.protocols import WORDS
-from scenesearch.types import CollectionSchema
+from scenesearch.core.errors import QueryError
+from scenesearch.core.protocols import WORDS
+from scenesearch.core.types import CollectionSchema
 
 K1 = 1.2
 """How soon more of the same word stops counting; the engines' default."""

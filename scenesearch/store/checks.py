@@ -6,9 +6,9 @@ import re
 import uuid
 from collections.abc import Iterable
 
-from scenesearch.errors import QueryError, StoreError
-from scenesearch.store.typed import nearest_fields
-from scenesearch.types import CollectionSchema, FieldType
+from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.types import CollectionSchema, FieldType
+from scenesearch.filters.typed import nearest_fields
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}")
 _BLOB = re.compile(r"[a-z0-9_-][a-z0-9_.-]{0,63}")

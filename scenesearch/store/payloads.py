@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from scenesearch.errors import CollectionMismatchError, StoreError
+from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.types import FieldType
 from scenesearch.store.checks import check_key
-from scenesearch.types import FieldType
 
 _MAX_INT = 2**63 - 1
 _MAX_DEPTH = 16

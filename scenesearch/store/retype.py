@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scenesearch.protocols import Store
+from scenesearch.core.protocols import Store
+from scenesearch.core.types import FieldType
 from scenesearch.store.payloads import retype_payload
-from scenesearch.types import FieldType
 
 
 def retype_patches(

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import get_args
 
-from scenesearch.errors import CollectionMismatchError, StoreError
+from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.types import CollectionSchema, FieldType
 from scenesearch.store.checks import check_key, check_space_name
-from scenesearch.types import CollectionSchema, FieldType
 
 MAX_DIM = 65_536
 """The longest vectors the engine takes."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
-from scenesearch.types import Scalar
+from scenesearch.core.types import Scalar
 
 _GROWTH = 4
 MAX_EXTRA = 10_000

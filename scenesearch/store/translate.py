@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from scenesearch.conditions import AllOf, AnyOf, Between, Condition, Equals, Not, OneOf
-from scenesearch.errors import QueryError
-from scenesearch.store.evaluate import words
-from scenesearch.store.typed import check_condition
-from scenesearch.types import FieldType, Scalar
+from scenesearch.core.conditions import AllOf, AnyOf, Between, Condition, Equals, Not, OneOf
+from scenesearch.core.errors import QueryError
+from scenesearch.core.types import FieldType, Scalar
+from scenesearch.filters.evaluate import words
+from scenesearch.filters.typed import check_condition
 
 
 class Dialect(Protocol):

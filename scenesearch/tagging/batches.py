@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from scenesearch.core.types import Scene
+from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.decode import Decoded, Outcome, Unchanged, Undecoded
 from scenesearch.tagging.entries import Entry, Memory
 from scenesearch.tagging.ledger import Finished
 from scenesearch.tagging.rows import TagRow
-from scenesearch.timing import StageTimes
-from scenesearch.types import Scene
 
 _FLUSH_SKIPPED = 1_000
 """Sources without work that are handed on together."""

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scenesearch.allocator import give_large_blocks_back
-from scenesearch.errors import ImageError
-from scenesearch.images import ImageLimits, load_scene
+from scenesearch.core.errors import ImageError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.core.types import Image, Scene
+from scenesearch.images import load_scene
+from scenesearch.models.weights import sha256_of
+from scenesearch.system.memory import give_large_blocks_back
 from scenesearch.tagging.slots import Slots
-from scenesearch.types import Image, Scene
-from scenesearch.weights import sha256_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, NamedTuple
 
-from scenesearch.errors import SceneSearchError
-from scenesearch.images import ImageLimits
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.limits import ImageLimits
 from scenesearch.tagging.decode import (
     Decoded,
     InSlot,

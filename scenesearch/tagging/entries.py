@@ -8,8 +8,8 @@ from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from typing import Protocol
 
-from scenesearch.errors import ImageError, SceneSearchError
-from scenesearch.images import ImageLimits
+from scenesearch.core.errors import ImageError, SceneSearchError
+from scenesearch.core.limits import ImageLimits
 from scenesearch.tagging.decode import Job, Outcome, Undecoded
 from scenesearch.tagging.decode_pool import DecodePool
 from scenesearch.tagging.ledger import Decision, Ledger, decide

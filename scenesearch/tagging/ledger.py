@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from scenesearch.durable import DurableFile, Form, is_damaged, is_full
-from scenesearch.errors import NoSpaceError, StoreError, StoreUnavailableError
-from scenesearch.store.owner import DirectoryLock
+from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.system.lock_file import DirectoryLock
+from scenesearch.system.sqlite_file import DurableFile, Form, is_damaged, is_full
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.sources import Identity
 

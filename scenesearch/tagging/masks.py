@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from scenesearch.geometry import pixel_box
-from scenesearch.types import BoxTuple, Mask
+from scenesearch.core.types import BoxTuple, Mask
+from scenesearch.images.geometry import pixel_box
 
 
 def encode_mask(mask: Mask, box: BoxTuple, size: tuple[int, int]) -> dict[str, Any]:
     """The mask of a region as run lengths of its whole photo.
 
     Args:
-        mask: shape (h, w) of the box's whole pixels (:func:`scenesearch.geometry.pixel_box`).
+        mask: shape (h, w) of the box's whole pixels (``geometry.pixel_box``).
         box: pixels, xyxy.
         size: (width, height) of the photo.
 

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from scenesearch.errors import ConfigError, NoSpaceError, StoreError
+from scenesearch.core.errors import ConfigError, NoSpaceError, StoreError
+from scenesearch.system.whole_file import replacing
 from scenesearch.tagging.ledger import Ledger
 from scenesearch.tagging.parquet_output import write_parquet
-from scenesearch.whole_file import replacing
 
 Texts = Iterator[str]
 """Rows as JSON texts."""

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
-from scenesearch.errors import ConfigError, MissingDependencyError, SceneSearchError
+from scenesearch.core.errors import ConfigError, MissingDependencyError, SceneSearchError
 from scenesearch.tagging.ray_messages import Message, from_block
 from scenesearch.tagging.ray_plan import RayOptions, Workers, plan_workers
 from scenesearch.tagging.ray_stages import DecodeStage, MakeTagger, TagStage

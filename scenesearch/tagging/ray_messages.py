@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from scenesearch import errors
-from scenesearch.errors import SceneSearchError
+from scenesearch.core import errors
+from scenesearch.core.errors import SceneSearchError
 from scenesearch.tagging.decode import Decoded, Outcome, Unchanged, Undecoded
 from scenesearch.tagging.entries import Entry
 from scenesearch.tagging.ledger import Decision, Finished

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scenesearch.errors import ConfigError
+from scenesearch.core.errors import ConfigError
 
 _TAGGERS_A_DECODER = 8
 """Models on one core take some ten times as long over a photo as decoding it does."""

@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from scenesearch.errors import ModelError, SceneSearchError
+from scenesearch.core.errors import ModelError, SceneSearchError
+from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.entries import Entry, Memory, entered
 from scenesearch.tagging.ledger import Finished
@@ -27,7 +28,6 @@ from scenesearch.tagging.ray_stages import MakeTagger
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import Batches, RunOptions, TagProgress, TagSummary, record
 from scenesearch.tagging.sources import Source, list_sources
-from scenesearch.timing import StageTimes
 
 __all__ = ["MakeTagger", "RayOptions", "run_tagging_on_ray"]
 

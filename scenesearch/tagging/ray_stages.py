@@ -11,7 +11,8 @@ from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any
 
-from scenesearch.errors import SceneSearchError
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.ahead import Ahead, Room
 from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.decode_pool import DecodePool
@@ -29,7 +30,6 @@ from scenesearch.tagging.ray_messages import (
     to_outcome,
 )
 from scenesearch.tagging.run import RunOptions
-from scenesearch.timing import StageTimes
 
 MakeTagger = Callable[[], AbstractContextManager[SceneTagger]]
 """Makes the tagger of one worker, open while the ``with`` lasts. Ray sends it to the nodes, so it

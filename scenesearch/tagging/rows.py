@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from scenesearch.types import BoxTuple, Colour, TextLine
+from scenesearch.core.types import BoxTuple, Colour, TextLine
 
 TagSource = Literal["label", "zero_shot"]
 

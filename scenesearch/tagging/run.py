@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from scenesearch.images import ImageLimits
+from scenesearch.core.limits import ImageLimits
+from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.ahead import Ahead, Room
 from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.decode_pool import DecodePool, default_workers
@@ -20,7 +21,6 @@ from scenesearch.tagging.ledger import Finished, Ledger
 from scenesearch.tagging.outputs import check_output, write_outputs
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.sources import Source, list_sources
-from scenesearch.timing import StageTimes
 
 __all__ = [
     "Batches",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from scenesearch.types import Image
+from scenesearch.core.types import Image
 
 SLOT_BYTES = 16_000_000
 """A photo of 5 million pixels; larger ones go through the pipe. Only what is used takes memory."""

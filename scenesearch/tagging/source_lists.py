@@ -14,7 +14,7 @@ from scenesearch.catalog.parquet_source import ParquetSource
 from scenesearch.catalog.records import RowError
 from scenesearch.catalog.records import Source as RowSource
 from scenesearch.catalog.values import SPACE
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 from scenesearch.tagging.source_remote import is_remote
 
 MANIFEST_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".txt")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from scenesearch.errors import CatalogError, ImageError, MissingDependencyError
+from scenesearch.core.errors import CatalogError, ImageError, MissingDependencyError
 from scenesearch.tagging.source_files import has_image_suffix, is_glob
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")

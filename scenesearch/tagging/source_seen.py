@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from types import TracebackType
 
-from scenesearch.errors import NoSpaceError, StoreError
+from scenesearch.core.errors import NoSpaceError, StoreError
 
 
 class Seen:

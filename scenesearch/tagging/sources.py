@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 from scenesearch.tagging.source_files import expand_glob, is_glob, photos_below
 from scenesearch.tagging.source_lists import MANIFEST_SUFFIXES, Listed, lines_of, listed_in
 from scenesearch.tagging.source_remote import is_remote, remote_photos

@@ -13,8 +13,8 @@ from typing import Any
 
 import yaml
 
-from scenesearch.errors import ConfigError
-from scenesearch.resources import resource_dir
+from scenesearch.core.errors import ConfigError
+from scenesearch.system.resources import resource_dir
 from scenesearch.words.stems import stem
 
 _GAP = re.compile(r"[\s_-]+")

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.protocols import Embedder
+from scenesearch.core.protocols import Embedder
 
 LOGIT_SCALE = 100.0
 """The cosines are multiplied by this before the softmax: CLIP's temperature is learned and was

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image as PILImage
 from PIL import ImageEnhance
 
-from scenesearch.pixels import letterbox
+from scenesearch.core.types import Image, Mask
+from scenesearch.images.letterbox import letterbox
 from scenesearch.train.recipe import AugmentRules
 from scenesearch.train.subjects import Subject
-from scenesearch.types import Image, Mask
 
 MARGIN = 0.2
 """Of each side: how much of another background may surround a product."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenesearch.errors import ModelLoadError
-from scenesearch.load_errors import checkpoint_errors, one_line
-from scenesearch.whole_file import write_whole
+from scenesearch.core.errors import ModelLoadError
+from scenesearch.models.load_errors import checkpoint_errors, one_line
+from scenesearch.system.whole_file import write_whole
 
 POINTER = "latest.json"
 

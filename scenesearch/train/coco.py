@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 
 DATA = "data.yaml"
 

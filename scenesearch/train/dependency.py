@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from scenesearch.errors import MissingDependencyError
+from scenesearch.core.errors import MissingDependencyError
 
 
 def metric_learning() -> None:

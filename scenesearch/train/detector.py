@@ -13,9 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scenesearch.errors import CatalogError, ConfigError, ModelLoadError
-from scenesearch.load_errors import checkpoint_errors, one_line
-from scenesearch.onnx_runtime import forbid_telemetry
+from scenesearch.core.errors import CatalogError, ConfigError, ModelLoadError
+from scenesearch.models.load_errors import checkpoint_errors, one_line
+from scenesearch.models.onnx_runtime import forbid_telemetry
 from scenesearch.train.card import model_card, profile, versions
 from scenesearch.train.checkpoint import write_json, write_text
 from scenesearch.train.coco import Dataset, write_dataset

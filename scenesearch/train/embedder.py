@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.embed.tower import Tower, TowerSource, normalise_rows
-from scenesearch.errors import CatalogError, ConfigError, ImageError, ModelLoadError
+from scenesearch.core.errors import CatalogError, ConfigError, ImageError, ModelLoadError
+from scenesearch.models.embed.tower import Tower, TowerSource, normalise_rows
 from scenesearch.train.card import model_card, profile, verdict, versions
 from scenesearch.train.checkpoint import Checkpoints, save_tensors, write_text
 from scenesearch.train.groups import Group, Photo, Split, fingerprint, flatten, split

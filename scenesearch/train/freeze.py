@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scenesearch.errors import ConfigError
+from scenesearch.core.errors import ConfigError
 
 
 def trainable(module: Any, freeze: int | tuple[str, ...]) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenesearch.errors import CatalogError
-from scenesearch.types import BoxTuple, Item
+from scenesearch.core.errors import CatalogError
+from scenesearch.core.types import BoxTuple, Item
 
 
 @dataclass(frozen=True, slots=True)

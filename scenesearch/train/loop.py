@@ -15,8 +15,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from scenesearch.errors import ConfigError, ModelLoadError
-from scenesearch.load_errors import one_line
+from scenesearch.core.errors import ConfigError, ModelLoadError
+from scenesearch.models.load_errors import one_line
 from scenesearch.train.checkpoint import (
     Checkpoints,
     Saved,

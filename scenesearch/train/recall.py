@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.metrics import average_precision, hit
+from scenesearch.evaluation.metrics import average_precision, hit
 
 DEPTHS = (1, 5)
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-from scenesearch.errors import ConfigError
+from scenesearch.core.errors import ConfigError
 
 LOSSES = (
     "contrastive",

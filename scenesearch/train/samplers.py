@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scenesearch.errors import CatalogError
+from scenesearch.core.errors import CatalogError
 from scenesearch.train.dependency import metric_learning
 
 

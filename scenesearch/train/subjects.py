@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as PILImage
 
-from scenesearch.cutout.cutter import CutRules, cut_product
-from scenesearch.geometry import pixel_box
-from scenesearch.protocols import Remover
+from scenesearch.core.protocols import Remover
+from scenesearch.core.types import Image, Mask, Scene
+from scenesearch.images.geometry import pixel_box
+from scenesearch.models.cutout.cutter import CutRules, cut_product
 from scenesearch.train.groups import Photo
-from scenesearch.types import Image, Mask, Scene
 
 
 @dataclass(frozen=True, slots=True, eq=False)

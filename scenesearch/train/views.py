@@ -12,12 +12,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.pixels import letterbox
+from scenesearch.core.types import Image
+from scenesearch.images.letterbox import letterbox
 from scenesearch.train.augment import augment
 from scenesearch.train.groups import Photo
 from scenesearch.train.recipe import Recipe
 from scenesearch.train.subjects import Subjects
-from scenesearch.types import Image
 
 AHEAD = 2
 """Batches that are made while one is trained on."""

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from scenesearch.conditions import Between
+from scenesearch.core.conditions import Between
 
 PRICE = "price"
 """The field."""

@@ -8,8 +8,8 @@ from functools import cache
 from typing import NamedTuple
 
 from scenesearch.attributes.names import written_names
-from scenesearch.errors import QueryError
-from scenesearch.types import FieldType
+from scenesearch.core.errors import QueryError
+from scenesearch.core.types import FieldType
 from scenesearch.words.money import PRICE, Money, Span, find_price
 from scenesearch.words.parsed import ParsedWords
 from scenesearch.words.tokens import BREAK, GLUE, NEGATIONS, Token, tokenise

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scenesearch.conditions import AllOf, Between, Condition, Equals, Not, OneOf
+from scenesearch.core.conditions import AllOf, Between, Condition, Equals, Not, OneOf
 from scenesearch.words.stems import forms, stem
 from scenesearch.words.tokens import GLUE, tokenise
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from scenesearch.errors import QueryError
+from scenesearch.core.errors import QueryError
 
 
 @dataclass(frozen=True, slots=True)

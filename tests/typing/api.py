@@ -9,6 +9,7 @@ from typing import Any, assert_type
 
 import numpy as np
 import pandas as pd
+from fakes.models import FakeDetector, FakeEmbedder, FakeRemover
 from numpy.typing import NDArray
 
 import scenesearch
@@ -35,14 +36,13 @@ from scenesearch import (
     load_settings,
 )
 from scenesearch.client import AsyncClient, Client
-from scenesearch.conditions import Between, Equals
-from scenesearch.protocols import Detector, Embedder, Profiler, Remover, Store
+from scenesearch.core.conditions import Between, Equals
+from scenesearch.core.protocols import Detector, Embedder, Profiler, Remover, Store
+from scenesearch.core.types import Item, Region, Scene
 from scenesearch.scenes import SceneReport
-from scenesearch.service.schemas.items import ItemResponse
-from scenesearch.service.schemas.jobs import JobResponse
-from scenesearch.service.schemas.looks import LookResponse
-from scenesearch.testing import FakeDetector, FakeEmbedder, FakeRemover
-from scenesearch.types import Item, Region, Scene
+from scenesearch.schemas.items import ItemResponse
+from scenesearch.schemas.jobs import JobResponse
+from scenesearch.schemas.looks import LookResponse
 
 assert_type(__version__, str)
 assert_type(scenesearch.__version__, str)

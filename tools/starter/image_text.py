@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from scenesearch.embed.pca import fit_projection
-from scenesearch.embed.tower import normalise_rows
+from scenesearch.models.embed.pca import fit_projection
+from scenesearch.models.embed.tower import normalise_rows
 from tools.starter.captions import caption, every_word, fits, others
 from tools.starter.maps import imagenet
 from tools.starter.tower import generalised_mean, keep_blocks, last_stage, units

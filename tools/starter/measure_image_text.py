@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from scenesearch.embed.pca import fit_projection
-from scenesearch.embed.projection import Projection
-from scenesearch.embed.tower import normalise_rows
+from scenesearch.models.embed.pca import fit_projection
+from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.tower import normalise_rows
 from tools.starter.image_text import CONFIG, DIM
 from tools.starter.maps import imagenet
 from tools.starter.precision import FIRST, word_precision

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch import SceneSearch
-from scenesearch.demo import places
+from scenesearch.demo.demo import places
 from tools.starter.precision import FIRST, word_precision
 
 

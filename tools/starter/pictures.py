@@ -112,7 +112,7 @@ def on_white(opened: Image.Image) -> Image.Image | None:
 
 
 def _fitted(picture: Image.Image) -> np.ndarray:
-    from scenesearch.pixels import letterbox
+    from scenesearch.images.letterbox import letterbox
 
     square: np.ndarray = letterbox(np.asarray(picture.convert("RGB")), SIDE)
     return square

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from scenesearch.embed.tower import normalise_rows
+from scenesearch.models.embed.tower import normalise_rows
 
 QUANTILES = (0.8, 0.95, 0.99)
 BATCH = 256

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from scenesearch.durable import DurableFile, Form, is_damaged, is_full
-from scenesearch.errors import NoSpaceError, StoreError
-from scenesearch.store.disk import MIN_FREE_BYTES, check_free_space
-from scenesearch.store.owner import DirectoryLock
+from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space
+from scenesearch.system.lock_file import DirectoryLock
+from scenesearch.system.sqlite_file import DurableFile, Form, is_damaged, is_full
 
 APPLICATION_ID = 0x53435356
 """In the header of the file (``SCSV``): what tells it from any other database."""

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from scenesearch.errors import SceneSearchError
-from scenesearch.service.backend import BusyError
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.engine.remote.backend import BusyError
 from scenesearch.service.state.database import Database
 from scenesearch.service.state.records import (
     DETAIL_LENGTH,

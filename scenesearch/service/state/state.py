@@ -9,7 +9,7 @@ from pathlib import Path
 from scenesearch.service.state.database import Database
 from scenesearch.service.state.feedback import FeedbackLog
 from scenesearch.service.state.jobs import JobLimits, Jobs
-from scenesearch.store.disk import MIN_FREE_BYTES
+from scenesearch.system.disk import MIN_FREE_BYTES
 
 
 class State:

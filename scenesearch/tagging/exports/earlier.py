@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scenesearch.errors import ConfigError
+from scenesearch.core.errors import ConfigError
 
 MARK = "# Written by scenesearch"
 """The first line of ``data.yaml``: the folder is ours."""

@@ -16,8 +16,8 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import IO
 
-from scenesearch.errors import ConfigError, NoSpaceError
-from scenesearch.whole_file import replacing, sync_directory
+from scenesearch.core.errors import ConfigError, NoSpaceError
+from scenesearch.system.whole_file import replacing, sync_directory
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from scenesearch.errors import ConfigError
+from scenesearch.core.errors import ConfigError
 from scenesearch.tagging.exports.earlier import check_replaceable
 
 ExportFormat = Literal["coco", "yolo", "yolo-seg", "label-studio"]

@@ -1,0 +1,64 @@
+"""Runs a command: every command is registered here, and every error becomes an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from scenesearch.cli import (  # noqa: F401 - importing them registers the commands
+    complete_command,
+    demo_command,
+    doctor_command,
+    dupes_command,
+    eval_command,
+    index_command,
+    items_commands,
+    mcp_command,
+    models_commands,
+    output,
+    scenes_command,
+    search_commands,
+    serve_command,
+    sync_command,
+    tag_command,
+    train_command,
+)
+from scenesearch.cli.app import INTERRUPTED, app, exit_code
+from scenesearch.core.errors import SceneSearchError
+
+
+def main() -> int:
+    """Run a command; one line for each error we know, a traceback only for faults of ours."""
+    try:
+        result = app(standalone_mode=False)
+    except SceneSearchError as error:
+        output.note(f"scenesearch: {error}")
+        return exit_code(error)
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        result = INTERRUPTED
+    except SystemExit as stop:
+        # what typer makes of a pipe whose reader went away (head)
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        return _no_reader()
+    except BrokenPipeError:
+        return _no_reader()
+    except Exception as error:  # click's own usage errors show themselves
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        return int(getattr(error, "exit_code", 2))
+    if result == INTERRUPTED:
+        output.note("scenesearch: interrupted; what was finished is kept, run again to go on")
+    return int(result or 0)
+
+
+def _no_reader() -> int:
+    # not our fault, and nothing left to say
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    return 0

@@ -1,0 +1,1 @@
+"""Settings of everything, and the one place where an option is declared."""

@@ -1,0 +1,260 @@
+"""Settings: defaults in code, a YAML profile over them, the environment over both.
+
+Environment variables are ``SCENESEARCH_`` + the name in capitals, ``__`` between levels
+(``SCENESEARCH_SEARCH__REGIONS=8``). Unknown keys are refused, with the nearest names.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from platformdirs import user_cache_path
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from scenesearch.config.search import SearchSettings
+from scenesearch.config.service import ServiceSettings
+from scenesearch.core.errors import ConfigError
+from scenesearch.core.limits import ImageLimits
+from scenesearch.system.resources import resource_dir
+
+Share = float
+Runtime = Literal["auto", "onnx", "torch"]
+Channel = Annotated[int, Field(ge=0, le=255)]
+
+
+def _word(value: Any) -> Any:
+    # YAML 1.1 reads a bare on or off as a boolean
+    return ("off", "on")[value] if isinstance(value, bool) else value
+
+
+When = Annotated[Literal["off", "fallback", "on"], BeforeValidator(_word)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DetectorSettings(_Section):
+    """One detector; several run side by side and their boxes are merged."""
+
+    model: str = "yolov8n-seg"
+    """A name of the manifest, or a path to .pt or .onnx."""
+    confidence: Share = Field(0.15, ge=0, le=1)
+    image_size: int = Field(640, ge=64, le=2048)
+    suppression_iou: Share = Field(0.7, gt=0, le=1)
+    include: tuple[str, ...] = ()
+    """Only these labels; empty for all."""
+    exclude: tuple[str, ...] = ()
+    runtime: Runtime = "auto"
+
+
+class CutoutSettings(_Section):
+    """How an object is separated from its background."""
+
+    background: tuple[Channel, Channel, Channel] = (255, 255, 255)
+    matting: Literal["auto", "never"] = "auto"
+    """``auto``: catalogue photos whose background is not plain, when the remover's weights
+    are on this machine."""
+    remover: str = "isnet-general-use"
+    min_share: Share = Field(0.05, ge=0, le=1)
+    max_share: Share = Field(0.98, ge=0, le=1)
+    context_padding: Share = Field(0.15, ge=0, le=1)
+    """The context crop is the box grown by this share of its sides."""
+
+
+class EmbedderSettings(_Section):
+    """What turns pictures into vectors."""
+
+    kind: Literal["timm", "open_clip"] = "timm"
+    model: str = "tf_efficientnet_lite0"
+    """timm architecture, open_clip name, or a path to an open_clip config of ours (.json)."""
+    weights: str = "tf_efficientnet_lite0"
+    """A name of the manifest, a path to a checkpoint, or ``hub`` (needs ``offline: false``)."""
+    layer: Literal["head", "blocks"] = "blocks"
+    """timm only: features of the classifier's head, or of the last block."""
+    pooling: Literal["avg", "gem"] = "gem"
+    """timm only."""
+    image_size: int = Field(224, ge=32, le=1024)
+    batch: int = Field(16, ge=1, le=1024)
+    """Pictures at a time; on a CPU small batches are as fast and take less memory."""
+    runtime: Runtime = "auto"
+    device: str = "cpu"
+    precision: Literal["float32", "bf16"] = "float32"
+    whiten: int = Field(0, ge=0)
+    """Dimensions of a PCA whitening fitted on the collection; 0 for none."""
+
+
+class RegionSettings(_Section):
+    """Which parts of a query photo are searched."""
+
+    limit: int = Field(12, ge=1, le=64)
+    """The largest number of regions, the whole photo and tiles included."""
+    min_area: Share = Field(0.004, ge=0, le=1)
+    overlap: Share = Field(0.7, gt=0, le=1)
+    """Boxes whose intersection over union is above this are one object."""
+    whole: When = "fallback"
+    """Search the photo as a whole too; ``fallback``: only where nothing was detected."""
+    tiles: When = "fallback"
+    """Likewise for half-overlapping windows."""
+
+
+class TaggingSettings(_Section):
+    """Which detections become objects of a row: a table of what is there wants the small ones."""
+
+    limit: int = Field(100, ge=1, le=1000)
+    min_area: float = Field(0.0, ge=0, lt=1)
+    overlap: float = Field(0.7, gt=0, le=1)
+
+
+class IndexSettings(_Section):
+    """How a catalogue becomes points."""
+
+    batch: int = Field(64, ge=1, le=4096)
+    """Items written and made durable together; a kill costs at most one batch."""
+    colours: bool = True
+    objects: bool = False
+    """Every object that the detectors see in a catalogue photo is a region of its own."""
+    ocr: bool = False
+    """Text in catalogue photos is read, and found by words (``pip install 'scenesearch[ocr]'``)."""
+    augment: int = Field(0, ge=0, le=20)
+    """Nearest neighbours that each stored vector is moved towards; see docs/ranking.md."""
+    workers: int = Field(2, ge=1, le=64)
+    """Threads that decode, cut and describe."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. See ``configs/`` for profiles."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="SCENESEARCH_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+    )
+
+    models_dir: Path | None = None
+    """Where weights are looked for first."""
+    cache_dir: Path = Field(default_factory=lambda: user_cache_path("scenesearch"))
+    """Exported models and embeddings."""
+    cache_max_megabytes: int = Field(20_000, ge=0)
+    """Size above which the least recently used embeddings leave their cache; 0 for no cap. About
+    8 KB a photo with ``cpu-small``, so this is two million photos."""
+    trusted_sha256: tuple[str, ...] = ()
+    """Hashes of further .pt and .pth files that may be loaded."""
+    offline: bool = True
+    """Never ask a model hub for anything."""
+    threads: int = Field(0, ge=0)
+    """Threads of the models; 0 for one a core."""
+    qdrant_api_key: str | None = Field(None, repr=False)
+    min_free_megabytes: int = Field(256, ge=0)
+
+    images: ImageLimits = ImageLimits()
+    detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
+    cutout: CutoutSettings = CutoutSettings()
+    embedder: EmbedderSettings = EmbedderSettings()
+    regions: RegionSettings = RegionSettings()
+    tagging: TaggingSettings = TaggingSettings()
+    index: IndexSettings = IndexSettings()
+    search: SearchSettings = SearchSettings()
+    service: ServiceSettings = ServiceSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes over the profile, which arrives as init values."""
+        return env_settings, init_settings
+
+
+def find_profile(config: str | Path) -> Path:
+    """The YAML file of a path, or of the bare name of a profile that came with the package.
+
+    Raises:
+        ConfigError: there is no such file; names the profiles that exist.
+    """
+    path = Path(config)
+    if path.is_file():
+        return path
+    shipped = resource_dir("configs")
+    for candidate in (shipped / f"{config}.yaml", shipped / path.name):
+        if candidate.is_file():
+            return candidate
+    names = ", ".join(sorted(p.stem for p in shipped.glob("*.yaml")))
+    raise ConfigError(f"No config file {str(config)!r}; give a path, or one of: {names}")
+
+
+def load_settings(config: str | Path | None = None, **overrides: Any) -> Settings:
+    """Settings from a profile (path or name), the environment and ``overrides``.
+
+    Raises:
+        ConfigError: the file is not readable YAML, or a key or value is wrong.
+    """
+    values: dict[str, Any] = {}
+    where = "the settings"
+    if config is not None:
+        path = find_profile(config)
+        where = str(path)
+        try:
+            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+            raise ConfigError(f"{path}: not a readable YAML file: {error}") from error
+        if loaded is None:
+            loaded = {}
+        if not isinstance(loaded, dict):
+            raise ConfigError(f"{path}: expected settings by name, got a {type(loaded).__name__}")
+        values = {str(key): value for key, value in loaded.items()}
+    try:
+        return Settings(**{**values, **overrides})
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_explain(error)}") from error
+    except SettingsError as error:
+        raise ConfigError(
+            f"The environment: {error}; expected JSON, or one variable a setting with __ between "
+            f"levels (SCENESEARCH_SEARCH__LIMIT=5)"
+        ) from error
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    path = [str(part) for part in first["loc"]]
+    name = ".".join(path)
+    if first["type"] not in {"extra_forbidden", "unexpected_keyword_argument"}:
+        got = "a value not shown here" if "key" in name else repr(first["input"])
+        return f"{name}: {first['msg']}, got {got}"
+    known = sorted(_names_beside(path))
+    near = difflib.get_close_matches(path[-1], known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known here: {', '.join(known)}"
+    return f"unknown setting {name!r}; {hint}"
+
+
+def _names_beside(path: Sequence[str]) -> list[str]:
+    """The names that exist where the last part of ``path`` was looked for."""
+    section: type[BaseModel] = Settings
+    for part in path[:-1]:
+        field = section.model_fields.get(part)
+        if field is None:  # the number of an element
+            continue
+        for kind in (field.annotation, *getattr(field.annotation, "__args__", ())):
+            if is_dataclass(kind):
+                return [one.name for one in fields(kind)]
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                section = kind
+                break
+    return list(section.model_fields)

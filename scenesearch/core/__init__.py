@@ -1,0 +1,1 @@
+"""The ground floor: values, errors, conditions, swap points and the names of what is stored."""

@@ -1,0 +1,79 @@
+"""The catalogue that comes with the package, indexed, for a service that has none yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from scenesearch.config.settings import Settings
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.system.child import (
+    Child,
+    Pipe,
+    keep_locks_inside,
+    leave_when_done,
+    settle_in,
+)
+from scenesearch.system.failure import Failure
+
+COLLECTION = "sample"
+FOLDER = "sample-catalogue"
+TIMEOUT_S = 1800.0
+"""For 180 photos: a slow machine takes a minute or two."""
+
+
+def prepare() -> tuple[Settings, Path]:
+    """Index the sample, or what changed of it, in a process of its own.
+
+    Models that were loaded to index it would stay in the memory of a process that serves. The
+    process ends with this one, however that goes; what it has done by then is kept.
+
+    Returns:
+        the settings it was indexed with, and the folder of its store.
+
+    Raises:
+        ModelError: the embedder's weights are not on this machine.
+        StoreError: the cache folder cannot be written, or is in use.
+        SceneSearchError: the process died.
+    """
+    child = Child(_index, name="process that indexes the sample catalogue")
+    try:
+        outcome: tuple[Settings, Path] | Failure = child.first_message(TIMEOUT_S)
+    except (EOFError, OSError) as error:
+        how = str(error) if isinstance(error, TimeoutError) else child.how_it_ended()
+        child.kill()
+        raise SceneSearchError(
+            f"the sample catalogue was not indexed: {child.name}: {how}; start again, which goes "
+            "on where it ended, or index a catalogue of your own (scenesearch index CATALOG)",
+            code="sample_failed",
+        ) from error
+    except BaseException:
+        child.kill()  # it listens to nobody while it indexes
+        raise
+    finally:
+        child.end()
+    if isinstance(outcome, Failure):
+        raise outcome.error()
+    return outcome
+
+
+def _index(pipe: Pipe) -> None:
+    settle_in()
+    keep_locks_inside()
+    try:
+        pipe.send(index_sample())
+    except Exception as error:  # noqa: BLE001 - raised again by who started the process
+        pipe.send(Failure.of(error))
+    leave_when_done()
+
+
+def index_sample() -> tuple[Settings, Path]:
+    """As :func:`prepare`, in this process."""
+    from scenesearch.api import SceneSearch
+    from scenesearch.demo.demo import demo_settings
+    from scenesearch.system.resources import resource_dir
+
+    settings = demo_settings()
+    store = settings.cache_dir / FOLDER
+    with SceneSearch(store, collection=COLLECTION, config=settings) as shop:
+        shop.index(resource_dir("sample") / "catalog.csv")
+    return settings, store

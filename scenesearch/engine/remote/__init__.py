@@ -1,0 +1,1 @@
+"""The engine as a process of its own, and the side of it that callers hold."""

@@ -1,0 +1,157 @@
+"""The backend of the service: a gate before an engine in a process of its own.
+
+The queue is on this side, where what waits can be refused, given up and counted; the engine is
+given one task more of a kind than it has threads for, so that the next one is there already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from scenesearch.config.settings import Settings
+from scenesearch.engine.remote.backend import DeadlineError
+from scenesearch.engine.remote.gate import Lane, Place
+from scenesearch.engine.remote.process import OpenEngine, SceneSearchEngine, heavy_threads
+from scenesearch.engine.remote.remote import EngineState, RemoteEngine
+from scenesearch.engine.tasks import Answer, Task, is_heavy
+
+AHEAD = 1
+"""Tasks of a kind that are at the engine beside those it works on."""
+GRACE_S = 20.0
+"""For the engine to give everything back, once nothing is asked of it any more: the store makes
+what it holds durable, which takes seconds on a slow disk."""
+
+
+class EngineBackend:
+    """A :class:`~scenesearch.engine.remote.backend.Backend` over an engine process.
+
+    Args:
+        settings: of the service and of the engine.
+        store: a folder, or the URL of a Qdrant server.
+        collection: of items.
+        open_engine: makes the engine in its process, where it is not the usual one.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: str | Path = "store",
+        *,
+        collection: str = "items",
+        open_engine: OpenEngine | None = None,
+    ) -> None:
+        service = settings.service
+        without_keys = service.model_copy(update={"read_keys": (), "write_keys": ()})
+        self._deadline_s = service.deadline_s
+        heavy, light = heavy_threads(settings), service.light_threads
+        self._engine = RemoteEngine(
+            open_engine
+            or SceneSearchEngine(
+                settings.model_copy(update={"service": without_keys}), store, collection
+            ),
+            threads=heavy,
+            light_threads=light,
+        )
+        self._heavy = Lane("photo queries", places=heavy + AHEAD, limit=service.queue)
+        self._light = Lane("queries", places=light + AHEAD, limit=service.light_queue)
+
+    async def start(self) -> None:
+        """Start the engine, and wait until its models have loaded.
+
+        Raises:
+            SceneSearchError: as the engine raised it: weights that are missing, a store that
+                another process holds.
+        """
+        await asyncio.to_thread(self._engine.start)
+
+    def state(self) -> EngineState:
+        """How the engine process is."""
+        return self._engine.state()
+
+    def gauges(self) -> Mapping[str, float]:
+        """Figures of the gate, by name, for metrics."""
+        figures: dict[str, float] = {}
+        for name, lane in (("heavy", self._heavy), ("light", self._light)):
+            numbers = lane.numbers()
+            figures[f"queue_{name}"] = numbers.waiting
+            figures[f"running_{name}"] = numbers.running
+            figures[f"expected_wait_seconds_{name}"] = numbers.expected_wait_s
+            figures[f"mean_seconds_{name}"] = numbers.mean_s
+            for reason in ("busy", "rate_limited", "deadline_exceeded", "stopping"):
+                figures[f"refused_{reason}_{name}_total"] = numbers.refused.get(reason, 0)
+        figures["rejected_total"] = sum(
+            value for name, value in figures.items() if name.startswith("refused_")
+        )
+        state = self._engine.state()
+        figures["engine_ready"] = state.ready
+        figures["engine_restarts_total"] = state.restarts
+        return figures
+
+    async def run(
+        self, task: Task, *, deadline_s: float | None = None, client: str | None = None
+    ) -> Answer:
+        """See :meth:`scenesearch.engine.remote.backend.Backend.run`."""
+        loop = asyncio.get_running_loop()
+        allowed_s = self._deadline_s if deadline_s is None else deadline_s
+        deadline = loop.time() + allowed_s
+        lane = self._heavy if is_heavy(task) else self._light
+        place = await lane.enter(deadline=deadline, client=client)
+        try:
+            sent = self._engine.submit(task, seconds=deadline - loop.time())
+        except BaseException:
+            place.leave()
+            raise
+        answer: asyncio.Future[Answer] = loop.create_future()
+        # the place is free when the engine is done, not when nobody waits any more
+        sent.future.add_done_callback(partial(_call_in, loop, place, answer))
+        try:
+            async with asyncio.timeout_at(deadline) as limit:
+                return await answer
+        except TimeoutError as error:
+            if not limit.expired():
+                raise  # the engine's own
+            self._engine.cancel(sent.number)
+            raise DeadlineError(
+                f"no answer within {allowed_s:g} s; ask again later, for less, or allow more time",
+                retry_after_s=max(1, round(lane.numbers().mean_s)),
+            ) from error
+        except asyncio.CancelledError:
+            self._engine.cancel(sent.number)
+            raise
+
+    async def close(self) -> None:
+        """Refuse what comes, finish what was accepted, then end the engine process."""
+        for lane in (self._heavy, self._light):
+            lane.close()
+        with suppress(TimeoutError):
+            # nothing that was accepted may take longer
+            async with asyncio.timeout(self._deadline_s):
+                await asyncio.gather(self._heavy.drained(), self._light.drained())
+        await asyncio.to_thread(self._engine.stop, GRACE_S)
+
+
+def _call_in(
+    loop: asyncio.AbstractEventLoop,
+    place: Place,
+    answer: asyncio.Future[Answer],
+    found: Future[Answer],
+) -> None:
+    """In the thread that read the answer: hand it to the event loop."""
+    with suppress(RuntimeError):  # the loop is closed, and everybody who asked is gone
+        loop.call_soon_threadsafe(_deliver, place, answer, found)
+
+
+def _deliver(place: Place, answer: asyncio.Future[Answer], found: Future[Answer]) -> None:
+    place.leave()
+    if answer.done():
+        return  # nobody waits any more
+    error = found.exception()
+    if error is None:
+        answer.set_result(found.result())
+    else:
+        answer.set_exception(error)

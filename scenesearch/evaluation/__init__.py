@@ -1,0 +1,1 @@
+"""How good answers are: metrics over photos with known items, ablations, breakdowns."""

@@ -1,0 +1,1 @@
+"""The filter language: text to conditions, and conditions to a verdict on a payload."""

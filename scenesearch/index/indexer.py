@@ -1,0 +1,362 @@
+"""The index pipeline: a catalogue becomes points, and only what changed is worked on.
+
+Two steps, so that a kill costs at most one batch of either: photos are embedded into the cache,
+then points are built from the cache and written to the store. A projection is fitted between the
+two, on the first chunk of a new collection.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.core.errors import StoreError
+from scenesearch.core.points import (
+    AUGMENTED,
+    COLOUR,
+    CONTEXT,
+    CUTOUT,
+    FIELDS,
+    OCR,
+    PROJECTION_BLOB,
+    READER,
+    SCHEMA_VERSION,
+    check_models,
+    schema_of,
+)
+from scenesearch.core.protocols import WORDS, Detector, Reader, Store
+from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Record, Scene
+from scenesearch.index.item_points import item_payload, payload_hash, photo_points, with_read
+from scenesearch.index.learned import learn_familiarity, refresh_augmented
+from scenesearch.index.photo_embedding import PhotoEmbedding
+from scenesearch.index.plan import IndexPlan, ItemPlan, make_plan, stored_items
+from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chunks, slices
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.projection import Projection
+from scenesearch.models.encode import Encoder
+
+log = logging.getLogger(__name__)
+
+CHUNK = 20_000
+"""Photos embedded before their points are written; a projection is fitted on the first chunk."""
+UPSERT = 1_000
+"""Points of one request; servers refuse requests above 32 MB."""
+FEW = 500
+"""Items of which only their own points are read to plan; for more, all points are."""
+MIN_PHOTOS_PER_DIMENSION = 3
+"""Fewer photos than this for each dimension of a projection, and none is fitted."""
+
+_PLANNED = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
+
+Fitter = Callable[[NDArray[np.float32], int], Projection]
+
+
+class Indexer:
+    """Brings a collection in line with a catalogue.
+
+    Args:
+        store: where the points go.
+        collection: its name; part of the ids.
+        encoder: photos to vectors.
+        cache: where embeddings are kept.
+        load: path to scene; raises ImageError.
+        photo_hash: path to sha256; raises ImageError or OSError.
+        item_hash: of an item's attributes.
+        fit: fits a projection to vectors (n, dim) with a number of dimensions.
+        detector: to index every object of a photo; None for one region a photo.
+        reader: to have photos found by what is written in them; None to read nothing.
+        options: how it works.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        collection: str,
+        encoder: Encoder,
+        cache: EmbeddingCache,
+        *,
+        load: Callable[[str], Scene],
+        photo_hash: Callable[[str], str],
+        item_hash: Callable[[Item], str],
+        fit: Fitter,
+        detector: Detector | None = None,
+        reader: Reader | None = None,
+        options: IndexOptions | None = None,
+    ) -> None:
+        self._store = store
+        self._collection = collection
+        self._encoder = encoder
+        self._cache = cache
+        self._photo_hash = photo_hash
+        self._item_hash = item_hash
+        self._fit = fit
+        self._detector = detector
+        self._reader = reader
+        self._options = options or IndexOptions()
+        self._photos = PhotoEmbedding(encoder, cache, load, detector, self._options, reader)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the collection records about how it was made."""
+        remover, detector = self._encoder.remover, self._detector
+        return {
+            "schema": SCHEMA_VERSION,
+            "embedder": self._encoder.embedder.fingerprint,
+            "background": "-".join(str(part) for part in self._encoder.rules.background),
+            "cutout": self._encoder.rules.fingerprint,
+            "remover": remover.fingerprint if remover else "none",
+            "regions": detector.fingerprint if detector else "whole",
+            "colour": str(self._encoder.describer.colour_dim),
+            "whiten": str(self._options.whiten),
+            # only where there is one: collections and caches made without know no such key
+            **({READER: self._reader.fingerprint} if self._reader else {}),
+        }
+
+    @property
+    def _cache_key(self) -> str:
+        # everything that changes a raw embedding; the projection comes after the cache
+        return "|".join(f"{k}={v}" for k, v in self.metadata.items() if k != "whiten")
+
+    def plan(
+        self, items: Sequence[Item], *, prune: bool = False, progress: Progress | None = None
+    ) -> IndexPlan:
+        """What a run would do; changes nothing, loads no model.
+
+        Raises:
+            CollectionMismatchError: the collection was made with other models or rules.
+        """
+        stored = {}
+        if self._store.schema is not None:
+            found = self._store.schema.metadata
+            check_models(found, ({READER: "none"} if READER in found else {}) | self.metadata)
+            few = not prune and 0 < len(items) <= FEW
+            where = OneOf("item_id", tuple(item.id for item in items)) if few else None
+            stored = stored_items(self._scroll(_PLANNED, where))
+        done = 0
+
+        def each() -> None:
+            nonlocal done
+            done += 1
+            if progress is not None:
+                progress("scan", done, len(items))
+
+        return make_plan(
+            items,
+            stored,
+            item_hash=lambda item: payload_hash(self._item_hash(item)),
+            photo_hash=self._photo_hash,
+            prune=prune,
+            each=each,
+        )
+
+    def _scroll(self, fields: Sequence[str], where: Condition | None = None) -> Iterator[Record]:
+        cursor: str | None = None
+        while True:
+            page = self._store.scroll(where=where, limit=5000, cursor=cursor, fields=fields)
+            yield from page
+            cursor = page.cursor
+            if cursor is None:
+                return
+
+    def run(
+        self,
+        plan: IndexPlan,
+        fields: Mapping[str, FieldType],
+        *,
+        progress: Progress | None = None,
+        finish: bool = True,
+    ) -> IndexReport:
+        """Carry out a plan. Killed at any moment, another plan and run finish the work.
+
+        Args:
+            plan: from :meth:`plan`.
+            fields: types of the catalogue's attributes.
+            progress: called as work is done.
+            finish: also do what looks at the whole collection; without it the points are durable
+                and found all the same, and another run or :meth:`finish` has to do it.
+
+        Raises:
+            StoreError: the store or the cache cannot be written; what was written stays.
+        """
+        photos = {ref.sha256 for item in plan.items for ref in item.write}
+        run = Run(progress or (lambda *_: None), len(photos), len(plan.items))
+        run.failures += plan.failures
+        for chunk in chunks(plan.items, CHUNK):
+            if any(item.write for item in chunk):
+                self._photos.embed(chunk, self._cache_key, run)
+            projection = self._open_collection(chunk, fields, run)
+            self._write(chunk, projection, run)
+            if finish:
+                with run.times.stage("optimize"):
+                    self._store.optimize()
+        for gone in slices(plan.gone, 500):
+            self._store.delete(where=OneOf("item_id", tuple(gone)))
+        if finish:
+            self._learn(run)
+        worked = [item.known for item in plan.items if run.did(item)]
+        return IndexReport(
+            added=worked.count(False),
+            changed=worked.count(True),
+            unchanged=plan.unchanged,
+            removed=len(plan.gone),
+            embedded=run.embedded,
+            from_cache=run.total - run.embedded - len(run.bad),
+            failures=tuple(run.failures),
+            seconds=dict(run.times.seconds),
+            notes=tuple(run.notes),
+        )
+
+    def plan_attributes(self, items: Sequence[Item]) -> IndexPlan:
+        """To replace the attributes of stored items; their photos are neither read nor touched.
+
+        Raises:
+            StoreError: there is no collection.
+        """
+        schema_of(self._store)
+        plans = (
+            ItemPlan(item, payload_hash(self._item_hash(item)), patch=True, known=True)
+            for item in items
+        )
+        return IndexPlan(tuple(plans))
+
+    def finish(self) -> tuple[str, ...]:
+        """What runs without ``finish`` left: searches become fast, and what is learned fresh.
+
+        Returns:
+            What a user should know.
+
+        Raises:
+            StoreError: the store or the cache cannot be used.
+        """
+        run = Run(lambda *_: None, 0, 0)
+        if self._store.schema is not None:
+            self._store.optimize()
+            self._learn(run)
+        return tuple(run.notes)
+
+    def _learn(self, run: Run) -> None:
+        with run.times.stage("learn"):
+            scrolled = self._scroll(("photo_sha256",))
+            photos = (str(record.payload["photo_sha256"]) for record in scrolled)
+            embedder, cache = self._encoder.embedder, self._cache
+            note = learn_familiarity(self._store, photos, embedder, cache, self._cache_key)
+        run.notes += [note] if note else []
+        if self._options.augment:
+            with run.times.stage("augment"):
+                note = refresh_augmented(self._store, self._options.augment)
+            run.notes += [note] if note else []
+
+    # between the steps: the collection and its projection
+
+    def _open_collection(
+        self, chunk: Sequence[ItemPlan], fields: Mapping[str, FieldType], run: Run
+    ) -> Projection | None:
+        fields = {**fields, **FIELDS}
+        if self._reader is not None:
+            fields[OCR] = "text"
+        schema = self._store.schema
+        if schema is not None:
+            missing = {k: v for k, v in fields.items() if k not in schema.fields}
+            if missing:
+                self._store.add_fields(missing)
+            data = self._store.read_blob(PROJECTION_BLOB)
+            if data is not None:
+                return Projection.from_bytes(data)
+            if self._store.count() > 0:
+                return None
+            # empty: a run may have died between making the collection and keeping its projection
+        projection = self._fitted(chunk, run) if self._options.whiten else None
+        if schema is not None and projection and projection.dim != schema.vectors[CUTOUT]:
+            return None  # made cold, with raw vectors
+        if schema is None:
+            dim = projection.dim if projection else self._encoder.embedder.dim
+            vectors = {CUTOUT: dim, CONTEXT: dim}
+            if self._encoder.describer.colour_dim:
+                vectors[COLOUR] = self._encoder.describer.colour_dim
+            if self._options.augment:
+                vectors[AUGMENTED] = dim
+            self._store.create(CollectionSchema(vectors, fields, self.metadata))
+        if projection is not None:
+            self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
+        return projection
+
+    def _fitted(self, chunk: Sequence[ItemPlan], run: Run) -> Projection | None:
+        keys = sorted({ref.sha256 for plan in chunk for ref in plan.write})
+        with run.times.stage("fit"):
+            rows = []
+            for part in slices(keys, 1000):
+                found = self._cache.get(part, self._cache_key)
+                # in the order of the keys, so that an interrupted run fits the same numbers
+                rows += [e.vectors[CUTOUT] for key in part for e in found.get(key, ())]
+            enough = MIN_PHOTOS_PER_DIMENSION * min(
+                self._options.whiten, self._encoder.embedder.dim
+            )
+            if len(rows) < enough:
+                note = (
+                    f"cold start: {len(rows)} photos are too few to fit a projection of "
+                    f"{self._options.whiten} dimensions (at least {enough}); raw vectors are used"
+                )
+                log.info(note)
+                run.notes.append(note)
+                return None
+            return self._fit(np.stack(rows), self._options.whiten)
+
+    # step 2: points from the cache
+
+    def _write(self, items: Sequence[ItemPlan], projection: Projection | None, run: Run) -> None:
+        schema = self._store.schema
+        augmented = schema is not None and AUGMENTED in schema.vectors
+        for batch in chunks(items, self._options.write_batch):
+            keys = [ref.sha256 for plan in batch for ref in plan.write]
+            found = self._cache.get(keys, self._cache_key)
+            points: list[Point] = []
+            for plan in batch:
+                base = item_payload(plan.item, plan.item_hash)
+                for ref in plan.write:
+                    entries = found.get(ref.sha256, ())
+                    points += photo_points(
+                        self._collection, ref, entries, base, projection, augmented=augmented
+                    )
+            with run.times.stage("store"):
+                for part in slices(points, UPSERT):
+                    self._store.upsert(part)
+                with self._store.together():
+                    for plan in batch:
+                        if plan.known:
+                            self._update(plan, run)
+            run.wrote(len(batch))
+
+    def _update(self, plan: ItemPlan, run: Run) -> None:
+        """What changes on stored points without embedding; after the new points are durable."""
+        of_item = Equals("item_id", plan.item.id)
+        # a photo that became unreadable must not delete what is stored of the item
+        if plan.stale and not any(ref.sha256 in run.bad for ref in plan.write):
+            self._store.delete(where=AllOf((of_item, OneOf("photo_sha256", plan.stale))))
+        for ref in plan.moved:
+            photo = {"photo": ref.path, "photo_index": ref.index}
+            same = AllOf((of_item, Equals("photo_sha256", ref.sha256)))
+            self._store.set_payload(photo, where=same)
+        if plan.patch:
+            schema = self._store.schema
+            if schema is None:
+                raise StoreError("the collection vanished while it was written; run again")
+            # an attribute that the catalogue dropped must not stay
+            read = {OCR} if READER in schema.metadata else set()
+            gone = dict.fromkeys(set(schema.fields) - set(FIELDS) - read)
+            payload = {**gone, **item_payload(plan.item, plan.item_hash)}
+            if read:
+                # before the hash, so that a run killed between the two is done again
+                self._set_words(of_item, payload.pop(WORDS))
+            self._store.set_payload(payload, where=of_item)
+
+    def _set_words(self, of_item: Equals, words: str | None) -> None:
+        """New words of an item, beside what was read in each of its photos."""
+        photos: dict[str | None, list[str]] = {}
+        for record in self._scroll((OCR,), of_item):
+            photos.setdefault(record.payload.get(OCR), []).append(record.id)
+        for read, ids in photos.items():
+            self._store.set_payload({WORDS: with_read(words, read)}, ids=ids)

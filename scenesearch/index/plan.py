@@ -1,0 +1,178 @@
+"""What an index run has to do: the catalogue against what is stored. Pure code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.types import Item, Record
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoRef:
+    """One photo of an item, by content."""
+
+    path: str
+    sha256: str
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A photo that could not be indexed."""
+
+    item_id: str
+    photo: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredItem:
+    """What the collection holds of an item.
+
+    Attributes:
+        hashes: attribute hashes found on its points; more than one after an interrupted update.
+        photos: path and place by sha256, of photos all of whose regions are there.
+        partial: sha256 of photos some of whose regions are gone.
+    """
+
+    hashes: frozenset[str]
+    photos: Mapping[str, tuple[str, int]]
+    partial: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemPlan:
+    """What has to happen to one item.
+
+    Attributes:
+        write: photos to embed (or take from the cache) and store.
+        moved: photos whose content is stored under another path, or at another place.
+        stale: sha256 of stored photos that the item no longer has.
+        patch: its attributes changed.
+        known: something of it is stored already.
+    """
+
+    item: Item
+    item_hash: str
+    write: tuple[PhotoRef, ...] = ()
+    moved: tuple[PhotoRef, ...] = ()
+    stale: tuple[str, ...] = ()
+    patch: bool = False
+    known: bool = False
+
+    @property
+    def unchanged(self) -> bool:
+        """Nothing to do."""
+        return not (self.write or self.moved or self.stale or self.patch)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPlan:
+    """The whole run: only items with something to do, in the catalogue's order."""
+
+    items: tuple[ItemPlan, ...]
+    gone: tuple[str, ...] = ()
+    unchanged: int = 0
+    failures: tuple[Failure, ...] = field(default=())
+
+
+def stored_items(records: Iterable[Record]) -> dict[str, StoredItem]:
+    """Group a scroll over what is stored by item.
+
+    Args:
+        records: with item_id, item_hash, photo, photo_sha256, photo_index and region_count.
+    """
+    hashes: dict[str, set[str]] = {}
+    counts: dict[str, dict[str, int]] = {}
+    wanted: dict[tuple[str, str], int] = {}
+    places: dict[tuple[str, str], tuple[str, int]] = {}
+    for record in records:
+        payload = record.payload
+        item, sha256 = str(payload["item_id"]), str(payload["photo_sha256"])
+        hashes.setdefault(item, set()).add(str(payload.get("item_hash")))
+        per_photo = counts.setdefault(item, {})
+        per_photo[sha256] = per_photo.get(sha256, 0) + 1
+        wanted[item, sha256] = int(payload.get("region_count", 1))
+        places[item, sha256] = str(payload.get("photo")), int(payload.get("photo_index", 0))
+    return {
+        item: StoredItem(
+            frozenset(hashes[item]),
+            {
+                sha256: places[item, sha256]
+                for sha256, count in per_photo.items()
+                if count >= wanted[item, sha256]
+            },
+            frozenset(s for s, count in per_photo.items() if count < wanted[item, s]),
+        )
+        for item, per_photo in counts.items()
+    }
+
+
+def make_plan(
+    items: Sequence[Item],
+    stored: Mapping[str, StoredItem],
+    *,
+    item_hash: Callable[[Item], str],
+    photo_hash: Callable[[str], str],
+    prune: bool = False,
+    each: Callable[[], None] = lambda: None,
+) -> IndexPlan:
+    """Compare a catalogue with what is stored.
+
+    Args:
+        items: the catalogue, ids unique.
+        stored: from :func:`stored_items`.
+        item_hash: of an item's attributes.
+        photo_hash: sha256 of a file; raises SceneSearchError or OSError where it cannot be read.
+        prune: also remove stored items the catalogue no longer has.
+        each: called after each item, for progress.
+    """
+    plans: list[ItemPlan] = []
+    failures: list[Failure] = []
+    unchanged = 0
+    for item in items:
+        plan, failed = _plan_item(item, stored.get(item.id), item_hash(item), photo_hash)
+        failures += failed
+        if plan.unchanged:
+            unchanged += not failed
+        else:
+            plans.append(plan)
+        each()
+    ids = {item.id for item in items}
+    gone = tuple(sorted(set(stored) - ids)) if prune else ()
+    return IndexPlan(tuple(plans), gone, unchanged, tuple(failures))
+
+
+def _plan_item(
+    item: Item, stored: StoredItem | None, wanted_hash: str, photo_hash: Callable[[str], str]
+) -> tuple[ItemPlan, list[Failure]]:
+    refs: dict[str, PhotoRef] = {}
+    failures: list[Failure] = []
+    for index, path in enumerate(item.photos):
+        try:
+            sha256 = photo_hash(path)
+        except (OSError, SceneSearchError) as error:
+            failures.append(Failure(item.id, path, str(error)))
+            continue
+        # the same content twice in one item is one photo
+        refs.setdefault(sha256, PhotoRef(path, sha256, index))
+    if stored is None:
+        return ItemPlan(item, wanted_hash, tuple(refs.values())), failures
+    # an unreadable photo must not delete what is stored of the item
+    there = set(stored.photos) | stored.partial
+    stale = () if failures else tuple(sorted(there - set(refs)))
+    return ItemPlan(
+        item,
+        wanted_hash,
+        write=tuple(ref for sha256, ref in refs.items() if sha256 not in stored.photos),
+        moved=tuple(
+            ref
+            for sha256, ref in refs.items()
+            if stored.photos.get(sha256, (ref.path, ref.index)) != (ref.path, ref.index)
+        ),
+        stale=stale,
+        patch=stored.hashes != {wanted_hash},
+        known=True,
+    ), failures

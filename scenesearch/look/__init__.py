@@ -1,0 +1,1 @@
+"""The answer to a photo, and how it is shown."""

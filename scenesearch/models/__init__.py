@@ -1,0 +1,1 @@
+"""What sees and reads: detectors, cutouts, embedders, text in photos, and their runtime."""

@@ -1,0 +1,91 @@
+"""rembg models as removers: the session is kept, only the mask is asked for."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PILImage
+
+from scenesearch.core.errors import ModelLoadError
+from scenesearch.core.types import Image
+from scenesearch.models.cutout.rembg_sessions import session_classes
+from scenesearch.models.load_errors import one_line, onnx_errors
+from scenesearch.models.onnx_runtime import import_onnxruntime
+from scenesearch.models.weights import Weights
+
+
+class RembgRemover:
+    """One rembg model with its weights from this machine.
+
+    Args:
+        model: rembg's name of the architecture (``isnet-general-use``).
+        weights: its .onnx.
+        threads: of ONNX Runtime; 0 for one a core.
+    """
+
+    def __init__(self, model: str, weights: Weights, *, threads: int = 0) -> None:
+        self._model = model
+        self._weights = weights
+        self._threads = threads
+        self._session: Any = None
+        # catalogue photos are prepared in threads, and one session serves them all
+        self._lock = threading.Lock()
+        # one photo at a time: each takes a gigabyte, which the session keeps, and all the cores
+        self._turn = threading.Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        """Architecture and weights."""
+        return f"rembg:{self._model}:{self._weights.fingerprint}"
+
+    def load(self) -> None:
+        """Open the session."""
+        self._ready()
+
+    def close(self) -> None:
+        """Forget the session."""
+        self._session = None
+
+    def _ready(self) -> Any:
+        with self._lock:
+            if self._session is None:
+                self._session = self._opened()
+            return self._session
+
+    def _opened(self) -> Any:
+        ort = import_onnxruntime()  # before rembg does
+        classes = session_classes()
+        base = next((c for c in classes if c.name() == self._model), None)
+        if base is None:
+            known = ", ".join(sorted(c.name() for c in classes))
+            raise ModelLoadError(f"rembg has no model {self._model!r}; it has: {known}")
+        path = str(self._weights.path)
+        # rembg would look in its own folders and download; the file is already known here
+        local = type("LocalSession", (base,), {"download_models": classmethod(lambda *_: path)})
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self._threads
+        options.log_severity_level = 3
+        # a plan of all its memory in one block makes it twice as large, and no faster
+        options.enable_mem_pattern = False
+        try:
+            return local(self._model, options, providers=["CPUExecutionProvider"])
+        except onnx_errors() as error:
+            raise ModelLoadError(
+                f"{path}: rembg cannot use it: {one_line(error)}; expected the .onnx of "
+                f"{self._model}"
+            ) from error
+
+    def matte(self, image: Image) -> NDArray[np.uint8]:
+        """Foreground alpha of shape (height, width), 0 to 255.
+
+        The model stretches every answer to the full range, even that of a photo with no subject:
+        the caller checks what share the mask covers.
+        """
+        session = self._ready()
+        with self._turn, np.errstate(invalid="ignore", divide="ignore"):
+            mask = session.predict(PILImage.fromarray(image))[0]
+        alpha: NDArray[np.uint8] = np.asarray(mask, np.uint8)
+        return alpha

@@ -1,0 +1,212 @@
+"""Embeddings kept by content, so that no photo is embedded twice and an index can be rebuilt.
+
+One SQLite file (WAL): key is the sha256 of the photo and the fingerprint of everything that
+turned it into vectors; the value is a small .npz beside a JSON text. Nothing of a catalogue or a
+folder is in the key, so whoever has the same photo and the same models shares the entry: indexing
+and tagging may use one file. It can be given a largest size; see
+:mod:`scenesearch.models.embed.cache_eviction` for what leaves then.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sqlite3
+import threading
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.models.embed.cache_eviction import Uses
+from scenesearch.models.embed.cache_schema import prepare
+from scenesearch.system.sqlite_file import is_full, transaction
+
+log = logging.getLogger(__name__)
+
+_VARIABLES = 500  # SQLite's smallest limit of ? in a statement is 999
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One region of a photo as the models saw it.
+
+    Attributes:
+        vectors: raw embeddings by space, before any projection.
+        payload: what was measured on the pixels (box, colours, hash), JSON values.
+    """
+
+    vectors: Mapping[str, NDArray[Any]]
+    payload: Mapping[str, Any]
+
+
+class EmbeddingCache:
+    """The cache file; ``:memory:`` keeps it in memory.
+
+    Args:
+        path: the file; made where it is missing, brought up to date where it is older.
+        max_megabytes: size above which the least recently used entries leave; 0 for no cap.
+            What was used since this object was made never leaves, and nothing does while
+            another process has the file open, so the file can be larger for a while.
+
+    Raises:
+        StoreError: the file is not a cache, or cannot be opened.
+        ValueError: ``max_megabytes`` is negative.
+    """
+
+    def __init__(self, path: Path | str, *, max_megabytes: int = 0) -> None:
+        if max_megabytes < 0:
+            raise ValueError(f"max_megabytes must be 0 (no cap) or more, got {max_megabytes}")
+        self._path = str(path)
+        self._lock = threading.Lock()
+        try:
+            if self._path != ":memory:":
+                Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            prepare(self._db)
+        except (sqlite3.Error, OSError) as error:
+            if hasattr(self, "_db"):
+                self._db.close()
+            raise StoreError(
+                f"{self._path}: cannot be used as embedding cache: {error}; give another "
+                f"cache_dir, or delete the file to have it made again"
+            ) from error
+        self._uses = Uses(self._db, max_megabytes * 1_000_000)
+
+    def get(self, sha256: Sequence[str], fingerprint: str) -> dict[str, tuple[Entry, ...]]:
+        """The photos that are there, by sha256; each with its regions.
+
+        Raises:
+            StoreError: an entry cannot be read.
+        """
+        self._alive()
+        found: dict[str, tuple[Entry, ...]] = {}
+        for start in range(0, len(sha256), _VARIABLES):
+            part = sha256[start : start + _VARIABLES]
+            marks = ",".join("?" * len(part))
+            query = (
+                f"SELECT sha256, regions, payload FROM photos "  # noqa: S608 - only ? marks
+                f"WHERE fingerprint = ? AND sha256 IN ({marks})"
+            )
+            # one connection for all threads: what another one writes is seen whole or not at all
+            with self._lock, closing(self._db.execute(query, (fingerprint, *part))) as rows:
+                entries = rows.fetchall()
+            for key, blob, text in entries:
+                try:
+                    found[key] = _decode(blob, text)
+                except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+                    raise StoreError(
+                        f"{self._path}: the entry of photo {key} is damaged ({error}); delete "
+                        f"the file to have it made again"
+                    ) from error
+        self._touch(found, fingerprint)
+        return found
+
+    def known(self, sha256: Iterable[str], fingerprint: str) -> set[str]:
+        """Which of these photos are there; they stay while this object is open."""
+        self._alive()
+        wanted = list(dict.fromkeys(sha256))
+        # of the two tables with one row an entry, this one is far smaller
+        query = (
+            "SELECT sha256 FROM uses"
+            " WHERE fingerprint = (SELECT id FROM fingerprints WHERE text = ?)"
+        )
+        found: set[str] = set()
+        with self._lock:
+            if len(wanted) > _VARIABLES:
+                with closing(self._db.execute(query, (fingerprint,))) as rows:
+                    found = {key for (key,) in rows} & set(wanted)
+            else:
+                # one item more must not read what millions have left
+                marks = ",".join("?" * len(wanted))
+                few = f"{query} AND sha256 IN ({marks})"
+                with closing(self._db.execute(few, (fingerprint, *wanted))) as rows:
+                    found = {key for (key,) in rows}
+        self._touch(found, fingerprint)
+        return found
+
+    def put(self, photos: Mapping[str, Sequence[Entry]], fingerprint: str) -> None:
+        """Keep photos, all or none; they survive a killed process when this returns.
+
+        Raises:
+            NoSpaceError: the disk is full.
+        """
+        rows = [(key, fingerprint, *_encode(entries)) for key, entries in photos.items()]
+        try:
+            with self._lock:
+                self._uses.alive()
+                with transaction(self._db):
+                    number = self._uses.fingerprint(fingerprint, add=True)
+                    assert number is not None
+                    self._db.executemany("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", rows)
+                    self._uses.add(number, photos)
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+        try:
+            self.trim()
+        except StoreError as error:
+            # the batch is kept all the same; the next one tries again
+            log.debug("%s", error)
+
+    def trim(self) -> int:
+        """Remove what is too much now, as :meth:`put` does by itself; returns how many photos.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        try:
+            with self._lock:
+                return self._uses.trim()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Give the file back."""
+        with self._lock:
+            self._uses.close()
+            self._db.close()
+
+    def _alive(self) -> None:
+        try:
+            with self._lock:
+                self._uses.alive()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _touch(self, sha256: Iterable[str], fingerprint: str) -> None:
+        with self._lock:
+            number = self._uses.fingerprint(fingerprint)
+            if number is not None:
+                self._uses.touch(number, sha256)
+
+    def _failed(self, error: sqlite3.Error) -> StoreError:
+        if is_full(error):
+            return NoSpaceError(
+                f"{self._path}: the disk is full; nothing of this batch was written, free "
+                f"some space and run again"
+            )
+        return StoreError(f"{self._path}: the embedding cache failed: {error}")
+
+
+def _encode(entries: Sequence[Entry]) -> tuple[bytes, str]:
+    buffer = io.BytesIO()
+    arrays = {f"{i}/{k}": v for i, entry in enumerate(entries) for k, v in entry.vectors.items()}
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    return buffer.getvalue(), json.dumps([dict(entry.payload) for entry in entries])
+
+
+def _decode(blob: bytes, text: str) -> tuple[Entry, ...]:
+    payloads = json.loads(text)
+    vectors: list[dict[str, NDArray[Any]]] = [{} for _ in payloads]
+    with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
+        for name in arrays.files:
+            number, space = name.split("/", 1)
+            vectors[int(number)][space] = arrays[name]
+    return tuple(Entry(v, p) for v, p in zip(vectors, payloads, strict=True))

@@ -1,0 +1,68 @@
+"""A linear map fitted on a collection and applied to everything that is compared with it.
+
+PCA with partial whitening: directions in which all products agree (white background, soft
+shadow) say little, and are turned down by ``variance ** -power / 2``. Full whitening (power 1)
+amplifies noise when the photos are few; half is the better default here, see docs/decisions.md.
+Source: Jegou and Chum, "Negative evidences and co-occurrences in image retrieval", ECCV 2012.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.core.errors import StoreError
+from scenesearch.models.embed.tower import normalise_rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Projection:
+    """Centre, rotate and scale, then L2-normalise.
+
+    Attributes:
+        mean: shape (dim,).
+        matrix: shape (dim, output dim).
+    """
+
+    mean: NDArray[np.float32]
+    matrix: NDArray[np.float32]
+
+    @property
+    def dim(self) -> int:
+        """Length of the projected vectors."""
+        return int(self.matrix.shape[1])
+
+    def apply(self, vectors: NDArray[np.float32], *, centre: bool = True) -> NDArray[np.float32]:
+        """Shape (n, dim) to (n, output dim), rows L2-normalised.
+
+        Args:
+            vectors: raw embeddings.
+            centre: subtract the mean the projection was fitted with; not for text, whose vectors
+                lie around another centre than those of pictures.
+        """
+        return normalise_rows((vectors - self.mean if centre else vectors) @ self.matrix)
+
+    def to_bytes(self) -> bytes:
+        """As .npz, without pickle."""
+        buffer = io.BytesIO()
+        np.savez(buffer, mean=self.mean, matrix=self.matrix)
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Projection:
+        """Read back what :meth:`to_bytes` wrote.
+
+        Raises:
+            StoreError: the bytes are not a projection.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return cls(arrays["mean"], arrays["matrix"])
+        except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            raise StoreError(
+                f"The collection's fitted projection cannot be read ({error}); index it again"
+            ) from error

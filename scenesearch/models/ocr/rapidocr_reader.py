@@ -1,0 +1,204 @@
+"""RapidOCR as a reader: PP-OCR models on ONNX Runtime, the ones that come in its own wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scenesearch.core.errors import MissingDependencyError, ModelLoadError, ModelNotFoundError
+from scenesearch.core.types import BoxTuple, Image, TextLine
+from scenesearch.models.load_errors import one_line, onnx_errors
+from scenesearch.models.ocr.lines import reading_order
+from scenesearch.models.onnx_runtime import import_onnxruntime
+from scenesearch.models.weights import sha256_of
+
+SMALLEST_SIDE = 8
+"""Pixels; no letter is readable in a photo that is narrower."""
+LONGEST_SHAPE = 4
+"""Long side over short side above which a photo is padded: RapidOCR enlarges the short side to
+736 pixels whatever becomes of the long one, so a strip of 1600 x 32 took it 27 seconds."""
+
+_TASKS = ("Det", "Cls", "Rec")
+
+
+class RapidOcrReader:
+    """Finds and reads text in any direction that is upright or upside down.
+
+    One call runs at a time: the models use all the threads they are given.
+
+    Args:
+        min_confidence: text read with less, 0 to 1, is left out.
+        min_characters: pieces of fewer letters and digits are left out: on furniture and clothes
+            nearly all pieces of one character are handles, legs and buttons.
+        threads: of ONNX Runtime; 0 for one a core.
+
+    Raises:
+        ValueError: ``min_confidence`` is outside 0 to 1, ``min_characters`` is below 1, or
+            ``threads`` is negative.
+    """
+
+    def __init__(
+        self, *, min_confidence: float = 0.5, min_characters: int = 2, threads: int = 0
+    ) -> None:
+        if not 0 <= min_confidence <= 1:
+            raise ValueError(f"min_confidence is a share of 0 to 1, got {min_confidence}")
+        if min_characters < 1:
+            raise ValueError(f"min_characters must be at least 1, got {min_characters}")
+        if threads < 0:
+            raise ValueError(f"threads must be at least 0 (one a core), got {threads}")
+        self._min_confidence = min_confidence
+        self._min_characters = min_characters
+        self._threads = threads
+        self._engine: Any = None
+        self._lock = threading.Lock()
+
+    @property
+    def fingerprint(self) -> str:
+        """Release of RapidOCR, which decides its models, and what is left out.
+
+        Raises:
+            MissingDependencyError: RapidOCR is not installed.
+        """
+        try:
+            release = version("rapidocr")
+        except PackageNotFoundError as error:
+            raise _missing() from error
+        return f"rapidocr:{release}:{self._min_confidence:g}:{self._min_characters}"
+
+    def load(self) -> None:
+        """Open the models.
+
+        Raises:
+            MissingDependencyError: RapidOCR is not installed.
+            ModelNotFoundError: its wheel came without its models.
+            ModelLoadError: the models are there and cannot be used.
+        """
+        with self._lock:
+            self._ready()
+
+    def close(self) -> None:
+        """Forget the models."""
+        with self._lock:
+            self._engine = None
+
+    def read(self, image: Image) -> tuple[TextLine, ...]:
+        """Pieces of text in reading order; a piece is a run of words on one line.
+
+        Args:
+            image: shape (height, width, 3), RGB.
+
+        Returns:
+            Boxes are upright, in pixels of the image, and contain the text where it is slanted.
+        """
+        if min(image.shape[:2]) < SMALLEST_SIDE:
+            return ()
+        with self._lock:
+            # the models were trained on pictures as OpenCV reads them: BGR
+            found = self._ready()(np.ascontiguousarray(_padded(image)[..., ::-1]))
+        if found.boxes is None or found.txts is None or found.scores is None:
+            return ()
+        size = (image.shape[1], image.shape[0])
+        return reading_order(
+            TextLine(text.strip(), float(score), _upright(np.asarray(corners), size))
+            for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
+            if sum(map(str.isalnum, text)) >= self._min_characters
+        )
+
+    def _ready(self) -> Any:
+        if self._engine is None:
+            self._engine = self._opened()
+        return self._engine
+
+    def _opened(self) -> Any:
+        if importlib.util.find_spec("rapidocr") is None:
+            raise _missing()
+        import_onnxruntime()  # before RapidOCR does
+        from rapidocr import RapidOCR
+
+        params: dict[str, Any] = {
+            # a photo without text is a warning to it
+            "Global.log_level": "error",
+            "Global.text_score": self._min_confidence,
+            "EngineConfig.onnxruntime.intra_op_num_threads": self._threads or -1,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        }
+        # a file that is named is not downloaded
+        params |= {f"{task}.model_path": str(path) for task, path in _model_files().items()}
+        try:
+            engine = RapidOCR(params=params)
+            # it opens each model when it first needs it; a blank picture needs all but finds no
+            # text for the last two unless it is told that it is one line of text
+            blank = np.full((64, 256, 3), 255, np.uint8)
+            engine(blank, use_det=False)
+            engine(blank, use_det=True)
+        except onnx_errors() as error:
+            raise ModelLoadError(
+                f"RapidOCR cannot use its models: {one_line(error)}; reinstall it: "
+                f"pip install --force-reinstall rapidocr"
+            ) from error
+        return engine
+
+
+def _model_files() -> dict[str, Path]:
+    """The models that this release of RapidOCR uses by default, looked at but not fetched."""
+    import rapidocr
+    from rapidocr.inference_engine.base import FileInfo, InferSession
+    from rapidocr.utils.parse_parameters import ParseParams
+
+    root = Path(rapidocr.__file__).parent
+    config = ParseParams.load(root / "config.yaml")
+    files = {}
+    for task in _TASKS:
+        wanted = config[task]
+        known = InferSession.get_model_url(
+            FileInfo(
+                wanted.engine_type,
+                wanted.ocr_version,
+                wanted.task_type,
+                wanted.lang_type,
+                wanted.model_type,
+            )
+        )
+        path = root / "models" / Path(known["model_dir"]).name
+        if not path.is_file():
+            raise ModelNotFoundError(
+                f"RapidOCR's model {path.name} is not where its wheel puts it ({path}); nothing "
+                f"is downloaded: reinstall it with pip install --force-reinstall rapidocr"
+            )
+        if (got := sha256_of(path)) != known["SHA256"]:
+            raise ModelLoadError(
+                f"{path}: not the file that RapidOCR names: sha256 {got}, expected "
+                f"{known['SHA256']}; reinstall it with pip install --force-reinstall rapidocr"
+            )
+        files[task] = path
+    return files
+
+
+def _padded(image: Image) -> Image:
+    """White below or to the right of a strip, so that places stay what they are."""
+    height, width = image.shape[:2]
+    below = max(-(-width // LONGEST_SHAPE) - height, 0)
+    right = max(-(-height // LONGEST_SHAPE) - width, 0)
+    if not below and not right:
+        return image
+    padded: Image = np.pad(image, ((0, below), (0, right), (0, 0)), constant_values=255)
+    return padded
+
+
+def _upright(corners: np.ndarray[Any, Any], size: tuple[int, int]) -> BoxTuple:
+    """The upright box around four corners of shape (4, 2), clipped to a photo."""
+    low = np.clip(corners.min(axis=0), 0, size)
+    high = np.clip(corners.max(axis=0), 0, size)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def _missing() -> MissingDependencyError:
+    return MissingDependencyError(
+        "Reading text in photos needs RapidOCR, which is not installed; install it with "
+        "pip install 'scenesearch[ocr]', or switch it off"
+    )

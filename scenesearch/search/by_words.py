@@ -1,0 +1,400 @@
+"""What the words of a query add to the engine's answers: lexical search, colours, categories.
+
+Each part gives every candidate a score of 0 to 1 and becomes one more list beside those of the
+vector spaces, with a weight of its own; blending, fusion, diversity and all that follows stay as
+they are. A query without a photo also finds candidates by its words; on the objects of a photo
+words only move what the object itself has found.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from scenesearch.attributes.colour_vector import palette_vector
+from scenesearch.attributes.names import written_names
+from scenesearch.core.conditions import AllOf, Condition, OneOf
+from scenesearch.core.points import COLOUR
+from scenesearch.core.protocols import WORDS, Store, TextQuery, VectorQuery
+from scenesearch.core.types import CollectionSchema, FieldType, Hit, Vector
+from scenesearch.filters.evaluate import words
+from scenesearch.search.query import SearchOptions
+from scenesearch.search.rank.candidates import Answer
+from scenesearch.search.vectors import SpaceVectors
+from scenesearch.words import ParsedWords, Vocabulary
+
+CATEGORY = "category"
+"""The field that categories are looked up in."""
+
+MAX_CATEGORIES = 10_000
+"""Categories that words can name: the largest ones."""
+
+LEXICAL, WORD_COLOUR, WORD_CATEGORY, UNWANTED = (
+    *("words", "words_colour", "words_category", "words_not"),
+)
+"""Names of the parts, as they stand in ``Match.parts``."""
+
+POINTS, MORE = 4, 8
+"""Points an item that are asked for at first, and how many times more where those were too few."""
+
+NAMED = 0.5
+"""How much a colour counts that an item's texts name, against the one its photos have."""
+
+_DIGITS = 4
+
+Scored = Mapping[str, float]
+"""Scores by item; an item that is missing has 0."""
+
+
+class Ask(NamedTuple):
+    """What the store is asked about candidates.
+
+    Attributes:
+        query: whose filter, limit and fields are chosen when it is asked.
+        known: scores that are there already.
+    """
+
+    query: VectorQuery | TextQuery
+    known: Scored
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WordSearch:
+    """The words of one query over one collection.
+
+    Args:
+        store: the collection.
+        schema: of the collection.
+        parsed: what was understood.
+        options: how the answer is made.
+        where: filter of the whole query, that of the words included.
+        spaces: what the collection calls each space that is asked in.
+    """
+
+    store: Store
+    schema: CollectionSchema
+    parsed: ParsedWords
+    options: SearchOptions
+    where: Condition | None
+    spaces: Mapping[str, str]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Payload fields that the words need of every hit."""
+        named = self.parsed.categories or self.parsed.not_categories
+        wanted = {CATEGORY: named, WORDS: self._palette is not None}
+        return tuple(name for name, used in wanted.items() if used and name in self.schema.fields)
+
+    @property
+    def _has_category(self) -> bool:
+        return CATEGORY in self.fields
+
+    def add(
+        self,
+        answers: Sequence[Answer],
+        weights: Mapping[str, float],
+        alone: SpaceVectors | None,
+    ) -> tuple[list[Answer], dict[str, float]]:
+        """The engine's answers with those of the words, and the weights of all.
+
+        Args:
+            answers: the engine's.
+            weights: of the spaces.
+            alone: vectors by space of a query without a photo; None for one with a photo.
+        """
+        if alone is None:
+            return self.beside(answers, weights)
+        return self.alone(answers, alone, weights)
+
+    def alone(
+        self, answers: Sequence[Answer], asked: SpaceVectors, weights: Mapping[str, float]
+    ) -> tuple[list[Answer], dict[str, float]]:
+        """Answer a query without a photo: candidates by words and by vectors, scored by all.
+
+        Args:
+            answers: the engine's, for the vectors of the query; empty where it has none.
+            asked: the vectors by space.
+            weights: of the spaces.
+
+        Returns:
+            Answers of one region and the weights of their spaces, heaviest first.
+        """
+        by_words, coloured = self._found()
+        lists = [*(answer.hits for answer in answers), *by_words, *coloured]
+        candidates: dict[str, Hit] = {}
+        for hit in (hit for hits in lists for hit in hits):
+            candidates.setdefault(hit.payload["item_id"], hit)
+        candidates = dict(sorted(candidates.items()))
+        # who stands in a list of the nearest stands there with its best point
+        of_space = {answer.space: _best(answer.hits) for answer in answers}
+        factor = self.options.word_weights.vectors / (sum(weights.values()) or 1)
+        known = {WORD_COLOUR: _best([hit for hits in coloured for hit in hits])}
+        if self.parsed.free == self.parsed.lexical:
+            known[LEXICAL] = _best([hit for hits in by_words for hit in hits])
+        asks = self._asks(known)
+        for space, vector in asked.items():
+            nearest = VectorQuery(self.spaces[space], vector, 1)
+            asks[space] = Ask(nearest, of_space.get(space, {}))
+        found = self._completed(asks, candidates)
+        parts: dict[str, tuple[Scored, float]] = {
+            space: (_stretched(found[space], candidates), weights[space] * factor)
+            for space in asked
+        }
+        parts |= self._parts(candidates, found)
+        if not parts:
+            # nothing to rank by, as for "under $50": everything that the filter lets through
+            parts[LEXICAL] = ({}, 1.0)
+        ordered = sorted(parts.items(), key=lambda part: -part[1][1])
+        return (
+            [Answer(0, name, _hits(candidates, scores)) for name, (scores, _) in ordered],
+            {name: weight for name, (_, weight) in ordered},
+        )
+
+    def beside(
+        self, answers: Sequence[Answer], weights: Mapping[str, float]
+    ) -> tuple[list[Answer], dict[str, float]]:
+        """Move the answers of a photo's regions; no region gets a candidate it has not found.
+
+        Args:
+            answers: the engine's.
+            weights: of the spaces.
+        """
+        of_region: dict[int, dict[str, Hit]] = {}
+        for answer in answers:
+            found = of_region.setdefault(answer.region, {})
+            for hit in answer.hits:
+                found.setdefault(hit.payload["item_id"], hit)
+        of_region = {region: dict(sorted(found.items())) for region, found in of_region.items()}
+        every = {item: hit for found in of_region.values() for item, hit in found.items()}
+        parts = self._parts(every, self._completed(self._asks({}), every))
+        total = sum(weight for _, weight in parts.values())
+        factor = self.options.word_weights.boost * sum(weights.values()) / (total or 1)
+        added = [
+            Answer(region, name, _hits(found, scores))
+            for region, found in of_region.items()
+            for name, (scores, _) in parts.items()
+        ]
+        more = {name: weight * factor for name, (_, weight) in parts.items() if weight * factor > 0}
+        return [*answers, *added], {**weights, **more}
+
+    # candidates
+
+    def _found(self) -> tuple[list[Sequence[Hit]], list[Sequence[Hit]]]:
+        """Lists of points that the words bring up: by their text, and by their colours."""
+        parsed, limit, fields = self.parsed, self.options.candidates, self._asked_fields
+        texts: list[VectorQuery | TextQuery] = []
+        colours: list[VectorQuery | TextQuery] = []
+        if parsed.lexical:
+            texts.append(TextQuery(parsed.lexical, limit, self.where, fields))
+        if self._palette is not None:
+            wheres = [self.where]
+            if self._has_category and parsed.categories:
+                # the best of the category might not be among the best of all
+                of_kind = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
+                wheres.append(_and(self.where, of_kind))
+            colours += [
+                VectorQuery(COLOUR, self._palette, limit, where, fields) for where in wheres
+            ]
+        found: list[Sequence[Hit]] = [*self.store.query([*texts, *colours])]
+        by_words, coloured = found[: len(texts)], found[len(texts) :]
+        if not any(by_words) and not any(coloured):
+            page = self.store.scroll(where=self.where, limit=limit, fields=fields)
+            by_words.append([Hit(record.id, 0.0, record.payload) for record in page])
+        return by_words, coloured
+
+    @property
+    def _asked_fields(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(("item_id", *self.options.fields, *self.fields)))
+
+    # scores
+
+    def _asks(self, known: Mapping[str, Scored]) -> dict[str, Ask]:
+        """What the words ask the store about candidates, by name.
+
+        Args:
+            known: what was found out of some of them, by the same names.
+        """
+        parsed = self.parsed
+        queries: dict[str, VectorQuery | TextQuery] = {}
+        if parsed.free:
+            queries[LEXICAL] = TextQuery(parsed.free, 1)
+        if self._palette is not None:
+            queries[WORD_COLOUR] = VectorQuery(COLOUR, self._palette, 1)
+        if COLOUR in self.schema.vectors:
+            for name in parsed.not_colours:
+                queries[_unwanted_colour(name)] = VectorQuery(COLOUR, _palette_of((name,)), 1)
+        if parsed.not_words:
+            queries[UNWANTED] = TextQuery(parsed.unwanted, 1)
+        return {name: Ask(query, known.get(name, {})) for name, query in queries.items()}
+
+    def _parts(
+        self, candidates: Mapping[str, Hit], found: Mapping[str, Scored]
+    ) -> dict[str, tuple[Scored, float]]:
+        """Scores by part, with the weight of each; parts that the words say nothing of are not.
+
+        Args:
+            candidates: a hit of each item.
+            found: what the store said to :meth:`_asks`.
+        """
+        parsed, weights = self.parsed, self.options.word_weights
+        parts: dict[str, tuple[Scored, float]] = {}
+        if LEXICAL in found:
+            best = max(found[LEXICAL].values(), default=0.0) or 1.0
+            scores = {item: score / best for item, score in found[LEXICAL].items()}
+            parts[LEXICAL] = (scores, weights.lexical)
+        if WORD_COLOUR in found:
+            near, named = found[WORD_COLOUR], self._named(candidates)
+            told = NAMED if named else 0.0
+            scores = {i: (1 - told) * near.get(i, 0.0) + told * (i in named) for i in candidates}
+            parts[WORD_COLOUR] = (scores, weights.colour)
+        if parsed.categories and self._has_category:
+            worth = dict.fromkeys(parsed.kinds, weights.kind)
+            worth |= dict.fromkeys(parsed.categories, 1.0)
+            scores = {i: worth.get(str(h.payload.get(CATEGORY)), 0) for i, h in candidates.items()}
+            parts[WORD_CATEGORY] = (scores, weights.category)
+        unwanted = self._unwanted(candidates, found)
+        if unwanted:
+            scores = {i: 1 - max(one.get(i, 0.0) for one in unwanted) for i in candidates}
+            parts[UNWANTED] = (scores, weights.unwanted)
+        return {name: part for name, part in parts.items() if part[1] > 0}
+
+    def _unwanted(self, candidates: Mapping[str, Hit], found: Mapping[str, Scored]) -> list[Scored]:
+        parsed = self.parsed
+        names = [_unwanted_colour(name) for name in parsed.not_colours]
+        unwanted = [found[name] for name in names if name in found]
+        if parsed.not_categories and self._has_category:
+            out = frozenset(parsed.not_categories)
+            kinds = {item: hit.payload.get(CATEGORY) for item, hit in candidates.items()}
+            unwanted.append({item: 1.0 for item, kind in kinds.items() if kind in out})
+        if UNWANTED in found:
+            unwanted.append(dict.fromkeys(found[UNWANTED], 1.0))
+        return unwanted
+
+    def _named(self, candidates: Mapping[str, Hit]) -> frozenset[str]:
+        """Items whose texts have a colour that was asked for, however it is written."""
+        written = _written(self.parsed.colours)
+        return frozenset(
+            item
+            for item, hit in candidates.items()
+            if _says(str(hit.payload.get(WORDS, "")).lower(), written)
+        )
+
+    @property
+    def _palette(self) -> Vector | None:
+        """The colours asked for as a vector, where the collection has such vectors."""
+        if not self.parsed.colours or COLOUR not in self.schema.vectors:
+            return None
+        return _palette_of(self.parsed.colours)
+
+    def _completed(
+        self, asks: Mapping[str, Ask], items: Collection[str]
+    ) -> dict[str, dict[str, float]]:
+        """Scores of the items by each query, by the best point of each; the known stay."""
+        scores = {name: dict(ask.known) for name, ask in asks.items()}
+        pending: dict[str, VectorQuery | TextQuery] = {}
+        for name, (query, known) in asks.items():
+            missing = tuple(item for item in items if item not in known)
+            if missing:
+                where = _and(self.where, OneOf("item_id", missing))
+                pending[name] = query._replace(
+                    limit=POINTS * len(missing), where=where, fields=("item_id",)
+                )
+        while pending:
+            found = dict(zip(pending, self.store.query(list(pending.values())), strict=True))
+            # the best point decides, so an item with many of them must not push others out
+            full = {name: len(hits) == pending[name].limit for name, hits in found.items()}
+            for name, hits in found.items():
+                if not full[name]:
+                    scores[name] |= _best(hits)
+            pending = {
+                name: query._replace(limit=MORE * query.limit)
+                for name, query in pending.items()
+                if full[name]
+            }
+        return scores
+
+
+def _unwanted_colour(colour: str) -> str:
+    """The name of what the store is asked about a colour that is not wanted."""
+    return f"{UNWANTED} {colour}"
+
+
+@lru_cache(maxsize=256)
+def _palette_of(colours: tuple[str, ...]) -> Vector:
+    """These colours in equal shares; few are asked for, again and again."""
+    found = palette_vector(dict.fromkeys(colours, 1.0))
+    found.setflags(write=False)
+    return found
+
+
+def vocabulary_of(store: Store, fields: Mapping[str, FieldType]) -> Vocabulary:
+    """The categories of a collection that words can name."""
+    if fields.get(CATEGORY) != "keyword":
+        return Vocabulary()
+    found = store.facet(CATEGORY, limit=MAX_CATEGORIES)
+    return Vocabulary({str(value): count for value, count in found})
+
+
+def dense_text(parsed: ParsedWords) -> str:
+    """What a model that reads text is given: colours, then categories and what else was said."""
+    categories = parsed.categories[:1] if len(parsed.categories) == 1 else ()
+    words = (*parsed.colours, parsed.remaining, *(categories or parsed.lexical.split()[:1]))
+    return " ".join(word for word in words if word)
+
+
+def filtered(where: Condition | None, parsed: ParsedWords | None) -> Condition | None:
+    """A filter, and what the words ask for as one."""
+    return where if parsed is None else _and(where, parsed.where)
+
+
+def _and(one: Condition | None, other: Condition | None) -> Any:
+    if one is None or other is None:
+        return one or other
+    return AllOf((one, other))
+
+
+def _best(hits: Sequence[Hit]) -> dict[str, float]:
+    scores: dict[str, float] = {}
+    for hit in hits:  # best first
+        scores.setdefault(str(hit.payload["item_id"]), hit.score)
+    return scores
+
+
+def _stretched(scores: Mapping[str, float], items: Iterable[str]) -> dict[str, float]:
+    """Cosines over 0 to 1; an item without one is as bad as the worst."""
+    low, high = min(scores.values(), default=0.0), max(scores.values(), default=0.0)
+    return {i: (scores.get(i, low) - low) / (high - low) if high > low else 1.0 for i in items}
+
+
+def _hits(candidates: Mapping[str, Hit], scores: Scored) -> list[Hit]:
+    """Every candidate with its score, best first; equal ones stay as they come."""
+    # engines differ in the last bits, and what is equal is to be ordered by id
+    exact = [round(scores.get(item, 0.0), _DIGITS) for item in candidates]
+    hits = [
+        Hit(hit.id, score, hit.payload)
+        for hit, score in zip(candidates.values(), exact, strict=True)
+    ]
+    return sorted(hits, key=attrgetter("score"), reverse=True)
+
+
+@lru_cache(maxsize=64)
+def _written(colours: tuple[str, ...]) -> tuple[tuple[tuple[str, re.Pattern[str]], ...], ...]:
+    """Every way to write one of the colours: its words, and what finds each as a whole word."""
+    return tuple(
+        tuple((word, _whole(word)) for word in sorted(words(name)))
+        for name, colour in written_names().items()
+        if colour in colours
+    )
+
+
+def _whole(word: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])")
+
+
+def _says(text: str, written: tuple[tuple[tuple[str, re.Pattern[str]], ...], ...]) -> bool:
+    # most texts have most words not at all, which is seen sooner without a pattern
+    return any(all(word in text and found.search(text) for word, found in name) for name in written)

@@ -1,0 +1,176 @@
+"""A ranking and the stored payloads to a :class:`~scenesearch.look.look.Look`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scenesearch.core.protocols import Store
+from scenesearch.core.types import POINT_FIELDS, Record
+from scenesearch.look.values import NO_REGION, Evidence, Match, RegionMatches
+from scenesearch.models.encode import EncodedRegion
+from scenesearch.search.query import SearchOptions
+from scenesearch.search.rank.candidates import Answer, Candidates
+from scenesearch.search.rank.pipeline import Ranking
+
+EVIDENCE = 3
+"""Regions named as evidence of a match, at most."""
+
+
+class LookBuilder:
+    """Fetches what is shown, once, and puts matches together.
+
+    Args:
+        ranking: the outcome.
+        answers: the engine's hits, for the ids of the points.
+        photo_regions: whether the rows of the ranking are regions of a photo.
+        options: how many to show.
+    """
+
+    def __init__(
+        self,
+        ranking: Ranking,
+        answers: Sequence[Answer],
+        *,
+        photo_regions: bool,
+        options: SearchOptions,
+    ) -> None:
+        self._ranking = ranking
+        self._photo_regions = photo_regions
+        rows = range(len(ranking.scores)) if photo_regions else ()
+        self._lists = [ranking.region_order(row, options.per_region) for row in rows]
+        shown = {i for row in self._lists for i in row} | set(ranking.ordered)
+        self._points = best_points(ranking.candidates, answers, shown)
+        self._records: dict[str, Record] = {}
+
+    def fetch(self, store: Store) -> None:
+        """Bring the payloads of everything shown, in one call."""
+        ids = list(dict.fromkeys(self._points.values()))
+        self._records = {record.id: record for record in store.retrieve(ids)}
+
+    def fused(self) -> tuple[Match, ...]:
+        """The fused list."""
+        matches = []
+        for i in self._ranking.ordered:
+            regions = self._regions_of(i)
+            score = float(self._ranking.fused.scores[i])
+            matches.append(self._match(i, regions, score))
+        return tuple(match for match in matches if match is not None)
+
+    def regions(
+        self, encoded: Sequence[EncodedRegion], strange: Sequence[bool]
+    ) -> tuple[RegionMatches, ...]:
+        """Each region's own list; ``strange`` regions look like nothing in the catalogue."""
+        return tuple(
+            RegionMatches(
+                region=one.region,
+                matches=tuple(
+                    match
+                    for i in self._lists[row]
+                    if (match := self._match(i, [row], float(self._ranking.scores[row, i])))
+                ),
+                colours=one.description.colours,
+                cutout_method=one.cutout.method,
+                cutout_reason=one.cutout.reason,
+                notes=self._notes(row, stranger=strange[row]),
+            )
+            for row, one in enumerate(encoded)
+        )
+
+    def _notes(self, row: int, *, stranger: bool) -> tuple[str, ...]:
+        if stranger:
+            return ("no good match: it looks like nothing in the catalogue",)
+        answered = (~np.isnan(self._ranking.scores[row])).any()
+        return () if answered else ("no good match",)
+
+    def _regions_of(self, item: int) -> list[int]:
+        """Rows that speak for an item, the ones that earned its score first."""
+        column = self._ranking.scores[:, item]
+        present = np.flatnonzero(~np.isnan(column))
+        given = self._ranking.fused.contributions[present, item]
+        picked = present[np.lexsort((-column[present], -given))][:EVIDENCE]
+        result: list[int] = picked.tolist()
+        return result
+
+    def _match(self, item: int, rows: Sequence[int], score: float) -> Match | None:
+        ranking = self._ranking
+        evidence = []
+        for row in rows:
+            record = self._records.get(self._points.get((row, item), ""))
+            if record is None:
+                continue  # deleted since the engine answered
+            evidence.append(
+                Evidence(
+                    region=row if self._photo_regions else NO_REGION,
+                    photo=str(record.payload.get("photo", "")),
+                    point_id=record.id,
+                    scores=self._spaces(row, item),
+                    contribution=float(ranking.fused.contributions[row, item]),
+                )
+            )
+        if not evidence:
+            return None
+        payload = self._records[evidence[0].point_id].payload
+        names = ranking.candidates.items
+        gain = 0.0 if ranking.gains is None else float(ranking.gains[item])
+        return Match(
+            item_id=names[item],
+            score=score,
+            parts={
+                "similarity": float(ranking.scores[rows[0], item]) - gain,
+                **self._steps(rows[0], item),
+                **self._spaces(rows[0], item),
+            },
+            evidence=tuple(evidence),
+            attributes=attributes_of(payload),
+            photo=str(payload["photo"]) if payload.get("photo") else None,
+            variants=tuple(names[j] for j in ranking.variants.get(item, ())),
+        )
+
+    def _steps(self, row: int, item: int) -> dict[str, float]:
+        """What the steps said that were asked for."""
+        ranking = self._ranking
+        said: dict[str, float] = {}
+        if ranking.again is not None and not np.isnan(ranking.again[row, item]):
+            said["rerank"] = float(ranking.again[row, item])
+        if ranking.gains is not None:
+            said["boost"] = float(ranking.gains[item])
+        return said
+
+    def _spaces(self, row: int, item: int) -> dict[str, float]:
+        scores = self._ranking.candidates.scores
+        return {
+            space: float(matrix[row, item])
+            for space, matrix in scores.items()
+            if not np.isnan(matrix[row, item])
+        }
+
+
+def attributes_of(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """The item's own attributes, without what scenesearch keeps beside them."""
+    return {name: value for name, value in payload.items() if name not in POINT_FIELDS}
+
+
+def best_points(
+    candidates: Candidates, answers: Sequence[Answer], shown: Collection[int]
+) -> dict[tuple[int, int], str]:
+    """The best point of each shown item for each region; the first space asked decides.
+
+    Args:
+        candidates: of ``answers``.
+        answers: the engine's.
+        shown: indices of items.
+
+    Returns:
+        Ids by (region, item).
+    """
+    wanted = np.zeros(len(candidates.items), np.bool_)
+    wanted[list(shown)] = True
+    points: dict[tuple[int, int], str] = {}
+    for answer, column in zip(answers, candidates.columns, strict=True):
+        for position in np.flatnonzero(wanted[column]).tolist():
+            key = (answer.region, int(column[position]))
+            points.setdefault(key, answer.hits[position].id)
+    return points

@@ -1,0 +1,175 @@
+"""The whole ranking after the engine's answer, in order. Pure: lists of hits in, a ranking out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.search.query import MAIN_COLOUR, PICTURE, SearchOptions
+from scenesearch.search.rank.agree import agree
+from scenesearch.search.rank.boost import boost
+from scenesearch.search.rank.candidates import Answer, Candidates, Scores, blend, gather
+from scenesearch.search.rank.diversify import collapse, mmr, same_picture, same_value
+from scenesearch.search.rank.fuse import Fused, best_of, fuse, order
+from scenesearch.search.rank.rerank import merge
+
+POOL = 50
+"""Diversity looks at this many of the fused list, or twice what is asked for if that is more."""
+
+Similarities = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Item ids to their cosines, shape (n, n)."""
+
+SecondLook = Callable[[Candidates, Scores], Scores]
+"""Candidates and their scores to what a slower model says: one for each, NaN where not asked."""
+
+Gain = Callable[[Mapping[str, Any]], float]
+"""What the fields of an item add to its similarity."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """The fused list, with everything that explains it.
+
+    Attributes:
+        candidates: items, and their cosines by space.
+        scores: similarity and boost, shape (regions, items), NaN where a region has no say.
+        fused: the fusion of the regions.
+        ordered: indices of items, best first.
+        variants: by position in ``ordered``: the items that the match stands for.
+        again: what the slower model said, as ``scores``; None without one.
+        gains: boost of each item, shape (items,), part of ``scores``; None without boosts.
+    """
+
+    candidates: Candidates
+    scores: Scores
+    fused: Fused
+    ordered: tuple[int, ...]
+    variants: Mapping[int, tuple[int, ...]]
+    again: Scores | None = None
+    gains: NDArray[np.float32] | None = None
+
+    def region_order(self, region: int, limit: int) -> list[int]:
+        """The best items of one region, by similarity and boost, ties by id."""
+        return best_of(self.scores[region], self.candidates.items)[:limit]
+
+
+def rank(
+    answers: Sequence[Answer],
+    region_weights: NDArray[np.float32],
+    space_weights: Mapping[str, float],
+    options: SearchOptions,
+    similarities: Similarities,
+    *,
+    second_look: SecondLook | None = None,
+    gain: Gain | None = None,
+) -> Ranking:
+    """Blend, look again, cut off, boost, fuse, collapse, diversify, sort.
+
+    Args:
+        answers: the engine's, one for each region and space.
+        region_weights: shape (regions,), above 0.
+        space_weights: by space, above 0.
+        options: how.
+        similarities: called only when diversity by vector is asked for.
+        second_look: asks a slower model; None for none.
+        gain: what the fields of a candidate add to its similarity; None for no boosts.
+    """
+    candidates = gather(answers, len(region_weights))
+    scores = blend(candidates.scores, space_weights, len(region_weights))
+    if options.agreement > 0:
+        categories = [_key(payload.get(options.agreement_field)) for payload in candidates.payloads]
+        scores = agree(scores, categories, weight=options.agreement)
+    again: Scores | None = None
+    if second_look is not None:
+        again = second_look(candidates, scores)
+        scores = merge(scores, again, weight=options.rerank_weight)
+    if options.score_min is not None:
+        scores = np.where(scores >= options.score_min, scores, np.nan).astype(np.float32)
+    gains: NDArray[np.float32] | None = None
+    if gain is not None:
+        # after the cutoff, which is about what looks alike
+        gains = np.array([gain(payload) for payload in candidates.payloads], np.float32)
+        scores = boost(scores, gains)
+    fused = fuse(scores, region_weights, method=options.fusion)
+    ordered = order(fused.scores, candidates.items)
+    variants: dict[int, tuple[int, ...]] = {}
+    if options.collapse is not None:
+        groups = collapse(_collapse_keys([candidates.payloads[i] for i in ordered], options))
+        variants = {ordered[g[0]]: tuple(ordered[j] for j in g[1:]) for g in groups if len(g) > 1}
+        ordered = [ordered[g[0]] for g in groups]
+    if options.diversity > 0 and ordered:
+        ordered = _diversified(ordered, candidates, fused, options, similarities)
+    ordered = ordered[: options.limit]
+    if options.sort is not None:
+        ordered = _sorted(ordered, candidates, options.sort)
+    return Ranking(candidates, scores, fused, tuple(ordered), variants, again, gains)
+
+
+def _collapse_keys(
+    payloads: Sequence[Mapping[str, Any]], options: SearchOptions
+) -> list[Hashable | None]:
+    """What makes two items of the ranked list one match."""
+    if options.collapse != PICTURE:
+        return [_key(payload.get(str(options.collapse))) for payload in payloads]
+    # every two are compared, and nobody sees what is far down
+    first = payloads[: max(POOL, 4 * options.limit)]
+    keys: list[Hashable | None] = list(
+        same_picture(
+            [payload.get(PICTURE) for payload in first],
+            [next(iter(payload.get(MAIN_COLOUR) or ()), None) for payload in first],
+        )
+    )
+    return keys + [None] * (len(payloads) - len(first))
+
+
+def _diversified(
+    ordered: list[int],
+    candidates: Candidates,
+    fused: Fused,
+    options: SearchOptions,
+    similarities: Similarities,
+) -> list[int]:
+    size = max(POOL, 2 * options.limit)
+    pool, rest = ordered[:size], ordered[size:]
+    if options.diversity_field is not None:
+        field = options.diversity_field
+        alike = same_value([_key(candidates.payloads[i].get(field)) for i in pool])
+    else:
+        alike = similarities([candidates.items[i] for i in pool])
+    relevance = fused.scores[pool] / fused.scores[pool].max()
+    picked = mmr(relevance, alike, diversity=options.diversity, limit=len(pool))
+    return [pool[i] for i in picked] + rest
+
+
+def _key(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _sorted(ordered: list[int], candidates: Candidates, sort: str) -> list[int]:
+    falling, field = sort.startswith("-"), sort.removeprefix("-")
+    values: dict[int, Any] = {i: candidates.payloads[i].get(field) for i in ordered}
+    known = [i for i in ordered if values[i] is not None]
+    # stable, so that equal values stay in order of relevance; missing values come last
+    numeric = all(isinstance(values[i], int | float) for i in known)
+    known.sort(key=lambda i: values[i] if numeric else str(values[i]), reverse=falling)
+    return known + [i for i in ordered if values[i] is None]
+
+
+def count_facets(
+    candidates: Candidates, scores: Scores, fields: Sequence[str]
+) -> dict[str, tuple[tuple[Any, int], ...]]:
+    """Values of fields over every candidate that is still in some region's list."""
+    kept = np.flatnonzero((~np.isnan(scores)).any(axis=0))
+    facets: dict[str, tuple[tuple[Any, int], ...]] = {}
+    for field in fields:
+        counts: Counter[Any] = Counter()
+        for i in kept:
+            value = candidates.payloads[i].get(field)
+            counts.update(value if isinstance(value, list) else () if value is None else (value,))
+        facets[field] = tuple(sorted(counts.items(), key=lambda pair: (-pair[1], str(pair[0]))))
+    return facets

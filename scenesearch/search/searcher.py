@@ -1,0 +1,416 @@
+"""The search pipeline: photo, text, items or vectors in, a :class:`Look` out.
+
+The engine answers one batch a query, a request for each region and space with the filter inside;
+everything after that is pure numpy on matrices of (regions, items).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from threading import RLock
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.core.conditions import Condition
+from scenesearch.core.errors import QueryError
+from scenesearch.core.points import (
+    AUGMENTED,
+    CUTOUT,
+    FAMILIARITY_BLOB,
+    MUST_MATCH,
+    PROJECTION_BLOB,
+    SCHEMA_VERSION,
+    check_models,
+    schema_of,
+)
+from scenesearch.core.protocols import Detector, Store
+from scenesearch.core.types import CollectionSchema, Region
+from scenesearch.look.look import Look
+from scenesearch.models.embed.projection import Projection
+from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
+from scenesearch.search.boosts import gain_of, read_boosts
+from scenesearch.search.by_words import WordSearch, dense_text, filtered, vocabulary_of
+from scenesearch.search.familiarity import Familiarity
+from scenesearch.search.look_builder import LookBuilder
+from scenesearch.search.nearest import expanded, left_out, nearest
+from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.rank.candidates import Answer
+from scenesearch.search.rank.pipeline import count_facets, rank
+from scenesearch.search.rank.presets import preset_weights
+from scenesearch.search.regions import query_regions
+from scenesearch.search.reranker import Reranker, looks_of
+from scenesearch.search.seen import Seen
+from scenesearch.search.vectors import QueryVectors, SpaceVectors, combine
+from scenesearch.system.timing import StageTimes
+from scenesearch.words import ParsedWords, Vocabulary, parse_words
+
+
+class Searcher:
+    """Answers queries over one collection.
+
+    Args:
+        store: the collection.
+        encoder: the models it was made with.
+        detector: gives what finds the objects of a photo, called when a photo without boxes is
+            searched; None, or one that gives None, searches the whole photo and tiles.
+        rules: which detections become regions.
+        reranker: gives the model of the second look; called when one is asked for.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        *,
+        detector: Callable[[], Detector | None] | None = None,
+        rules: RegionRules | None = None,
+        reranker: Callable[[], Reranker] | None = None,
+    ) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._find_detector = detector or (lambda: None)
+        self._rules = rules or RegionRules()
+        self._reranker = reranker
+        self._opened: Opened | None = None
+        self._vocabulary: Vocabulary | None = None
+        # several threads may ask one searcher; what it reads of a collection is read once
+        self._reading = RLock()
+
+    def understand(self, words: str | ParsedWords, *, strict_category: bool = False) -> ParsedWords:
+        """What some words ask for in this collection; what was understood already stays as it is.
+
+        Raises:
+            QueryError: the text is too long.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        if isinstance(words, ParsedWords):
+            return words
+        fields = self._open().schema.fields
+        with self._reading:
+            if self._vocabulary is None:
+                self._vocabulary = vocabulary_of(self._store, fields)
+        return parse_words(words, self._vocabulary, fields, strict_category=strict_category)
+
+    def open(self) -> None:
+        """Read what is read once of a collection, as the first search would.
+
+        Raises:
+            StoreError: there is no collection, or it was made with other models.
+        """
+        self._open()
+
+    def _open(self) -> Opened:
+        if self._opened is not None:
+            return self._opened
+        with self._reading:
+            return self._read_collection()
+
+    def _read_collection(self) -> Opened:
+        if self._opened is None:
+            schema = schema_of(self._store)
+            wanted = {
+                "schema": SCHEMA_VERSION,
+                "embedder": self._encoder.embedder.fingerprint,
+                "background": "-".join(str(part) for part in self._encoder.rules.background),
+            }
+            check_models(schema.metadata, wanted, MUST_MATCH)
+            data = self._store.read_blob(PROJECTION_BLOB)
+            projection = Projection.from_bytes(data) if data is not None else None
+            data = self._store.read_blob(FAMILIARITY_BLOB)
+            self._opened = Opened(
+                schema,
+                QueryVectors(self._store, self._encoder, projection),
+                Familiarity.from_bytes(data) if data is not None else None,
+            )
+        return self._opened
+
+    def regions(
+        self,
+        query: Query,
+        times: StageTimes | None = None,
+        rules: RegionRules | None = None,
+        seen: Seen | None = None,
+    ) -> list[Region]:
+        """Which parts of the query's photo would be searched; touches no store.
+
+        Args:
+            query: the question.
+            times: adds up seconds by stage.
+            rules: which detections become regions, instead of the searcher's.
+            seen: what the models said of this photo before; what they say now is kept in it.
+        """
+        return query_regions(
+            query, self._find_detector, rules or self._rules, seen or Seen(), times or StageTimes()
+        )
+
+    def look(
+        self,
+        query: Query,
+        options: SearchOptions | None = None,
+        *,
+        regions: Mapping[str, Any] | None = None,
+        seen: Seen | None = None,
+        times: StageTimes | None = None,
+    ) -> Look:
+        """Answer a query.
+
+        Args:
+            query: the question.
+            options: how the answer is made.
+            regions: as for :meth:`prepare`.
+            seen: likewise.
+            times: likewise.
+
+        Raises:
+            QueryError: the query or an option makes no sense.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        options = options or SearchOptions()
+        query.check()
+        # before the models are asked, not after
+        self._weights(self._read(options))
+        prepared = self.prepare(query, regions, seen=seen, times=times)
+        return self.answer(prepared, options, times=times)
+
+    def prepare(
+        self,
+        query: Query,
+        regions: Mapping[str, Any] | None = None,
+        *,
+        seen: Seen | None = None,
+        times: StageTimes | None = None,
+    ) -> PreparedQuery:
+        """Everything the models have to do; the same query can then be answered many times.
+
+        Args:
+            query: the question.
+            regions: other values of the region rules, for this query.
+            seen: what the models said of this photo before; what they say now is kept in it.
+            times: adds up seconds by stage.
+
+        Raises:
+            QueryError: the query makes no sense.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        query.check()
+        vectors = self._open().vectors
+        times, seen = times or StageTimes(), seen or Seen()
+        encoded: list[EncodedRegion] = []
+        if query.scene is not None or query.products:
+            with times.stage("load models"):
+                self._encoder.embedder.load()
+                if query.scene is not None and not query.boxes:
+                    detector = self._find_detector()
+                    if detector is not None:
+                        detector.load()
+        if query.scene is not None:
+            rules = replace(self._rules, **regions) if regions else self._rules
+            found = self.regions(query, times, rules, seen)
+            scene, encoder = query.scene, self._encoder
+            encoded = seen.encode(found, lambda new: encoder.encode_regions(scene, new, times))
+        parts, parsed = query, None
+        if query.words is not None:
+            with times.stage("words"):
+                parsed = self.understand(query.words)
+            text = dense_text(parsed)
+            if text and query.scene is None and self._encoder.embedder.has_text:
+                parts = replace(query, texts=(*query.texts, (text, 1.0)))
+        modifiers = vectors.modifiers(parts, times)
+        return PreparedQuery(query, tuple(encoded), tuple(modifiers), times.seconds, parsed)
+
+    def answer(
+        self,
+        prepared: PreparedQuery,
+        options: SearchOptions | None = None,
+        *,
+        times: StageTimes | None = None,
+    ) -> Look:
+        """Ask the engine and rank; no model is needed.
+
+        Args:
+            prepared: what the models said.
+            options: how the answer is made.
+            times: goes on from what the models took; by default from ``prepared.seconds``.
+
+        Raises:
+            QueryError: an option makes no sense.
+        """
+        options = self._read(options or SearchOptions())
+        weights = self._weights(options)
+        opened = self._open()
+        query, encoded = prepared.query, prepared.encoded
+        spaces = tuple(weights)
+        strange: list[bool] = []
+        if query.scene is None:
+            asked = [combine(prepared.modifiers, spaces)]
+        else:
+            strange = opened.strangers(encoded, options.familiarity_min)
+            asked = [
+                {}
+                if stranger
+                else combine([(opened.vectors.of_region(one), 1.0), *prepared.modifiers], spaces)
+                for one, stranger in zip(encoded, strange, strict=True)
+            ]
+        if not any(asked) and not any(strange) and prepared.parsed is None:
+            raise QueryError(
+                f"Nothing of the query lies in the spaces {', '.join(spaces)}; "
+                f"use another preset, or add a photo",
+                code="empty_query",
+            )
+        where = filtered(options.where, prepared.parsed)
+        times = times or StageTimes(prepared.seconds)
+        return self._answer(prepared, asked, strange, weights, options, where, times)
+
+    def _read(self, options: SearchOptions) -> SearchOptions:
+        """Checked, and with the boosts understood as this collection's fields."""
+        options.check()
+        if not options.boosts:
+            return options
+        return replace(options, boosts=read_boosts(options.boosts, self._open().schema.fields))
+
+    def _weights(self, options: SearchOptions) -> Mapping[str, float]:
+        schema = self._open().schema
+        weights = options.weights or preset_weights(options.preset)
+        unknown = [space for space in weights if space not in schema.vectors]
+        if options.weights is not None and unknown:
+            raise QueryError(
+                f"No vector space {unknown[0]!r}; the collection has {', '.join(schema.vectors)}",
+                code="bad_preset",
+            )
+        used = {s: float(w) for s, w in weights.items() if w > 0 and s in schema.vectors}
+        if not used:
+            raise QueryError(
+                f"The collection has none of the spaces {', '.join(weights)}; it has "
+                f"{', '.join(schema.vectors)}",
+                code="bad_preset",
+            )
+        for field in options.fields:
+            if field not in schema.fields:
+                raise QueryError(
+                    f"Unknown field {field!r}; the collection has "
+                    f"{', '.join(sorted(schema.fields))}",
+                    code="unknown_field",
+                )
+        # the heaviest space first: its hits name the points that are shown
+        return dict(sorted(used.items(), key=lambda pair: -pair[1]))
+
+    def _answer(
+        self,
+        prepared: PreparedQuery,
+        asked: Sequence[SpaceVectors],
+        strange: Sequence[bool],
+        weights: Mapping[str, float],
+        options: SearchOptions,
+        where: Condition | None,
+        times: StageTimes,
+    ) -> Look:
+        opened = self._open()
+        own = frozenset(item for item, _ in prepared.query.items)
+        spaces = {space: opened.cutouts if space == CUTOUT else space for space in weights}
+        if options.expansion:
+            with times.stage("engine"):
+                few = nearest(
+                    self._store, asked, spaces, limit=options.expansion, where=where, without=own
+                )
+            with times.stage("expand"):
+                asked = expanded(self._store, asked, few, options)
+        scene, encoded, parsed = prepared.query.scene, prepared.encoded, prepared.parsed
+        asked_for = parsed or ParsedWords("")
+        words = WordSearch(
+            self._store, opened.schema, asked_for, options, left_out(where, own), spaces
+        )
+        with times.stage("engine"):
+            answers = nearest(
+                self._store,
+                asked,
+                spaces,
+                limit=options.candidates,
+                where=where,
+                fields=tuple(dict.fromkeys(("item_id", *options.fields, *words.fields))),
+                without=own,
+            )
+        if parsed is not None:
+            with times.stage("words"):
+                alone = None if scene is not None else asked[0]
+                answers, weights = words.add(answers, weights, alone)
+        with times.stage("rank"):
+            region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
+            ranking = rank(
+                answers,
+                region_weights,
+                weights,
+                options,
+                lambda items: self._similarities(items, answers),
+                second_look=looks_of(
+                    self._reranker, options.rerank, self._store, encoded, answers, times
+                ),
+                gain=gain_of(options.boosts, opened.schema.fields) if options.boosts else None,
+            )
+            facets = count_facets(ranking.candidates, ranking.scores, options.facets)
+            builder = LookBuilder(
+                ranking, answers, photo_regions=scene is not None, options=options
+            )
+        with times.stage("fetch"):
+            builder.fetch(self._store)
+        with times.stage("rank"):
+            matches = builder.fused()
+            regions = builder.regions(encoded, strange)
+        return Look(scene, regions, matches, facets, times.milliseconds(), parsed=parsed)
+
+    def _similarities(self, items: Sequence[str], answers: Sequence[Answer]) -> NDArray[np.float32]:
+        """Cosines between the items' best points; one deleted meanwhile is like nothing."""
+        points: dict[str, str] = {}
+        for answer in answers:
+            for hit in answer.hits:
+                points.setdefault(hit.payload["item_id"], hit.id)
+        found = self._store.retrieve([points[item] for item in items], spaces=(CUTOUT,))
+        vectors = {r.id: r.vectors[CUTOUT] for r in found if CUTOUT in r.vectors}
+        if not vectors:
+            return np.eye(len(items), dtype=np.float32)
+        nothing = np.zeros_like(next(iter(vectors.values())))
+        rows = np.stack([vectors.get(points[item], nothing) for item in items])
+        result: NDArray[np.float32] = rows @ rows.T
+        return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PreparedQuery:
+    """A query after the models: what :meth:`scenesearch.search.searcher.Searcher.answer` needs.
+
+    Attributes:
+        encoded: the regions of its photo.
+        modifiers: vectors by space of every other part, with weights.
+        seconds: time of the models, by stage.
+        parsed: what was understood of its words.
+    """
+
+    query: Query
+    encoded: tuple[EncodedRegion, ...]
+    modifiers: tuple[tuple[SpaceVectors, float], ...]
+    seconds: Mapping[str, float]
+    parsed: ParsedWords | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What is read once from a collection."""
+
+    schema: CollectionSchema
+    vectors: QueryVectors
+    familiarity: Familiarity | None
+
+    @property
+    def cutouts(self) -> str:
+        """The space that cutouts are compared in."""
+        return AUGMENTED if AUGMENTED in self.schema.vectors else CUTOUT
+
+    def strangers(self, encoded: Sequence[EncodedRegion], least: float) -> list[bool]:
+        """Which regions look like nothing the catalogue has."""
+        profiles = [one.profile for one in encoded if one.profile is not None]
+        if self.familiarity is None or not profiles or least <= 0:
+            return [False] * len(encoded)
+        levels = self.familiarity.levels(np.stack(profiles))
+        return [bool(level < least) for level in levels]

@@ -1,0 +1,134 @@
+"""The application: routes, what guards them, and what they share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from asgi_correlation_id import CorrelationIdMiddleware
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.cors import CORSMiddleware
+
+from scenesearch import __version__
+from scenesearch.config.settings import Settings
+from scenesearch.engine.remote.backend import Backend
+from scenesearch.service.http import openapi, problems
+from scenesearch.service.http.body import Bodies
+from scenesearch.service.http.guard import MEGABYTE, Guard
+from scenesearch.service.http.lifecycle import Lifecycle
+from scenesearch.service.http.methods import Head
+from scenesearch.service.http.metrics import Metrics
+from scenesearch.service.http.observe import Observe, Unforeseen
+from scenesearch.service.http.routes import (
+    facets,
+    feedback,
+    health,
+    items,
+    jobs,
+    look,
+    models,
+    page,
+    photos,
+    scenes,
+    search,
+    tag,
+)
+from scenesearch.service.lasting import lasting
+
+if TYPE_CHECKING:
+    from scenesearch.config.service import ServiceSettings
+    from scenesearch.service.jobs.runner import PhotoFetcher
+    from scenesearch.service.state import State
+
+ROUTERS = (
+    *(look.router, search.router, facets.router, tag.router, models.router),
+    *(items.router, photos.router, scenes.router),
+    *(jobs.router, feedback.router),
+    *(health.router, page.router),
+)
+"""Every route there is."""
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+def create_app(
+    settings: Settings,
+    backend: Backend,
+    *,
+    state: State | None = None,
+    fetcher: PhotoFetcher | None = None,
+) -> FastAPI:
+    """The service over an engine.
+
+    Args:
+        settings: limits and keys are in ``settings.service``.
+        backend: does the work; closed when the application stops.
+        state: jobs and feedback; closed when the application stops. None for a service without.
+        fetcher: fetches photos from addresses; closed when the application stops. None where
+            that is off.
+    """
+    metrics = Metrics(backend)
+    lifecycle = Lifecycle()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with lasting(backend, state, fetcher):
+            yield
+
+    app = FastAPI(
+        title=openapi.TITLE,
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=openapi.operation_id,
+        middleware=_middleware(settings.service, metrics, lifecycle),
+    )
+    app.state.settings = settings
+    app.state.backend = backend
+    app.state.state = state
+    app.state.fetcher = fetcher
+    app.state.metrics = metrics
+    app.state.lifecycle = lifecycle
+    app.state.readiness = health.Readiness(backend)
+    problems.add_handlers(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = openapi.describe(app)  # type: ignore[method-assign]  # as its manual has it
+    return app
+
+
+def _middleware(
+    service: ServiceSettings, metrics: Metrics, lifecycle: Lifecycle
+) -> list[Middleware]:
+    """From the outside in."""
+    limit = service.max_body_megabytes * MEGABYTE
+    cors = [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=service.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"],
+            expose_headers=["X-Request-ID", "Retry-After", "Location", "ETag"],
+        )
+    ]
+    return [
+        Middleware(
+            CorrelationIdMiddleware,
+            header_name="X-Request-ID",
+            validator=lambda given: _REQUEST_ID.fullmatch(given) is not None,
+        ),
+        Middleware(
+            Observe, metrics=metrics, lifecycle=lifecycle, shared=bool(service.cors_origins)
+        ),
+        *(cors if service.cors_origins else ()),
+        Middleware(Unforeseen),
+        Middleware(Guard, settings=service),
+        Middleware(RequestBodyLimitMiddleware, max_body_size=limit),
+        Middleware(Bodies, timeout_s=service.body_timeout_s, largest=limit),
+        Middleware(Head),
+    ]

@@ -1,0 +1,187 @@
+"""What a route takes from the application: the engine, settings, state; who may ask; and how."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.requests import Request
+
+from scenesearch.config.settings import Settings
+from scenesearch.engine.remote.backend import Backend, DeadlineError
+from scenesearch.engine.tasks import Answer, Task
+from scenesearch.service.http.problems import ClientLeftError, ProblemError
+
+if TYPE_CHECKING:
+    from scenesearch.service.http.lifecycle import Lifecycle
+    from scenesearch.service.http.metrics import Metrics
+    from scenesearch.service.jobs.runner import PhotoFetcher
+    from scenesearch.service.state import State
+
+BACKSTOP_S = 2.0
+"""An engine that does not keep a deadline itself is given up this much after it."""
+
+_bearer = HTTPBearer(auto_error=False, scheme_name="bearer", description="A read or write key.")
+_header = APIKeyHeader(
+    name="X-API-Key", auto_error=False, scheme_name="api_key", description="The same key."
+)
+
+
+def backend(request: Request) -> Backend:
+    """The engine."""
+    found: Backend = request.app.state.backend
+    return found
+
+
+def settings(request: Request) -> Settings:
+    """The settings that the service was started with."""
+    found: Settings = request.app.state.settings
+    return found
+
+
+def fetcher(request: Request) -> PhotoFetcher | None:
+    """What fetches photos from addresses; None where that is off."""
+    found: PhotoFetcher | None = request.app.state.fetcher
+    return found
+
+
+def kept_state(request: Request, what: str) -> State:
+    """Jobs and feedback.
+
+    Args:
+        request: of the application.
+        what: of them is asked for: ``jobs``.
+
+    Raises:
+        ProblemError: this service keeps none.
+    """
+    found: State | None = request.app.state.state
+    if found is None:
+        raise ProblemError("not_found", f"This service keeps no {what}")
+    return found
+
+
+def metrics(request: Request) -> Metrics:
+    """What is counted."""
+    found: Metrics = request.app.state.metrics
+    return found
+
+
+def lifecycle(request: Request) -> Lifecycle:
+    """Whether the service is stopping."""
+    found: Lifecycle = request.app.state.lifecycle
+    return found
+
+
+def needs_read(
+    request: Request,
+    _bearer_key: Annotated[Any, Security(_bearer)] = None,
+    _header_key: Annotated[Any, Security(_header)] = None,
+) -> None:
+    """Any key; the keys themselves were looked at before the body was read.
+
+    Raises:
+        ProblemError: no key, or one that is not known.
+    """
+    if not getattr(request.state, "may_read", False):
+        raise ProblemError("unauthorized", "This needs a key: Authorization: Bearer KEY")
+
+
+def needs_write(
+    request: Request,
+    _bearer_key: Annotated[Any, Security(_bearer)] = None,
+    _header_key: Annotated[Any, Security(_header)] = None,
+) -> None:
+    """A key that may write.
+
+    Raises:
+        ProblemError: no key, or one that may only read.
+    """
+    needs_read(request)
+    if not getattr(request.state, "may_write", False):
+        raise ProblemError("forbidden", "This key may only read; writing needs a write key")
+
+
+ReadKey = Depends(needs_read)
+"""For ``dependencies=[ReadKey]`` of a router or a route."""
+WriteKey = Depends(needs_write)
+"""For ``dependencies=[WriteKey]`` of a router or a route."""
+
+
+def time_left(request: Request) -> float:
+    """Seconds until the request must be answered; they begin to count when first asked for.
+
+    Raises:
+        DeadlineError: none are left.
+    """
+    now = asyncio.get_running_loop().time()
+    allowed_s = settings(request).service.deadline_s
+    if not hasattr(request.state, "deadline"):
+        request.state.deadline = now + allowed_s
+    left: float = request.state.deadline - now
+    if left <= 0:
+        raise DeadlineError(
+            f"No answer within {allowed_s:g} s; ask again later, or for less", retry_after_s=2
+        )
+    return left
+
+
+async def run_task(request: Request, task: Task, *, deadline_s: float | None = None) -> Answer:
+    """Let the engine do a task, for as long as there is somebody to answer.
+
+    Args:
+        request: who asks; when its connection is closed, the task is given up.
+        task: what to do.
+        deadline_s: seconds from now; None for what is left of the settings'.
+
+    Raises:
+        BusyError: too much is waiting.
+        DeadlineError: it took too long.
+        ClientLeftError: nobody waits any more.
+        SceneSearchError: as the engine raised it.
+    """
+    limit_s = time_left(request) if deadline_s is None else deadline_s
+    # only where there are keys is anybody somebody
+    caller = getattr(request.state, "caller", "") or None
+    answering = asyncio.ensure_future(backend(request).run(task, deadline_s=limit_s, client=caller))
+    leaving = asyncio.ensure_future(_client_left(request))
+    try:
+        done, _ = await asyncio.wait(
+            (answering, leaving),
+            timeout=limit_s + BACKSTOP_S,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if answering in done:
+            answer = answering.result()
+            _note_seconds(request, answer)
+            return answer
+        if leaving in done:
+            leaving.result()
+            raise ClientLeftError
+        raise DeadlineError(
+            f"No answer within {limit_s:g} s; ask again later, or for less", retry_after_s=2
+        )
+    finally:
+        await _give_up((answering, leaving))
+
+
+async def _client_left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _give_up(tasks: Sequence[asyncio.Future[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    # also takes what a cancelled call raised after all, so that nobody warns of it
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _note_seconds(request: Request, answer: Answer) -> None:
+    metrics(request).observe(answer)
+    total: dict[str, float] = request.scope.setdefault("state", {}).setdefault("stage_seconds", {})
+    for stage, seconds in answer.seconds.items():
+        total[stage] = total.get(stage, 0.0) + seconds

@@ -1,0 +1,141 @@
+"""What is refused before a route is looked for: sizes, hosts, foreign pages, keys in URLs.
+
+Pure ASGI, so that nothing of a body is read for a request that is not let in.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import unquote_plus
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from scenesearch.config.service import ServiceSettings
+from scenesearch.service.http.auth import KEY_NAMES, Keyring, host_allowed, key_of, origin_allowed
+from scenesearch.service.http.problems import ProblemError, of_error, too_large
+
+URL_MAX = 8_192
+HEADERS_MAX = 100
+HEADER_BYTES_MAX = 32_768
+MEGABYTE = 1_000_000
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+PROBES = frozenset({"/livez", "/readyz"})
+"""Asked by machines that know us by address; they tell nothing about anybody."""
+
+
+class Guard:
+    """Lets a request through, with what its key allows, or answers why not."""
+
+    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+        self.app = app
+        self._settings = settings
+        self._keys = Keyring(settings.read_keys, settings.write_keys)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        try:
+            self._check(scope)
+        except ProblemError as error:
+            await of_error(error)(scope, receive, send)
+            return
+        await self.app(scope, receive, send)
+
+    def _check(self, scope: Scope) -> None:
+        check_size(scope)
+        headers = Headers(scope=scope)
+        path = scope["path"]
+        host = headers.get("host", "")
+        if path not in PROBES and not host_allowed(host, self._settings):
+            raise ProblemError(
+                "host_not_allowed",
+                "This service does not answer to that Host; name it in service.allowed_hosts "
+                "(SCENESEARCH_SERVICE__ALLOWED_HOSTS)",
+            )
+        origin = headers.get("origin")
+        if (
+            self._keys.open
+            and origin is not None
+            and scope["method"] not in SAFE_METHODS
+            and not origin_allowed(origin, host, self._settings)
+        ):
+            raise ProblemError(
+                "cross_site",
+                "A page of another site may not do this; name it in service.cors_origins "
+                "(SCENESEARCH_SERVICE__CORS_ORIGINS)",
+            )
+        check_no_key_in_query(scope["query_string"])
+        self._check_key(scope, headers, path)
+        check_body_kind(headers, self._settings.max_body_megabytes * MEGABYTE)
+
+    def _check_key(self, scope: Scope, headers: Headers, path: str) -> None:
+        access = self._keys.access(key_of(headers))
+        state = scope.setdefault("state", {})
+        state["may_read"], state["may_write"] = access.read, access.write
+        state["caller"] = access.caller
+        if (path == "/metrics" or path.startswith("/v1/")) and not access.read:
+            raise ProblemError(
+                "unauthorized",
+                "This needs a key that is known here: Authorization: Bearer KEY, or X-API-Key: KEY",
+            )
+
+
+def check_size(scope: Scope) -> None:
+    """Refuse heads that nobody needs.
+
+    Raises:
+        ProblemError: the URL or the headers are too large.
+    """
+    length = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
+    if length > URL_MAX:
+        raise ProblemError(
+            "uri_too_long", f"The URL has {length} bytes, expected at most {URL_MAX}", limit=URL_MAX
+        )
+    headers = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in headers)
+    if len(headers) > HEADERS_MAX or size > HEADER_BYTES_MAX:
+        raise ProblemError(
+            "headers_too_large",
+            f"{len(headers)} headers of {size} bytes, expected at most {HEADERS_MAX} "
+            f"of {HEADER_BYTES_MAX} bytes",
+            limit=HEADER_BYTES_MAX,
+        )
+
+
+def check_no_key_in_query(query: bytes) -> None:
+    """Refuse keys in URLs, right or wrong: they would be kept by proxies and histories.
+
+    Raises:
+        ProblemError: a parameter of such a name.
+    """
+    for part in query.split(b"&"):
+        name = unquote_plus(part.partition(b"=")[0].decode("latin-1"))
+        if name.lower() in KEY_NAMES:
+            raise ProblemError(
+                "unauthorized",
+                "A key does not belong into a URL, where it is logged; send it as "
+                "Authorization: Bearer KEY, and change it if it was a real one",
+            )
+
+
+def check_body_kind(headers: Headers, limit: int) -> None:
+    """Refuse compressed bodies, and those that say that they are too large.
+
+    Raises:
+        ProblemError: either.
+    """
+    if headers.get("content-encoding", "identity").strip().lower() not in {"", "identity"}:
+        raise ProblemError(
+            "unsupported_media_type",
+            "Compressed bodies are not read; expected no Content-Encoding",
+            headers={"Accept-Encoding": "identity"},
+        )
+    length = headers.get("content-length")
+    if length is None:
+        return
+    if not length.isascii() or not length.isdigit():
+        raise ProblemError("bad_request", "Content-Length is no number of bytes")
+    if len(length) > 18 or int(length) > limit:
+        raise too_large(limit)

@@ -1,0 +1,165 @@
+"""A request to the records of a job: JSON with photos inside, or a form with a manifest."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.schemas.items import ItemRequest
+from scenesearch.schemas.jobs import JobRequest
+from scenesearch.schemas.photos import InlinePhoto, LinkedPhoto
+from scenesearch.service.http.depends import settings
+from scenesearch.service.http.intake import clean_name, decode_photo, is_form, read_form, read_json
+from scenesearch.service.http.problems import ProblemError
+from scenesearch.service.jobs.manifests import read_manifest, suffix_of
+from scenesearch.service.state.jobs import OnceKey
+from scenesearch.service.state.records import JobRecord, Link, RecordError
+
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+PART = "manifest"
+
+
+@dataclass(frozen=True, slots=True)
+class SentJob:
+    """What a request wants done.
+
+    Attributes:
+        records: what can be worked on.
+        errors: records that cannot.
+        digest: of what was sent; the same for the same.
+    """
+
+    records: Sequence[JobRecord]
+    errors: Sequence[RecordError]
+    digest: str
+
+
+async def read_job(request: Request, folder: Path) -> SentJob:
+    """The records of a request.
+
+    Args:
+        request: whose body was not read yet.
+        folder: for the manifest while it is read.
+
+    Raises:
+        ProblemError: neither JSON nor a form, or malformed.
+        RequestValidationError: it is not what the route takes.
+        CatalogError: the manifest as a whole cannot be read.
+    """
+    if is_form(request):
+        return await _from_form(request, folder)
+    body = await read_json(request, JobRequest)
+    # read before, so that it is there already
+    data = await request.body()
+    most = settings(request).images.max_bytes
+    return await asyncio.to_thread(_from_json, body, data, most)
+
+
+def once_key(request: Request, digest: str) -> OnceKey | None:
+    """What makes a repeated request the same job; None where it was not asked for.
+
+    Args:
+        request: its ``Idempotency-Key`` counts for its caller only.
+        digest: of what was sent.
+
+    Raises:
+        RequestValidationError: the header is too long, or no text.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    if _KEY.fullmatch(key) is None:
+        raise RequestValidationError(
+            [
+                {
+                    "loc": ("header", "Idempotency-Key"),
+                    "msg": "expected 1 to 200 ASCII characters without spaces",
+                    "type": "header",
+                }
+            ]
+        )
+    return OnceKey(getattr(request.state, "caller", ""), key, digest)
+
+
+def _from_json(body: JobRequest, data: bytes, most_bytes: int) -> SentJob:
+    records: list[JobRecord] = []
+    errors: list[RecordError] = []
+    seen: set[str] = set()
+    for place, record in enumerate(body.records):
+        try:
+            photos = _photos(record, seen, most_bytes)
+        except ProblemError as error:
+            errors.append(RecordError(place, error.code, error.detail, record.id))
+        else:
+            records.append(JobRecord(place, record.id, photos, record.attributes))
+    return SentJob(records, errors, hashlib.sha256(data).hexdigest())
+
+
+def _photos(record: ItemRequest, seen: set[str], most_bytes: int) -> tuple[bytes | Link, ...]:
+    if record.id in seen:
+        raise ProblemError(
+            "duplicate_id",
+            "An earlier record of this job has the same id; send it once",
+            status=422,
+        )
+    seen.add(record.id)
+    return tuple(_photo(source, most_bytes) for source in record.photos)
+
+
+def _photo(source: InlinePhoto | LinkedPhoto, most_bytes: int) -> bytes | Link:
+    if isinstance(source, LinkedPhoto):
+        return Link(source.url)
+    return decode_photo(source.base64, most_bytes)
+
+
+async def _from_form(request: Request, folder: Path) -> SentJob:
+    form = await read_form(request, 1, f"and one file called {PART}")
+    try:
+        parts = form.multi_items()
+        if len(parts) != 1 or parts[0][0] != PART or not isinstance(parts[0][1], UploadFile):
+            raise RequestValidationError(
+                [
+                    {
+                        "loc": ("body", PART),
+                        "msg": "expected one file of this name, and no other part",
+                        "type": "form",
+                    }
+                ]
+            )
+        file = parts[0][1]
+        suffix = suffix_of(clean_name(file.filename))
+        data = await file.read()
+    finally:
+        await form.close()
+    return await asyncio.to_thread(_from_manifest, data, suffix, folder)
+
+
+def _from_manifest(data: bytes, suffix: str, folder: Path) -> SentJob:
+    digest = hashlib.sha256(suffix.encode() + b"\0" + data).hexdigest()
+    try:
+        # the readers walk over a file twice, and need not hold it
+        with tempfile.TemporaryDirectory(prefix="manifest-", dir=folder) as where:
+            path = Path(where, f"manifest{suffix}")
+            path.write_bytes(data)
+            records, errors = read_manifest(path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise NoSpaceError(
+                "the disk of the service's state is full; free some space and try again"
+            ) from error
+        raise StoreError(
+            f"the manifest cannot be kept while it is read: {error.strerror}; check that the "
+            f"folder of the service's state is there and writable"
+        ) from error
+    return SentJob(records, errors, digest)

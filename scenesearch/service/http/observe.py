@@ -1,0 +1,136 @@
+"""Around every request: what it is counted as, its line in the log, headers of every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from asgi_correlation_id import correlation_id
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from scenesearch.service.http.lifecycle import Lifecycle
+from scenesearch.service.http.metrics import Metrics
+from scenesearch.service.http.problems import CLIENT_LEFT, internal, problem
+
+CSP = (
+    "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), payment=()",
+    "Content-Security-Policy": CSP,
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Unless an answer has its own; photos and assets say themselves how long they may be kept."""
+UNMATCHED = "unmatched"
+
+logger = logging.getLogger("scenesearch.service")
+access = logging.getLogger("scenesearch.service.access")
+
+
+class Observe:
+    """Counts and logs requests, and completes the headers of answers."""
+
+    def __init__(
+        self, app: ASGIApp, metrics: Metrics, lifecycle: Lifecycle, *, shared: bool
+    ) -> None:
+        self.app = app
+        self._metrics = metrics
+        self._lifecycle = lifecycle
+        # pages of other origins that may ask must be able to read the answer
+        self._headers = (
+            {**HEADERS, "Cross-Origin-Resource-Policy": "cross-origin"} if shared else HEADERS
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        state = scope.setdefault("state", {})
+        status = CLIENT_LEFT
+
+        async def complete(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                if self._lifecycle.draining:
+                    headers["Connection"] = "close"
+                if seconds := state.get("stage_seconds"):
+                    headers["Server-Timing"] = server_timing(seconds)
+            await send(message)
+
+        with self._metrics.in_flight.track_inprogress():
+            try:
+                await self.app(scope, receive, complete)
+            finally:
+                seconds = time.perf_counter() - start
+                self._metrics.request(route_of(scope), scope["method"], status, seconds)
+                access.info(
+                    "%s %s %d %.0f ms %s",
+                    quote(scope["method"]),
+                    quote(scope["path"], errors="replace"),
+                    status,
+                    seconds * 1000,
+                    correlation_id.get(),
+                )
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that answered, which is one of few."""
+    return str(getattr(scope.get("route"), "path", None) or UNMATCHED)
+
+
+def server_timing(seconds: Mapping[str, float]) -> str:
+    """Stages as browsers show them.
+
+    >>> server_timing({"decode": 0.0123, "embed": 0.2})
+    'decode;dur=12.3, embed;dur=200.0'
+    """
+    return ", ".join(f"{stage};dur={value * 1000:.1f}" for stage, value in seconds.items())
+
+
+class Unforeseen:
+    """Answers faults of ours: logged with everything, told with nothing but the request id."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watch(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except asyncio.CancelledError:
+            # the server gives up what took too long while it stops; its task ends here anyway
+            if started:
+                raise
+            stopping = problem(503, "stopping", "The service was stopped before it was done")
+            await stopping(scope, receive, send)
+        except Exception:
+            logger.exception("request %s failed", correlation_id.get())
+            if started:
+                raise
+            await internal()(scope, receive, send)

@@ -1,0 +1,84 @@
+"""``/v1/feedback``: what people did with answers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from scenesearch.schemas.feedback import (
+    FeedbackPage,
+    FeedbackQuery,
+    FeedbackRequest,
+    FeedbackResponse,
+)
+from scenesearch.schemas.jobs import time_text
+from scenesearch.schemas.openapi import json_body
+from scenesearch.service.http.depends import ReadKey, WriteKey, kept_state
+from scenesearch.service.http.intake import NoQuery, read_json
+from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.routes.replies import json_reply
+from scenesearch.service.state.feedback import Feedback
+
+router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
+
+
+@router.post(
+    "",
+    dependencies=[ReadKey, NoQuery],
+    summary="Say what somebody did with an answer",
+    description="Kept with its time and with a digest of the key; the oldest go when it is full.",
+    response_model=None,
+    status_code=201,
+    responses={201: {"model": FeedbackResponse}, **problem_responses(507)},
+    openapi_extra=json_body(
+        FeedbackRequest, {"a click": {"kind": "click", "item_id": "SKU-1", "rank": 0}}
+    ),
+)
+async def add_feedback(request: Request) -> Response:
+    """Say what somebody did with an answer."""
+    body = await read_json(request, FeedbackRequest)
+    found = await asyncio.to_thread(
+        kept_state(request, "feedback").feedback.add,
+        getattr(request.state, "caller", ""),
+        body.kind,
+        body.item_id,
+        query_id=body.query_id,
+        region=body.region,
+        rank=body.rank,
+    )
+    return json_reply(_sent(found).model_dump(), 201)
+
+
+@router.get(
+    "",
+    dependencies=[WriteKey],
+    summary="Feedback in the order it came",
+    response_model=None,
+    responses={200: {"model": FeedbackPage}},
+)
+async def list_feedback(request: Request, query: Annotated[FeedbackQuery, Query()]) -> Response:
+    """Feedback in the order it came."""
+    log = kept_state(request, "feedback").feedback
+    found = await asyncio.to_thread(
+        log.page, query.one_more, since=query.since_s(), after=query.place or 0
+    )
+    page, cursor = query.page(found, lambda one: one.seq)
+    answer = FeedbackPage(feedback=[_sent(one) for one in page], cursor=cursor)
+    return json_reply(answer.model_dump())
+
+
+def _sent(found: Feedback) -> FeedbackResponse:
+    return FeedbackResponse(
+        id=str(found.seq),
+        time=time_text(found.at),
+        caller=found.caller,
+        kind=found.kind,
+        item_id=found.item_id,
+        query_id=found.query_id,
+        region=found.region,
+        rank=found.rank,
+    )

@@ -1,0 +1,120 @@
+"""Whether the service lives, whether it is ready, and what it has counted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.engine.remote.backend import Backend
+from scenesearch.engine.tasks import Status
+from scenesearch.service.http import metrics as figures
+from scenesearch.service.http.depends import ReadKey, lifecycle, metrics
+from scenesearch.service.http.lifecycle import Lifecycle
+from scenesearch.service.http.problems import clean, without_folders
+
+ASK_S = 2.0
+"""An engine that does not say how it is within this time is not ready."""
+KEPT_S = 1.0
+"""How long an answer about readiness is given again."""
+
+router = APIRouter(tags=["health"])
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class Ready(BaseModel):
+    """Whether requests can be answered, and if not, why."""
+
+    ready: bool
+    reasons: list[str] = []
+
+
+class Readiness:
+    """Asks the engine how it is, at most once a second and by one call at a time."""
+
+    def __init__(self, engine: Backend) -> None:
+        self._engine = engine
+        self._lock = asyncio.Lock()
+        self._reasons: tuple[str, ...] = ()
+        self._asked_at = float("-inf")
+
+    async def reasons(self) -> tuple[str, ...]:
+        """Why requests cannot be answered; empty when they can."""
+        async with self._lock:
+            if time.monotonic() - self._asked_at > KEPT_S:
+                self._reasons = await self._ask()
+                self._asked_at = time.monotonic()
+            return self._reasons
+
+    async def _ask(self) -> tuple[str, ...]:
+        try:
+            async with asyncio.timeout(ASK_S):
+                answer = await self._engine.run(Status(deep=True), deadline_s=ASK_S)
+        except TimeoutError:
+            return (f"the engine did not say how it is within {ASK_S:g} s",)
+        except SceneSearchError as error:
+            return (f"{error.code}: {clean(str(error), 300)}",)
+        return reasons_of(answer.value)
+
+
+def reasons_of(value: Any) -> tuple[str, ...]:
+    """Why an engine is not ready, from what it says of itself."""
+    status = json.loads(value) if isinstance(value, str | bytes) else value
+    if not isinstance(status, Mapping):
+        return ()
+    reasons = tuple(clean(without_folders(str(one)), 300) for one in status.get("reasons") or ())
+    if reasons or status.get("ready", True):
+        return reasons
+    return ("the engine says that it is not ready",)
+
+
+@router.get("/livez", name="livez", response_model=Live)
+async def livez() -> Live:
+    """Whether the process answers."""
+    return Live()
+
+
+@router.get(
+    "/readyz",
+    name="readyz",
+    response_model=Ready,
+    responses={503: {"model": Ready, "description": "Not ready; says why."}},
+)
+async def readyz(request: Request, life: Annotated[Lifecycle, Depends(lifecycle)]) -> Response:
+    """Whether models, store and schema are there, so that requests can be answered."""
+    if life.draining:
+        reasons: tuple[str, ...] = ("the service is stopping",)
+    else:
+        readiness: Readiness = request.app.state.readiness
+        reasons = await readiness.reasons()
+    body = Ready(ready=not reasons, reasons=list(reasons))
+    return JSONResponse(
+        body.model_dump(),
+        status_code=503 if reasons else 200,
+        headers={"Retry-After": "1"} if reasons else None,
+    )
+
+
+@router.get(
+    "/metrics",
+    name="metrics",
+    dependencies=[ReadKey],
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+async def show_metrics(counted: Annotated[figures.Metrics, Depends(metrics)]) -> Response:
+    """What was counted, for Prometheus."""
+    return Response(counted.render(), media_type=figures.MEDIA_TYPE)

@@ -1,0 +1,216 @@
+"""``/v1/items``: the catalogue, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from scenesearch.engine.tasks import (
+    DeleteItems,
+    GetItem,
+    ItemRecord,
+    ListItems,
+    PatchItem,
+    Photo,
+    PutItems,
+)
+from scenesearch.schemas.base import ItemId
+from scenesearch.schemas.items import (
+    MAX_PHOTOS,
+    AttributesRequest,
+    DeletedResponse,
+    DeleteRequest,
+    ItemAttributes,
+    ItemRequest,
+    ItemResponse,
+    ItemsQuery,
+    ItemsResponse,
+    PathItemAttributes,
+    PathItemRequest,
+)
+from scenesearch.schemas.openapi import json_body, json_or_form
+from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
+from scenesearch.service.http.intake import NoQuery, photos_of, read_either, read_json
+from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.routes.outcomes import refuse_failure
+from scenesearch.service.http.routes.paths import register_paths
+from scenesearch.service.http.routes.replies import json_reply, not_found
+
+register_paths()
+router = APIRouter(prefix="/v1/items", tags=["items"])
+
+_NO_ITEM = "No item of this id"
+_STORED = "The item is stored: a later search finds it, and it survives a crash. "
+_CHAIR = {
+    "photos": [{"url": "https://images.example.com/chair.jpg"}],
+    "attributes": {"title": "Armchair", "category": "chair", "price": 129.0},
+}
+_PUT_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"model": ItemResponse, "description": "It was there; changed, or the same as before"},
+    201: {"model": ItemResponse, "description": "It is new"},
+    **problem_responses(415, 502, 507),
+}
+ItemPath = Annotated[
+    ItemId, Path(description="Percent-encoded where it holds `/`, `?`, `#` or `%`")
+]
+
+
+@router.get(
+    "",
+    dependencies=[ReadKey],
+    summary="Items, page by page",
+    description="In a stable order; `cursor` of an answer asks for the next page.",
+    response_model=None,
+    responses={200: {"model": ItemsResponse}},
+)
+async def list_items(request: Request, query: Annotated[ItemsQuery, Query()]) -> Response:
+    """Items, page by page."""
+    task = ListItems(where=query.where, limit=query.limit, cursor=query.cursor)
+    return json_reply((await run_task(request, task)).value)
+
+
+@router.post(
+    "",
+    dependencies=[WriteKey, NoQuery],
+    summary="Insert or replace an item",
+    description=_STORED + "A form's files called `photo` are its photos, in order.",
+    response_model=None,
+    responses=_PUT_RESPONSES,
+    openapi_extra=json_or_form(
+        ItemRequest,
+        ItemAttributes,
+        {"chair": {"id": "SKU-1", **_CHAIR}},
+        part="item",
+        part_required=True,
+        most_photos=MAX_PHOTOS,
+    ),
+)
+async def add_item(request: Request) -> Response:
+    """Insert or replace an item."""
+    sent = await read_either(
+        request,
+        ItemRequest,
+        ItemAttributes,
+        part="item",
+        part_required=True,
+        most_photos=MAX_PHOTOS,
+    )
+    if sent.form is not None:
+        return await _put(request, sent.form.id, sent.photos, sent.form.attributes)
+    assert sent.body is not None
+    photos = await photos_of(request, sent.body.photos)
+    return await _put(request, sent.body.id, tuple(photos), sent.body.attributes)
+
+
+@router.post(
+    "/delete",
+    dependencies=[WriteKey, NoQuery],
+    summary="Remove items by id or by filter",
+    description="Ids that are not there are no error.",
+    response_model=None,
+    responses={200: {"model": DeletedResponse}},
+    openapi_extra=json_body(
+        DeleteRequest,
+        {"by id": {"ids": ["SKU-1", "SKU-2"]}, "by filter": {"where": "in_stock = false"}},
+    ),
+)
+async def delete_items(request: Request) -> Response:
+    """Remove items by id or by filter."""
+    body = await read_json(request, DeleteRequest)
+    task = DeleteItems(ids=tuple(body.ids or ()), where=body.where)
+    return json_reply((await run_task(request, task)).value)
+
+
+@router.get(
+    "/{item_id:item_id}",
+    dependencies=[ReadKey, NoQuery],
+    summary="One item",
+    description="Its attributes and photos, as they are stored.",
+    response_model=None,
+    responses={200: {"model": ItemResponse}, **problem_responses(404)},
+)
+async def get_item(request: Request, item_id: ItemPath) -> Response:
+    """One item."""
+    found = (await run_task(request, GetItem(item_id))).value
+    if found is None:
+        raise not_found(_NO_ITEM)
+    return json_reply(found)
+
+
+@router.put(
+    "/{item_id:item_id}",
+    dependencies=[WriteKey, NoQuery],
+    summary="Insert or replace the item of this id",
+    description=_STORED + "A form's files called `photo` are its photos, in order.",
+    response_model=None,
+    responses=_PUT_RESPONSES,
+    openapi_extra=json_or_form(
+        PathItemRequest,
+        PathItemAttributes,
+        {"chair": _CHAIR},
+        part="item",
+        most_photos=MAX_PHOTOS,
+    ),
+)
+async def put_item(request: Request, item_id: ItemPath) -> Response:
+    """Insert or replace the item of this id."""
+    sent = await read_either(
+        request, PathItemRequest, PathItemAttributes, part="item", most_photos=MAX_PHOTOS
+    )
+    if sent.form is not None:
+        return await _put(request, item_id, sent.photos, sent.form.attributes)
+    assert sent.body is not None
+    photos = await photos_of(request, sent.body.photos)
+    return await _put(request, item_id, tuple(photos), sent.body.attributes)
+
+
+@router.patch(
+    "/{item_id:item_id}",
+    dependencies=[WriteKey, NoQuery],
+    summary="Change attributes of an item",
+    description="Those named are set, null removes one; no photo is looked at again.",
+    response_model=None,
+    responses={200: {"model": ItemResponse}, **problem_responses(404, 507)},
+    openapi_extra=json_body(
+        AttributesRequest, {"price": {"attributes": {"price": 9.5, "old_field": None}}}
+    ),
+)
+async def update_item(request: Request, item_id: ItemPath) -> Response:
+    """Change attributes of an item."""
+    body = await read_json(request, AttributesRequest)
+    found = (await run_task(request, PatchItem(item_id, body.attributes))).value
+    if found is None:
+        raise not_found(_NO_ITEM)
+    return json_reply(found)
+
+
+@router.delete(
+    "/{item_id:item_id}",
+    dependencies=[WriteKey, NoQuery],
+    summary="Remove an item",
+    description="No search finds it once this is answered.",
+    response_model=None,
+    responses={200: {"model": DeletedResponse}, **problem_responses(404)},
+)
+async def delete_item(request: Request, item_id: ItemPath) -> Response:
+    """Remove an item."""
+    gone = (await run_task(request, DeleteItems(ids=(item_id,)))).value
+    if not gone["items"]:
+        raise not_found(_NO_ITEM)
+    return json_reply(gone)
+
+
+async def _put(
+    request: Request, item_id: str, photos: tuple[Photo, ...], attributes: Mapping[str, Any]
+) -> Response:
+    record = ItemRecord(item_id, photos, attributes)
+    outcome = (await run_task(request, PutItems((record,)))).value[0]
+    refuse_failure(outcome)
+    item = (await run_task(request, GetItem(item_id))).value
+    if item is None:
+        raise not_found("The item was stored, and removed by somebody else since")
+    return json_reply(item, 201 if outcome["status"] == "added" else 200)

@@ -1,0 +1,235 @@
+"""``/v1/jobs``: many items at once, stored when there is time for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from scenesearch.schemas.jobs import (
+    JobErrorsQuery,
+    JobErrorsResponse,
+    JobRequest,
+    JobResponse,
+    JobsQuery,
+    JobsResponse,
+    SentJobError,
+    SentRecordError,
+    time_text,
+)
+from scenesearch.schemas.openapi import json_body
+from scenesearch.service.http.depends import ReadKey, WriteKey, kept_state
+from scenesearch.service.http.intake import FORM, NoQuery
+from scenesearch.service.http.job_intake import PART, once_key, read_job
+from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.routes.replies import json_reply, not_found
+from scenesearch.service.state import State
+from scenesearch.service.state.records import Job, RecordError
+
+router = APIRouter(prefix="/v1", tags=["jobs"])
+
+_NO_JOB = "No job of this id; those that ended a week ago are forgotten"
+JobId = Annotated[str, Path(min_length=1, max_length=64, description="As `POST /v1/jobs` gave it")]
+_STAYS = "What is stored stays, and so does what is being stored at this moment."
+_ACCEPTED: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": JobResponse,
+        "description": "Accepted, and kept until it is done",
+        "headers": {
+            "Location": {"description": "Where it stands", "schema": {"type": "string"}},
+        },
+    },
+    **problem_responses(409, 507),
+}
+_HEADERS: list[dict[str, Any]] = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": False,
+        "description": "The same key with the same body again gives the same job",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
+    }
+]
+_BODY = json_body(
+    JobRequest,
+    {
+        "two items": {
+            "records": [
+                {"id": "SKU-1", "photos": [{"url": "https://images.example.com/1.jpg"}]},
+                {"id": "SKU-2", "photos": [{"url": "https://images.example.com/2.jpg"}]},
+            ]
+        }
+    },
+)
+_BODY["requestBody"]["content"][FORM] = {
+    "schema": {
+        "type": "object",
+        "properties": {
+            PART: {
+                "type": "string",
+                "format": "binary",
+                "description": (
+                    "A CSV, TSV or JSONL file with `id` and `image`, whose photos are addresses"
+                ),
+            }
+        },
+        "required": [PART],
+        "additionalProperties": False,
+    }
+}
+_BODY["parameters"] = _HEADERS
+_ADDING: dict[str, Any] = {
+    "dependencies": [WriteKey, NoQuery],
+    "description": (
+        "Answered as soon as all of it is on the disk; it survives a crash, and is worked off in "
+        "small batches beside the searches. Records that fail are listed by "
+        "`/v1/jobs/{job_id}/errors`."
+    ),
+    "response_model": None,
+    "status_code": 202,
+    "responses": _ACCEPTED,
+    "openapi_extra": _BODY,
+}
+
+
+@router.post("/jobs", summary="Store many items", **_ADDING)
+async def add_job(request: Request) -> Response:
+    """Store many items."""
+    return await _add(request)
+
+
+@router.post(
+    "/items/bulk", tags=["items"], summary="Store many items: the same as a job", **_ADDING
+)
+async def add_items(request: Request) -> Response:
+    """Store many items."""
+    return await _add(request)
+
+
+@router.get(
+    "/jobs",
+    dependencies=[ReadKey],
+    summary="Jobs, newest first",
+    response_model=None,
+    responses={200: {"model": JobsResponse}},
+)
+async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> Response:
+    """Jobs, newest first."""
+    jobs = await asyncio.to_thread(_state(request).jobs.page, query.one_more, query.place)
+    page, cursor = query.page(jobs, lambda job: job.seq)
+    answer = JobsResponse(jobs=[_described(job) for job in page], cursor=cursor)
+    return json_reply(answer.model_dump())
+
+
+@router.get(
+    "/jobs/{job_id}",
+    dependencies=[ReadKey, NoQuery],
+    summary="One job",
+    response_model=None,
+    responses={200: {"model": JobResponse}, **problem_responses(404)},
+)
+async def get_job(request: Request, job_id: JobId) -> Response:
+    """One job."""
+    return _sent(await _job(request, job_id))
+
+
+@router.get(
+    "/jobs/{job_id}/errors",
+    dependencies=[ReadKey],
+    summary="Records of a job that failed",
+    response_model=None,
+    responses={200: {"model": JobErrorsResponse}, **problem_responses(404)},
+)
+async def list_job_errors(
+    request: Request, job_id: JobId, query: Annotated[JobErrorsQuery, Query()]
+) -> Response:
+    """Records of a job that failed."""
+    job = await _job(request, job_id)
+    after = -1 if query.place is None else query.place
+    errors = await asyncio.to_thread(_state(request).jobs.errors, job, query.one_more, after)
+    page, cursor = query.page(errors, lambda error: error.place)
+    answer = JobErrorsResponse(errors=[_sent_error(one) for one in page], cursor=cursor)
+    return json_reply(answer.model_dump())
+
+
+@router.post(
+    "/jobs/{job_id}/cancel",
+    dependencies=[WriteKey, NoQuery],
+    summary="Cancel a job",
+    description=f"{_STAYS} A job that ended is left as it is.",
+    response_model=None,
+    responses={200: {"model": JobResponse}, **problem_responses(404, 507)},
+)
+async def cancel_job(request: Request, job_id: JobId) -> Response:
+    """Cancel a job."""
+    return _sent(await asyncio.to_thread(_state(request).jobs.cancel, job_id))
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    dependencies=[WriteKey, NoQuery],
+    summary="Cancel a job and forget it",
+    description=f"{_STAYS} The answer is the last that is heard of the job.",
+    response_model=None,
+    responses={200: {"model": JobResponse}, **problem_responses(404, 507)},
+)
+async def remove_job(request: Request, job_id: JobId) -> Response:
+    """Cancel a job and forget it."""
+    return _sent(await asyncio.to_thread(_state(request).jobs.remove, job_id))
+
+
+async def _add(request: Request) -> Response:
+    kept = _state(request)
+    sent = await read_job(request, kept.folder)
+    once = once_key(request, sent.digest)
+    job, _ = await asyncio.to_thread(kept.jobs.add, sent.records, sent.errors, once=once)
+    kept.announce()
+    reply = json_reply(_described(job).model_dump(), 202)
+    reply.headers["Location"] = f"/v1/jobs/{job.id}"
+    return reply
+
+
+def _sent(job: Job | None) -> Response:
+    if job is None:
+        raise not_found(_NO_JOB)
+    return json_reply(_described(job).model_dump())
+
+
+async def _job(request: Request, job_id: str) -> Job:
+    found = await asyncio.to_thread(_state(request).jobs.get, job_id)
+    if found is None:
+        raise not_found(_NO_JOB)
+    return found
+
+
+def _state(request: Request) -> State:
+    return kept_state(request, "jobs")
+
+
+def _described(job: Job) -> JobResponse:
+    return JobResponse(
+        id=job.id,
+        kind="index",
+        status=job.status,
+        total=job.total,
+        done=job.done,
+        failed=job.failed,
+        created=time_text(job.created),
+        started=None if job.started is None else time_text(job.started),
+        finished=None if job.finished is None else time_text(job.finished),
+        error=None if job.code is None else SentJobError(code=job.code, detail=job.detail or ""),
+        errors_url=f"/v1/jobs/{job.id}/errors",
+    )
+
+
+def _sent_error(error: RecordError) -> SentRecordError:
+    return SentRecordError(
+        record=error.place,
+        line=error.line,
+        id=error.item_id,
+        code=error.code,
+        detail=error.detail,
+    )

@@ -1,0 +1,130 @@
+"""``/`` and ``/assets``: the web page, its parts and the sample photos, all out of the package.
+
+Only files that are in the package's own two folders when the first one is asked for are ever
+answered, under the names they have there: no path of a request reaches the file system.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from scenesearch.service.http.routes.replies import is_current, not_found
+from scenesearch.system.resources import resource_dir
+
+PAGE = Path(__file__).resolve().parents[2] / "page"
+INDEX = "index.html"
+MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        ".html": "text/html; charset=utf-8",
+        ".css": "text/css; charset=utf-8",
+        ".js": "text/javascript; charset=utf-8",
+        ".svg": "image/svg+xml",
+        ".jpg": "image/jpeg",
+        ".md": "text/plain; charset=utf-8",
+        ".txt": "text/plain; charset=utf-8",
+    }
+)
+"""What is served, by suffix: a file of another kind is not."""
+CHECKED = "no-cache"
+"""May be kept, and is asked for again with its tag before it is used."""
+FOREVER = "public, max-age=31536000, immutable"
+
+router = APIRouter(include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file: its bytes, what it is, and a tag that changes with it."""
+
+    data: bytes
+    media_type: str
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Assets:
+    """Every file of the page.
+
+    Attributes:
+        files: by name under ``/assets/``.
+        version: changes when any file does. What is asked for as ``/assets/VERSION/NAME`` never
+            changes, so it may be kept for ever; the page names its parts so, and they, by
+            relative addresses, each other.
+        index: the page, naming its parts by version.
+    """
+
+    files: Mapping[str, Asset]
+    version: str
+    index: Asset
+
+
+def read_assets(page: Path, samples: Path) -> Assets:
+    """Read the page and the sample photos.
+
+    Args:
+        page: a folder with ``index.html``, which names its parts as ``assets/...``.
+        samples: a folder with ``rooms`` and the credits for them.
+    """
+    files = {path.relative_to(page).as_posix(): path for path in page.rglob("*")}
+    files |= {f"samples/{path.name}": path for path in (samples / "rooms").glob("*.jpg")}
+    files |= {f"samples/{path.name}": path for path in samples.glob("CREDITS.md")}
+    read = {
+        name: _asset(path.read_bytes(), path.suffix)
+        for name, path in sorted(files.items())
+        if path.suffix in MEDIA_TYPES and path.is_file()
+    }
+    index = read.pop(INDEX)
+    tags = "".join(f"{name}\n{asset.tag}\n" for name, asset in read.items())
+    version = f"v-{_digest(tags.encode())[:16]}"
+    versioned = index.data.replace(b'="assets/', f'="assets/{version}/'.encode())
+    return Assets(MappingProxyType(read), version, _asset(versioned, ".html"))
+
+
+def _asset(data: bytes, suffix: str) -> Asset:
+    return Asset(data, MEDIA_TYPES[suffix], f'"{_digest(data)[:32]}"')
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+@cache
+def _assets() -> Assets:
+    return read_assets(PAGE, resource_dir("sample"))
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+def page(request: Request) -> Response:
+    """The page; it needs no key, what it asks for does."""
+    return _answer(request, _assets().index, CHECKED)
+
+
+@router.api_route("/assets/{name:path}", methods=["GET", "HEAD"])
+def asset(request: Request, name: str) -> Response:
+    """A part of the page, or a sample photo.
+
+    Raises:
+        ProblemError: there is none of that name.
+    """
+    assets = _assets()
+    plain = name.removeprefix(f"{assets.version}/")
+    found = assets.files.get(plain)
+    if found is None:
+        raise not_found("The page has no part of this name")
+    return _answer(request, found, CHECKED if plain == name else FOREVER)
+
+
+def _answer(request: Request, found: Asset, cache_control: str) -> Response:
+    headers = {"ETag": found.tag, "Cache-Control": cache_control}
+    if is_current(request, found.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(found.data, media_type=found.media_type, headers=headers)

@@ -1,0 +1,133 @@
+"""``/v1/scenes``: photos that are found by what is in them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from starlette.requests import Request
+from starlette.responses import Response
+
+from scenesearch.engine.tasks import AddScenes, DeleteScenes, FindScenes, SceneFacets, ScenePhoto
+from scenesearch.schemas.openapi import json_or_form
+from scenesearch.schemas.pictures import PictureQuery
+from scenesearch.schemas.scenes import (
+    MAX_PHOTOS,
+    FormScenesRequest,
+    SceneFacetQuery,
+    SceneFacetsResponse,
+    SceneId,
+    ScenesAddedResponse,
+    ScenesDeletedResponse,
+    SceneSearchOptions,
+    SceneSearchRequest,
+    ScenesRequest,
+    ScenesResponse,
+)
+from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
+from scenesearch.service.http.intake import NoQuery, photo_of, photos_of, read_either
+from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.routes.outcomes import refuse_failure
+from scenesearch.service.http.routes.paths import register_paths
+from scenesearch.service.http.routes.pictures import PICTURE_RESPONSE, picture
+from scenesearch.service.http.routes.replies import json_reply, not_found
+
+register_paths()
+router = APIRouter(prefix="/v1/scenes", tags=["scenes"])
+
+ScenePath = Annotated[SceneId, Path(description="The sha256 of the photo")]
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[WriteKey, NoQuery],
+    summary="Keep photos as scenes",
+    description="A scene's id is the sha256 of its photo: the same photo again changes nothing.",
+    response_model=None,
+    responses={201: {"model": ScenesAddedResponse}, **problem_responses(415, 502, 507)},
+    openapi_extra=json_or_form(ScenesRequest, None, most_photos=MAX_PHOTOS),
+)
+async def add_scenes(request: Request) -> Response:
+    """Keep photos as scenes."""
+    sent = await read_either(request, ScenesRequest, FormScenesRequest, most_photos=MAX_PHOTOS)
+    photos = sent.photos
+    if sent.body is not None:
+        photos = tuple(await photos_of(request, sent.body.photos))
+    outcomes = (await run_task(request, AddScenes(photos))).value
+    if len(outcomes) == 1:
+        refuse_failure(outcomes[0])
+    return json_reply({"scenes": outcomes}, 201)
+
+
+@router.post(
+    "/search",
+    dependencies=[ReadKey, NoQuery],
+    summary="Find scenes",
+    description="By words, by a photo like them, or by a product in them.",
+    response_model=None,
+    responses={200: {"model": ScenesResponse}, **problem_responses(404, 415, 502)},
+    openapi_extra=json_or_form(
+        SceneSearchRequest,
+        SceneSearchOptions,
+        {"words": {"text": "two chairs and a lamp"}, "product": {"item_id": "SKU-1"}},
+    ),
+)
+async def search_scenes(request: Request) -> Response:
+    """Find scenes."""
+    sent = await read_either(request, SceneSearchRequest, SceneSearchOptions)
+    if sent.form is not None:
+        task = FindScenes(photo=sent.photos[0], limit=sent.form.limit)
+    else:
+        assert sent.body is not None
+        body = sent.body
+        photo = None if body.photo is None else await photo_of(request, body.photo)
+        task = FindScenes(body.text, photo, body.item_id, body.limit)
+    return json_reply((await run_task(request, task)).value)
+
+
+@router.get(
+    "/facets",
+    dependencies=[ReadKey],
+    summary="What the scenes hold, counted",
+    description="Over all scenes, or over those that some words find.",
+    response_model=None,
+    responses={200: {"model": SceneFacetsResponse}},
+)
+async def list_scene_facets(
+    request: Request, query: Annotated[SceneFacetQuery, Query()]
+) -> Response:
+    """What the scenes hold, counted."""
+    task = SceneFacets(text=query.text, limit=query.limit)
+    return json_reply((await run_task(request, task)).value)
+
+
+@router.get(
+    "/{scene_id:sha256}/photo",
+    dependencies=[ReadKey],
+    summary="The photo of a scene",
+    description="A JPEG made of it.",
+    response_class=Response,
+    responses=PICTURE_RESPONSE,
+)
+async def get_scene_photo(
+    request: Request, scene_id: ScenePath, query: Annotated[PictureQuery, Query()]
+) -> Response:
+    """The photo of a scene."""
+    return await picture(request, ScenePhoto(scene_id, query.width), "scene")
+
+
+@router.delete(
+    "/{scene_id:sha256}",
+    dependencies=[WriteKey, NoQuery],
+    summary="Remove a scene",
+    description="No search finds it once this is answered.",
+    response_model=None,
+    responses={200: {"model": ScenesDeletedResponse}, **problem_responses(404)},
+)
+async def delete_scene(request: Request, scene_id: ScenePath) -> Response:
+    """Remove a scene."""
+    gone = (await run_task(request, DeleteScenes((scene_id,)))).value
+    if not gone["scenes"]:
+        raise not_found("No scene of this id")
+    return json_reply(gone)

@@ -1,0 +1,1 @@
+"""Long work over HTTP: manifests come in, jobs run, what they did is kept."""

@@ -1,0 +1,141 @@
+"""Manifests whose photos are addresses: the readers of catalogues, over rows of a job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import cast
+
+from scenesearch.catalog.csv_source import CsvSource
+from scenesearch.catalog.jsonl_source import JsonlSource
+from scenesearch.catalog.paths import PhotoPaths
+from scenesearch.catalog.reader import CatalogReader
+from scenesearch.catalog.records import CellError, RawRow, RowError, Source, shown
+from scenesearch.core.errors import CatalogError
+from scenesearch.core.types import Value
+from scenesearch.fetch.errors import FetchError
+from scenesearch.fetch.urls import parse_url
+from scenesearch.service.state.records import JobRecord, Link, RecordError
+
+MAX_ROWS = 100_000
+MAX_PHOTOS = 8
+CSV = frozenset({".csv", ".tsv", ".tab", ".txt"})
+JSONL = frozenset({".jsonl", ".ndjson", ".json"})
+
+
+class PhotoUrls:
+    """Stands where a catalogue's reader looks photos up: here they are addresses."""
+
+    def resolve(self, text: str) -> str:
+        """The address in its one spelling; nothing is asked for it yet.
+
+        Raises:
+            CellError: it is none, or one that is never fetched.
+        """
+        try:
+            return str(parse_url(text))
+        except FetchError as error:
+            raise CellError(error.code, str(error)) from error
+
+
+def suffix_of(name: str) -> str:
+    """How a manifest's name ends, in lower case.
+
+    Raises:
+        CatalogError: it says of no format that is read here.
+    """
+    suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    if suffix not in CSV | JSONL:
+        raise CatalogError(
+            f"the manifest's name ends in {shown(suffix, 20)}: expected .csv, .tsv or .jsonl",
+            code="unsupported_catalog",
+        )
+    return suffix
+
+
+def read_manifest(path: Path) -> tuple[list[JobRecord], list[RecordError]]:
+    """The records of a manifest, and an error for each row that gives none.
+
+    Args:
+        path: a CSV, TSV or JSONL file, as its suffix says.
+
+    Raises:
+        CatalogError: the file as a whole cannot be read; no message names ``path``.
+    """
+    try:
+        source = Numbered(_source(path))
+        reader = CatalogReader(
+            path,
+            source,
+            # all that the reader asks of it is what PhotoUrls has
+            cast("PhotoPaths", PhotoUrls()),
+            policy="error",
+            max_rows=MAX_ROWS,
+            split_photos=True,
+        )
+        return _records(reader, source)
+    except CatalogError as error:
+        text = str(error).replace(str(path), "the manifest").replace(path.name, "the manifest")
+        raise CatalogError(text, code=error.code) from error
+
+
+class Numbered:
+    """A source that says which line it is at.
+
+    Attributes:
+        line: of the row that was given last.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self.line = 0
+
+    @property
+    def header(self) -> tuple[str, ...] | None:
+        """See :class:`scenesearch.catalog.records.Source`."""
+        return self._source.header
+
+    @property
+    def typed(self) -> bool:
+        """See :class:`scenesearch.catalog.records.Source`."""
+        return self._source.typed
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See :class:`scenesearch.catalog.records.Source`."""
+        return self._source.notes
+
+    def rows(self) -> Iterator[RawRow | RowError]:
+        """See :class:`scenesearch.catalog.records.Source`."""
+        for found in self._source.rows():
+            self.line = found.row
+            yield found
+
+
+def _source(path: Path) -> Source:
+    if path.suffix in CSV:
+        return CsvSource(path, delimiter="\t" if path.suffix in {".tsv", ".tab"} else None)
+    return JsonlSource(path)
+
+
+def _records(reader: CatalogReader, source: Numbered) -> tuple[list[JobRecord], list[RecordError]]:
+    records: list[JobRecord] = []
+    errors: list[RecordError] = []
+    for place, found in enumerate(reader):
+        # with this policy the reader gives each item before it reads the next row
+        line = source.line
+        if isinstance(found, RowError):
+            named = f"{found.column}: {found.message}" if found.column else found.message
+            errors.append(RecordError(place, found.code, named, None, found.row))
+        elif len(found.photos) > MAX_PHOTOS:
+            message = f"the row names {len(found.photos)} photos: expected at most {MAX_PHOTOS}"
+            errors.append(RecordError(place, "too_many_photos", message, found.id, line))
+        else:
+            photos = tuple(Link(url) for url in found.photos)
+            attributes = {name: _plain(value) for name, value in found.attributes.items()}
+            records.append(JobRecord(place, found.id, photos, attributes, line))
+    return records, errors
+
+
+def _plain(value: Value) -> object:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,388 @@
+"""The embedded store: Qdrant's engine in this process, one directory a collection.
+
+The engine logs each batch as one entry before it applies it, and replays the log on opening;
+nothing is acknowledged before it is flushed to the disk.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from threading import RLock
+from typing import Any
+from uuid import UUID
+
+from scenesearch.core.conditions import Condition
+from scenesearch.core.errors import StoreError, StoreUnavailableError
+from scenesearch.core.protocols import TextQuery, VectorQuery
+from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.store.checks import (
+    canonical_id,
+    check_cursor,
+    check_facet,
+    check_limit,
+    check_selection,
+    check_spaces,
+)
+from scenesearch.store.embedded.edge_directory import EdgeDirectory, OpenShard
+from scenesearch.store.embedded.edge_translate import (
+    EXACT_FLOATS,
+    EdgeRequests,
+    engine_errors,
+    field_index,
+    to_record,
+)
+from scenesearch.store.embedded.payload_memo import PayloadMemo, cosine, relevance
+from scenesearch.store.payloads import (
+    bool_fields,
+    decode_payload,
+    encode_patch,
+    encode_payload,
+)
+from scenesearch.store.retype import retype_patches
+from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
+from scenesearch.store.ties import settle, settle_facet
+from scenesearch.store.vectors import query_vectors, unit_vectors
+from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
+from scenesearch.system.whole_file import write_whole
+
+
+class EdgeStore:
+    """A :class:`~scenesearch.core.protocols.Store` in a directory, for one process at a time.
+
+    The directory is opened, and locked, by the first call that needs the points. The store may
+    be used from several threads, but the engine holds the GIL, so they take turns. It must be
+    opened after a fork, never before.
+
+    Args:
+        path: directory of all collections; made by ``create``.
+        collection: 1 to 64 of ``a-z 0-9 _ -``.
+        min_free_bytes: writes are refused when less disk than this is free.
+        search_threads: that search the segments of a collection side by side, which a query that
+            is alone has its answer sooner by; as many as cores by default.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        collection: str,
+        *,
+        min_free_bytes: int = MIN_FREE_BYTES,
+        search_threads: int | None = None,
+    ) -> None:
+        self._directory = EdgeDirectory(Path(path), collection, search_threads)
+        self._home = self._directory.home
+        self._min_free = min_free_bytes
+        self._gate = RLock()
+        self._opened: OpenShard | None = None
+        self._memo = PayloadMemo()
+        self._holding = False
+        self._unflushed = False
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"EdgeStore({str(self._directory.root)!r}, {self._directory.name!r})"
+
+    # --- the collection --------------------------------------------------------------------
+
+    @property
+    def schema(self) -> CollectionSchema | None:
+        """What the collection holds, or None where there is none yet. Takes no lock."""
+        opened = self._opened
+        return self._directory.read_schema() if opened is None else opened.schema
+
+    def create(self, schema: CollectionSchema) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.create`."""
+        with self._gate:
+            self._refuse_closed()
+            check_schema(schema)
+            existing = self.schema
+            if existing is None:
+                check_free_space(self._home, 0, self._min_free)
+                existing = self._directory.make(schema)
+            check_same_schema(self._directory.name, existing, schema)
+
+    def add_fields(self, fields: Mapping[str, FieldType]) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.add_fields`."""
+        with self._gate:
+            opened = self._open()
+            new = check_new_fields(self._directory.name, opened.schema, fields)
+            if not new:
+                return
+            check_free_space(self._home, 0, self._min_free)
+            self._retype(opened, new)
+            with engine_errors(f"index the fields {', '.join(new)} of {self._home}"):
+                for field, kind in new.items():
+                    opened.shard.update(field_index(field, kind))
+                opened.shard.flush()
+            # Last: without it the indexes are there, unused, and are made again next time.
+            schema = replace(opened.schema, fields={**opened.schema.fields, **new})
+            self._directory.write_schema(schema)
+            opened.schema = schema
+            opened.requests = EdgeRequests(schema.fields)
+
+    def _retype(self, opened: OpenShard, new: Mapping[str, FieldType]) -> None:
+        patches = retype_patches(self, new)
+        with engine_errors(f"rewrite the fields {', '.join(new)} of {self._home}"):
+            for patch, ids in patches:
+                opened.shard.update(opened.requests.set_payload(opened.requests.those(ids), patch))
+
+    # --- points ----------------------------------------------------------------------------
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.upsert`."""
+        # The last of equal ids wins, as if they had come one after the other.
+        by_id = {canonical_id(point.id): point for point in points}
+        with self._gate:
+            opened = self._open()
+            fields = opened.schema.fields
+            vectors = unit_vectors(list(by_id.values()), opened.schema)
+            payloads = [
+                encode_payload(point.payload, fields, f"point {point_id}")
+                for point_id, point in by_id.items()
+            ]
+            if by_id:
+                operation = opened.requests.upsert(list(by_id), vectors, payloads)
+                size = write_estimate(list(by_id.values()), opened.schema)
+                self._write(opened, operation, f"write {len(by_id)} points", size)
+
+    def set_payload(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        ids: Sequence[str] | None = None,
+        where: Condition | None = None,
+    ) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
+        with self._gate:
+            opened = self._open()
+            selection = self._selection(opened, ids, where)
+            if patch := encode_patch(payload, opened.schema.fields):
+                self._write(opened, opened.requests.set_payload(selection, patch), "set payloads")
+
+    def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.delete`."""
+        with self._gate:
+            opened = self._open()
+            operation = opened.requests.delete(self._selection(opened, ids, where))
+            self._write(opened, operation, "delete points")
+
+    @staticmethod
+    def _selection(opened: OpenShard, ids: Sequence[str] | None, where: Condition | None) -> Any:
+        check_selection(ids, where)
+        if ids is None:
+            return opened.requests.where(where)
+        return opened.requests.those([canonical_id(i) for i in ids])
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See :meth:`scenesearch.core.protocols.Store.together`. Other threads' writes wait."""
+        with self._gate:
+            opened = self._open()
+            outer, self._holding = self._holding, True
+            try:
+                yield
+            finally:
+                self._holding = outer
+                if not outer and self._opened is opened:
+                    self._flush(opened)
+
+    def _write(self, opened: OpenShard, operation: Any, what: str, size: int = 0) -> None:
+        check_free_space(self._home, size, self._min_free)
+        with engine_errors(f"{what} in {self._home}"):
+            opened.shard.update(operation)
+        self._unflushed = True
+        if not self._holding:
+            self._flush(opened)
+
+    def _flush(self, opened: OpenShard) -> None:
+        # Only this reaches the disk; before it, a power cut could lose the write.
+        if self._unflushed:
+            with engine_errors(f"write to the disk in {self._home}"):
+                opened.shard.flush()
+            self._unflushed = False
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
+        """See :meth:`scenesearch.core.protocols.Store.query`."""
+        opened = self._open()
+        schema, requests = opened.schema, opened.requests
+        vectors = query_vectors(queries, schema)
+        # Queries of one photo share their filter and fields: translate each once.
+        filters = {query.where: requests.where(query.where) for query in queries}
+        stored = opened.shard.info().points_count
+
+        def request(i: int, limit: int) -> Any:
+            query = queries[i]
+            if isinstance(query, TextQuery):
+                return requests.text(query.text, limit, filters[query.where])
+            exact = stored * len(vectors[i]) <= EXACT_FLOATS
+            where = filters[query.where]
+            return requests.nearest(vectors[i], query.space, limit, where, exact=exact)
+
+        def fetch(wanted: list[tuple[int, int]]) -> Sequence[Sequence[Any]]:
+            batch = requests.batch([request(i, limit) for i, limit in wanted])
+            with engine_errors(f"search {self._home}"):
+                answers: Sequence[Sequence[Any]] = opened.shard.query_batch(batch)
+            return answers
+
+        scores = [cosine if i in vectors else relevance for i in range(len(queries))]
+        found = settle([check_limit(query.limit) for query in queries], fetch, scores.__getitem__)
+        return self._hits(opened, queries, found, scores)
+
+    def _hits(
+        self,
+        opened: OpenShard,
+        queries: Sequence[VectorQuery | TextQuery],
+        answers: Sequence[Any],
+        scores: Sequence[Callable[[Any], float]],
+    ) -> list[list[Hit]]:
+        hits: list[list[Hit]] = [[] for _ in answers]
+        # The queries of a photo all ask for the same fields.
+        for wanted in dict.fromkeys(query.fields for query in queries):
+            chosen = [i for i, query in enumerate(queries) if query.fields == wanted]
+            bools = bool_fields(opened.schema.fields, wanted)
+            reader = partial(self._fields, opened, wanted, bools)
+            found = self._memo.hits(
+                [answers[i] for i in chosen],
+                (wanted, bools),
+                reader,
+                [scores[i] for i in chosen],
+            )
+            for i, row in zip(chosen, found, strict=True):
+                hits[i] = row
+        return hits
+
+    def _fields(
+        self, opened: OpenShard, wanted: tuple[str, ...], bools: tuple[str, ...], ids: list[UUID]
+    ) -> dict[UUID, dict[str, Any]]:
+        if not wanted:
+            return {point_id: {} for point_id in ids}
+        with engine_errors(f"read points of {self._home}"):
+            points = opened.shard.retrieve(ids, opened.requests.selector(wanted), False)
+        return {point.id: decode_payload(point.payload, bools) for point in points}
+
+    def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
+        """See :meth:`scenesearch.core.protocols.Store.retrieve`."""
+        opened = self._open()
+        wanted = [canonical_id(i) for i in ids]
+        names = check_spaces(spaces, opened.schema)
+        bools = bool_fields(opened.schema.fields)
+        with engine_errors(f"read points of {self._home}"):
+            points = opened.shard.retrieve(wanted, True, names or False)
+        found = {record.id: record for record in (to_record(point, bools) for point in points)}
+        return [found[i] for i in wanted if i in found]
+
+    def scroll(
+        self,
+        *,
+        where: Condition | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+        fields: Sequence[str] | None = None,
+        spaces: Sequence[str] = (),
+    ) -> Page:
+        """See :meth:`scenesearch.core.protocols.Store.scroll`."""
+        opened = self._open()
+        request = opened.requests.scroll(
+            None if cursor is None else check_cursor(cursor),
+            check_limit(limit),
+            opened.requests.where(where),
+            opened.requests.selector(fields),
+            check_spaces(spaces, opened.schema),
+        )
+        bools = bool_fields(opened.schema.fields, fields)
+        with engine_errors(f"read points of {self._home}"):
+            points, following = opened.shard.scroll(request)
+        records = tuple(to_record(point, bools) for point in points)
+        return Page(records, None if following is None else str(following))
+
+    def count(self, where: Condition | None = None) -> int:
+        """See :meth:`scenesearch.core.protocols.Store.count`."""
+        opened = self._open()
+        request = opened.requests.count(opened.requests.where(where))
+        with engine_errors(f"count points of {self._home}"):
+            return int(opened.shard.count(request))
+
+    def facet(
+        self, field: str, *, where: Condition | None = None, limit: int = 50
+    ) -> list[tuple[Scalar, int]]:
+        """See :meth:`scenesearch.core.protocols.Store.facet`."""
+        opened = self._open()
+        kind = check_facet(field, opened.schema)
+        selection = opened.requests.where(where)
+
+        def fetch(asked: int) -> list[tuple[Any, int]]:
+            request = opened.requests.facet(field, asked, selection)
+            with engine_errors(f"count values of {field!r} in {self._home}"):
+                hits = opened.shard.facet(request).hits
+            return [(bool(h.value) if kind == "bool" else h.value, h.count) for h in hits]
+
+        return settle_facet(check_limit(limit), fetch)
+
+    # --- files and life --------------------------------------------------------------------
+
+    def read_blob(self, name: str) -> bytes | None:
+        """See :meth:`scenesearch.core.protocols.Store.read_blob`."""
+        self._open()
+        try:
+            return self._directory.blob(name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def write_blob(self, name: str, data: bytes) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.write_blob`."""
+        with self._gate:
+            self._open()
+            check_free_space(self._home, 2 * len(data), self._min_free)
+            write_whole(self._directory.blob(name), bytes(data))
+
+    def optimize(self) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.optimize`. Blocks the whole process."""
+        with self._gate:
+            opened = self._open()
+            # Segments are rebuilt beside the old ones.
+            check_free_space(self._home, tree_bytes(self._home), self._min_free)
+            with engine_errors(f"optimize {self._home}"):
+                if opened.shard.optimize():
+                    # Also frees the disk of the segments that were replaced.
+                    opened.shard.flush()
+
+    def close(self) -> None:
+        """Give the directory back; the object cannot be used afterwards."""
+        with self._gate:
+            self._closed = True
+            opened, self._opened = self._opened, None
+            if opened is None:
+                return
+            try:
+                if opened.pid == os.getpid():
+                    with engine_errors(f"close {self._home}"):
+                        opened.shard.close()
+            finally:
+                opened.lock.release()
+
+    def _open(self) -> OpenShard:
+        opened = self._opened
+        if opened is not None and opened.pid == os.getpid():
+            return opened
+        with self._gate:
+            self._refuse_closed()
+            if self._opened is None:
+                self._opened = self._directory.open()
+            elif self._opened.pid != os.getpid():
+                raise StoreUnavailableError(
+                    f"{self._home} was opened in process {self._opened.pid}, before this one was "
+                    "forked from it, and the engine does not survive that; make a new EdgeStore "
+                    "in this process, or start it with the 'spawn' method"
+                )
+            return self._opened
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise StoreError(f"the store in {self._home} is closed; make a new EdgeStore")

@@ -1,0 +1,158 @@
+"""The directory of an embedded collection: made whole or not at all, held by one store.
+
+::
+
+    <path>/<collection>/schema.json   what the collection holds
+    <path>/<collection>/shard/        the engine's files and its log
+    <path>/<collection>/blobs/        small files kept with it
+    <path>/<collection>.lock          held while a store has it open; names the process
+    <path>/<collection>.new/          being made; renamed when it is complete
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scenesearch.core.errors import StoreError
+from scenesearch.core.types import CollectionSchema
+from scenesearch.store.checks import check_blob_name, check_collection_name
+from scenesearch.store.embedded.edge_translate import (
+    EdgeRequests,
+    create_shard,
+    engine_errors,
+    load_shard,
+)
+from scenesearch.store.schemas import dump_schema, load_schema
+from scenesearch.system.lock_file import DirectoryLock
+from scenesearch.system.whole_file import sync_directory, write_whole
+
+
+@dataclass(slots=True)
+class OpenShard:
+    """What a store has while it holds a directory.
+
+    Attributes:
+        shard: the engine's handle.
+        lock: keeps other stores out.
+        schema: as it is on the disk.
+        requests: builds requests for that schema.
+        pid: the process that opened it.
+    """
+
+    shard: Any
+    lock: DirectoryLock
+    schema: CollectionSchema
+    requests: EdgeRequests
+    pid: int
+
+
+class EdgeDirectory:
+    """Where one collection is kept. Constructing it touches no file.
+
+    Args:
+        root: directory of all collections.
+        collection: its checked name.
+        search_threads: see :class:`~scenesearch.store.embedded.edge.EdgeStore`.
+    """
+
+    def __init__(self, root: Path, collection: str, search_threads: int | None = None) -> None:
+        self.root = root
+        self._search_threads = search_threads
+        self.name = check_collection_name(collection)
+        self.home = root / collection
+
+    def read_schema(self) -> CollectionSchema | None:
+        """The schema, or None where there is no collection. Takes no lock.
+
+        Raises:
+            StoreError: it is there and cannot be read.
+        """
+        file = self.home / "schema.json"
+        try:
+            text = file.read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise StoreError(f"cannot read {file}: {error}; check its permissions") from error
+        return load_schema(text, str(file))
+
+    def write_schema(self, schema: CollectionSchema) -> None:
+        """Replace the schema, whole or not at all."""
+        write_whole(self.home / "schema.json", dump_schema(schema).encode())
+
+    def blob(self, name: str) -> Path:
+        """Where a blob is kept."""
+        return self.home / "blobs" / check_blob_name(name)
+
+    def make(self, schema: CollectionSchema) -> CollectionSchema:
+        """Make the collection, unless it is there; gives the schema that is there afterwards.
+
+        Raises:
+            StoreUnavailableError: another process is making it right now.
+            StoreError: something else is in its place, or the disk does not let it be made.
+        """
+        lock = self._lock()
+        try:
+            # Another process may have made it just before this one got the lock.
+            return self.read_schema() or self._make(schema)
+        except OSError as error:
+            raise StoreError(
+                f"cannot create the collection in {self.home}: {error}; check the disk and "
+                "the permissions of the directory"
+            ) from error
+        finally:
+            lock.release()
+
+    def _make(self, schema: CollectionSchema) -> CollectionSchema:
+        if self.home.exists():
+            raise StoreError(
+                f"{self.home} exists and is no collection (it has no schema.json); restore the "
+                "file from a backup, or move the directory away"
+            )
+        new = self.root / f"{self.name}.new"
+        # Left over from a process that was killed here: never renamed, so never acknowledged.
+        shutil.rmtree(new, ignore_errors=True)
+        (new / "blobs").mkdir(parents=True)
+        with engine_errors(f"create the index in {new}"):
+            shard = create_shard(new / "shard", schema, self._search_threads)
+            shard.flush()
+            shard.close()
+        write_whole(new / "schema.json", dump_schema(schema).encode())
+        new.rename(self.home)
+        sync_directory(self.root)
+        return schema
+
+    def open(self) -> OpenShard:
+        """Lock the directory and load the engine, which replays its log.
+
+        Raises:
+            StoreError: there is no collection, or its files cannot be used.
+            StoreUnavailableError: another store has it open.
+        """
+        self._require()
+        lock = self._lock()
+        try:
+            schema = self._require()
+            with engine_errors(f"open {self.home}"):
+                shard = load_shard(self.home / "shard", schema, self._search_threads)
+        except BaseException:
+            lock.release()
+            raise
+        return OpenShard(shard, lock, schema, EdgeRequests(schema.fields), os.getpid())
+
+    def _require(self) -> CollectionSchema:
+        schema = self.read_schema()
+        if schema is None:
+            raise StoreError(
+                f"collection {self.name!r} does not exist in {self.root} yet; "
+                "create it with create(schema), or check the path",
+                code="no_collection",
+            )
+        return schema
+
+    def _lock(self) -> DirectoryLock:
+        return DirectoryLock(self.root / f"{self.name}.lock", f"the index in {self.home}")

@@ -1,0 +1,298 @@
+"""Between this package's values and qdrant-edge's classes: the only file that imports them.
+
+qdrant-edge 0.9 raises bare ``Exception`` for whatever goes wrong inside it; :func:`engine_errors`
+turns that into this package's errors.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.core.conditions import Between, Condition
+from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
+from scenesearch.core.protocols import WORDS
+from scenesearch.core.types import CollectionSchema, FieldType, Record
+from scenesearch.store.payloads import decode_payload
+from scenesearch.store.translate import key_path, translate
+
+SEGMENT_KB = 64_000
+"""Segments stop growing here (64,000 vectors of 256 dimensions): adding a few thousand points
+never rebuilds more than one of them. The engine's own choice rebuilds everything."""
+INDEX_KB = 32_000
+"""Segments above this get an HNSW graph; scanning smaller ones is as fast, and exact."""
+EXACT_FLOATS = 16_000_000
+"""Collections of at most this many numbers a space are scanned instead of searched: a batch of
+queries shares one pass over memory, which costs about what HNSW costs, without its misses."""
+SCANNED_DIM = 64
+"""Spaces of at most this many dimensions (colour) get no graph: scanning them is cheap, and
+building graphs is most of what ``optimize`` costs."""
+MIN_EF = 256
+"""HNSW candidates a query; the engine's 100 misses several of the best 200."""
+
+
+@contextmanager
+def engine_errors(what: str) -> Iterator[None]:
+    """Words for whatever the engine raises while it does ``what``."""
+    try:
+        yield
+    except SceneSearchError:
+        raise
+    # The engine has no exception classes of its own, so there is nothing narrower to catch.
+    except Exception as error:
+        if "WouldBlock" in str(error):
+            raise StoreUnavailableError(
+                f"cannot {what}: another store has this directory open; close it, or run a "
+                "Qdrant server for several processes"
+            ) from error
+        raise StoreError(
+            f"cannot {what}: the engine said: {error}. If it persists, check the disk, and "
+            "restore the index from a backup or index again"
+        ) from error
+
+
+def create_shard(path: Path, schema: CollectionSchema, search_threads: int | None = None) -> Any:
+    """A new, open shard in a directory that does not exist yet, payload indexes first."""
+    import qdrant_edge as edge
+
+    config = edge.EdgeConfig(
+        vectors=_spaces(schema),
+        hnsw_config=_graph(16),
+        optimizers=edge.EdgeOptimizersConfig(
+            max_segment_size=SEGMENT_KB, indexing_threshold=INDEX_KB
+        ),
+        max_search_threads=_threads(search_threads),
+        wal_enabled=True,  # also what keeps a second process out
+    )
+    shard = edge.EdgeShard.create(str(path), config)
+    for field, kind in schema.fields.items():
+        shard.update(field_index(field, kind))
+    return shard
+
+
+def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None = None) -> Any:
+    """The shard in a directory, with what its log holds replayed.
+
+    Args:
+        path: of the shard.
+        schema: what it holds.
+        search_threads: that search its segments side by side; as many as cores by default, where
+            the engine's own choice is eight of them, which on two cores stand in each other's way.
+    """
+    import qdrant_edge as edge
+
+    # what is not said stays as it is; spaces must be said with anything else
+    config = edge.EdgeConfig(vectors=_spaces(schema), max_search_threads=_threads(search_threads))
+    return edge.EdgeShard.load(str(path), config)
+
+
+def _spaces(schema: CollectionSchema) -> dict[str, Any]:
+    import qdrant_edge as edge
+
+    return {
+        space: edge.EdgeVectorParams(
+            size=dim,
+            distance=edge.Distance.Cosine,
+            hnsw_config=_graph(0) if dim <= SCANNED_DIM else None,
+        )
+        for space, dim in schema.vectors.items()
+    }
+
+
+def _graph(m: int) -> Any:
+    import qdrant_edge as edge
+
+    return edge.HnswIndexConfig(m=m, ef_construct=100, full_scan_threshold=10_000)
+
+
+def _threads(asked: int | None) -> int:
+    return asked or os.cpu_count() or 1
+
+
+def field_index(field: str, kind: FieldType) -> Any:
+    """The update that indexes a payload field. Bools are stored as integers."""
+    import qdrant_edge as edge
+
+    types = edge.PayloadSchemaType
+    schemas: dict[FieldType, Any] = {
+        "keyword": types.Keyword,
+        "integer": types.Integer,
+        "float": types.Float,
+        "bool": types.Integer,
+        "text": edge.TextIndexParams(
+            tokenizer=edge.TokenizerType.Word, lowercase=True, scoring=field == WORDS
+        ),
+    }
+    return edge.UpdateOperation.create_field_index(key_path(field), schemas[kind])
+
+
+TRANSLATED = 64
+"""Filters that are remembered as the engine takes them."""
+
+
+class EdgeDialect:
+    """qdrant-edge's filter classes, imported once."""
+
+    def __init__(self) -> None:
+        import qdrant_edge as edge
+
+        self._edge: Any = edge
+
+    def match(self, key: str, value: str | int) -> Any:
+        """A keyword or an integer; never a bool, whose filters match nothing in 0.9."""
+        return self._edge.FieldCondition(key, match=self._edge.MatchValue(value))
+
+    def match_any(self, key: str, values: Sequence[str | int]) -> Any:
+        """One of several keywords or integers."""
+        return self._edge.FieldCondition(key, match=self._edge.MatchAny(list(values)))
+
+    def match_words(self, key: str, text: str) -> Any:
+        """All words of a text."""
+        return self._edge.FieldCondition(key, match=self._edge.MatchText(text))
+
+    def between(self, key: str, bounds: Between) -> Any:
+        """A range, over integers as over floats."""
+        inside = self._edge.RangeFloat(gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte)
+        return self._edge.FieldCondition(key, range=inside)
+
+    def ids(self, ids: Sequence[str]) -> Any:
+        """One of these points."""
+        return self._edge.HasIdCondition(set(ids))
+
+    def combine(
+        self, *, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()
+    ) -> Any:
+        """A filter."""
+        return self._edge.Filter(
+            must=list(must) or None, should=list(should) or None, must_not=list(must_not) or None
+        )
+
+
+class EdgeRequests:
+    """Builds the engine's requests for one collection.
+
+    Args:
+        fields: types of the collection's fields.
+    """
+
+    def __init__(self, fields: Mapping[str, FieldType]) -> None:
+        import qdrant_edge as edge
+
+        self._edge: Any = edge
+        self._fields = fields
+        self._dialect = EdgeDialect()
+        self._translated: dict[str, Any] = {}
+
+    def where(self, condition: Condition | None) -> Any:
+        """A filter, or None."""
+        if condition is None:
+            return None
+        # one search asks several times for the same hundreds of items; by their text, because
+        # 1 and True are equal, and not the same in a filter
+        key = repr(condition)
+        found = self._translated.get(key)
+        if found is None:
+            if len(self._translated) >= TRANSLATED:
+                self._translated.clear()
+            found = self._translated[key] = translate(condition, self._fields, self._dialect)
+        return found
+
+    def those(self, ids: Sequence[str]) -> Any:
+        """A filter for some points; unlike lists of ids, it does not mind unknown ones."""
+        return self._dialect.combine(must=[self._dialect.ids(ids)])
+
+    def nearest(
+        self,
+        vector: NDArray[np.float32],
+        space: str,
+        limit: int,
+        where: Any,
+        *,
+        exact: bool,
+    ) -> Any:
+        """One query of a batch, without payload (see payload_memo.py)."""
+        return self._edge.QueryRequest(
+            limit=limit,
+            query=self._edge.Query.Nearest(vector, space),
+            filter=where,
+            params=self._edge.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit), exact=exact),
+            with_payload=False,
+        )
+
+    def text(self, text: str, limit: int, where: Any) -> Any:
+        """A search by BM25 in a batch, without payload (see payload_memo.py)."""
+        return self._edge.QueryRequest(
+            limit=limit,
+            query=self._edge.TextQuery(key_path(WORDS), text),
+            filter=where,
+        )
+
+    def batch(self, requests: list[Any]) -> Any:
+        """Several queries at once."""
+        return self._edge.QueryBatchRequest(requests)
+
+    def selector(self, fields: Sequence[str] | None) -> Any:
+        """Which payload comes back: all for None."""
+        if fields is None:
+            return True
+        if not fields:
+            return False
+        return self._edge.PayloadSelector.Include([key_path(field) for field in fields])
+
+    def scroll(
+        self, cursor: str | None, limit: int, where: Any, selector: Any, spaces: list[str]
+    ) -> Any:
+        """A page of points in the order of their ids."""
+        return self._edge.ScrollRequest(
+            offset=cursor,
+            limit=limit,
+            filter=where,
+            with_payload=selector,
+            with_vector=spaces or False,
+        )
+
+    def count(self, where: Any) -> Any:
+        """An exact count."""
+        return self._edge.CountRequest(exact=True, filter=where)
+
+    def facet(self, field: str, limit: int, where: Any) -> Any:
+        """Exact counts of values."""
+        return self._edge.FacetRequest(key_path(field), limit=limit, exact=True, filter=where)
+
+    def upsert(
+        self,
+        ids: Sequence[str],
+        vectors: Sequence[Mapping[str, NDArray[np.float32]]],
+        payloads: Sequence[dict[str, Any]],
+    ) -> Any:
+        """Writes all of the points, as one entry of the log."""
+        point = self._edge.Point
+        return self._edge.UpdateOperation.upsert_points(
+            [
+                point(i, dict(rows), payload)
+                for i, rows, payload in zip(ids, vectors, payloads, strict=True)
+            ]
+        )
+
+    def set_payload(self, where: Any, patch: dict[str, Any]) -> Any:
+        """Merges a patch into the points of a filter; a null removes the key."""
+        return self._edge.UpdateOperation.set_payload_by_filter(where, patch)
+
+    def delete(self, where: Any) -> Any:
+        """Removes the points of a filter."""
+        return self._edge.UpdateOperation.delete_points_by_filter(where)
+
+
+def to_record(point: Any, bools: Collection[str]) -> Record:
+    """A retrieved point."""
+    vectors = {
+        space: np.asarray(vector, dtype=np.float32)
+        for space, vector in (point.vector or {}).items()
+    }
+    return Record(str(point.id), decode_payload(point.payload, bools), vectors)

@@ -1,0 +1,116 @@
+"""Payload fields of points that answered before, so that queries need not read them again.
+
+To give one field of a hit, the embedded engine reads and parses the point's whole payload, which
+costs several times what the search itself does. It also numbers its writes, and each hit carries
+the number of the last write that touched its point: what is kept here is right exactly as long as
+that number is the same, whatever was written in between.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from scenesearch.core.types import Hit
+
+MAX_KEPT = 50_000
+"""Points kept, about 0.6 kB each; then everything is forgotten, and kept again as it answers."""
+
+Reader = Callable[[list[uuid.UUID]], Mapping[uuid.UUID, Mapping[str, Any]]]
+"""Brings the fields of points; those that are gone meanwhile are left out."""
+
+
+def cosine(point: Any) -> float:
+    """The score of a scored point; rounding makes 1.0000001 of equal vectors."""
+    score: float = point.score
+    return score if -1.0 <= score <= 1.0 else min(max(score, -1.0), 1.0)
+
+
+def relevance(point: Any) -> float:
+    """The score of a scored point as it is: BM25 has no upper bound."""
+    score: float = point.score
+    return score
+
+
+class _Kept(NamedTuple):
+    version: int
+    id: str
+    payload: Mapping[str, Any]
+
+
+class PayloadMemo:
+    """Turns the engine's hits into ours; safe to use from threads.
+
+    Args:
+        limit: how many points are kept before all are forgotten.
+    """
+
+    def __init__(self, limit: int = MAX_KEPT) -> None:
+        self._limit = limit
+        self._kept: dict[Hashable, dict[int, _Kept]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(kept) for kept in list(self._kept.values()))
+
+    def hits(
+        self,
+        answers: Sequence[Sequence[Any]],
+        selection: Hashable,
+        read: Reader,
+        scores: Sequence[Callable[[Any], float]],
+    ) -> list[list[Hit]]:
+        """The hits of several queries that ask for the same fields.
+
+        Args:
+            answers: the engine's scored points, without payload.
+            selection: which fields, and anything else that ``read`` depends on.
+            read: brings the fields of points that are not kept, or have changed.
+            scores: what reads the score of a scored point, for each answer.
+
+        Returns:
+            A list for each answer in the engine's order; points that were removed since the
+            engine answered are left out.
+        """
+        kept = self._kept.get(selection, {})
+        # thousands of hits a batch: ids become Python objects once, and text once in their life
+        keys = [[point.id.int for point in points] for points in answers]
+        entries = [[kept.get(key) for key in row] for row in keys]
+        versions = [[point.version for point in points] for points in answers]
+        unknown = {
+            key: version
+            for key_row, entry_row, version_row in zip(keys, entries, versions, strict=True)
+            for key, entry, version in zip(key_row, entry_row, version_row, strict=True)
+            if entry is None or entry.version != version
+        }
+        if unknown:
+            new = self._read(unknown, selection, read)
+            entries = [
+                [new.get(key) if key in unknown else entry for key, entry in zip(*row, strict=True)]
+                for row in zip(keys, entries, strict=True)
+            ]
+        return [
+            [
+                Hit(entry.id, score(point), entry.payload)
+                for point, entry in zip(points, row, strict=True)
+                if entry is not None
+            ]
+            for points, row, score in zip(answers, entries, scores, strict=True)
+        ]
+
+    def _read(
+        self, unknown: Mapping[int, int], selection: Hashable, read: Reader
+    ) -> dict[int, _Kept]:
+        # a write between answer and reading leaves a newer payload under an older number, which
+        # no later hit can carry: it is read again
+        found = read([uuid.UUID(int=key) for key in unknown])
+        new = {
+            point.int: _Kept(unknown[point.int], str(point), MappingProxyType(dict(payload)))
+            for point, payload in found.items()
+        }
+        if len(self) + len(new) > self._limit:
+            self._kept = {}
+        if len(new) <= self._limit:
+            self._kept.setdefault(selection, {}).update(new)
+        return new

@@ -1,0 +1,329 @@
+"""A store in a process of its own, so that nothing it does holds this one's GIL.
+
+Every call of the embedded engine holds the GIL, and building an index holds it for seconds; in
+another process that delays nothing but other calls of the store. The process starts with the
+first call and ends with :meth:`ProcessStore.close`, or as soon as this process is gone. When it
+dies, writes in flight fail, and the next call starts another, which opens what was acknowledged;
+what only reads is asked again of that one.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from scenesearch.core.conditions import Condition
+from scenesearch.core.errors import StoreError, StoreUnavailableError
+from scenesearch.core.protocols import Store, TextQuery, VectorQuery
+from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.store.process.link import Link, LinkLostError, NotSentError
+from scenesearch.store.process.serve import CLOSE, serve_store
+from scenesearch.store.process.wire import Request, pack_points, plain_schema
+from scenesearch.system.child import END_S, Child
+
+START_TIMEOUT_S = 60.0
+"""A process that says nothing for so long after its start will not."""
+
+
+class ProcessStore:
+    """A :class:`~scenesearch.core.protocols.Store` that another process of ours holds.
+
+    It may be used from several threads; whose task began first is answered first.
+
+    Args:
+        open_store: makes the store, called in the process; must be picklable, such as
+            ``functools.partial(EdgeStore, path, collection)``.
+        name: what messages call it.
+        start_timeout_s: for the process to come up.
+    """
+
+    def __init__(
+        self,
+        open_store: Callable[[], Store],
+        *,
+        name: str = "the store",
+        start_timeout_s: float = START_TIMEOUT_S,
+    ) -> None:
+        self._open_store = open_store
+        self._name = name
+        self._start_timeout_s = start_timeout_s
+        self._starting = threading.RLock()
+        self._writing = threading.RLock()
+        self._link: Link | None = None
+        self._held: Link | None = None
+        self._owner = os.getpid()
+        self._schema: CollectionSchema | None = None
+        self._schema_age = 0
+        self._locked = False
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"ProcessStore({self._open_store!r})"
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None while there is none."""
+        link = self._link
+        return None if link is None else link.pid
+
+    def start(self) -> None:
+        """Start the process now, instead of with the first call.
+
+        Raises:
+            StoreUnavailableError: it does not start.
+        """
+        self._running()
+
+    # --- the collection --------------------------------------------------------------------
+
+    @property
+    def schema(self) -> CollectionSchema | None:
+        """What the collection holds, or None where there is none yet."""
+        if self._closed:
+            raise self._is_closed()
+        known = self._schema
+        return known if known is not None else self._read_schema()
+
+    def _read_schema(self) -> CollectionSchema | None:
+        age = self._schema_age
+        found: CollectionSchema | None = self._read(Request("schema"), holds=False)
+        with self._starting:
+            # before the process holds the directory, another one may still change it
+            if self._locked and age == self._schema_age:
+                self._schema = found
+        return found
+
+    def create(self, schema: CollectionSchema) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.create`."""
+        with self._writing:
+            self._exchange(Request("create", (plain_schema(schema),)))
+
+    def add_fields(self, fields: Mapping[str, FieldType]) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.add_fields`."""
+        with self._writing:
+            self._refuse_torn()
+            try:
+                self._exchange(Request("add_fields", (dict(fields),)))
+            finally:
+                self._forget_schema()
+
+    # --- points ----------------------------------------------------------------------------
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.upsert`."""
+        self._write(Request("upsert", (pack_points(points),)))
+
+    def set_payload(
+        self,
+        payload: Mapping[str, Any],
+        *,
+        ids: Sequence[str] | None = None,
+        where: Condition | None = None,
+    ) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
+        chosen = {"ids": None if ids is None else list(ids), "where": where}
+        self._write(Request("set_payload", (dict(payload),), chosen))
+
+    def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.delete`."""
+        chosen = {"ids": None if ids is None else list(ids), "where": where}
+        self._write(Request("delete", (), chosen))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """See :meth:`scenesearch.core.protocols.Store.together`. Other threads' writes wait.
+
+        Raises:
+            StoreUnavailableError: the process died meanwhile. What was written in here before
+                that is in its log, but perhaps not yet on the disk.
+        """
+        with self._writing:
+            if self._held is not None:
+                yield
+                return
+            self._exchange(Request("together"))
+            self._held = self._link
+            try:
+                yield
+            finally:
+                try:
+                    self._refuse_torn()
+                    self._exchange(Request("apart"))
+                finally:
+                    self._held = None
+
+    def _write(self, request: Request) -> None:
+        with self._writing:
+            self._refuse_torn()
+            self._exchange(request)
+            self._locked = True
+
+    # --- reading ---------------------------------------------------------------------------
+
+    def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
+        """See :meth:`scenesearch.core.protocols.Store.query`."""
+        found: list[list[Hit]] = self._read(Request("query", (list(queries),)))
+        return found
+
+    def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
+        """See :meth:`scenesearch.core.protocols.Store.retrieve`."""
+        request = Request("retrieve", (list(ids),), {"spaces": list(spaces)})
+        found: list[Record] = self._read(request)
+        return found
+
+    def scroll(
+        self,
+        *,
+        where: Condition | None = None,
+        limit: int = 1000,
+        cursor: str | None = None,
+        fields: Sequence[str] | None = None,
+        spaces: Sequence[str] = (),
+    ) -> Page:
+        """See :meth:`scenesearch.core.protocols.Store.scroll`."""
+        options = {
+            "where": where,
+            "limit": limit,
+            "cursor": cursor,
+            "fields": None if fields is None else list(fields),
+            "spaces": list(spaces),
+        }
+        page: Page = self._read(Request("scroll", (), options))
+        return page
+
+    def count(self, where: Condition | None = None) -> int:
+        """See :meth:`scenesearch.core.protocols.Store.count`."""
+        counted: int = self._read(Request("count", (where,)))
+        return counted
+
+    def facet(
+        self, field: str, *, where: Condition | None = None, limit: int = 50
+    ) -> list[tuple[Scalar, int]]:
+        """See :meth:`scenesearch.core.protocols.Store.facet`."""
+        request = Request("facet", (field,), {"where": where, "limit": limit})
+        counts: list[tuple[Scalar, int]] = self._read(request)
+        return counts
+
+    def _read(self, request: Request, *, holds: bool = True) -> Any:
+        """Ask what changes nothing, so that it may be asked again.
+
+        Args:
+            request: what.
+            holds: whether the directory is locked once it is answered.
+        """
+        value = self._exchange(request, attempts=2)
+        self._locked = self._locked or holds
+        return value
+
+    # --- files and life --------------------------------------------------------------------
+
+    def read_blob(self, name: str) -> bytes | None:
+        """See :meth:`scenesearch.core.protocols.Store.read_blob`."""
+        data: bytes | None = self._read(Request("read_blob", (name,)))
+        return data
+
+    def write_blob(self, name: str, data: bytes) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.write_blob`."""
+        self._write(Request("write_blob", (name, bytes(data))))
+
+    def optimize(self) -> None:
+        """See :meth:`scenesearch.core.protocols.Store.optimize`. Other calls wait meanwhile."""
+        self._write(Request("optimize"))
+
+    def close(self) -> None:
+        """Close the store and end its process; the object cannot be used afterwards."""
+        with self._starting:
+            self._closed = True
+            link, self._link = self._link, None
+        if link is None or os.getpid() != self._owner:
+            return
+        try:
+            link.ask(Request(CLOSE))
+        except LinkLostError:
+            pass  # it is gone already, and what it acknowledged is on the disk
+        finally:
+            link.end(wait_s=END_S)
+
+    # --- the process -----------------------------------------------------------------------
+
+    def _exchange(self, request: Request, *, attempts: int = 1) -> Any:
+        """One request and its reply, from another process where the first ones died."""
+        while True:
+            link = self._running()
+            try:
+                return link.ask(request)
+            except LinkLostError as error:
+                how, attempts = self._forget(link), attempts - 1
+                if self._closed:
+                    raise self._is_closed() from error
+                if not attempts:
+                    raise StoreUnavailableError(self._died(how)) from error
+            except NotSentError as error:
+                raise StoreError(
+                    f"{request.name}: an argument cannot be sent to the process of {self._name} "
+                    f"({error}); pass text, numbers, lists, dictionaries and arrays",
+                    code="not_plain",
+                ) from error
+
+    def _running(self) -> Link:
+        with self._starting:
+            if self._closed:
+                raise self._is_closed()
+            if os.getpid() != self._owner:
+                raise StoreUnavailableError(
+                    f"{self._name} was made in process {self._owner}, before this one was forked "
+                    "from it; make a new store in this process, or start it with the 'spawn' method"
+                )
+            if self._link is not None and not self._link.is_alive():
+                self._forget(self._link)
+            if self._link is None:
+                self._link = Link(self._start())
+            return self._link
+
+    def _start(self) -> Child:
+        child = Child(serve_store, self._open_store, name=f"process of {self._name}")
+        try:
+            child.first_message(self._start_timeout_s)
+        except (EOFError, OSError) as error:
+            how = str(error) if isinstance(error, TimeoutError) else child.how_it_ended()
+            child.kill()
+            child.end()
+            raise StoreUnavailableError(
+                f"the process of {self._name} does not start ({how}); a script that opens it "
+                f"must do so under `if __name__ == '__main__':`, because Python imports the "
+                f"script again in each process"
+            ) from error
+        except BaseException:
+            child.kill()
+            child.end()
+            raise
+        return child
+
+    def _forget(self, link: Link) -> str:
+        """Start another process for the next call; how this one ended."""
+        with self._starting:
+            how = link.end()
+            if self._link is link:
+                self._link, self._locked = None, False
+                self._forget_schema()
+            return how
+
+    def _forget_schema(self) -> None:
+        with self._starting:
+            self._schema, self._schema_age = None, self._schema_age + 1
+
+    def _refuse_torn(self) -> None:
+        if self._held is not None and self._held is not self._link:
+            raise StoreUnavailableError(self._died("died while writes were held together"))
+
+    def _died(self, how: str) -> str:
+        return (
+            f"the process of {self._name} {how} before it answered; what it acknowledged is "
+            f"kept, and the next call starts it again: try again"
+        )
+
+    def _is_closed(self) -> StoreError:
+        return StoreError(f"{self._name} is closed; make a new one")

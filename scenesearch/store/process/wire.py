@@ -1,0 +1,160 @@
+"""What the two ends of a store in a process of its own say to each other.
+
+A request is a name and arguments, under a number; a reply an :class:`Ok` or a
+:class:`~scenesearch.system.failure.Failure`. Most of an answer are points that answered
+something before, so each is sent once and then named by a number.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from scenesearch.core.types import CollectionSchema, Hit, Point, Vector
+from scenesearch.system.failure import Failure
+
+MAX_KNOWN = 200_000
+"""Points and payloads that both ends remember; about 0.3 KB each."""
+
+
+class Request(NamedTuple):
+    """A call: one of the names that :mod:`scenesearch.store.process.serve` knows."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    options: Mapping[str, Any] = {}
+
+
+class Asked(NamedTuple):
+    """A request on its way. The smallest is answered first.
+
+    Attributes:
+        since: when the task that asks began, by :mod:`scenesearch.store.process.turn`.
+        number: of the request; no two have the same.
+        request: what is asked.
+    """
+
+    since: int
+    number: int
+    request: Request
+
+
+class Ok(NamedTuple):
+    """What a call gave."""
+
+    value: Any
+
+
+Reply = Ok | Failure
+"""To one request; it is sent with the number of that."""
+
+
+class PackedHits(NamedTuple):
+    """Hits of several queries. A point and its payload are sent once, and then by number.
+
+    Attributes:
+        fresh: everything that was sent before is forgotten.
+        ids: of points that were not sent yet; their numbers go on from those before.
+        payloads: of those.
+        counts: hits of each query.
+        numbers: of the points, unsigned integers, one query after the other.
+        scores: likewise, doubles.
+    """
+
+    fresh: bool
+    ids: list[str]
+    payloads: list[dict[str, Any]]
+    counts: list[int]
+    numbers: bytes
+    scores: bytes
+
+
+class KnownPoints(NamedTuple):
+    """What was sent, by number; it only grows."""
+
+    ids: list[str]
+    payloads: list[Mapping[str, Any]]
+
+
+class HitPacker:
+    """Packs hits for a reader that gets every pack, in order.
+
+    A store that gives the same object for the payload of a point as long as it does not change
+    has it sent once.
+
+    Args:
+        limit: points that are remembered before all are forgotten.
+    """
+
+    def __init__(self, limit: int = MAX_KNOWN) -> None:
+        self._limit = limit
+        self._sent: dict[int, tuple[str, int, Mapping[str, Any]]] = {}
+        self._count = 0
+
+    def forget(self) -> None:
+        """Send everything again."""
+        self._sent, self._count = {}, 0
+
+    def pack(self, answers: Sequence[Sequence[Hit]]) -> PackedHits:
+        """Hits, with what the reader does not know yet."""
+        if self._count > self._limit:
+            self.forget()
+        fresh, sent = self._count == 0, self._sent
+        ids: list[str] = []
+        payloads: list[dict[str, Any]] = []
+        numbers = array("I")
+        for hits in answers:
+            for hit in hits:
+                # the payload is kept with its number, so no other object gets its id
+                entry = sent.get(id(hit.payload))
+                if entry is None or entry[0] != hit.id:
+                    entry = sent[id(hit.payload)] = (hit.id, self._count, hit.payload)
+                    self._count += 1
+                    ids.append(hit.id)
+                    payloads.append(dict(hit.payload))
+                numbers.append(entry[1])
+        scores = array("d", [hit.score for hits in answers for hit in hits])
+        counts = [len(hits) for hits in answers]
+        return PackedHits(fresh, ids, payloads, counts, numbers.tobytes(), scores.tobytes())
+
+
+def learn(known: KnownPoints, packed: PackedHits) -> KnownPoints:
+    """What the reader knows after a pack; packs must be learned in the order of their coming."""
+    if packed.fresh:
+        known = KnownPoints([], [])
+    known.ids.extend(packed.ids)
+    # read-only, because hits share them
+    known.payloads.extend(map(MappingProxyType, packed.payloads))
+    return known
+
+
+def unpack_hits(known: KnownPoints, packed: PackedHits) -> list[list[Hit]]:
+    """The hits again, by what was known after :func:`learn` of the same pack."""
+    ids, payloads = known
+    numbers, scores = array("I", packed.numbers), array("d", packed.scores)
+    hits = [Hit(ids[i], score, payloads[i]) for i, score in zip(numbers, scores, strict=True)]
+    if len(packed.counts) == 1:
+        return [hits]
+    ends = list(accumulate(packed.counts))
+    return [hits[end - count : end] for end, count in zip(ends, packed.counts, strict=True)]
+
+
+PackedPoint = tuple[str, dict[str, Vector], dict[str, Any]]
+
+
+def pack_points(points: Sequence[Point]) -> list[PackedPoint]:
+    """Points as plain values; mappings of any kind become dictionaries."""
+    return [(point.id, dict(point.vectors), dict(point.payload)) for point in points]
+
+
+def unpack_points(packed: Sequence[PackedPoint]) -> list[Point]:
+    """The points again."""
+    return [Point(*values) for values in packed]
+
+
+def plain_schema(schema: CollectionSchema) -> CollectionSchema:
+    """The same schema with dictionaries for mappings of any kind."""
+    return CollectionSchema(dict(schema.vectors), dict(schema.fields), dict(schema.metadata))

@@ -1,0 +1,1 @@
+"""A Qdrant server, or its client's own memory."""

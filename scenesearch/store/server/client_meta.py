@@ -1,0 +1,99 @@
+"""What a server-side collection knows about itself: its schema and its blobs.
+
+They are points without vectors in a companion collection, ``<collection>--meta``, which works
+with every server version and in the client's in-memory mode.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from typing import Any
+
+from scenesearch.core.errors import StoreError
+from scenesearch.core.types import CollectionSchema
+from scenesearch.store.schemas import dump_schema, load_schema
+from scenesearch.store.server.client_translate import client_errors
+
+META_SUFFIX = "--meta"
+MAX_BLOB_BYTES = 16 * 2**20
+"""Servers refuse requests above 32 MB, and base64 adds a third."""
+_NAMESPACE = uuid.UUID("7d1b2a3e-5c55-4f0e-9a58-0c2f6f1f0b6e")
+
+
+class ClientMeta:
+    """The companion of one collection.
+
+    Args:
+        client: a ``QdrantClient``.
+        collection: name of the collection it belongs to.
+        where: names the server in messages.
+    """
+
+    def __init__(self, client: Any, collection: str, where: str) -> None:
+        self._client = client
+        self._collection = collection
+        self._meta = collection + META_SUFFIX
+        self._where = where
+
+    def read_schema(self) -> CollectionSchema | None:
+        """The schema, or None where there is no collection."""
+        payload = self._read("schema")
+        if payload is None:
+            return None
+        return load_schema(str(payload.get("schema")), f"{self._meta!r} in {self._where}")
+
+    def write_schema(self, schema: CollectionSchema) -> None:
+        """Replace the schema; what makes a collection exist."""
+        self._write("schema", {"schema": dump_schema(schema)})
+
+    def read_blob(self, name: str) -> bytes | None:
+        """A blob, or None.
+
+        Raises:
+            StoreError: what is stored is no blob.
+        """
+        payload = self._read(f"blob:{name}")
+        if payload is None:
+            return None
+        try:
+            return base64.b64decode(str(payload.get("data")), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise StoreError(
+                f"blob {name!r} in {self._meta!r} is damaged: {error}; write it again"
+            ) from error
+
+    def write_blob(self, name: str, data: bytes) -> None:
+        """Replace a blob.
+
+        Raises:
+            StoreError: it is too large for one request.
+        """
+        if len(data) > MAX_BLOB_BYTES:
+            raise StoreError(
+                f"blob {name!r} has {len(data)} bytes, at most {MAX_BLOB_BYTES}; keep large "
+                "files outside the collection"
+            )
+        text = base64.b64encode(data).decode("ascii")
+        self._write(f"blob:{name}", {"name": name, "data": text})
+
+    def _read(self, key: str) -> dict[str, Any] | None:
+        with client_errors(f"read about {self._collection!r}", self._where):
+            if not self._client.collection_exists(self._meta):
+                return None
+            found = self._client.retrieve(self._meta, [self._id(key)], with_payload=True)
+        return dict(found[0].payload or {}) if found else None
+
+    def _write(self, key: str, payload: dict[str, Any]) -> None:
+        from qdrant_client import models
+
+        with client_errors(f"write about {self._collection!r}", self._where):
+            if not self._client.collection_exists(self._meta):
+                self._client.create_collection(self._meta, vectors_config={})
+            point = models.PointStruct(id=self._id(key), vector={}, payload=payload)
+            self._client.upsert(self._meta, [point], wait=True)
+
+    @staticmethod
+    def _id(key: str) -> str:
+        return str(uuid.uuid5(_NAMESPACE, key))

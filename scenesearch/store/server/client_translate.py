@@ -1,0 +1,234 @@
+"""Between this package's values and qdrant-client's classes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenesearch.core.conditions import Between, Condition
+from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
+from scenesearch.core.protocols import WORDS
+from scenesearch.core.types import CollectionSchema, FieldType, Hit, Record
+from scenesearch.store.payloads import decode_payload
+from scenesearch.store.translate import key_path, translate
+
+MIN_EF = 256
+"""HNSW candidates a query; the server's 100 misses several of the best 200."""
+
+
+@contextmanager
+def client_errors(what: str, where: str) -> Iterator[None]:
+    """Words for whatever qdrant-client raises while it does ``what`` at ``where``."""
+    from qdrant_client.common.client_exceptions import QdrantException
+    from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+
+    try:
+        yield
+    except SceneSearchError:
+        raise
+    except UnexpectedResponse as error:
+        status = error.status_code
+        reply = error.content.decode("utf-8", "replace")[:300]
+        if status in (401, 403):
+            raise StoreUnavailableError(
+                f"cannot {what}: {where} refused the API key ({status}); set a key that may read "
+                "and write this collection"
+            ) from error
+        if status is not None and status >= 500:
+            raise StoreUnavailableError(
+                f"cannot {what}: {where} answered {status}: {reply}; look at the server's log"
+            ) from error
+        fix = "send smaller batches" if status == 413 else "check the collection on the server"
+        raise StoreError(f"cannot {what}: {where} answered {status}: {reply}; {fix}") from error
+    except (ApiException, QdrantException, OSError) as error:
+        raise StoreUnavailableError(
+            f"cannot {what}: no answer from {where}: {error}; check that a Qdrant server runs "
+            "there, the address, and the timeout"
+        ) from error
+    except (ValueError, KeyError, RuntimeError) as error:
+        # What the in-memory mode raises where a server would answer with a status.
+        raise StoreError(f"cannot {what} in {where}: {error}") from error
+
+
+def is_local(client: Any) -> bool:
+    """Whether a client is the in-memory mode: no payload indexes, no search parameters."""
+    from qdrant_client.local.qdrant_local import QdrantLocal
+
+    # Passing what it ignores makes it warn; it has no public way to tell.
+    return isinstance(getattr(client, "_client", None), QdrantLocal)
+
+
+class ClientDialect:
+    """qdrant-client's filter classes, imported once."""
+
+    def __init__(self) -> None:
+        from qdrant_client import models
+
+        self._models: Any = models
+
+    def match(self, key: str, value: str | int) -> Any:
+        """A keyword or an integer."""
+        match = self._models.MatchValue(value=value)
+        return self._models.FieldCondition(key=key, match=match)
+
+    def match_any(self, key: str, values: Sequence[str | int]) -> Any:
+        """One of several keywords or integers."""
+        match = self._models.MatchAny(any=list(values))
+        return self._models.FieldCondition(key=key, match=match)
+
+    def match_words(self, key: str, text: str) -> Any:
+        """All words of a text."""
+        return self._models.FieldCondition(key=key, match=self._models.MatchText(text=text))
+
+    def between(self, key: str, bounds: Between) -> Any:
+        """A range, over integers as over floats."""
+        inside = self._models.Range(gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte)
+        return self._models.FieldCondition(key=key, range=inside)
+
+    def ids(self, ids: Sequence[str]) -> Any:
+        """One of these points."""
+        return self._models.HasIdCondition(has_id=list(ids))
+
+    def combine(
+        self, *, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()
+    ) -> Any:
+        """A filter."""
+        return self._models.Filter(
+            must=list(must) or None, should=list(should) or None, must_not=list(must_not) or None
+        )
+
+
+class ClientRequests:
+    """Builds the client's arguments for one collection.
+
+    Args:
+        fields: types of the collection's fields.
+        local: for the in-memory mode.
+    """
+
+    def __init__(self, fields: Mapping[str, FieldType], *, local: bool) -> None:
+        from qdrant_client import models
+
+        self._models: Any = models
+        self._fields = fields
+        self._local = local
+        self._dialect = ClientDialect()
+
+    def where(self, condition: Condition | None) -> Any:
+        """A filter, or None."""
+        return None if condition is None else translate(condition, self._fields, self._dialect)
+
+    def those(self, ids: Sequence[str]) -> Any:
+        """A filter for some points; unlike lists of ids, it does not mind unknown ones."""
+        return self._dialect.combine(must=[self._dialect.ids(ids)])
+
+    def chosen(self, where: Any) -> Any:
+        """The points of a filter, as the target of a write."""
+        return self._models.FilterSelector(filter=where)
+
+    def nearest(
+        self, vector: NDArray[np.float32], space: str, limit: int, where: Any, selector: Any
+    ) -> Any:
+        """One query of a batch."""
+        params = None if self._local else self._models.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit))
+        return self._models.QueryRequest(
+            query=vector.tolist(),
+            using=space,
+            limit=limit,
+            filter=where,
+            params=params,
+            with_payload=selector,
+        )
+
+    def text(self, text: str, limit: int, where: Any, selector: Any) -> Any:
+        """A search by BM25 in a batch."""
+        return self._models.QueryRequest(
+            query=self._models.TextQuery(text=text),
+            using=key_path(WORDS),
+            limit=limit,
+            filter=where,
+            with_payload=selector,
+        )
+
+    def selector(self, fields: Sequence[str] | None) -> Any:
+        """Which payload comes back: all for None."""
+        if fields is None:
+            return True
+        if not fields:
+            return False
+        return self._models.PayloadSelectorInclude(include=[key_path(field) for field in fields])
+
+    def points(
+        self,
+        ids: Sequence[str],
+        vectors: Sequence[Mapping[str, NDArray[np.float32]]],
+        payloads: Sequence[dict[str, Any]],
+    ) -> list[Any]:
+        """Points to write."""
+        return [
+            self._models.PointStruct(
+                id=i, vector={space: row.tolist() for space, row in rows.items()}, payload=payload
+            )
+            for i, rows, payload in zip(ids, vectors, payloads, strict=True)
+        ]
+
+
+def vector_params(schema: CollectionSchema) -> dict[str, Any]:
+    """The vector spaces of a new collection."""
+    from qdrant_client import models
+
+    return {
+        space: models.VectorParams(size=dim, distance=models.Distance.COSINE)
+        for space, dim in schema.vectors.items()
+    }
+
+
+def field_schema(field: str, kind: FieldType) -> Any:
+    """The payload index of a field. Bools are stored as integers."""
+    from qdrant_client import models
+
+    types = models.PayloadSchemaType
+    scoring = models.TextScoringParams(type=models.TextScoringType.BM25) if field == WORDS else None
+    schemas: dict[FieldType, Any] = {
+        "keyword": types.KEYWORD,
+        "integer": types.INTEGER,
+        "float": types.FLOAT,
+        "bool": types.INTEGER,
+        "text": models.TextIndexParams(
+            type=models.TextIndexType.TEXT,
+            tokenizer=models.TokenizerType.WORD,
+            lowercase=True,
+            scoring=scoring,
+        ),
+    }
+    return schemas[kind]
+
+
+def to_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
+    """Scored points as hits.
+
+    Scores are rounded to 6 decimals, the precision of float32: the in-memory mode gives equal
+    vectors scores that differ in the last bits, from one call to the next.
+    """
+    return [
+        Hit(str(p.id), round(min(max(p.score, -1.0), 1.0), 6), decode_payload(p.payload, bools))
+        for p in points
+    ]
+
+
+def to_text_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
+    """Points scored by BM25 as hits: without bounds, unlike cosines."""
+    return [Hit(str(p.id), float(p.score), decode_payload(p.payload, bools)) for p in points]
+
+
+def to_record(point: Any, bools: Collection[str]) -> Record:
+    """A retrieved point."""
+    vectors = {
+        space: np.asarray(vector, dtype=np.float32)
+        for space, vector in (point.vector or {}).items()
+    }
+    return Record(str(point.id), decode_payload(point.payload, bools), vectors)

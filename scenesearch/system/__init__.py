@@ -1,0 +1,1 @@
+"""What the system gives: child processes, locks, whole files, disk space, memory, time."""

@@ -1,0 +1,60 @@
+"""Files beside an engine: a guard against full disks, and writes that are whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from scenesearch.core.errors import NoSpaceError
+from scenesearch.core.types import CollectionSchema, Point
+
+MIN_FREE_BYTES = 256 * 2**20
+"""Free disk that a write leaves alone: the engine's files are sparse and grow as they fill."""
+
+
+def check_free_space(path: Path, needed: int, minimum: int = MIN_FREE_BYTES) -> None:
+    """Nothing, when a write of ``needed`` bytes under ``path`` is safe.
+
+    The engine maps sparse files into memory; when the disk fills up under them the process is
+    killed (SIGBUS) instead of getting an error, hence the reserve.
+
+    Args:
+        path: need not exist yet.
+        needed: an estimate of the write in bytes.
+        minimum: what must be free however small the write is.
+
+    Raises:
+        NoSpaceError: less than the larger of the two is free.
+    """
+    there = path
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    free = shutil.disk_usage(there).free
+    wanted = max(needed, minimum)
+    if free < wanted:
+        raise NoSpaceError(
+            f"too little free disk to write safely at {path}: {free / 2**20:,.0f} MB free, "
+            f"{wanted / 2**20:,.0f} MB needed; free some space, or move the index"
+        )
+
+
+def write_estimate(points: Sequence[Point], schema: CollectionSchema) -> int:
+    """A generous number of bytes for writing points: log, segment, index and a later merge."""
+    floats = sum(schema.vectors.get(space, 0) for point in points for space in point.vectors)
+    return 4 * 4 * floats + 4096 * len(points)
+
+
+def tree_bytes(path: Path) -> int:
+    """Bytes that the files under ``path`` take on disk; sparse files count what they fill."""
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            try:
+                status = (Path(folder) / name).stat()
+            except FileNotFoundError:
+                continue
+            # Windows has no st_blocks.
+            total += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+    return total

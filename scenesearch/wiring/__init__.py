@@ -1,0 +1,65 @@
+"""Settings to pipelines: the only folder that names adapters."""
+
+from scenesearch.wiring.catalogue import (
+    build_indexer,
+    build_searcher,
+    build_syncer,
+    region_rules,
+    search_options,
+)
+from scenesearch.wiring.models import (
+    build_detector,
+    build_embedder,
+    build_reader,
+    build_remover,
+    build_reranker,
+    build_tower,
+    export_detector,
+    scene_loader,
+)
+from scenesearch.wiring.parts import Parts
+from scenesearch.wiring.photos import (
+    build_scene_finder,
+    build_scene_index,
+    build_tagger,
+    filling_tagger,
+    tagger_on_node,
+)
+from scenesearch.wiring.stores import (
+    EMBEDDINGS,
+    ITEMS,
+    build_cache,
+    build_store,
+    cache_path,
+    is_url,
+    sync_lock_file,
+)
+
+__all__ = [
+    "EMBEDDINGS",
+    "ITEMS",
+    "Parts",
+    "build_cache",
+    "build_detector",
+    "build_embedder",
+    "build_indexer",
+    "build_reader",
+    "build_remover",
+    "build_reranker",
+    "build_scene_finder",
+    "build_scene_index",
+    "build_searcher",
+    "build_store",
+    "build_syncer",
+    "build_tagger",
+    "build_tower",
+    "cache_path",
+    "export_detector",
+    "filling_tagger",
+    "is_url",
+    "region_rules",
+    "scene_loader",
+    "search_options",
+    "sync_lock_file",
+    "tagger_on_node",
+]

@@ -1,0 +1,99 @@
+"""Settings to the pipelines over a catalogue: index, sync and search."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from scenesearch.catalog import item_hash
+from scenesearch.config.settings import (
+    Settings,
+)
+from scenesearch.core.protocols import Store
+from scenesearch.core.types import Scene
+from scenesearch.index.indexer import Indexer
+from scenesearch.index.run import IndexOptions
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.pca import fit_projection
+from scenesearch.models.encode import RegionRules
+from scenesearch.models.weights import sha256_of
+from scenesearch.search.query import SearchOptions
+from scenesearch.search.searcher import Searcher
+from scenesearch.sync.plan import SyncRules
+from scenesearch.sync.syncer import PhotoLooks, Syncer
+from scenesearch.wiring.models import scene_loader
+from scenesearch.wiring.parts import Parts
+
+log = logging.getLogger(__name__)
+
+
+def region_rules(settings: Settings) -> RegionRules:
+    """Which detections become regions."""
+    r = settings.regions
+    return RegionRules(r.limit, r.min_area, r.overlap, r.whole, r.tiles)
+
+
+def build_indexer(
+    parts: Parts,
+    store: Store,
+    collection: str,
+    cache: EmbeddingCache,
+    *,
+    load: Callable[[str], Scene] | None = None,
+) -> Indexer:
+    """The index pipeline; ``load`` reads photos in another way than in this process."""
+    settings = parts.settings
+    if settings.cutout.matting != "never" and parts.encoder.remover is None:
+        log.info(
+            "no matting: the weights of %r are not on this machine (scenesearch models list); "
+            "photos whose background is not plain are indexed as they are",
+            settings.cutout.remover,
+        )
+    return Indexer(
+        store,
+        collection,
+        parts.encoder,
+        cache,
+        load=load or scene_loader(settings),
+        photo_hash=lambda path: sha256_of(Path(path)),
+        item_hash=item_hash,
+        fit=fit_projection,
+        detector=parts.detector if settings.index.objects else None,
+        reader=parts.reader if settings.index.ocr else None,
+        options=IndexOptions(
+            batch=settings.index.batch,
+            whiten=settings.embedder.whiten,
+            workers=min(settings.index.workers, os.cpu_count() or 1),
+            augment=settings.index.augment,
+            objects=region_rules(settings),
+        ),
+    )
+
+
+def build_syncer(
+    parts: Parts, store: Store, collection: str, cache: EmbeddingCache, rules: SyncRules
+) -> Syncer:
+    """The sync pipeline."""
+    settings = parts.settings
+    workers = min(settings.index.workers, os.cpu_count() or 1)
+    encoder = parts.encoder
+    looks = PhotoLooks(scene_loader(settings), encoder.rules, encoder.describer, workers)
+    return Syncer(build_indexer(parts, store, collection, cache), store, looks, rules)
+
+
+def build_searcher(parts: Parts, store: Store) -> Searcher:
+    """The search pipeline."""
+    return Searcher(
+        store,
+        parts.encoder,
+        detector=lambda: parts.detector,
+        rules=region_rules(parts.settings),
+        reranker=(lambda: parts.reranker) if parts.settings.embedder.kind == "timm" else None,
+    )
+
+
+def search_options(settings: Settings) -> SearchOptions:
+    """The settings' defaults of a search."""
+    return SearchOptions(**settings.search.model_dump())

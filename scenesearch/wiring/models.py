@@ -1,0 +1,182 @@
+"""Settings to models, in the runtime that suits the device."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from scenesearch.config.settings import (
+    DetectorSettings,
+    EmbedderSettings,
+    Runtime,
+    Settings,
+)
+from scenesearch.core.errors import ConfigError, ModelNotFoundError
+from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
+from scenesearch.core.types import Scene
+from scenesearch.images import load_scene
+from scenesearch.models.cutout.rembg_remover import RembgRemover
+from scenesearch.models.detect.merged import MergedDetector
+from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.onnx_embedder import OnnxEmbedder
+from scenesearch.models.embed.open_clip_tower import OpenClipTower
+from scenesearch.models.embed.timm_cells import CellMaps, TimmCells
+from scenesearch.models.embed.timm_tower import TimmTower
+from scenesearch.models.embed.torch_embedder import TorchEmbedder
+from scenesearch.models.embed.tower import TowerSource
+from scenesearch.models.ocr.rapidocr_reader import RapidOcrReader
+from scenesearch.models.weights import WeightFinder, Weights, sha256_of
+from scenesearch.search.reranker import CellReranker
+from scenesearch.system.resources import resource_dir
+
+log = logging.getLogger(__name__)
+
+
+def build_detector(settings: Settings, finder: WeightFinder) -> Detector | None:
+    """All detectors of the settings as one, or None when the settings name none."""
+    detectors = [_detector(settings, finder, one) for one in settings.detectors]
+    if not detectors:
+        return None
+    if len(detectors) == 1:
+        return detectors[0]
+    return MergedDetector(detectors, overlap=settings.regions.overlap)
+
+
+def _detector(settings: Settings, finder: WeightFinder, one: DetectorSettings) -> Detector:
+    return UltralyticsDetector(
+        finder.find(one.model),
+        cache_dir=settings.cache_dir,
+        runtime=_runtime(one.runtime, settings.embedder.device),
+        confidence=one.confidence,
+        image_size=one.image_size,
+        suppression_iou=one.suppression_iou,
+        include=one.include,
+        exclude=one.exclude,
+        device=settings.embedder.device,
+    )
+
+
+def _runtime(runtime: Runtime, device: str) -> Literal["onnx", "torch"]:
+    if runtime == "auto":
+        return "onnx" if device == "cpu" else "torch"
+    return runtime
+
+
+def build_remover(settings: Settings, finder: WeightFinder) -> Remover | None:
+    """The remover, or None where matting is off or its weights are not on this machine."""
+    if settings.cutout.matting == "never":
+        return None
+    try:
+        weights = finder.find(settings.cutout.remover)
+    except ModelNotFoundError as error:
+        log.debug("no matting: %s", error)
+        return None
+    return RembgRemover(settings.cutout.remover, weights, threads=settings.threads)
+
+
+def build_embedder(settings: Settings, finder: WeightFinder) -> Embedder:
+    """The embedder in the runtime that suits the device."""
+    return _run(settings, _tower(settings, settings.embedder, finder))
+
+
+def _run(settings: Settings, source: TowerSource) -> Embedder:
+    wanted = settings.embedder
+    if _runtime(wanted.runtime, wanted.device) == "onnx":
+        if wanted.precision != "float32" or wanted.device != "cpu":
+            raise ConfigError(
+                f"embedder: the onnx runtime is for float32 on the CPU, got {wanted.precision} on "
+                f"{wanted.device}; set runtime: torch"
+            )
+        return OnnxEmbedder(
+            source, cache_dir=settings.cache_dir, threads=settings.threads, batch=wanted.batch
+        )
+    return TorchEmbedder(
+        source, device=wanted.device, precision=wanted.precision, batch=wanted.batch
+    )
+
+
+def build_reranker(settings: Settings, finder: WeightFinder) -> CellReranker:
+    """The embedder's own weights, looked into at an earlier layer.
+
+    Raises:
+        ConfigError: the embedder is not a timm model.
+    """
+    wanted = settings.embedder
+    tower = _tower(settings, wanted, finder)
+    if not isinstance(tower, TimmTower):
+        raise ConfigError(
+            f"search.rerank needs an embedder of kind timm, got {wanted.kind}; set search.rerank: 0"
+        )
+    source = TimmCells(wanted.model, tower)
+    return CellReranker(
+        CellMaps(source, _run(settings, source)),
+        lambda: EmbeddingCache(
+            settings.cache_dir / "rerank.sqlite", max_megabytes=settings.cache_max_megabytes
+        ),
+        scene_loader(settings),
+    )
+
+
+def build_tower(settings: Settings, finder: WeightFinder) -> TowerSource:
+    """The embedder's model before a runtime is chosen for it: what training starts from."""
+    return _tower(settings, settings.embedder, finder)
+
+
+def _tower(settings: Settings, wanted: EmbedderSettings, finder: WeightFinder) -> TowerSource:
+    if wanted.kind == "timm":
+        return TimmTower(
+            wanted.model,
+            finder.find(wanted.weights),
+            layer=wanted.layer,
+            pooling=wanted.pooling,
+            side=wanted.image_size,
+        )
+    if wanted.weights.startswith("hub"):
+        if settings.offline:
+            raise ModelNotFoundError(
+                f"embedder {wanted.model!r} comes from a model hub and offline is true; set "
+                f"offline: false (SCENESEARCH_OFFLINE=false), or give weights: a file"
+            )
+        return OpenClipTower(wanted.model, None, tag=wanted.weights.partition(":")[2] or None)
+    return OpenClipTower(_open_clip_config(wanted.model), finder.find(wanted.weights))
+
+
+def _open_clip_config(model: str) -> str:
+    """A model config that comes with the package, where no file of that name is nearer."""
+    shipped = resource_dir("models") / model
+    if model.endswith(".json") and not Path(model).is_file() and shipped.is_file():
+        return str(shipped)
+    return model
+
+
+def export_detector(weights: Path, cache_dir: Path, image_size: int) -> Path:
+    """The ONNX export of a detector that was trained here, which is why it is trusted.
+
+    Raises:
+        ModelLoadError: it cannot be exported, or the export cannot be run.
+    """
+    detector = UltralyticsDetector(
+        Weights(weights, sha256_of(weights)), cache_dir=cache_dir, image_size=image_size
+    )
+    detector.load()
+    detector.close()
+    return detector.export_path
+
+
+def build_reader(settings: Settings) -> Reader:
+    """What reads text in photos.
+
+    Raises:
+        MissingDependencyError: RapidOCR is not installed.
+    """
+    reader = RapidOcrReader(threads=settings.threads)
+    _ = reader.fingerprint  # says now what would be said at the first photo
+    return reader
+
+
+def scene_loader(settings: Settings) -> Callable[[str], Scene]:
+    """Reads photos within the limits of the settings."""
+    return lambda path: load_scene(path, limits=settings.images)

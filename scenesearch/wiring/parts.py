@@ -1,0 +1,87 @@
+"""One set of models for everything that a process does."""
+
+from __future__ import annotations
+
+from scenesearch.attributes.describer import PixelDescriber
+from scenesearch.config.settings import (
+    Settings,
+)
+from scenesearch.core.protocols import Detector, Reader
+from scenesearch.models.cutout.cutter import CutRules
+from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.encode import Encoder
+from scenesearch.models.weights import WeightFinder
+from scenesearch.search.reranker import CellReranker
+from scenesearch.system.once import once
+from scenesearch.wiring.models import (
+    build_detector,
+    build_embedder,
+    build_reader,
+    build_remover,
+    build_reranker,
+)
+from scenesearch.wiring.stores import EMBEDDINGS
+
+
+class Parts:
+    """Everything one process needs, sharing one set of models.
+
+    Each is looked for when it is first used: indexing whole photos needs no detector.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._finder = WeightFinder(settings.models_dir, settings.trusted_sha256)
+
+    @once
+    def detector(self) -> Detector | None:
+        """All detectors of the settings as one, or None when the settings name none."""
+        return build_detector(self.settings, self._finder)
+
+    @once
+    def encoder(self) -> Encoder:
+        """Cutting, describing and embedding."""
+        settings = self.settings
+        rules = CutRules(
+            settings.cutout.background,
+            settings.cutout.min_share,
+            settings.cutout.max_share,
+            settings.cutout.context_padding,
+        )
+        return Encoder(
+            build_embedder(settings, self._finder),
+            PixelDescriber(colours=settings.index.colours),
+            rules,
+            build_remover(settings, self._finder),
+        )
+
+    @once
+    def embeddings(self) -> EmbeddingCache:
+        """Where embeddings are kept that belong to no store."""
+        path = self.settings.cache_dir / EMBEDDINGS
+        return EmbeddingCache(path, max_megabytes=self.settings.cache_max_megabytes)
+
+    @once
+    def reader(self) -> Reader:
+        """What reads text in photos."""
+        return build_reader(self.settings)
+
+    @once
+    def reranker(self) -> CellReranker:
+        """The second look at the best products."""
+        return build_reranker(self.settings, self._finder)
+
+    def close(self) -> None:
+        """Give back what was loaded."""
+        if "reranker" in self.__dict__:
+            self.reranker.close()
+        if "encoder" in self.__dict__:
+            self.encoder.embedder.close()
+            if self.encoder.remover is not None:
+                self.encoder.remover.close()
+        if self.__dict__.get("detector") is not None:
+            self.__dict__["detector"].close()
+        if "reader" in self.__dict__:
+            self.reader.close()
+        if "embeddings" in self.__dict__:
+            self.embeddings.close()

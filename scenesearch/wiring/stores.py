@@ -1,0 +1,82 @@
+"""Settings to stores, and to the files beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import partial
+from pathlib import Path
+
+from scenesearch.config.settings import (
+    Settings,
+)
+from scenesearch.core.protocols import Store
+from scenesearch.models.embed.cache import EmbeddingCache
+
+ITEMS = "items"
+"""The collection of products, where no other is named."""
+EMBEDDINGS = "embeddings.sqlite"
+"""The embedding cache, in a store's folder or in the cache folder."""
+
+
+def is_url(store: str | Path) -> bool:
+    """Whether a store is a server's address rather than a folder."""
+    return str(store).startswith(("http://", "https://"))
+
+
+def build_store(
+    settings: Settings, store: str | Path, collection: str, *, process: bool = False
+) -> Store:
+    """The embedded store of a folder, or a Qdrant server's.
+
+    Args:
+        settings: hold the key of a server.
+        store: a folder, or a URL.
+        collection: its name.
+        process: keep the embedded store in a process of its own, which starts with its first
+            call; for programs of many threads, because its engine holds the GIL.
+
+    Raises:
+        StoreError: it cannot be opened.
+    """
+    if is_url(store):
+        from scenesearch.store.server.client import ClientStore
+
+        return ClientStore(str(store), collection, api_key=settings.qdrant_api_key)
+    from scenesearch.store.embedded.edge import EdgeStore
+
+    free = settings.min_free_megabytes * 1_000_000
+    if process:
+        from scenesearch.store.process.store import ProcessStore
+
+        # the other half of the cores is for whoever asks
+        threads = max(1, (os.cpu_count() or 1) // 2)
+        made = partial(
+            EdgeStore, Path(store), collection, min_free_bytes=free, search_threads=threads
+        )
+        return ProcessStore(made, name=f"the index in {Path(store) / collection}")
+    return EdgeStore(Path(store), collection, min_free_bytes=free)
+
+
+def cache_path(settings: Settings, store: str | Path) -> Path:
+    """Embeddings lie beside an embedded store, so that it can be rebuilt without the models."""
+    if is_url(store):
+        return settings.cache_dir / EMBEDDINGS
+    return Path(store) / EMBEDDINGS
+
+
+def build_cache(settings: Settings, store: str | Path) -> EmbeddingCache:
+    """The embedding cache that belongs to a store.
+
+    Raises:
+        StoreError: the file cannot be opened.
+    """
+    return EmbeddingCache(cache_path(settings, store), max_megabytes=settings.cache_max_megabytes)
+
+
+def sync_lock_file(settings: Settings, store: str | Path, collection: str) -> Path:
+    """What two syncs of one collection lock: beside an embedded store; else of this machine."""
+    if not is_url(store):
+        return Path(store) / f"{collection}.sync.lock"
+    name = hashlib.sha256(f"{store}\0{collection}".encode()).hexdigest()[:16]
+    return settings.cache_dir / f"sync-{name}.lock"

@@ -1,0 +1,58 @@
+"""The fixtures that the contract suite runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from fakes.store import MemoryStore
+from store_contract.contract_data import SCHEMA, make_points
+
+from scenesearch.core.protocols import Store
+from scenesearch.core.types import Point
+
+OpenStore = Callable[[], Store]
+
+
+class ContractBase:
+    """Fixtures; a store's own test class overrides ``open_store``.
+
+    Attributes:
+        persistent: what is written is there after ``close`` and opening again.
+    """
+
+    persistent = True
+
+    @pytest.fixture
+    def open_store(self) -> OpenStore:
+        """Opens the same collection each time; it does not exist before the test."""
+        raise NotImplementedError("override open_store with a fixture that gives a factory")
+
+    @pytest.fixture
+    def store(self, open_store: OpenStore) -> Iterator[Store]:
+        """A store with an empty collection."""
+        store = open_store()
+        store.create(SCHEMA)
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def points(self) -> list[Point]:
+        """What ``filled`` holds."""
+        return make_points(240)
+
+    @pytest.fixture
+    def filled(self, store: Store, points: list[Point]) -> Store:
+        """A store with points, written in two batches."""
+        middle = len(points) // 2
+        store.upsert(points[:middle])
+        store.upsert(points[middle:])
+        return store
+
+    @pytest.fixture
+    def oracle(self, points: list[Point]) -> MemoryStore:
+        """The same points in the reference store."""
+        memory = MemoryStore()
+        memory.create(SCHEMA)
+        memory.upsert(points)
+        return memory
