@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-import runpy
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
-from types import SimpleNamespace
 
+import bad_images as made
 import numpy as np
 from PIL import Image
-
-made = SimpleNamespace(**runpy.run_path(str(Path(__file__).parent / "bad_images.py")))
 
 BIG = 30_000
 _OF_OTHERS = ("size_16385", "size_65500", "tile_bomb", "wide.tif", "rle_big", "many_widths")

@@ -6,10 +6,8 @@ SCENESEARCH_TEST_DELAY_S is how long each batch of the fake model takes.
 from __future__ import annotations
 
 import os
-import runpy
 import signal
 import sys
-from pathlib import Path
 
 import scenesearch.api.base
 import scenesearch.wiring
@@ -18,7 +16,8 @@ from scenesearch.cli.main import main
 if __name__ == "__main__":
     # a shell starts background jobs with interrupts ignored, and children inherit that
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    parts = runpy.run_path(str(Path(__file__).with_name("shop.py")))["FakeParts"]
+    from shop import FakeParts as parts
+
     parts.delay_s = float(os.environ.pop("SCENESEARCH_TEST_DELAY_S", "0"))
     scenesearch.api.base.Parts = parts
     scenesearch.wiring.Parts = parts

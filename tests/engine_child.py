@@ -12,7 +12,6 @@ import io
 import json
 import os
 import random
-import runpy
 import signal
 import sys
 import threading
@@ -20,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import shop
 from PIL import Image
 
 from scenesearch.api import SceneSearch
@@ -30,7 +30,6 @@ from scenesearch.engine.tasks import DeleteItems, ItemRecord, PatchItem, Photo, 
 from scenesearch.images import load_scene
 from scenesearch.store.embedded.edge import EdgeStore
 
-shop = runpy.run_path(str(Path(__file__).with_name("shop.py")))
 STEPS = 12
 
 
@@ -40,7 +39,7 @@ def say(text: str) -> None:
 
 def photo(number: int) -> Photo:
     out = io.BytesIO()
-    Image.fromarray(shop["noise"](number)).save(out, "PNG")
+    Image.fromarray(shop.noise(number)).save(out, "PNG")
     return Photo(out.getvalue())
 
 
@@ -60,7 +59,7 @@ def draw(seed: int) -> list[dict[str, Any]]:
 def tasks_of(folder: Path, store: Any = None) -> CatalogueTasks:
     """The tasks over fakes; tests open the same folder with it."""
     front = SceneSearch(folder / "store", config=Settings(min_free_megabytes=0))
-    front.use_parts(shop["FakeParts"](front.settings))
+    front.use_parts(shop.FakeParts(front.settings))
     front.__dict__["store"] = store or EdgeStore(folder / "store", "items", min_free_bytes=0)
     media = MediaFolder(folder / "media", min_free_bytes=0)
     return CatalogueTasks(front, media, lambda one: load_scene(one.data, name=one.name))

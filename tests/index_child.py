@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import signal
 import sys
 from collections.abc import Iterator
@@ -20,12 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import shop
 from fakes.models import FakeEmbedder
 
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.store.embedded.edge import EdgeStore
 
-shop = runpy.run_path(str(Path(__file__).with_name("shop.py")))
 BATCH = 30
 DIM = 16
 
@@ -99,10 +98,10 @@ class TellingCache(EmbeddingCache):
 def index(store: str, photos: str, whiten: int, counter: str, wait: int = 0, die: str = "") -> None:
     Plan.wait, Plan.die = wait, die
     items = [
-        shop["Item"](path.stem, (str(path),), {"title": path.stem, "price": float(n)})
+        shop.Item(path.stem, (str(path),), {"title": path.stem, "price": float(n)})
         for n, path in enumerate(sorted(Path(photos).glob("*.png")))
     ]
-    run = shop["Shop"](
+    run = shop.Shop(
         TellingStore(store, "items", min_free_bytes=0),
         embedder=TellingEmbedder(counter),
         cache=TellingCache(Path(store) / "embeddings.sqlite"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import runpy
 import shutil
 import threading
 import time
@@ -13,9 +12,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import service_app
 import uvicorn
-
-service_app = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 
 AXE = Path(__file__).with_name("vendor") / "axe.min.js"
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")

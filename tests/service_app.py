@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import runpy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Event
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import shop
 from fakes.models import FakeReader
 from fastapi import FastAPI
 from starlette.testclient import TestClient
@@ -21,8 +20,6 @@ from scenesearch.engine.engine import Engine
 from scenesearch.engine.tasks import Answer, Task
 from scenesearch.service.http.app import create_app
 from scenesearch.service.lasting import open_state
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 png = shop.png
 LOCAL = "http://127.0.0.1"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import runpy
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 from PIL import Image
 
 from scenesearch import SceneSearch, load_settings
@@ -25,8 +24,6 @@ from scenesearch.core.errors import (
 )
 from scenesearch.core.types import Item
 from scenesearch.images import load_scene
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 SETTINGS = load_settings(None, embedder={"whiten": 0})
 

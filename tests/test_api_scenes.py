@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import runpy
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import shop
 
 from scenesearch import SceneSearch, load_settings
 from scenesearch.cli.main import main
@@ -17,7 +16,6 @@ from scenesearch.tagging.ledger import recorded_rows
 from scenesearch.tagging.run import RunOptions
 
 HERE = Path(__file__).parent
-shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
 ONE = RunOptions(workers=1)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 
 from scenesearch import SceneSearch, load_settings
 from scenesearch.config.settings import IndexSettings
@@ -15,7 +14,6 @@ from scenesearch.core.points import AUGMENTED, CUTOUT
 from scenesearch.index.learned import augment, refresh_augmented
 
 HERE = Path(__file__).parent
-shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
 
 
 def unit(rows):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from bombs import generate
 
 HERE = Path(__file__).parent
-BOMBS = runpy.run_path(str(HERE / "bombs.py"))["generate"]()
+BOMBS = generate()
 
 CHILD = """
 import json, resource, sys, time

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-import runpy
 import unicodedata
 from pathlib import Path
 from typing import Any
 
+import bad_manifests
+import bad_manifests_cells
+import bad_manifests_typed
 import pytest
 
 from scenesearch.catalog import RowError, read_catalog
 from scenesearch.core.errors import CatalogError
 
+MANIFESTS = vars(bad_manifests)
+
 HERE = Path(__file__).parent
-MANIFESTS = runpy.run_path(str(HERE / "bad_manifests.py"))
-MORE = [runpy.run_path(str(HERE / f"bad_manifests_{name}.py")) for name in ("cells", "typed")]
+MORE = [vars(bad_manifests_cells), vars(bad_manifests_typed)]
 CASES = [case for module in (MANIFESTS, *MORE) for case in module["cases"]()]
 
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 import functools
 import json
 import os
-import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import shop
 
 from scenesearch.cli import output
 from scenesearch.cli.main import main
 from scenesearch.core.types import Item
 
 HERE = Path(__file__).parent
-shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import runpy
 import threading
 import time
-from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import pytest
+import service_app as here
 
 from scenesearch.client import AsyncClient, Client, ServiceError, ServiceUnreachableError
 from scenesearch.core.errors import ConfigError, ImageError, QueryError
 from scenesearch.service.http.serve import bind, make_server, port_of
-
-here = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 
 
 @pytest.fixture(scope="module")

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 import json
-import runpy
 import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import shop
 
 from scenesearch.cli.main import main
 
 HERE = Path(__file__).parent
-shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
 
 pytestmark = pytest.mark.usefixtures("clean_surroundings")
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 
 from scenesearch import SceneSearch, load_settings
 from scenesearch.core.errors import FilterError, ImageError, QueryError, StoreError
@@ -34,8 +32,6 @@ from scenesearch.engine.tasks import (
 from scenesearch.search.query import SearchOptions
 from scenesearch.system.once import once
 from scenesearch.words.weights import WordWeights
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 SETTINGS = {"embedder": {"whiten": 0}, "service": {"decoders": 1}}
 THINGS = (("red", "tall"), ("blue", "square"), ("green", "wide"))

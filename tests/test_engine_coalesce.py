@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import runpy
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Event, Lock
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 from fakes.models import FakeDetector, FakeEmbedder
 
 from scenesearch.core.protocols import Detector, Embedder, Profiler
 from scenesearch.engine.coalesce import Coalescer
 from scenesearch.engine.shared_models import CoalescedDetector, CoalescedEmbedder
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 
 class Model:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import random
-import runpy
 import threading
 import unicodedata
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import shop
 from fakes.store import MemoryStore
 from PIL import Image
 
@@ -31,8 +30,6 @@ from scenesearch.engine.tasks import (
 )
 from scenesearch.images import load_scene
 from scenesearch.store.embedded.edge import EdgeStore
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 
 def png(image) -> bytes:

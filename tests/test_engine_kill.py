@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import runpy
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
+import engine_child as child
 import pytest
 
 from scenesearch.core.conditions import Equals
@@ -19,7 +18,6 @@ from scenesearch.engine.sweep import sweep_media
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
 CHILD = Path(__file__).with_name("engine_child.py")
-child = SimpleNamespace(**runpy.run_path(str(CHILD)))
 ROUNDS = 3
 
 

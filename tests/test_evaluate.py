@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import runpy
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import shop
 
 from scenesearch.cli.main import main
 from scenesearch.core.errors import CatalogError, FilterError, ImageError, QueryError, StoreError
@@ -33,8 +32,6 @@ from scenesearch.evaluation.evaluate import (
 )
 from scenesearch.models.encode import RegionRules
 from scenesearch.search.query import SearchOptions
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 
 def written(tmp_path, *lines):

@@ -6,14 +6,13 @@ import asyncio
 import datetime
 import gzip
 import ipaddress
-import runpy
 import ssl
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
+import fetch_servers as servers
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -23,7 +22,6 @@ from scenesearch.config.service import FetchSettings
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.fetcher import Fetched, Fetcher
 
-servers = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("fetch_servers.py"))))
 OTHER, PHOTO, PUBLIC, PUBLIC_IPV6 = (
     *(servers.OTHER, servers.PHOTO, servers.PUBLIC, servers.PUBLIC_IPV6),
 )

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import runpy
 import sys
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import shop
 from fakes.models import FakeDetector, FakeEmbedder
 from fakes.store import MemoryStore
 
@@ -25,8 +23,6 @@ from scenesearch.search.searcher import Searcher
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.server.client import ClientStore
 from scenesearch.words import ParsedWords, WordWeights
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 
 def items_of(folder):

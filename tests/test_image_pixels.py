@@ -5,15 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
-import runpy
 import struct
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import bad_images
 import numpy as np
 import pytest
 from PIL import Image, ImageFile, features
@@ -23,7 +22,6 @@ from scenesearch.core.limits import ImageLimits
 from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
 
-bad_images = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("bad_images.py"))))
 encoded, picture = bad_images.encoded, bad_images.picture
 
 RNG = np.random.default_rng(7)

@@ -7,14 +7,13 @@ import hashlib
 import io
 import os
 import re
-import runpy
 import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import bad_images
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,7 +25,6 @@ from scenesearch.core.limits import ImageLimits
 from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
 
-bad_images = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("bad_images.py"))))
 encoded, picture = bad_images.encoded, bad_images.picture
 
 RNG = np.random.default_rng(7)

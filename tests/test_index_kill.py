@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import runpy
 import signal
 import subprocess
 import sys
@@ -13,7 +12,9 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import index_child as child
 import pytest
+import shop
 
 from scenesearch.core.points import PROJECTION_BLOB
 from scenesearch.store.embedded.edge import EdgeStore
@@ -21,8 +22,6 @@ from scenesearch.store.embedded.edge import EdgeStore
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
 
 HERE = Path(__file__).parent
-shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
-child = SimpleNamespace(**runpy.run_path(str(HERE / "index_child.py")))
 
 PHOTOS = 150
 KILLS = 6

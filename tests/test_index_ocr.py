@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 from fakes.models import FakeDetector, FakeEmbedder, FakeReader
 from fakes.store import MemoryStore
 
@@ -16,8 +14,6 @@ from scenesearch.core.errors import CollectionMismatchError, MissingDependencyEr
 from scenesearch.core.protocols import TextQuery
 from scenesearch.index.indexer import Indexer
 from scenesearch.index.item_points import with_read
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 TEXTS = {"red": "Sunrise Oats 500 g", "blue": "Sail Salt"}
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 from fakes.models import FakeDetector, FakeEmbedder, FakeRemover
 
 from scenesearch.core.conditions import Equals
@@ -21,8 +20,6 @@ from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection
 from scenesearch.search.query import Query
 from scenesearch.search.searcher import Searcher
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 
 @pytest.fixture

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import runpy
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import httpx
 import pytest
+import service_app as here
 
 pytest.importorskip("mcp", reason="the extra mcp is not installed")
 
@@ -18,8 +16,6 @@ from mcp import Client as Agent
 
 from scenesearch.client import AsyncClient
 from scenesearch.mcp.server import build_server
-
-here = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 
 
 @pytest.fixture(scope="module")

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-import runpy
 from collections.abc import Iterator
 from email.parser import BytesParser
 from email.policy import HTTP
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
+import page_browser as b
 import pytest
 
 pytest.importorskip("playwright", reason="playwright is not installed")
-b = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("page_browser.py"))))
 if b.CHROMIUM is None:
     pytest.skip("no Chromium on this machine (set CHROMIUM to its path)", allow_module_level=True)
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+import shop
 from fakes.models import FakeEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,8 +14,6 @@ from scenesearch.models.embed.pca import fit_projection
 from scenesearch.search.query import Query
 from scenesearch.search.vectors import QueryVectors, combine
 from scenesearch.system.timing import StageTimes
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 RIGHT = np.array([1, 0], np.float32)
 UP = np.array([0, 1], np.float32)

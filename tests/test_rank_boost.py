@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import runpy
 import sys
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 from fakes.models import FakeDetector, FakeEmbedder
 from fakes.store import MemoryStore
 
@@ -24,8 +22,6 @@ from scenesearch.search.rank.boost import LogOf, boost, fields_of
 from scenesearch.search.rank.candidates import Answer
 from scenesearch.search.rank.pipeline import rank
 from scenesearch.search.searcher import Searcher
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 FIELDS = {
     "brand": "keyword",

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import runpy
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 from fakes.models import FakeDetector, FakeEmbedder
 from fakes.store import MemoryStore
 from hypothesis import given, settings
@@ -28,8 +27,6 @@ from scenesearch.search.rank.rerank import cells_of, late_interaction, merge
 from scenesearch.search.reranker import CellReranker, Shown
 from scenesearch.search.searcher import Searcher
 from scenesearch.wiring import Parts, build_searcher
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 NAN = np.nan
 

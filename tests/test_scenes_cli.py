@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import shutil
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import shop
 from PIL import Image
 
 from scenesearch.cli.main import main
 
 HERE = Path(__file__).parent
-shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
 
 
 @pytest.fixture(scope="module", autouse=True)

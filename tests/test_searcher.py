@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 from fakes.models import COLOURS, FakeDetector, FakeEmbedder
 from fakes.store import MemoryStore
 
@@ -25,8 +23,6 @@ from scenesearch.models.encode import RegionRules
 from scenesearch.search.query import Query, SearchOptions
 from scenesearch.search.rank.presets import PRESETS
 from scenesearch.search.searcher import Searcher
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 RED_AND_BLUE = (("red", "square"), ("blue", "tall"))
 

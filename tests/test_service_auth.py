@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import service_fakes as fakes
 from pydantic import SecretStr
 
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.service.http.auth import Keyring, check_binding, host_allowed, is_loopback
 from scenesearch.service.http.depends import ReadKey, WriteKey
-
-fakes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_fakes.py"))))
 
 READ, WRITE, OTHER = "read-key-0123456789", "write-key-0123456789", "other-key-0123456789"
 KEYS = {"read_keys": (READ,), "write_keys": (WRITE,)}

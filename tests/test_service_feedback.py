@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import service_fakes as fakes
 
 from scenesearch.config.settings import load_settings
 from scenesearch.service.http.app import create_app
 from scenesearch.service.state import State
 
-fakes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_fakes.py"))))
 READ, WRITE = "a-read-key-0123456789", "a-write-key-0123456789"
 CLICK = {"kind": "click", "item_id": "SKU-1"}
 

@@ -6,18 +6,14 @@ import asyncio
 import base64
 import io
 import json
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import quote
 
 import httpx
 import pytest
+import service_app as service
 from PIL import Image
 
 from scenesearch.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
-
-service = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 
 KEYS = {"read_keys": ["a-key-that-only-reads"], "write_keys": ["a-key-that-may-write"]}
 READ, WRITE = ({"Authorization": f"Bearer {keys[0]}"} for keys in KEYS.values())

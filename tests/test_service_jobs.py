@@ -7,16 +7,15 @@ import base64
 import itertools
 import json
 import random
-import runpy
 import signal
 import subprocess
 import sys
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import service_fakes as fakes
 
 from scenesearch.config.service import FetchSettings
 from scenesearch.config.settings import load_settings
@@ -38,7 +37,6 @@ from scenesearch.service.state import State
 from scenesearch.service.state.jobs import JobLimits
 from scenesearch.service.state.records import JobRecord, Link
 
-fakes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_fakes.py"))))
 CHILD = Path(__file__).with_name("jobs_child.py")
 FAST = Pace(wait_s=0.001, wait_max_s=0.01, attempts=3)
 READ, WRITE = "a-read-key-0123456789", "a-write-key-0123456789"
@@ -811,7 +809,8 @@ def test_no_key_is_kept(tmp_path) -> None:
 
 def test_a_job_ends_in_the_catalogue_and_is_found(tmp_path) -> None:
     """With a real engine and store, and models that fake."""
-    served = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
+    import service_app as served
+
     given = [
         JobRecord(0, "new/1", (served.product_photo("red"),), {"title": "Red thing", "price": 5.0}),
         JobRecord(1, "broken", (b"no photo at all",), {"title": "Broken"}),

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import service_app as service
 
 from scenesearch.engine.looks import NO_DETECTOR
 from scenesearch.schemas.facets import FacetsResponse
 from scenesearch.schemas.looks import LookResponse
 from scenesearch.schemas.models import ModelsResponse
 from scenesearch.schemas.tag import TagResponse
-
-service = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 
 
 @pytest.fixture(scope="module")

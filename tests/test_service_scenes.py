@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import service_app as service
 from PIL import Image
 
 from scenesearch.schemas.scenes import (
@@ -18,8 +16,6 @@ from scenesearch.schemas.scenes import (
     ScenesDeletedResponse,
     ScenesResponse,
 )
-
-service = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 
 TWO = service.room_photo()
 ONE = service.png(service.shop.room(("green", "tall")))

@@ -11,19 +11,15 @@ import base64
 import copy
 import logging
 import os
-import runpy
 import warnings
 from collections import Counter
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import schemathesis
+import service_app as service
 from hypothesis import strategies as st
 from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import from_schema
-
-service = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_app.py"))))
 
 KEY = "a-key-for-the-fuzzer"
 SEED = 20_240_601

@@ -7,7 +7,6 @@ import contextlib
 import http.client
 import json
 import os
-import runpy
 import signal
 import socket
 import statistics
@@ -16,10 +15,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import psutil
 import pytest
+import serve_child as child
 
 from scenesearch.cli.main import main
 from scenesearch.config.service import ServiceSettings
@@ -29,7 +28,6 @@ from scenesearch.system.child import END_S
 from scenesearch.system.priority import HTTP
 
 CHILD = Path(__file__).with_name("serve_child.py")
-child = SimpleNamespace(**runpy.run_path(str(CHILD)))
 HEAD_S = 0.6
 BODY_S = 0.6
 LINGER_S = 0.5

@@ -7,11 +7,9 @@ import gzip
 import json
 import logging
 import re
-import runpy
-from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+import service_fakes as fakes
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -25,7 +23,6 @@ from scenesearch.service.http.depends import run_task
 from scenesearch.service.http.problems import ProblemError, clean
 from scenesearch.service.http.strict_json import StrictRoute, parse_json, read_json
 
-fakes = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("service_fakes.py"))))
 ScriptedBackend, app_with = fakes.ScriptedBackend, fakes.app_with
 asked, client_of = fakes.asked, fakes.client_of
 

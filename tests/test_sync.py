@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import shutil
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 from PIL import Image
 
 from scenesearch.catalog import read_catalog
@@ -32,7 +32,6 @@ from scenesearch.sync.watch import Rounds, parse_duration, stamp
 from scenesearch.wiring import build_cache, build_store, build_syncer
 
 HERE = Path(__file__).parent
-shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
 
 
 class Synced:

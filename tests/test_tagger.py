@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 from fakes.models import FakeDetector, FakeEmbedder, FakeReader
 
 from scenesearch.attributes.describer import PixelDescriber
@@ -20,8 +18,6 @@ from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.masks import decode_mask
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.tagger import Tagger, TagOptions
-
-shop = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("shop.py"))))
 
 ROOM = (("red", "square"), ("blue", "wide"), ("green", "tall"))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import runpy
 import signal
 import sys
 import threading
@@ -13,11 +12,11 @@ import time
 from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
+import tag_child as child
 from PIL import Image
 
 from scenesearch.core.errors import SceneSearchError
@@ -29,7 +28,6 @@ from scenesearch.tagging.decode import Decoded, Job, Unchanged, Undecoded, decod
 from scenesearch.tagging.decode_pool import DecodePool
 from scenesearch.tagging.slots import Slots
 
-child = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tag_child.py"))))
 LIMITS = ImageLimits()
 WAIT_S = 30
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import runpy
 import signal
 import subprocess
 import sys
@@ -15,11 +14,11 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import tag_child as child
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
 
 SCRIPT = Path(__file__).with_name("tag_child.py")
-child = SimpleNamespace(**runpy.run_path(str(SCRIPT)))
 PHOTOS, BATCH, KILLS = 60, 6, 3
 
 

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import runpy
 from contextlib import closing
-from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tag_child as child
 
 from scenesearch.core.errors import ConfigError, StoreError
 from scenesearch.core.types import Scene, TextLine
 from scenesearch.tagging.ledger import Finished, Ledger
 from scenesearch.tagging.outputs import check_output, failures_path, write_outputs
 from scenesearch.tagging.rows import TagRow
-
-child = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tag_child.py"))))
 
 
 def some_rows(number):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import psutil
 import pytest
+import ray_child as child
 from fakes.models import COLOURS
 from PIL import Image
 
@@ -197,9 +197,6 @@ def test_the_address_of_a_ray_client_is_refused():
 
 
 # from here on a real Ray of two CPUs, in a process of its own
-
-
-child = SimpleNamespace(**runpy.run_path(str(CHILD)))
 
 
 def command(sources, out, **asked):

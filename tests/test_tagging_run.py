@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tag_child as child
 from PIL import Image
 
 from scenesearch.core.errors import CatalogError, ConfigError, ModelError
 from scenesearch.tagging.run import RunOptions, run_tagging, tag_stream
-
-child = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("tag_child.py"))))
 
 PHOTOS = 7
 

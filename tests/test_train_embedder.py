@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import shop
 import yaml
 
 from scenesearch.core.errors import CatalogError, ConfigError, ModelLoadError
@@ -31,7 +31,6 @@ from scenesearch.train.subjects import Subjects
 pytest.importorskip("pytorch_metric_learning", reason="needs scenesearch[train]")
 
 HERE = Path(__file__).parent
-shop = SimpleNamespace(**runpy.run_path(str(HERE / "shop.py")))
 
 SIDE = 32
 TINY = "test_efficientnet"
