@@ -38,6 +38,7 @@ from scenesearch.search.look_builder import LookBuilder
 from scenesearch.search.nearest import expanded, left_out, nearest
 from scenesearch.search.query import Query, SearchOptions
 from scenesearch.search.rank.candidates import Answer
+from scenesearch.search.rank.exact import products
 from scenesearch.search.rank.pipeline import count_facets, rank
 from scenesearch.search.rank.presets import preset_weights
 from scenesearch.search.regions import query_regions
@@ -372,8 +373,7 @@ class Searcher:
             return np.eye(len(items), dtype=np.float32)
         nothing = np.zeros_like(next(iter(vectors.values())))
         rows = np.stack([vectors.get(points[item], nothing) for item in items])
-        result: NDArray[np.float32] = rows @ rows.T
-        return result
+        return products(rows, rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

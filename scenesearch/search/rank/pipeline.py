@@ -83,7 +83,7 @@ def rank(
     scores = blend(candidates.scores, space_weights, len(region_weights))
     if options.agreement > 0:
         categories = [_key(payload.get(options.agreement_field)) for payload in candidates.payloads]
-        scores = agree(scores, categories, weight=options.agreement)
+        scores = agree(scores, candidates.items, categories, weight=options.agreement)
     again: Scores | None = None
     if second_look is not None:
         again = second_look(candidates, scores)
