@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from scenesearch import SceneSearch, load_settings
-from scenesearch.cli.search_flags import FLAGS
+from scenesearch.cli.search_flags import OF_ANSWERS, OF_PHOTOS
 from scenesearch.config.options import bounds, offered
 from scenesearch.config.search import SearchOptions, WordWeights
 from scenesearch.config.search_keywords import SearchKeywords
@@ -76,7 +76,7 @@ def test_keywords_flags_and_fields_of_the_service_are_options():
     assert list(SearchKeywords.__annotations__) == SearchOptions.names()
     rest = {name for name, field in FIELDS.items() if offered(field)}
     assert rest <= set(LookOptions.model_fields)
-    assert {flag.name for flag in FLAGS} == rest - {"weights"}
+    assert {*OF_ANSWERS, *OF_PHOTOS} == rest - {"weights"}
 
 
 def test_the_service_says_what_the_options_say_and_takes_no_more():

@@ -48,9 +48,12 @@ They are written down so that the command line can tell what there is without lo
 
 from __future__ import annotations
 
-from scenesearch.cli.flags import Flag
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-FLAGS = (
+import typer
+
+from scenesearch.cli.flags import weighted
 '''
 PAGE = """\
 # The options of a search
@@ -111,10 +114,12 @@ def _quoted(text: str) -> str:
 
 def _lines(text: str) -> str:
     """A text as literals of lines that are not too long."""
-    lines = textwrap.wrap(text, 84, drop_whitespace=False)
+    lines = textwrap.wrap(text, 80, drop_whitespace=False)
     if len(lines) == 1:
         return _quoted(text)
-    return "\n".join(("(", *(f"            {_quoted(line)}" for line in lines), "        )"))
+    return "\n".join(
+        ("(", *(f"                {_quoted(line)}" for line in lines), "            )")
+    )
 
 
 def _flags(name: str, how: Offered) -> tuple[str, ...]:
@@ -129,27 +134,35 @@ def _flag(name: str, field: FieldInfo, how: Offered) -> str:
     kind = str if many or choices(field) else kind
     span, words = bounds(field), choices(field)
     sentence = str(field.description).replace("`", "") + (f" ({_values(field)})" if span else "")
-    said = [sentence, how.usage, ", ".join(words)]
-    said += ["repeatable"] if many else []
-    parts = {
-        "name": _quoted(name),
-        "kind": f"list[{kind.__name__}]" if many else kind.__name__,
-        "flags": repr(_flags(name, how)).replace("'", '"'),
-        "help": _lines("; ".join(part for part in said if part) + "."),
-        **({"metavar": _quoted(how.metavar)} if how.metavar else {}),
-        **({"of_photos": "True"} if how.of_photos else {}),
-        **({"weighted": "True"} if of_weights else {}),
-    }
-    inside = "".join(f"        {key}={value},\n" for key, value in parts.items())
-    return f"    Flag(\n{inside}    ),\n"
+    said = [sentence, how.usage, ", ".join(words), "repeatable" if many else ""]
+    arguments = [
+        *map(_quoted, _flags(name, how)),
+        f"help={_lines('; '.join(part for part in said if part) + '.')}",
+        *([f"metavar={_quoted(how.metavar)}"] if how.metavar else []),
+    ]
+    reader = "        weighted,\n" if of_weights else ""
+    typed = f"list[{kind.__name__}]" if many else kind.__name__
+    inside = "".join(f"            {one},\n" for one in arguments)
+    return (
+        f"    {_quoted(name)}: Annotated[\n        {typed} | None,\n"
+        f"        typer.Option(\n{inside}        ),\n{reader}    ],\n"
+    )
 
 
 def flags_text() -> str:
     """scenesearch/cli/search_flags.py."""
-    fields = SearchOptions.model_fields.items()
-    found = ((name, field, offered(field)) for name, field in fields)
-    flags = (_flag(name, f, how) for name, f, how in found if how and how.flags is not None)
-    return FLAGS + "".join(flags) + ')\n"""In the order of their declaration."""\n'
+    text = FLAGS
+    for table, of_photos in (("OF_ANSWERS", False), ("OF_PHOTOS", True)):
+        found = (
+            (name, field, offered(field)) for name, field in SearchOptions.model_fields.items()
+        )
+        flags = (
+            _flag(name, field, how)
+            for name, field, how in found
+            if how is not None and how.flags is not None and how.of_photos is of_photos
+        )
+        text += f"\n{table}: Mapping[str, Any] = {{\n{''.join(flags)}}}\n"
+    return text
 
 
 def _values(field: FieldInfo) -> str:

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
-
-import typer
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from scenesearch.cli import options
 from scenesearch.core.errors import QueryError
@@ -20,73 +17,44 @@ from scenesearch.core.errors import QueryError
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flag:
-    """One option.
+def taking(flags: Mapping[str, Any]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Give a command these flags, in place of its parameter ``chosen``: what was given, by name.
 
-    Attributes:
-        name: of the option.
-        kind: of a value on the command line.
-        flags: as they are typed.
-        metavar: what stands for the value in the help.
-        of_photos: it says something of the objects of a photo, and nothing of one thing.
-        weighted: values are ``WEIGHT: WHAT``.
+    Args:
+        flags: by name of the option, as typer writes them; what stands behind the flag itself
+            reads its value.
     """
-
-    name: str
-    kind: Any
-    flags: tuple[str, ...]
-    help: str
-    metavar: str | None = None
-    of_photos: bool = False
-    weighted: bool = False
-
-    @property
-    def parameter(self) -> inspect.Parameter:
-        """What a command takes for it; None where it is not given."""
-        said = typer.Option(*self.flags, help=self.help, metavar=self.metavar)
-        return inspect.Parameter(
-            self.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=None,
-            annotation=Annotated[self.kind | None, said],
-        )
-
-    def read(self, value: Any) -> Any:
-        """The option's value; None for one that was not given."""
-        return weighted(self.flags[0], value or ()) or None if self.weighted else value
-
-
-def taking(flags: Sequence[Flag]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Give a command these flags, in place of its parameter ``chosen``: what was given, by name."""
+    readers = {name: read for name, kind in flags.items() for read in kind.__metadata__[1:]}
+    taken = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=kind)
+        for name, kind in flags.items()
+    ]
 
     def decorate(command: Callable[..., R]) -> Callable[..., R]:
         @functools.wraps(command)
         def run(**values: Any) -> R:
-            chosen = {flag.name: flag.read(values.pop(flag.name)) for flag in flags}
+            chosen = {name: values.pop(name) for name in flags}
+            chosen |= {name: read(chosen[name]) for name, read in readers.items()}
             return command(**values, chosen=options.given(**chosen))
 
-        signature = inspect.signature(command, eval_str=True)
-        parameters: list[inspect.Parameter] = []
-        for one in signature.parameters.values():
-            parameters += [f.parameter for f in flags] if one.name == "chosen" else [one]
-        run.__signature__ = signature.replace(  # type: ignore[attr-defined]
-            parameters=parameters
-        )
-        run.__annotations__ = {one.name: one.annotation for one in parameters}
+        shown: list[inspect.Parameter] = []
+        for one in inspect.signature(command, eval_str=True).parameters.values():
+            shown += taken if one.name == "chosen" else [one]
+        run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
+        run.__annotations__ = {one.name: one.annotation for one in shown}
         return run
 
     return decorate
 
 
-def weighted(flag: str, texts: Sequence[str]) -> dict[str, float]:
-    """``WEIGHT: WHAT`` values.
+def weighted(texts: Sequence[str] | None) -> dict[str, float] | None:
+    """``WEIGHT: WHAT`` values of ``--boost``; None where there is none.
 
     Raises:
         QueryError: a text is not of that form.
     """
     found: dict[str, float] = {}
-    for text in texts:
+    for text in texts or ():
         weight, _, what = text.partition(":")
         try:
             number = float(weight)
@@ -94,9 +62,9 @@ def weighted(flag: str, texts: Sequence[str]) -> dict[str, float]:
             number, what = 0.0, ""
         if not what.strip():
             raise QueryError(
-                f"{flag} {text!r}: expected WEIGHT: WHAT, such as '0.05: in_stock = true' or "
+                f"--boost {text!r}: expected WEIGHT: WHAT, such as '0.05: in_stock = true' or "
                 f"'-0.1: brand = \"X\"'",
                 code="bad_boost",
             )
         found[what.strip()] = found.get(what.strip(), 0.0) + number
-    return found
+    return found or None

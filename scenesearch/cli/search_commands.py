@@ -11,7 +11,7 @@ import typer
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 from scenesearch.cli.flags import taking
-from scenesearch.cli.search_flags import FLAGS
+from scenesearch.cli.search_flags import OF_ANSWERS, OF_PHOTOS
 from scenesearch.core.errors import QueryError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @app.command()
-@taking(FLAGS)
+@taking({**OF_ANSWERS, **OF_PHOTOS})
 def look(
     *,
     photo: Annotated[Path, typer.Argument(help="A room, an outfit, a shelf.")],
@@ -71,7 +71,7 @@ def look(
 
 
 @app.command()
-@taking([flag for flag in FLAGS if not flag.of_photos])
+@taking(OF_ANSWERS)
 def search(
     *,
     words: Annotated[
