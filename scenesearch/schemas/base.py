@@ -114,7 +114,6 @@ WHOLE = BeforeValidator(_whole)
 Whole = Annotated[int, WHOLE]
 Weight = Annotated[float, Field(ge=-100, le=100)]
 """How much a part counts; below 0 it pushes away."""
-Share = Annotated[float, Field(ge=0, le=1)]
 QueryId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
 Cursor = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^[\x21-\x7e]+$")]
 Limit = Annotated[int, Field(ge=1, le=100), WHOLE]
