@@ -13,6 +13,7 @@ from fakes.store import MemoryStore
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import EmbedderSettings, Settings, load_settings
 from scenesearch.core.errors import ConfigError, QueryError
 from scenesearch.core.types import Cutout
@@ -22,7 +23,7 @@ from scenesearch.models.embed.timm_cells import CellMaps, TimmCells
 from scenesearch.models.embed.timm_tower import TimmTower
 from scenesearch.models.embed.torch_embedder import TorchEmbedder
 from scenesearch.models.weights import Weights
-from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.query import Query
 from scenesearch.search.rank.rerank import cells_of, late_interaction, merge
 from scenesearch.search.reranker import CellReranker, Shown
 from scenesearch.search.searcher import Searcher
@@ -300,7 +301,7 @@ def test_a_searcher_without_a_reranker_says_so(run):
 @pytest.mark.parametrize("options", [{"rerank": -1}, {"rerank": 1.5}, {"rerank_weight": 1.1}])
 def test_options_out_of_range_are_refused(options):
     with pytest.raises(QueryError, match="rerank"):
-        SearchOptions(**options).check()
+        SearchOptions(**options)
 
 
 def test_a_search_without_a_photo_has_no_second_look(run):

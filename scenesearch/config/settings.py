@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from scenesearch.config.search import SearchSettings
+from scenesearch.config.search import SearchOptions
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.limits import ImageLimits
@@ -167,7 +167,7 @@ class Settings(BaseSettings):
     regions: RegionSettings = RegionSettings()
     tagging: TaggingSettings = TaggingSettings()
     index: IndexSettings = IndexSettings()
-    search: SearchSettings = SearchSettings()
+    search: SearchOptions = SearchOptions()
     service: ServiceSettings = ServiceSettings()
 
     @classmethod
