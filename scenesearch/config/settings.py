@@ -197,7 +197,7 @@ class Settings(BaseSettings):
     images: ImageLimits = ImageLimits()
     """What a photo may cost."""
     detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
-    """What finds objects, the most trusted first; none for whole photos only."""
+    """What finds objects, the most trusted first; none: photos are searched whole and in tiles."""
     cutout: CutoutSettings = CutoutSettings()
     """How an object is separated from its background."""
     embedder: EmbedderSettings = EmbedderSettings()
