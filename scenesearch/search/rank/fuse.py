@@ -3,7 +3,7 @@
 The lists of a room answer different questions: a product is right when it is right for *one*
 object of the photo, and most products are in the far tail of every other object's list. So the
 fusions that take a product's best list (``best_rank``, ``share``) do far better here than those
-that add lists up (``reciprocal_rank``); docs/decisions.md has the figures.
+that add lists up (``reciprocal_rank``); docs/decisions/ranking.md has the figures.
 """
 
 from __future__ import annotations
