@@ -636,6 +636,7 @@ def child(*arguments, delay_s=0.0, **more):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, **more)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_progress_is_a_bar_on_a_terminal(tmp_path, catalog):
     leader, follower = os.openpty()
@@ -665,6 +666,7 @@ def test_progress_is_a_bar_on_a_terminal(tmp_path, catalog):
     assert "24/24" in seen.decode()
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_an_interrupted_run_is_exit_code_130_and_goes_on_where_it_stopped(tmp_path, folder):
     many = shop.pattern_items(folder / "patterns", 150)
@@ -697,6 +699,7 @@ def test_an_interrupted_run_is_exit_code_130_and_goes_on_where_it_stopped(tmp_pa
     assert summary["photos_embedded"] + summary["photos_from_cache"] == 150
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes")
 def test_a_reader_that_went_away_is_no_error():
     reader, writer = os.pipe()
@@ -714,6 +717,7 @@ def test_a_reader_that_went_away_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.process
 def test_the_installed_command_and_the_module_are_the_same():
     from scenesearch import __version__
 

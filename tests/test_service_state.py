@@ -368,11 +368,12 @@ for n in range(1000):
 """
 
 
-def test_nothing_that_was_answered_is_lost_when_it_is_killed(tmp_path) -> None:
+@pytest.mark.process
+def test_nothing_that_was_answered_is_lost_when_it_is_killed(disk_path) -> None:
     answered: list[tuple[str, int]] = []
     for after in (1, 7, 23):
         child = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", KILLED, str(disk_path)], stdout=subprocess.PIPE, text=True
         )
         for _ in range(after):
             job, seq = child.stdout.readline().split()
@@ -383,7 +384,7 @@ def test_nothing_that_was_answered_is_lost_when_it_is_killed(tmp_path) -> None:
             answered.append((job, int(seq)))
         child.wait()
         child.stdout.close()
-    state = State(tmp_path, min_free_bytes=0)
+    state = State(disk_path, min_free_bytes=0)
 
     assert len(answered) >= 31
     kept = {entry.seq for entry in state.feedback.page(10_000)}
