@@ -115,13 +115,18 @@ def real_models() -> Path:
 
 @pytest.fixture
 def clean_surroundings(monkeypatch, tmp_path):
-    """No setting of the machine, a cache of the test's own, and the loggers as they were."""
+    """No setting of the machine, and a cache of the test's own."""
     for name in [name for name in os.environ if name.startswith("SCENESEARCH_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were():
+    """A command logs to the stream it found: another test's, once that one is over."""
     loggers = [logging.getLogger(name) for name in ("scenesearch", "ultralytics")]
-    before = [(logger.handlers, logger.level) for logger in loggers]
+    before = [(list(logger.handlers), logger.level) for logger in loggers]
     yield
     for logger, (handlers, level) in zip(loggers, before, strict=True):
-        logger.handlers = handlers
+        logger.handlers[:] = handlers
         logger.setLevel(level)
