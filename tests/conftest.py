@@ -9,6 +9,9 @@ import tempfile
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
+# sums in one order, whatever the number of cores; read when numpy is loaded
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 from hypothesis import settings
 from memory_folder import MemoryFolder, memory_folder

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -34,12 +33,14 @@ class TestEdgeStore(StoreContract):
 
 
 class TestProcessStoreOverAThread(StoreContract):
-    """What is said through the pipe; with a process at its end in test_store_process.py."""
+    """What is said through the pipe; a process and its folder are in test_store_process.py."""
+
+    persistent = False
 
     @pytest.fixture
-    def open_store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
+    def open_store(self, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
         use_threads(monkeypatch)
-        return lambda: ProcessStore(partial(EdgeStore, tmp_path / "index", "items"))
+        return lambda: ProcessStore(MemoryStore)
 
 
 class TestClientStoreInMemory(StoreContract):
