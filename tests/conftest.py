@@ -7,12 +7,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 # sums in one order, whatever the number of cores; read when numpy is loaded
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
+import typer.main
 from hypothesis import settings
 from memory_folder import MemoryFolder, memory_folder
 
@@ -86,6 +88,14 @@ def folders_of_the_module(
     if request.session.testsfailed == failed:
         for folder in set(base.iterdir()) - before:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commands_built_once() -> Iterator[None]:
+    """Typer reads what every command takes at every call, which takes longer than most commands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.main.get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture

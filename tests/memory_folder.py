@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
+from sparse import copy_tree
 
 MEMORY = Path("/dev/shm")
 PREFIX = "scenesearch-tests-"
@@ -24,7 +24,6 @@ FREE_THERE = 4 << 30
 """Workers need at most 1 GB each."""
 FREE_MEMORY = 8 << 30
 """A folder in memory is memory that nobody else has."""
-BLOCK = 1 << 16
 
 
 class MemoryFolder:
@@ -41,7 +40,7 @@ class MemoryFolder:
             shutil.rmtree(old, ignore_errors=True)
         kept = Path(tempfile.mkdtemp(prefix=FAILED))
         with suppress(OSError):  # shutil.Error is one: what cannot be read is left out
-            shutil.copytree(self.path, kept, symlinks=True, copy_function=_copy, dirs_exist_ok=True)
+            copy_tree(self.path, kept)
         return kept
 
     def remove(self) -> None:
@@ -82,16 +81,3 @@ def _lock(folder: Path) -> int | None:
         os.close(held)
         return None
     return held
-
-
-def _copy(source: str, target: str) -> None:
-    """A file without the memory that nothing was written to; pipes and sockets are left out."""
-    if not stat.S_ISREG(os.lstat(source).st_mode):
-        return
-    with Path(source).open("rb") as read, Path(target).open("wb") as write:
-        while block := read.read(BLOCK):
-            if block.count(0) == len(block):
-                write.seek(len(block), os.SEEK_CUR)
-            else:
-                write.write(block)
-        write.truncate()
