@@ -82,6 +82,7 @@ def without_times(answer):
     return {k: v for k, v in answer.items() if k not in ("timings_ms", "query_id")}
 
 
+@pytest.mark.process
 def test_loading_starts_the_process_of_the_store(folder, engine) -> None:
     front = SceneSearch(folder / "new", config=load_settings(None, **SETTINGS), store_process=True)
     other = Engine(front)
@@ -361,6 +362,7 @@ def test_a_bad_photo_is_an_image_error_with_the_code_of_its_cause(engine, data, 
         assert "a.png" in str(caught.value)
 
 
+@pytest.mark.process
 def test_a_photo_that_takes_too_long_costs_itself_only(folder, engine) -> None:
     from scenesearch.engine.decoding import Decoder
     from scenesearch.engine.giving_up import CheckedTimes

@@ -109,7 +109,7 @@ def test_a_second_look_that_tells_nothing_apart_leaves_the_order(slow):
     assert np.isnan(merged[2])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-1, 1, width=32), min_size=2, max_size=12),
     st.floats(0, 1),
@@ -345,6 +345,7 @@ def source(checkpoint, **options):
     return TimmCells("tf_efficientnet_lite0", tower, **options)
 
 
+@pytest.mark.models
 def test_a_cell_is_the_library_s_own_feature_of_that_place(checkpoint):
     import torch
 
@@ -367,6 +368,7 @@ def test_a_cell_is_the_library_s_own_feature_of_that_place(checkpoint):
         )
 
 
+@pytest.mark.models
 def test_no_pictures_are_no_cells(checkpoint):
     cells = source(checkpoint)
 
