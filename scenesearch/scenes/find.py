@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from scenesearch.core.conditions import AllOf, Condition, Equals, Not
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT
 from scenesearch.core.protocols import Store, VectorQuery
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Record, Vector
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.answer import SHOWN_FIELDS, Facets, SceneAnswer, SceneMatch, match_of
@@ -93,7 +95,7 @@ class SceneFinder:
         condition = _all(WHOLE, _wanted(query), where)
         total = self._store.count(condition)
         scored: list[tuple[float, str, Record]] = []
-        for record in self._scroll(condition, RANKED):
+        for record in self._ranked(condition):
             score = _confidence(record.payload, query.labels if query else ())
             scored.append((-score, str(record.payload["photo"]), record))
         scored.sort(key=lambda one: one[:2])
@@ -164,7 +166,7 @@ class SceneFinder:
         best = self._objects_like(vectors, weights, _all(OBJECT, has_it, wanted), limit)
         scores = {str(record.payload["photo"]): (score, record) for score, record in best}
         matches = []
-        for record in self._scroll(_all(WHOLE, has_it, wanted), RANKED):
+        for record in self._ranked(_all(WHOLE, has_it, wanted)):
             score, found = scores.get(str(record.payload["photo"]), (None, record))
             matches.append(_object_match(found, score, known=True))
         matches.sort(key=lambda m: (m.score is None, -(m.score or 0.0), m.photo))
@@ -205,18 +207,8 @@ class SceneFinder:
     def _facet(self, field: str, where: Condition | None, limit: int) -> list[tuple[Any, int]]:
         return self._store.facet(field, where=_all(WHOLE, where), limit=limit)
 
-    def _scroll(self, where: Condition, most: int) -> Iterator[Record]:
-        cursor: str | None = None
-        seen = 0
-        while seen < most:
-            page = self._store.scroll(
-                where=where, limit=min(2_000, most - seen), cursor=cursor, fields=SHOWN_FIELDS
-            )
-            yield from page
-            seen += len(page.records)
-            cursor = page.cursor
-            if cursor is None:
-                return
+    def _ranked(self, where: Condition) -> Iterator[Record]:
+        return islice(scroll_all(self._store, where=where, fields=SHOWN_FIELDS, page=2_000), RANKED)
 
     def _check_comparable(self, items: Store) -> None:
         ours, theirs = self._store.schema, items.schema

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 
 from scenesearch.attributes.phash import phash
+from scenesearch.core.batches import batches
 from scenesearch.core.conditions import AllOf, Condition
 from scenesearch.core.errors import ImageError
 from scenesearch.core.points import CUTOUT
 from scenesearch.core.protocols import Store
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Scene
 from scenesearch.scenes.duplicates import HashedPhoto
 from scenesearch.scenes.index import WHOLE
@@ -43,9 +44,8 @@ def hash_photos(
             return source, str(error)
         return HashedPhoto(source, scene.sha256, *scene.size, phash(scene.image))
 
-    stream = iter(sources)
     with ThreadPoolExecutor(workers) as pool:
-        while some := list(islice(stream, _AHEAD)):
+        for some in batches(sources, _AHEAD):
             for found in pool.map(one, some):
                 if isinstance(found, HashedPhoto):
                     yield found
@@ -61,25 +61,14 @@ def stored_photos(store: Store, where: Condition | None = None) -> Iterator[Hash
     schema = store.schema
     space = RAW[CUTOUT] if schema is not None and RAW[CUTOUT] in schema.vectors else CUTOUT
     fields = ("photo", "photo_sha256", "width", "height", "phash")
-    cursor: str | None = None
-    while True:
-        page = store.scroll(
-            where=WHOLE if where is None else AllOf((WHOLE, where)),
-            limit=1_000,
-            cursor=cursor,
-            fields=fields,
-            spaces=(space,),
+    wanted = WHOLE if where is None else AllOf((WHOLE, where))
+    for record in scroll_all(store, where=wanted, fields=fields, spaces=(space,), page=1_000):
+        payload = record.payload
+        yield HashedPhoto(
+            str(payload["photo"]),
+            str(payload.get("photo_sha256", "")),
+            int(payload.get("width", 0)),
+            int(payload.get("height", 0)),
+            str(payload.get("phash", "")),
+            record.vectors.get(space),
         )
-        for record in page:
-            payload = record.payload
-            yield HashedPhoto(
-                str(payload["photo"]),
-                str(payload.get("photo_sha256", "")),
-                int(payload.get("width", 0)),
-                int(payload.get("height", 0)),
-                str(payload.get("phash", "")),
-                record.vectors.get(space),
-            )
-        cursor = page.cursor
-        if cursor is None:
-            return

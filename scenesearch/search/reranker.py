@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.batches import batches
 from scenesearch.core.errors import ImageError, QueryError
 from scenesearch.core.protocols import Model, Store
 from scenesearch.core.types import BoxTuple, Cutout, Image, Scene
@@ -165,8 +166,8 @@ class CellReranker:
         found = self._cache.get(list(wanted), fingerprint)
         known = {key: entries[0].vectors[CELLS] for key, entries in found.items()}
         missing = [key for key in wanted if key not in known]
-        for start in range(0, len(missing), BATCH):
-            part = self._pictures((key, wanted[key]) for key in missing[start : start + BATCH])
+        for keys in batches(missing, BATCH):
+            part = self._pictures((key, wanted[key]) for key in keys)
             if not part:
                 continue
             # half precision: the cosines differ in the fourth digit, the file is half as large

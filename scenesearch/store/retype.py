@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenesearch.core.protocols import Store
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import FieldType
 from scenesearch.store.payloads import retype_payload
 
@@ -19,11 +20,7 @@ def retype_patches(
         CollectionMismatchError: a point holds a value of another type.
     """
     patches: dict[str, tuple[dict[str, Any], list[str]]] = {}
-    cursor: str | None = None
-    while True:
-        page = store.scroll(fields=list(new), cursor=cursor)
-        for record in page:
-            if patch := retype_payload(record.payload, new, record.id):
-                patches.setdefault(repr(patch), (patch, []))[1].append(record.id)
-        if (cursor := page.cursor) is None:
-            return patches.values()
+    for record in scroll_all(store, fields=list(new), page=1000):
+        if patch := retype_payload(record.payload, new, record.id):
+            patches.setdefault(repr(patch), (patch, []))[1].append(record.id)
+    return patches.values()

@@ -16,7 +16,7 @@ from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.cached_embedder import CachedEmbedder
 from scenesearch.models.embed.projection import Projection
 from scenesearch.models.encode import Encoder, RegionRules
-from scenesearch.scenes.filling import FillingTagger
+from scenesearch.scenes.fill import FillingTagger
 from scenesearch.scenes.find import SceneFinder
 from scenesearch.scenes.index import SceneIndex, SceneModels, projection_of
 from scenesearch.scenes.points import SCENES

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.batches import batches
 from scenesearch.core.errors import NoSpaceError, StoreError
 from scenesearch.models.embed.cache_eviction import Uses
 from scenesearch.models.embed.cache_schema import prepare
@@ -88,8 +89,7 @@ class EmbeddingCache:
         """
         self._alive()
         found: dict[str, tuple[Entry, ...]] = {}
-        for start in range(0, len(sha256), _VARIABLES):
-            part = sha256[start : start + _VARIABLES]
+        for part in batches(sha256, _VARIABLES):
             marks = ",".join("?" * len(part))
             query = (
                 f"SELECT sha256, regions, payload FROM photos "  # noqa: S608 - only ? marks
