@@ -53,7 +53,6 @@ class SceneSource(Protocol):
 
     def scenes_of(self, item_id: str, limit: int) -> Sequence[ItemScene]:
         """At most ``limit`` scenes that an item appears in, best first."""
-        ...
 
 
 class Completer:

@@ -134,5 +134,4 @@ def unit_rows(rows: Floats) -> Floats:
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    result: Floats = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return result
+    return (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)

@@ -30,7 +30,6 @@ class EncodingTagger(Model, Protocol):
 
     def tag_and_encode(self, scenes: Sequence[Scene]) -> list[tuple[TagRow, list[EncodedRegion]]]:
         """A row and its regions for each photo, in order, the whole photo first."""
-        ...
 
 
 def index_scenes(

@@ -43,11 +43,9 @@ class CellEmbedder(Model, Protocol):
     @property
     def grid(self) -> int:
         """Cells along a side."""
-        ...
 
     def embed_cells(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Shape (len(images), grid * grid, dim), cells row by row, each L2-normalised."""
-        ...
 
 
 class Shown(NamedTuple):
@@ -94,7 +92,6 @@ class Reranker(Protocol):
             For each region the similarities, shape (photos,), -1 to 1; NaN where a photo cannot
             be read any more.
         """
-        ...
 
 
 class CellReranker:

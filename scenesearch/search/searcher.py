@@ -372,8 +372,7 @@ class Searcher:
             return np.eye(len(items), dtype=np.float32)
         nothing = np.zeros_like(next(iter(vectors.values())))
         rows = np.stack([vectors.get(points[item], nothing) for item in items])
-        result: NDArray[np.float32] = rows @ rows.T
-        return result
+        return rows @ rows.T
 
 
 @dataclass(frozen=True, slots=True, eq=False)

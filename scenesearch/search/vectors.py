@@ -146,5 +146,4 @@ def _normalised(vector: NDArray[np.float32] | int) -> NDArray[np.float32]:
             "The parts of the query cancel out to nothing; lower a negative weight",
             code="empty_query",
         )
-    result: NDArray[np.float32] = (array / length).astype(np.float32)
-    return result
+    return (array / length).astype(np.float32)

@@ -20,29 +20,23 @@ class Dialect(Protocol):
 
     def match(self, key: str, value: str | int) -> Any:
         """The field has this keyword or integer."""
-        ...
 
     def match_any(self, key: str, values: Sequence[str | int]) -> Any:
         """The field has one of these keywords or integers."""
-        ...
 
     def match_words(self, key: str, text: str) -> Any:
         """The text field has all words of ``text``."""
-        ...
 
     def between(self, key: str, bounds: Between) -> Any:
         """The number is inside the bounds."""
-        ...
 
     def ids(self, ids: Sequence[str]) -> Any:
         """The point has one of these ids; never, when there is none."""
-        ...
 
     def combine(
         self, *, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()
     ) -> Any:
         """A filter; always true when everything is empty."""
-        ...
 
 
 def translate(condition: Condition, fields: Mapping[str, FieldType], dialect: Dialect) -> Any:

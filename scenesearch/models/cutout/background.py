@@ -220,8 +220,7 @@ def _true_gaps(
         # Ripples of the edge around the gap say nothing about what is behind it.
         inside = inside[inside <= limit]
         gaps[label] = inside.size > 0 and np.mean(inside <= noise + 1.0) >= 0.85
-    result: Mask = gaps[labels]
-    return result
+    return gaps[labels]
 
 
 def _without_shadow(image: Image, distances: NDArray[np.uint8], mask: Mask) -> Mask:
@@ -277,8 +276,7 @@ def _full_size(mask: Mask, step: int, shape: tuple[int, int]) -> Mask:
     if step == 1:
         return mask
     large = mask.repeat(step, axis=0).repeat(step, axis=1)
-    result: Mask = large[: shape[0], : shape[1]]
-    return result
+    return large[: shape[0], : shape[1]]
 
 
 def _refine_edges(

@@ -87,5 +87,4 @@ class RembgRemover:
         session = self._ready()
         with self._turn, np.errstate(invalid="ignore", divide="ignore"):
             mask = session.predict(PILImage.fromarray(image))[0]
-        alpha: NDArray[np.uint8] = np.asarray(mask, np.uint8)
-        return alpha
+        return np.asarray(mask, np.uint8)

@@ -242,5 +242,4 @@ def _mask_in_box(mask: Any, box: Any, size: tuple[int, int]) -> Mask:
     )
     grey = PILImage.fromarray((mask > 0.5).astype(np.uint8) * np.uint8(255))
     cut = grey.resize((x2 - x1, y2 - y1), PILImage.Resampling.BILINEAR, box=window)
-    result: Mask = np.asarray(cut) > 127
-    return result
+    return np.asarray(cut) > 127

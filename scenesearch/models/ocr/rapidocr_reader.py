@@ -186,8 +186,7 @@ def _padded(image: Image) -> Image:
     right = max(-(-height // LONGEST_SHAPE) - width, 0)
     if not below and not right:
         return image
-    padded: Image = np.pad(image, ((0, below), (0, right), (0, 0)), constant_values=255)
-    return padded
+    return np.pad(image, ((0, below), (0, right), (0, 0)), constant_values=255)
 
 
 def _upright(corners: np.ndarray[Any, Any], size: tuple[int, int]) -> BoxTuple:

@@ -34,5 +34,4 @@ def expand(
         return query
     weights = np.clip(scores[trusted], 0, None) ** alpha
     moved = query + weights @ neighbours[trusted]
-    result: NDArray[np.float32] = (moved / np.linalg.norm(moved)).astype(np.float32)
-    return result
+    return (moved / np.linalg.norm(moved)).astype(np.float32)
