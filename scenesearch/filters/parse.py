@@ -133,7 +133,9 @@ class _Parser:
     def _comparison(self) -> Condition:
         name = self._next()
         if name.kind not in ("word", "string") or _is_keyword(name):
-            raise self._problem(f"expected a field, got {name}", self._known(), name)
+            raise self._problem(
+                f"expected a field, got {name}", nearest_fields("", self._fields), name
+            )
         field = self._resolve(name)
         kind = self._fields[field]
         token = self._peek
@@ -251,9 +253,6 @@ class _Parser:
                 "Only integer and float fields take <, <=, >, >= and between.",
                 at,
             )
-
-    def _known(self) -> str:
-        return nearest_fields("", self._fields)
 
     def _count(self, token: Token) -> None:
         self._terms += 1

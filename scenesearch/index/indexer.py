@@ -38,7 +38,7 @@ from scenesearch.index.photo_embedding import PhotoEmbedding
 from scenesearch.index.plan import IndexPlan, ItemPlan, make_plan, stored_items
 from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chunks
 from scenesearch.models.embed.cache import EmbeddingCache
-from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.models.encode import Encoder
 
 log = logging.getLogger(__name__)
@@ -256,11 +256,9 @@ class Indexer:
             missing = {k: v for k, v in fields.items() if k not in schema.fields}
             if missing:
                 self._store.add_fields(missing)
-            data = self._store.read_blob(PROJECTION_BLOB)
-            if data is not None:
-                return Projection.from_bytes(data)
-            if self._store.count() > 0:
-                return None
+            stored = projection_of(self._store)
+            if stored is not None or self._store.count() > 0:
+                return stored
             # empty: a run may have died between making the collection and keeping its projection
         projection = self._fitted(chunk, run) if self._options.whiten else None
         if schema is not None and projection and projection.dim != schema.vectors[CUTOUT]:

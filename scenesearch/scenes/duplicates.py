@@ -7,7 +7,8 @@ photo make one group. Without vectors the hashes decide alone, within a smaller 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.attributes.hamming import as_bits, near_pairs
+from scenesearch.attributes.phash import phash
+from scenesearch.core.batches import batches
+from scenesearch.core.conditions import Condition, all_of
+from scenesearch.core.errors import ImageError
+from scenesearch.core.points import CUTOUT
+from scenesearch.core.protocols import Store
+from scenesearch.core.scroll import scroll_all
+from scenesearch.core.types import Scene
+from scenesearch.scenes.index import WHOLE
+from scenesearch.scenes.points import RAW
 
 HASH_ALONE = 6
 """Bits that two hashes may differ in when nothing else is known; docs/scenes.md has the figures."""
@@ -22,6 +33,8 @@ HASH_WITH_VECTORS = 16
 """Likewise when vectors confirm."""
 COSINE = 0.95
 """Least likeness of two photos' vectors."""
+_AHEAD = 64
+"""Photos read before the first of them is taken."""
 _ROWS = 1024
 """Vectors compared at a time: bounds the memory."""
 FLAT = "0" * 16
@@ -230,3 +243,56 @@ class _Sets:
         """Make the sets of two numbers one."""
         low, high = sorted((self.root(one), self.root(other)))
         self._parents[high] = low
+
+
+def hash_photos(
+    sources: Iterable[str],
+    load: Callable[[str], Scene],
+    failed: list[tuple[str, str]],
+    *,
+    workers: int = 2,
+) -> Iterator[HashedPhoto]:
+    """Read photos and hash them; no model is needed, and no vectors come of it.
+
+    Args:
+        sources: names of the photos.
+        load: source to scene; raises ImageError; called from threads.
+        failed: takes source and reason of every photo that cannot be read.
+        workers: threads that decode.
+    """
+
+    def one(source: str) -> HashedPhoto | tuple[str, str]:
+        try:
+            scene = load(source)
+        except ImageError as error:
+            return source, str(error)
+        return HashedPhoto(source, scene.sha256, *scene.size, phash(scene.image))
+
+    with ThreadPoolExecutor(workers) as pool:
+        for some in batches(sources, _AHEAD):
+            for found in pool.map(one, some):
+                if isinstance(found, HashedPhoto):
+                    yield found
+                else:
+                    failed.append(found)
+
+
+def stored_photos(store: Store, where: Condition | None = None) -> Iterator[HashedPhoto]:
+    """The photos of a collection of scenes, with their vectors.
+
+    Raw embeddings where there are any: a whitened space pulls near-copies apart.
+    """
+    schema = store.schema
+    space = RAW[CUTOUT] if schema is not None and RAW[CUTOUT] in schema.vectors else CUTOUT
+    fields = ("photo", "photo_sha256", "width", "height", "phash")
+    wanted = all_of(WHOLE, where)
+    for record in scroll_all(store, where=wanted, fields=fields, spaces=(space,), page=1_000):
+        payload = record.payload
+        yield HashedPhoto(
+            str(payload["photo"]),
+            str(payload.get("photo_sha256", "")),
+            int(payload.get("width", 0)),
+            int(payload.get("height", 0)),
+            str(payload.get("phash", "")),
+            record.vectors.get(space),
+        )

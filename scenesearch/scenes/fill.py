@@ -13,6 +13,7 @@ from scenesearch.core.batches import batches
 from scenesearch.core.errors import ImageError
 from scenesearch.core.protocols import Model
 from scenesearch.core.types import Record, Scene
+from scenesearch.models.embed.forwarding import Standing
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.index import SceneIndex, SceneReport
 from scenesearch.scenes.known_items import KnownItems
@@ -111,7 +112,7 @@ def _read(
             report.failed.append((source, str(error)))
 
 
-class FillingTagger:
+class FillingTagger(Standing[EncodingTagger]):
     """A tagger whose photos are in the collection by the time it returns their rows.
 
     A run records rows after that, so a kill between the two repeats one batch, whose points are
@@ -124,22 +125,14 @@ class FillingTagger:
     """
 
     def __init__(self, tagger: EncodingTagger, index: SceneIndex, name: str) -> None:
-        self._tagger = tagger
+        super().__init__(tagger)
         self._index = index
         self._name = name
 
     @property
     def fingerprint(self) -> str:
         """That of the tagger, and where the photos go."""
-        return f"{self._tagger.fingerprint}|scenes={self._name}"
-
-    def load(self) -> None:
-        """Read the weights; does nothing when they are already there."""
-        self._tagger.load()
-
-    def close(self) -> None:
-        """Forget the weights."""
-        self._tagger.close()
+        return f"{super().fingerprint}|scenes={self._name}"
 
     def tag(self, scenes: Sequence[Scene]) -> list[TagRow]:
         """One row a scene, in order.
@@ -148,6 +141,6 @@ class FillingTagger:
             StoreError: the collection cannot be written; none of these rows is lost, they are
                 made again.
         """
-        tagged = self._tagger.tag_and_encode(scenes)
+        tagged = self._behind.tag_and_encode(scenes)
         self._index.add(tagged)
         return [row for row, _ in tagged]

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 import numpy as np
 
 from scenesearch.core.batches import batches
-from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf, all_of
 from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT, PROJECTION_BLOB, check_models
 from scenesearch.core.protocols import Detector, Store
 from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import CollectionSchema, Point, Record, Scene
 from scenesearch.models.detect.regions import whole_region
-from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder
 from scenesearch.scenes.points import (
     FIELDS,
@@ -248,17 +248,8 @@ class SceneIndex:
     def _of(
         self, sources: Sequence[str], fields: Sequence[str], also: Condition | None = None
     ) -> Iterator[Record]:
-        wanted: Condition = OneOf("photo", tuple(sources))
-        where = wanted if also is None else AllOf((also, wanted))
+        where = all_of(also, OneOf("photo", tuple(sources)))
         return scroll_all(self._store, where=where, fields=fields)
-
-
-def projection_of(store: Store) -> Projection | None:
-    """What the vectors of a collection were projected with; None for raw ones, and for none."""
-    if store.schema is None:
-        return None
-    data = store.read_blob(PROJECTION_BLOB)
-    return Projection.from_bytes(data) if data is not None else None
 
 
 def check_projection(scenes: Store, projection: Projection | None) -> None:

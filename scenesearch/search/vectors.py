@@ -96,7 +96,8 @@ class QueryVectors:
         return means
 
     def _own(self, vector: NDArray[np.float32]) -> SpaceVectors:
-        raw, stored = self._encoder.embedder.dim, self._dim
+        raw = self._encoder.embedder.dim
+        stored = self._projection.dim if self._projection else raw
         flat = np.asarray(vector, np.float32)
         sizes = f"({raw},)" if raw == stored else f"({raw},) or ({stored},)"
         wrong = ""
@@ -114,10 +115,6 @@ class QueryVectors:
         unit = _normalised(flat)
         own = self._project(unit) if flat.shape == (raw,) else unit
         return {CUTOUT: own, CONTEXT: own}
-
-    @property
-    def _dim(self) -> int:
-        return self._projection.dim if self._projection else self._encoder.embedder.dim
 
 
 def combine(parts: Sequence[tuple[SpaceVectors, float]], spaces: Sequence[str]) -> SpaceVectors:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import numpy as np
 from scenesearch.core.errors import MissingDependencyError, ModelLoadError, ModelNotFoundError
 from scenesearch.core.types import BoxTuple, Image, TextLine
 from scenesearch.models.load_errors import one_line, onnx_errors
-from scenesearch.models.ocr.lines import reading_order
 from scenesearch.models.onnx_runtime import import_onnxruntime
 from scenesearch.models.weights import sha256_of
 
@@ -201,3 +201,34 @@ def _missing() -> MissingDependencyError:
         "Reading text in photos needs RapidOCR, which is not installed; install it with "
         "pip install 'scenesearch[ocr]', or switch it off"
     )
+
+
+def reading_order(pieces: Iterable[TextLine]) -> tuple[TextLine, ...]:
+    """From the top to the bottom, and along each line from left to right.
+
+    A piece is on the line above it when its middle lies within the height of that line's first
+    piece. Columns are not told apart: pieces side by side count as one line, as on a price tag.
+
+    Args:
+        pieces: in any order.
+
+    >>> shop = TextLine("SHOP", 1.0, (60, 8, 90, 20))
+    >>> open_ = TextLine("OPEN", 1.0, (5, 10, 40, 22))
+    >>> late = TextLine("till late", 1.0, (5, 30, 80, 40))
+    >>> [piece.text for piece in reading_order([late, shop, open_])]
+    ['OPEN', 'SHOP', 'till late']
+    """
+    lines: list[list[TextLine]] = []
+    for piece in sorted(pieces, key=lambda piece: (_middle(piece), piece.box[0], piece.text)):
+        first = lines[-1][0].box if lines else None
+        if first is not None and first[1] <= _middle(piece) < first[3]:
+            lines[-1].append(piece)
+        else:
+            lines.append([piece])
+    return tuple(
+        piece for line in lines for piece in sorted(line, key=lambda one: (one.box[0], one.text))
+    )
+
+
+def _middle(piece: TextLine) -> float:
+    return (piece.box[1] + piece.box[3]) / 2
