@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.complete.style import unit_rows
 from scenesearch.core.batches import batches
 from scenesearch.core.conditions import OneOf
 from scenesearch.core.points import COLOUR, CUTOUT
 from scenesearch.core.protocols import Store
 from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import CollectionSchema, Record
+from scenesearch.models.embed.tower import normalise_rows
 
 Floats = NDArray[np.float32]
 
@@ -98,7 +98,7 @@ def rows_of(records: Sequence[Record], field: str, schema: CollectionSchema) -> 
 def _rows(vectors: Sequence[Floats | None], dim: int) -> Floats:
     nothing = np.zeros(dim, np.float32)
     stacked = [nothing if vector is None else vector for vector in vectors]
-    return unit_rows(np.stack(stacked)) if stacked else np.zeros((0, dim), np.float32)
+    return normalise_rows(np.stack(stacked)) if stacked else np.zeros((0, dim), np.float32)
 
 
 def walk(

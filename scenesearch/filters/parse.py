@@ -35,7 +35,8 @@ MAX_TERMS = 200
 """Values a filter compares with, together."""
 
 _KEYWORDS = frozenset({"and", "or", "not", "in", "between"})
-_COMPARISONS = frozenset({"=", "==", "!=", "<", "<=", ">", ">="})
+_BOUNDS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_COMPARISONS = frozenset({"=", "==", "!=", *_BOUNDS})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BOOLS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -168,15 +169,7 @@ class _Parser:
             return Not(Equals(field, self._value(field, kind)))
         self._check_ordered(field, kind, operator)
         bound = float(self._value(field, "float"))
-        match operator.text:
-            case "<":
-                return Between(field, lt=bound)
-            case "<=":
-                return Between(field, lte=bound)
-            case ">":
-                return Between(field, gt=bound)
-            case _:
-                return Between(field, gte=bound)
+        return Between(field, **{_BOUNDS[operator.text]: bound})
 
     def _range(self, field: str, kind: FieldType, at: Token) -> Condition:
         self._check_ordered(field, kind, at)

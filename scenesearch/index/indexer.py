@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,13 +139,11 @@ class Indexer:
             few = not prune and 0 < len(items) <= FEW
             where = OneOf("item_id", tuple(item.id for item in items)) if few else None
             stored = stored_items(scroll_all(self._store, where=where, fields=_PLANNED))
-        done = 0
+        done = count(1)
 
         def each() -> None:
-            nonlocal done
-            done += 1
             if progress is not None:
-                progress("scan", done, len(items))
+                progress("scan", next(done), len(items))
 
         return make_plan(
             items,

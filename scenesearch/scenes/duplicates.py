@@ -140,26 +140,21 @@ def find_duplicates(
         complete = bool(known) and all(photo.vector is not None for photo in known)
         distance = HASH_WITH_VECTORS if complete else HASH_ALONE
     sets = _Sets(len(known))
-    for alike in _equal([photo.sha256 for photo in known]):
+    for alike in _places(photo.sha256 for photo in known).values():
         for other in alike[1:]:
             sets.join(alike[0], other)
     _join_near(known, sets, distance, cosine)
-    members: dict[int, list[HashedPhoto]] = defaultdict(list)
-    for i, photo in enumerate(known):
-        members[sets.root(i)].append(photo)
-    groups = [_group(found) for found in members.values() if len(found) > 1]
+    members = _places(sets.root(i) for i in range(len(known))).values()
+    groups = [_group([known[i] for i in alike]) for alike in members if len(alike) > 1]
     return sorted(groups, key=lambda group: (-len(group.photos), group.best.source))
 
 
 def _join_near(known: Sequence[HashedPhoto], sets: _Sets, distance: int, cosine: float) -> None:
     # a flat picture's hash is that of every flat picture
-    by_hash: dict[str, list[int]] = defaultdict(list)
-    for i, photo in enumerate(known):
-        if photo.phash and photo.phash != FLAT:
-            by_hash[photo.phash].append(i)
+    by_hash = _places("" if photo.phash == FLAT else photo.phash for photo in known)
     for alike in by_hash.values():
         _join_pairs(known, sets, alike, alike, cosine)
-    hashes = list(by_hash)
+    hashes = [str(one) for one in by_hash]
     first, second, _ = near_pairs(as_bits(hashes), distance)
     lists = [by_hash[one] for one in hashes]
     # most hashes are of one photo: those are compared many at a time
@@ -206,12 +201,13 @@ def _cosine(one: HashedPhoto, other: HashedPhoto) -> float | None:
     return float(one.vector @ other.vector)
 
 
-def _equal(keys: Sequence[str]) -> list[list[int]]:
-    found: dict[str, list[int]] = defaultdict(list)
+def _places(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
+    """Where each key stands; no key is the empty text."""
+    found: dict[str | int, list[int]] = defaultdict(list)
     for i, key in enumerate(keys):
-        if key:
+        if key != "":
             found[key].append(i)
-    return [alike for alike in found.values() if len(alike) > 1]
+    return found
 
 
 def _group(members: Sequence[HashedPhoto]) -> DuplicateGroup:

@@ -11,7 +11,7 @@ from scenesearch.core.errors import QueryError
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.core.scroll import scroll_all
-from scenesearch.core.types import Record, Vector
+from scenesearch.core.types import Record, Vector, box_tuple
 from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.answer import SHOWN_FIELDS, Facets, SceneAnswer, SceneMatch, match_of
@@ -302,11 +302,10 @@ def _weighted(
 
 def _object_match(record: Record, score: float | None, *, known: bool = False) -> SceneMatch:
     box = record.payload.get("box")
-    x1, y1, x2, y2 = box or (0.0, 0.0, 0.0, 0.0)
     return match_of(
         record.payload,
         score,
         known=known,
-        box=(float(x1), float(y1), float(x2), float(y2)) if box and score is not None else None,
+        box=box_tuple(box) if box and score is not None else None,
         label=record.payload.get("label") if score is not None else None,
     )

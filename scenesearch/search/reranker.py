@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scenesearch.core.batches import batches
 from scenesearch.core.errors import ImageError, QueryError
 from scenesearch.core.protocols import Model, Store
-from scenesearch.core.types import BoxTuple, Cutout, Image, Scene
+from scenesearch.core.types import BoxTuple, Cutout, Image, Scene, box_tuple
 from scenesearch.images.geometry import pixel_box
 from scenesearch.models.embed.cache import EmbeddingCache, Entry
 from scenesearch.models.encode import EncodedRegion
@@ -68,8 +68,7 @@ class Shown(NamedTuple):
         photo, sha256, box = (payload.get(name) for name in ("photo", "photo_sha256", "box"))
         if not photo or not sha256 or not box or len(box) != 4:
             return None
-        x1, y1, x2, y2 = (float(side) for side in box)
-        return cls(str(photo), str(sha256), (x1, y1, x2, y2))
+        return cls(str(photo), str(sha256), box_tuple(box))
 
     @property
     def key(self) -> str:

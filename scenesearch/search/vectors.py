@@ -100,13 +100,12 @@ class QueryVectors:
         stored = self._projection.dim if self._projection else raw
         flat = np.asarray(vector, np.float32)
         sizes = f"({raw},)" if raw == stored else f"({raw},) or ({stored},)"
-        wrong = ""
-        if flat.shape not in {(raw,), (stored,)}:
-            wrong = f"one of shape {flat.shape}"
-        elif not np.isfinite(flat).all():
-            wrong = "one that is not finite"
-        elif not flat.any():
-            wrong = "zero"
+        faults = (
+            (flat.shape not in {(raw,), (stored,)}, f"one of shape {flat.shape}"),
+            (not np.isfinite(flat).all(), "one that is not finite"),
+            (not flat.any(), "zero"),
+        )
+        wrong = next((text for is_so, text in faults if is_so), None)
         if wrong:
             raise QueryError(
                 f"A query vector must be finite, not zero and of shape {sizes}, got {wrong}",

@@ -118,16 +118,14 @@ def place_badges(boxes: Sequence[BoxTuple], size: tuple[int, int], radius: float
     """
     order = sorted(range(len(boxes)), key=lambda i: (_area(boxes[i]), i))
     placed: dict[int, Point] = {}
+
+    def room(point: Point) -> float:
+        return min((_distance(point, other) for other in placed.values()), default=4 * radius)
+
     for i in order:
-        best, best_room = (0.0, 0.0), -1.0
-        for point in _candidates(boxes[i], size, radius):
-            room = min((_distance(point, other) for other in placed.values()), default=4 * radius)
-            if room >= 2 * radius:
-                best = point
-                break
-            if room > best_room:
-                best, best_room = point, room
-        placed[i] = best
+        places = list(_candidates(boxes[i], size, radius))
+        free = (place for place in places if room(place) >= 2 * radius)
+        placed[i] = next(free, None) or max(places, key=room)
     return [placed[i] for i in range(len(boxes))]
 
 

@@ -45,12 +45,16 @@ class RapidOcrReader:
     def __init__(
         self, *, min_confidence: float = 0.5, min_characters: int = 2, threads: int = 0
     ) -> None:
-        if not 0 <= min_confidence <= 1:
-            raise ValueError(f"min_confidence is a share of 0 to 1, got {min_confidence}")
-        if min_characters < 1:
-            raise ValueError(f"min_characters must be at least 1, got {min_characters}")
-        if threads < 0:
-            raise ValueError(f"threads must be at least 0 (one a core), got {threads}")
+        for met, demand in (
+            (
+                0 <= min_confidence <= 1,
+                f"min_confidence is a share of 0 to 1, got {min_confidence}",
+            ),
+            (min_characters >= 1, f"min_characters must be at least 1, got {min_characters}"),
+            (threads >= 0, f"threads must be at least 0 (one a core), got {threads}"),
+        ):
+            if not met:
+                raise ValueError(demand)
         self._min_confidence = min_confidence
         self._min_characters = min_characters
         self._threads = threads
