@@ -33,6 +33,7 @@ WEB = frozenset({"fastapi", "starlette", "uvicorn"})
 
 MAY_USE_HEAVY = {
     "service": "is written in FastAPI",
+    "models.cutout.rembg_remover": "an adapter",
     "models.detect.ultralytics_detector": "an adapter",
     "models.cutout.background": "scipy.ndimage labels the parts of a mask; pure numpy otherwise",
     "models.ocr.rapidocr_reader": "an adapter",
