@@ -33,8 +33,8 @@ WEB = frozenset({"fastapi", "starlette", "uvicorn"})
 
 MAY_USE_HEAVY = {
     "service": "is written in FastAPI",
+    "models.cutout.rembg_remover": "an adapter",
     "models.detect.ultralytics_detector": "an adapter",
-    "models.cutout.rembg_sessions": "an adapter",
     "models.cutout.background": "scipy.ndimage labels the parts of a mask; pure numpy otherwise",
     "models.ocr.rapidocr_reader": "an adapter",
     "models.embed.torch_embedder": "an adapter",
@@ -52,7 +52,7 @@ MAY_USE_HEAVY = {
     "look.values": "gives a table",
     "look.render.figure": "draws with matplotlib",
     "look.render.html": "fills a jinja2 template",
-    "evaluation.ablation_figure": "draws with matplotlib",
+    "evaluation.ablation": "draws with matplotlib",
     "tagging.masks": "run lengths by COCO's own code, pycocotools",
     "tagging.source_remote": "object storage, through fsspec",
     "tagging.decode_pool": "worker processes that can be killed, through pebble",
