@@ -37,8 +37,7 @@ def to_rgb(picture: PillowImage.Image) -> Image:
         picture = _over_white(picture)
     elif picture.mode != "RGB":
         picture = picture.convert("RGB")
-    pixels: Image = np.asarray(picture)
-    return pixels
+    return np.asarray(picture)
 
 
 def _over_white(picture: PillowImage.Image) -> PillowImage.Image:

@@ -101,12 +101,10 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     wide = logits.astype(np.float64)
     powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return result
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     # words whose vectors cancel out have no direction; then every picture is equally unlike them
     norms = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    result: NDArray[np.float32] = (rows / norms).astype(np.float32)
-    return result
+    return np.asarray(rows / norms, np.float32)

@@ -117,5 +117,4 @@ def jitter(image: Image, rng: np.random.Generator, rules: AugmentRules) -> Image
         bands[..., 0] += np.uint8(turn % 256)  # wraps around, as a circle does
         merged = PILImage.merge("HSV", [PILImage.fromarray(bands[..., i]) for i in range(3)])
         picture = merged.convert("RGB")
-    result: Image = np.asarray(picture)
-    return result
+    return np.asarray(picture)

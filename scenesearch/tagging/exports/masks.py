@@ -49,5 +49,4 @@ def outline(mask: Mapping[str, Any]) -> NDArray[np.float32] | None:
     if len(points) < 3:
         return None
     # pixel 3 covers 3 to 4, as boxes do
-    centres: NDArray[np.float32] = points.astype(np.float32) + np.float32(0.5)
-    return centres
+    return points.astype(np.float32) + np.float32(0.5)
