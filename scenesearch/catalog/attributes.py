@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenesearch.catalog.columns import KNOWN, normalise, plan_columns
-from scenesearch.catalog.field_types import ColumnType, value_of_cell
+from scenesearch.catalog.field_types import INT64, ColumnType, value_of_cell
 from scenesearch.catalog.records import MAX_COLUMNS, CellError, shown
 from scenesearch.catalog.values import KNOWN_VALUES
 from scenesearch.core.errors import CatalogError
@@ -26,7 +26,13 @@ _EXPECTED: Mapping[FieldType, str] = {
     "float": "a number",
     "bool": "true or false",
 }
-_INT64 = range(-(2**63), 2**63)
+_HELD: Mapping[FieldType, tuple[type, ...]] = {
+    "keyword": (str, tuple),
+    "text": (str, tuple),
+    "integer": (int,),
+    "float": (float,),
+    "bool": (bool,),
+}
 
 
 def attribute_names(names: Iterable[str]) -> dict[str, str]:
@@ -125,15 +131,14 @@ def _check_kind(cell: Any, kind: FieldType, *, single: bool) -> None:
     texts = kind in ("keyword", "text")
     if not single and not texts:
         raise _wrong(cell, kind, "a list")
+    number = not isinstance(cell, bool) and isinstance(cell, int | float)
     match kind:
         case "bool":
             good = isinstance(cell, bool)
         case "integer":
-            good = not isinstance(cell, bool) and isinstance(cell, int | float)
-            good = good and int(cell) == cell and int(cell) in _INT64
+            good = number and int(cell) == cell and int(cell) in INT64
         case "float":
-            good = not isinstance(cell, bool) and isinstance(cell, int | float)
-            good = good and (not isinstance(cell, int) or cell in _INT64)
+            good = number and (not isinstance(cell, int) or cell in INT64)
         case _:
             good = isinstance(cell, str)
     if not good:
@@ -142,16 +147,7 @@ def _check_kind(cell: Any, kind: FieldType, *, single: bool) -> None:
 
 def _check_value(value: Value, kind: FieldType) -> None:
     """Whether a value is of its field's type, however it was read."""
-    match kind:
-        case "bool":
-            good = isinstance(value, bool)
-        case "integer":
-            good = isinstance(value, int) and not isinstance(value, bool)
-        case "float":
-            good = isinstance(value, float)
-        case _:
-            good = isinstance(value, str | tuple)
-    if not good:
+    if not isinstance(value, _HELD[kind]) or (kind == "integer" and isinstance(value, bool)):
         raise _wrong(value, kind, shown(value))
 
 

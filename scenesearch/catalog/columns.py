@@ -107,7 +107,7 @@ class Namer:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was renamed because of the map."""
+        """What was renamed because of the map, or left out for want of a name."""
         return tuple(self._notes)
 
     def name(self, header: str) -> str:
@@ -157,6 +157,8 @@ class Namer:
             if name:
                 names[name] = header
             found.append(name)
+        if unnamed := found.count(""):
+            self._notes.append(f"{unnamed} column(s) without a name were left out")
         return tuple(found)
 
     def check_found(self) -> None:

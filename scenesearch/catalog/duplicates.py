@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import unicodedata
 from array import array
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.catalog.hashing import item_hash
 from scenesearch.catalog.records import RowError, shown
 from scenesearch.core.types import Item
 
@@ -22,6 +22,20 @@ OnDuplicate = Literal["error", "first", "last", "merge"]
 def id_key(text: str) -> str:
     """Ids with the same key are the same id: composed and decomposed letters do not differ."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def item_hash(item: Item) -> str:
+    """The sha256 of an item's attributes, as 64 hex digits, whatever their order.
+
+    The id and the photos are not part of it, so two items differ in it exactly when writing one's
+    payload over the other's would change something. ``1``, ``1.0``, ``"1"`` and True differ.
+
+    >>> one = Item("1", ("a.jpg",), {"price": 9.5, "tags": ("x", "y")})
+    >>> item_hash(one) == item_hash(Item("2", ("b.jpg",), {"tags": ("x", "y"), "price": 9.5}))
+    True
+    """
+    text = json.dumps(dict(item.attributes), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class IdCounts:
@@ -74,25 +88,22 @@ class Duplicates:
 
     def add(self, row: int, key: str, item: Item) -> Iterator[Item | RowError]:
         """What a good row gives: an item (its own or one held back), an error, or nothing."""
-        place = self._place(key)
-        if place is None:
+        if self._place(key) is None:
             yield item
             return
-        self._left[place] -= 1
-        if self._policy in ("error", "first"):
-            yield from self._keep_first(row, key, item)
-        else:
-            yield from self._hold(row, key, item)
-        if self._left[place] == 0:
-            yield from self._finish(key)
+        keep = self._keep_first if self._policy in ("error", "first") else self._hold
+        yield from keep(row, key, item)
+        yield from self.done(key)
 
-    def refused(self, key: str) -> Iterator[Item | RowError]:
-        """A row of this id was bad; what was held back for it, if it was the last."""
+    def done(self, key: str) -> Iterator[Item]:
+        """A row of this id was read, good or bad: what was held back, if it was the last."""
         place = self._place(key)
         if place is not None:
             self._left[place] -= 1
             if self._left[place] == 0:
-                yield from self._finish(key)
+                self._seen.pop(key, None)
+                if key in self._held:
+                    yield self._held.pop(key)[0]
 
     def finish(self) -> Iterator[Item | RowError]:
         """What is still held back at the end."""
@@ -102,13 +113,12 @@ class Duplicates:
 
     def notes(self) -> tuple[str, ...]:
         """How many rows were left out without an error."""
-        notes = []
-        if self.same:
-            notes.append(f"{self.same:,} row(s) that repeat another exactly were left out")
-        if self.replaced:
-            kept = "first" if self._policy == "first" else "last"
-            notes.append(f"{self.replaced:,} row(s) were left out for the {kept} of the same id")
-        return tuple(notes)
+        kept = "first" if self._policy == "first" else "last"
+        notes = (
+            (self.same, "that repeat another exactly were left out"),
+            (self.replaced, f"were left out for the {kept} of the same id"),
+        )
+        return tuple(f"{count:,} row(s) {why}" for count, why in notes if count)
 
     def _place(self, key: str) -> int | None:
         if not len(self._hashes):
@@ -117,11 +127,6 @@ class Duplicates:
         place = int(np.searchsorted(self._hashes, wanted))
         found = place < len(self._hashes) and self._hashes[place] == wanted
         return place if found else None
-
-    def _finish(self, key: str) -> Iterator[Item]:
-        self._seen.pop(key, None)
-        if key in self._held:
-            yield self._held.pop(key)[0]
 
     def _keep_first(self, row: int, key: str, item: Item) -> Iterator[Item | RowError]:
         content = _content(item)

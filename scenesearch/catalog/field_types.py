@@ -20,7 +20,8 @@ LONG_TEXT_CHARS = 200
 # No leading zeros and no plus: "001" and "+49" are codes, and must stay as they are.
 _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _FLOAT = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_INT64 = range(-(2**63), 2**63)
+INT64 = range(-(2**63), 2**63)
+"""What an ``integer`` field can hold."""
 
 
 class ColumnType:
@@ -44,7 +45,7 @@ class ColumnType:
         if self._number:
             if _INTEGER.fullmatch(cell):
                 # Beyond 64 bits it is a code, not a quantity: a float would change its digits.
-                self._number = len(cell) <= 20 and int(cell) in _INT64
+                self._number = len(cell) <= 20 and int(cell) in INT64
             else:
                 self._integer = False
                 self._number = bool(_FLOAT.fullmatch(cell)) and math.isfinite(float(cell))
@@ -62,7 +63,7 @@ class ColumnType:
             case bool():
                 kind = "bool"
             case int():
-                kind = "integer" if cell in _INT64 else "large integer"
+                kind = "integer" if cell in INT64 else "large integer"
             case float():
                 kind = "float"
             case str():

@@ -67,9 +67,7 @@ class ParquetSource:
                 if name:
                     _check_type(path, field.name, field.type)
             self._as_dictionary = self._small_text_columns(meta, schema)
-        dropped = self.header.count("")
-        left_out = (f"{dropped} column(s) without a name were left out",) if dropped else ()
-        self.notes = (*namer.notes, *left_out)
+        self.notes = namer.notes
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""

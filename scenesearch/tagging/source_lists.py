@@ -8,11 +8,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from scenesearch.catalog.columns import IMAGE_COLUMNS
-from scenesearch.catalog.csv_source import CsvSource
-from scenesearch.catalog.jsonl_source import JsonlSource
-from scenesearch.catalog.parquet_source import ParquetSource
-from scenesearch.catalog.records import RowError
-from scenesearch.catalog.records import Source as RowSource
+from scenesearch.catalog.opening import open_rows
+from scenesearch.catalog.records import RowError, unreadable
 from scenesearch.catalog.values import SPACE
 from scenesearch.core.errors import CatalogError
 from scenesearch.tagging.source_remote import is_remote
@@ -42,15 +39,12 @@ def listed_in(path: Path, image_column: str | None = None) -> Iterator[Listed]:
     Raises:
         CatalogError: the manifest as a whole cannot be read, or has no column of photos.
     """
-    if path.suffix.lower() == ".txt":
-        try:
+    try:
+        if path.suffix.lower() == ".txt":
             with path.open("rb", buffering=0) as stream:
                 yield from lines_of(stream, base=path.parent, name=str(path))
-        except OSError as error:
-            raise _unreadable(path, error) from error
-        return
-    try:
-        source = _open(path, image_column)
+            return
+        source = open_rows(path, columns={"image": image_column} if image_column else None)
         columns: tuple[str, ...] = ("image",) if image_column else IMAGE_COLUMNS
         if source.header is not None:
             columns = _first_of(columns, source.header, path)
@@ -60,7 +54,7 @@ def listed_in(path: Path, image_column: str | None = None) -> Iterator[Listed]:
             else:
                 yield from _photos(row.cells, columns, path, row.row)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def lines_of(
@@ -99,16 +93,6 @@ def lines_of(
             return
 
 
-def _open(path: Path, image_column: str | None) -> RowSource:
-    columns = {"image": image_column} if image_column else None
-    suffix = path.suffix.lower()
-    if suffix in (".csv", ".tsv"):
-        return CsvSource(path, columns=columns, delimiter="\t" if suffix == ".tsv" else None)
-    if suffix in (".jsonl", ".ndjson"):
-        return JsonlSource(path, columns=columns)
-    return ParquetSource(path, columns=columns)
-
-
 def _first_of(columns: tuple[str, ...], header: tuple[str, ...], path: Path) -> tuple[str, ...]:
     found = next((column for column in columns if column in header), None)
     if found is None:
@@ -137,10 +121,3 @@ def _based(text: str, base: Path | None) -> str:
     if base is None or is_remote(text):
         return text
     return os.path.join(base, text)  # noqa: PTH118 - a million calls
-
-
-def _unreadable(path: Path, error: OSError) -> CatalogError:
-    return CatalogError(
-        f"{path} cannot be read: {error.strerror or error}; check that it is there and readable",
-        code="catalog_not_readable",
-    )
