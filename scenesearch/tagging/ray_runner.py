@@ -21,9 +21,8 @@ from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.entries import Entry, Memory, entered
 from scenesearch.tagging.ledger import Finished
 from scenesearch.tagging.outputs import check_output
-from scenesearch.tagging.ray_cluster import Cluster, connected
+from scenesearch.tagging.ray_cluster import Cluster, RayOptions, connected
 from scenesearch.tagging.ray_messages import Message, of_entry, to_block, to_error, to_finished
-from scenesearch.tagging.ray_plan import RayOptions
 from scenesearch.tagging.ray_stages import MakeTagger
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import Batches, RunOptions, TagProgress, TagSummary, record

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import itertools
 import os
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from scenesearch.core.errors import CatalogError
+from scenesearch.core.errors import CatalogError, NoSpaceError, StoreError
+from scenesearch.system.sqlite_file import is_full
 from scenesearch.tagging.source_files import expand_glob, is_glob, photos_below
 from scenesearch.tagging.source_lists import MANIFEST_SUFFIXES, Listed, lines_of, listed_in
 from scenesearch.tagging.source_remote import is_remote, remote_photos
-from scenesearch.tagging.source_seen import Seen
 
 STDIN = "-"
 
@@ -159,8 +161,27 @@ def _not_none(argument: str, stream: Iterator[Source]) -> Iterator[Source]:
 
 
 def _once(sources: Iterable[Source]) -> Iterator[Source]:
-    with Seen() as seen:
+    """Each photo once, by a temporary database without a name: it vanishes with the process."""
+    # one thread uses it, but whoever gives up the stream may be another
+    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as seen:
+        seen.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+            "CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID; BEGIN;"
+        )
         for source in sources:
             key = source.path if source.remote else os.path.abspath(source.path)  # noqa: PTH100
-            if source.error is not None or seen.first_time(key):
+            if source.error is not None or _first_time(seen, key):
                 yield source
+
+
+def _first_time(seen: sqlite3.Connection, key: str) -> bool:
+    data = key.encode("utf-8", "surrogateescape")
+    try:
+        return seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", (data,)).rowcount == 1
+    except sqlite3.Error as error:
+        if is_full(error):
+            raise NoSpaceError(
+                "the folder for temporary files is full; free some space there, or set "
+                "SQLITE_TMPDIR to another folder"
+            ) from error
+        raise StoreError(f"the list of photos seen so far failed: {error}") from error
