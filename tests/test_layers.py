@@ -60,7 +60,6 @@ MAY_USE_HEAVY = {
     "tagging.ray_cluster": "joins or starts a cluster, and streams through Ray Data",
     "tagging.ray_messages": "blocks that Ray Data takes, by pyarrow",
     "train.losses": "names losses of pytorch-metric-learning",
-    "train.simclr": "a loss of pytorch-metric-learning",
     "train.samplers": "pytorch-metric-learning's sampler",
     "train.freeze": "timm says what the stages of its models are",
     "train.checkpoint": "tensors as .safetensors",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
-from typing import Protocol
 
 from scenesearch.core.errors import ImageError, SceneSearchError
 from scenesearch.core.limits import ImageLimits
@@ -39,31 +37,19 @@ class Entry:
     known_sha256: str = ""
 
 
-class Memory(Protocol):
-    """What was tagged before."""
+class Memory:
+    """What was tagged before: here nothing was, and everything is new."""
 
     def enter(self, place: int, source: Source) -> Entry:
         """Decide what is to be done with a source."""
-        ...
-
-    def same_content(self, sha256: str) -> tuple[TagRow, int] | None:
-        """A row of this content, and how many of its first warnings are about its file."""
-        ...
-
-
-class NoMemory:
-    """Everything is new."""
-
-    def enter(self, place: int, source: Source) -> Entry:
-        """Work on it."""
         return Entry(place, source)
 
     def same_content(self, sha256: str) -> tuple[TagRow, int] | None:  # noqa: ARG002
-        """Nothing."""
+        """A row of this content, and how many of its first warnings are about its file."""
         return None
 
 
-class LedgerMemory:
+class LedgerMemory(Memory):
     """What the ledger of the output has.
 
     Args:
@@ -79,7 +65,6 @@ class LedgerMemory:
         self._fingerprint = fingerprint
         self._rehash = rehash
         self._retry_failed = retry_failed
-        self.same_content = ledger.same_content
 
     def enter(self, place: int, source: Source) -> Entry:
         """By the record of the source and what its file is like now."""
@@ -95,11 +80,9 @@ class LedgerMemory:
         sha256 = known.sha256 if known is not None and decision == "verify" else ""
         return Entry(place, source, identity, decision, sha256)
 
-
-def entered(sources: Iterable[Source], memory: Memory) -> Iterator[Entry]:
-    """Sources with their places and what is to be done with them."""
-    for place, source in enumerate(sources):
-        yield memory.enter(place, source)
+    def same_content(self, sha256: str) -> tuple[TagRow, int] | None:
+        """As the ledger has it."""
+        return self._ledger.same_content(sha256)
 
 
 class Starter:

@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -124,7 +125,7 @@ class Ledger:
         self._lock = _lock(out, self.path)
         try:
             # the thread that draws the sources asks, the main one writes
-            self._file = DurableFile(self.path, _FORM, self._explained)
+            self._file = DurableFile(self.path, _FORM, partial(_explained, self.path))
         except BaseException:
             self._lock.release()
             raise
@@ -207,9 +208,6 @@ class Ledger:
     def texts(self, *, failed_only: bool = False) -> Iterator[str]:
         """The rows of this run as JSON texts, in the order of its sources."""
         yield from _texts(self._file.db, self.path, failed_only=failed_only)
-
-    def _explained(self, error: sqlite3.Error) -> StoreError:
-        return _explained(self.path, error)
 
 
 def ledger_path(out: Path) -> Path:

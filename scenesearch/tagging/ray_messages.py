@@ -18,7 +18,7 @@ from scenesearch.tagging.decode import Decoded, Outcome, Unchanged, Undecoded
 from scenesearch.tagging.entries import Entry
 from scenesearch.tagging.ledger import Decision, Finished
 from scenesearch.tagging.rows import TagRow
-from scenesearch.tagging.sources import Identity, Source
+from scenesearch.tagging.sources import Source, identity_of
 
 PIXELS = "pixels"
 TEXT = "text"
@@ -101,7 +101,7 @@ def to_entry(values: Mapping[str, Any]) -> Entry:
     source = Source(values["name"], values["path"], remote=values["remote"])
     sha256 = values["known_sha256"]
     decision: Decision = "verify" if sha256 else "work"
-    return Entry(values["place"], source, _identity(values["identity"]), decision, sha256)
+    return Entry(values["place"], source, identity_of(values["identity"]), decision, sha256)
 
 
 def of_outcome(entry: Entry, outcome: Outcome) -> Message:
@@ -152,7 +152,7 @@ def to_finished(values: Mapping[str, Any]) -> Finished:
     return Finished(
         values["place"],
         values["source"],
-        _identity(values["identity"]),
+        identity_of(values["identity"]),
         values["sha256"],
         None if row is None else TagRow.from_dict(row),
         values["scene_warnings"],
@@ -174,7 +174,3 @@ def to_error(values: Mapping[str, Any]) -> SceneSearchError | None:
 def of_times(seconds: Mapping[str, float]) -> Message:
     """Seconds by stage that went into a block."""
     return Message({"times": dict(seconds)})
-
-
-def _identity(values: Sequence[Any] | None) -> Identity | None:
-    return None if values is None else Identity(*values)

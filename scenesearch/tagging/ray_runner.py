@@ -12,13 +12,14 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import starmap
 from pathlib import Path
 from typing import BinaryIO
 
 from scenesearch.core.errors import ModelError, SceneSearchError
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.batches import Batch, SceneTagger
-from scenesearch.tagging.entries import Entry, Memory, entered
+from scenesearch.tagging.entries import Entry, Memory
 from scenesearch.tagging.ledger import Finished
 from scenesearch.tagging.outputs import check_output
 from scenesearch.tagging.ray_cluster import Cluster, RayOptions, connected
@@ -190,7 +191,7 @@ def _finished_on_ray(
     sources: Iterator[Source], memory: Memory, on_ray: _OnRay
 ) -> Generator[list[Finished], None, None]:
     """Batches of finished sources, in any order."""
-    entries = entered(sources, memory)
+    entries = starmap(memory.enter, enumerate(sources))
     idle = Batch(on_ray.tagger, memory, on_ray.options.batch, 1, StageTimes())
     work: list[Entry] = []
     with closing(on_ray):

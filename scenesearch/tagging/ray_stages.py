@@ -13,10 +13,9 @@ from typing import Any
 
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.system.timing import StageTimes
-from scenesearch.tagging.ahead import Ahead, Room
 from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.decode_pool import DecodePool
-from scenesearch.tagging.entries import Entry, NoMemory, Starter
+from scenesearch.tagging.entries import Entry, Memory
 from scenesearch.tagging.ray_messages import (
     Message,
     from_block,
@@ -29,7 +28,7 @@ from scenesearch.tagging.ray_messages import (
     to_error,
     to_outcome,
 )
-from scenesearch.tagging.run import RunOptions
+from scenesearch.tagging.run import RunOptions, decode_ahead
 
 MakeTagger = Callable[[], AbstractContextManager[SceneTagger]]
 """Makes the tagger of one worker, open while the ``with`` lasts. Ray sends it to the nodes, so it
@@ -37,9 +36,6 @@ must be a function that they can import, or a ``functools.partial`` of one with 
 
 BLOCK_BYTES = 64_000_000
 """Of pixels that are handed on together."""
-_LOCAL_RUNNING, _REMOTE_RUNNING = 2, 10
-"""Photos in the making: the one being decoded and the next; reads from object storage on top."""
-_STOP_S = 2.0
 
 
 class DecodeStage:
@@ -61,10 +57,7 @@ class DecodeStage:
             yield to_block([of_error(error)])
 
     def _decoded(self, entries: list[Entry]) -> Iterator[Any]:
-        o = self._options
-        start = Starter(self._pool, timeout_s=o.timeout_s, limits=o.limits)
-        room = Room(line=4 * o.batch, waiting_bytes=o.ahead_bytes)
-        ahead = Ahead(iter(entries), start, _running, room)
+        ahead = decode_ahead(iter(entries), self._pool, self._options)
         ready: list[Message] = []
         nbytes = 0
         try:
@@ -78,7 +71,7 @@ class DecodeStage:
                         yield to_block(ready)
                         ready, nbytes = [], 0
         finally:
-            ahead.join(_STOP_S)
+            ahead.join()
         if ready:
             yield to_block(ready)
 
@@ -108,7 +101,7 @@ class TagStage:
         if self._tagger is None:
             self._tagger = self._open.enter_context(self._make())
         o, times = self._options, StageTimes()
-        batch = Batch(self._tagger, NoMemory(), o.batch, o.batch_bytes, times)
+        batch = Batch(self._tagger, Memory(), o.batch, o.batch_bytes, times)
         finish = partial(_finish, batch, times)
         for one in messages:
             if to_error(one.values) is not None:
@@ -128,7 +121,3 @@ def _finish(batch: Batch, times: StageTimes) -> Any:
     spent = of_times(times.seconds)
     times.seconds.clear()
     return to_block([*finished, spent])
-
-
-def _running(entry: Entry) -> int:
-    return _REMOTE_RUNNING if entry.source.remote else _LOCAL_RUNNING

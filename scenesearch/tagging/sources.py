@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from scenesearch.core.errors import CatalogError, NoSpaceError, StoreError
 from scenesearch.system.sqlite_file import is_full
@@ -104,7 +104,7 @@ def _one(argument: str, image_column: str | None, stdin: BinaryIO | None) -> Ite
         return _not_none(argument, map(_listed, lines_of(stdin, base=None)))
     if is_remote(argument):
         return (
-            Source(_text(address), address, remote=True, identity=_identity(stamp))
+            Source(_text(address), address, remote=True, identity=identity_of(stamp))
             for address, stamp in remote_photos(argument)
         )
     path = Path(argument)
@@ -132,8 +132,9 @@ def _listed(entry: Listed) -> Source:
     return Source(_text(entry.path), entry.path, remote=is_remote(entry.path), error=entry.error)
 
 
-def _identity(stamp: tuple[int, str] | None) -> Identity | None:
-    return None if stamp is None else Identity(*stamp)
+def identity_of(values: Sequence[Any] | None) -> Identity | None:
+    """An identity from its values, where there are any."""
+    return None if values is None else Identity(*values)
 
 
 def _text(path: str) -> str:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from scenesearch.train.checkpoint import (
     under,
 )
 from scenesearch.train.freeze import trainable
+from scenesearch.train.losses import Loss
 from scenesearch.train.recipe import Recipe, rate_at
 from scenesearch.train.views import Views
 
@@ -34,26 +35,6 @@ Figures = dict[str, float]
 
 KEYS = ("recall@1", "recall@5", "map")
 """What one epoch is better by than another, in this order."""
-
-
-class Loss(Protocol):
-    """Labelled vectors to one number, and what it learns itself."""
-
-    def parameters(self) -> list[Any]:
-        """Learnt beside the tower."""
-        ...
-
-    def __call__(self, vectors: Any, labels: Any) -> tuple[Any, dict[str, float]]:
-        """The number, and its parts by name."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """Tensors by name."""
-        ...
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take tensors that ``state`` gave."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +113,10 @@ def run(
     if task.loss.parameters():
         groups.append({"params": task.loss.parameters(), "lr": recipe.proxy_learning_rate})
     optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
-    history, done = History(), 0
     if resume:
         history, done = _restore(task, optimizer)
     else:
-        history.rows.append({"epoch": 0, **task.evaluate()})
+        history, done = History([{"epoch": 0, **task.evaluate()}]), 0
         task.keep()
     each(history)
     for epoch in range(done, recipe.epochs):

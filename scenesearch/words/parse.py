@@ -255,8 +255,4 @@ def _apart(wanted: list[str], unwanted: list[str]) -> tuple[tuple[str, ...], tup
 
 
 def _joined(tokens: list[Token]) -> str:
-    text = ""
-    for i, token in enumerate(tokens):
-        gap = "" if i == 0 else "-" if token.hyphen else " "
-        text += gap + token.text
-    return text
+    return "".join(("-" if token.hyphen else " ") + token.text for token in tokens)[1:]
