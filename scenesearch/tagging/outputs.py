@@ -13,24 +13,20 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
 from scenesearch.core.errors import ConfigError, NoSpaceError, StoreError
 from scenesearch.system.whole_file import replacing
 from scenesearch.tagging.ledger import Ledger
+from scenesearch.tagging.rows import TaggedObject, TagRow
 
 Texts = Iterator[str]
 """Rows as JSON texts."""
 
-_PHOTO_COLUMNS = (
-    *("source", "sha256", "width", "height", "phash", "kind", "kind_score", "tags", "colours"),
-    *("text", "warnings", "models", "error", "message"),
-)
-_OBJECT_COLUMNS = (
-    *("key", "box", "label", "confidence", "area_share", "position", "colours", "tags", "phash"),
-    "mask",
-)
+_PHOTO_COLUMNS = tuple(field.name for field in fields(TagRow) if field.name != "objects")
+_OBJECT_COLUMNS = tuple(field.name for field in fields(TaggedObject))
 GROUP_ROWS = 1024
 """Rows of a group."""
 _CONVERTED_ROWS = 64

@@ -18,13 +18,11 @@ from typing import BinaryIO
 
 from scenesearch.core.errors import ModelError, SceneSearchError
 from scenesearch.system.timing import StageTimes
-from scenesearch.tagging.batches import Batch, SceneTagger
-from scenesearch.tagging.entries import Entry, Memory
+from scenesearch.tagging.batches import Batch, Entry, Memory, SceneTagger
 from scenesearch.tagging.ledger import Finished
 from scenesearch.tagging.outputs import check_output
-from scenesearch.tagging.ray_cluster import Cluster, RayOptions, connected
+from scenesearch.tagging.ray_cluster import Cluster, MakeTagger, RayOptions, connected
 from scenesearch.tagging.ray_messages import Message, of_entry, to_block, to_error, to_finished
-from scenesearch.tagging.ray_stages import MakeTagger
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import Batches, RunOptions, TagProgress, TagSummary, record
 from scenesearch.tagging.sources import Source, list_sources

@@ -15,9 +15,8 @@ from typing import BinaryIO, NamedTuple
 from scenesearch.core.limits import ImageLimits
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.ahead import Ahead
-from scenesearch.tagging.batches import Batch, SceneTagger
+from scenesearch.tagging.batches import Batch, Entry, LedgerMemory, Memory, SceneTagger, Starter
 from scenesearch.tagging.decode_pool import DecodePool, default_workers
-from scenesearch.tagging.entries import Entry, LedgerMemory, Memory, Starter
 from scenesearch.tagging.ledger import Finished, Ledger
 from scenesearch.tagging.outputs import check_output, write_outputs
 from scenesearch.tagging.rows import TagRow

@@ -23,11 +23,10 @@ from scenesearch.core.types import Colour, Detections, Scene, TextLine
 from scenesearch.models.detect.regions import object_regions, whole_region
 from scenesearch.models.encode import EncodedRegion, Encoder, Prepared, RegionRules
 from scenesearch.system.timing import StageTimes
-from scenesearch.tagging.choose import choose
 from scenesearch.tagging.masks import encode_mask
 from scenesearch.tagging.rows import Tag, TaggedObject, TagRow
 from scenesearch.tagging.vocabulary import read_kinds, read_vocabulary
-from scenesearch.tagging.zero_shot import Prompts, ZeroShot
+from scenesearch.tagging.zero_shot import Prompts, ZeroShot, choose
 
 ROW_VERSION = "1"
 """Of what a row says; raised when the same photo, models and options give another row."""

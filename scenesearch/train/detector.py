@@ -113,8 +113,6 @@ def train_detector(
         )
     start = str(last) if resume else _start(recipe.model, find)
     yolo = import_yolo(out)
-    # ultralytics asserts what it expects of data sets and checkpoints
-    unusable: tuple[type[Exception], ...] = (*checkpoint_errors(), AssertionError)
     notes = []
     try:
         model = yolo(start)
@@ -132,9 +130,14 @@ def train_detector(
             lambda trainer: report("train", trainer.epoch + 1, trainer.epochs),
         )
         _train(model, described, out, recipe, device, resume=resume)
-    except unusable as error:
+    except _trainer_errors() as error:
         raise ModelLoadError(f"ultralytics cannot train {start}: {one_line(error)}") from error
     return _finish(out, recipe, to_onnx, data, written, licence, tuple(notes))
+
+
+def _trainer_errors() -> tuple[type[Exception], ...]:
+    # ultralytics asserts what it expects of data sets and checkpoints
+    return (*checkpoint_errors(), AssertionError)
 
 
 def _start(model: str, find: Callable[[str], Path]) -> str:
