@@ -20,9 +20,8 @@ from fakes.models import COLOURS
 from PIL import Image
 
 from scenesearch.core.errors import ConfigError, ModelNotFoundError, SceneSearchError
-from scenesearch.tagging.batches import Entry
 from scenesearch.tagging.decode import Decoded, Unchanged, Undecoded
-from scenesearch.tagging.ledger import Finished
+from scenesearch.tagging.ledger import Entry, Finished
 from scenesearch.tagging.ray_cluster import RayOptions, connected, plan_workers
 from scenesearch.tagging.ray_messages import (
     from_block,

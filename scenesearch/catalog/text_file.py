@@ -164,12 +164,10 @@ class Lines(Iterator[str]):
 
     Args:
         stream: opened with the ``newline`` that suits the format.
-        limit: how many characters a record may have.
     """
 
-    def __init__(self, stream: TextIO, limit: int = MAX_RECORD_CHARS) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._limit = limit
         self._next_number = 1
         self._again: deque[tuple[int, str | None]] = deque()
         self._taken: list[tuple[int, str | None]] = []
@@ -216,20 +214,20 @@ class Lines(Iterator[str]):
         self._taken.append((number, line))
         if line is not None:
             self._chars += len(line)
-            if self._chars <= self._limit:
+            if self._chars <= MAX_RECORD_CHARS:
                 return line
         raise CellError(
             "row_too_long",
-            f"the row has more than {self._limit:,} characters: expected fewer; shorten it",
+            f"the row has more than {MAX_RECORD_CHARS:,} characters: expected fewer; shorten it",
         )
 
     def _read(self) -> tuple[int, str | None]:
-        line: str | None = self._stream.readline(self._limit + 1)
+        line: str | None = self._stream.readline(MAX_RECORD_CHARS + 1)
         if not line:
             raise StopIteration
         number = self._next_number
         self._next_number += 1
-        if len(line) > self._limit and not line.endswith(("\n", "\r")):
+        if len(line) > MAX_RECORD_CHARS and not line.endswith(("\n", "\r")):
             # Walk to the end of the line in pieces; none of it is kept.
             line = None
             while piece := self._stream.readline(1 << 16):

@@ -1,4 +1,4 @@
-"""Sources on their way to rows: what a run remembers of each, decoding begun, batches that fill."""
+"""Sources on their way to rows: how their decoding is started, and batches that fill."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from scenesearch.core.types import Scene
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.decode import Decoded, Job, Outcome, Unchanged, Undecoded
 from scenesearch.tagging.decode_pool import DecodePool
-from scenesearch.tagging.ledger import Decision, Finished, Ledger, decide
+from scenesearch.tagging.ledger import Entry, Finished, Memory
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.source_remote import read_remote
-from scenesearch.tagging.sources import Identity, Source, identify
+from scenesearch.tagging.sources import Identity
 
 _FLUSH_SKIPPED = 1_000
 """Sources without work that are handed on together."""
@@ -25,72 +25,6 @@ _FLUSH_ANY = 10_000
 """No more wait for a batch to fill."""
 _GRACE_S = 5.0
 """How much later than its own limit a read that does not come back is given up."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """One source of a run.
-
-    Attributes:
-        place: among the sources of the run, from 0.
-        identity: what the file was like before it was read; set late for object storage.
-        decision: what is to be done with it.
-        known_sha256: of the content that was tagged already; empty for none.
-    """
-
-    place: int
-    source: Source
-    identity: Identity | None = None
-    decision: Decision = "work"
-    known_sha256: str = ""
-
-
-class Memory:
-    """What was tagged before: here nothing was, and everything is new."""
-
-    def enter(self, place: int, source: Source) -> Entry:
-        """Decide what is to be done with a source."""
-        return Entry(place, source)
-
-    def same_content(self, sha256: str) -> tuple[TagRow, int] | None:  # noqa: ARG002
-        """A row of this content, and how many of its first warnings are about its file."""
-        return None
-
-
-class LedgerMemory(Memory):
-    """What the ledger of the output has.
-
-    Args:
-        fingerprint: of the models.
-        rehash: compare contents even where size and time of change are the same.
-        retry_failed: work on what failed before.
-    """
-
-    def __init__(
-        self, ledger: Ledger, fingerprint: str, *, rehash: bool, retry_failed: bool
-    ) -> None:
-        self._ledger = ledger
-        self._fingerprint = fingerprint
-        self._rehash = rehash
-        self._retry_failed = retry_failed
-
-    def enter(self, place: int, source: Source) -> Entry:
-        """By the record of the source and what its file is like now."""
-        identity = identify(source)
-        known = self._ledger.known(source.name)
-        decision = decide(
-            known,
-            identity,
-            self._fingerprint,
-            rehash=self._rehash,
-            retry_failed=self._retry_failed,
-        )
-        sha256 = known.sha256 if known is not None and decision == "verify" else ""
-        return Entry(place, source, identity, decision, sha256)
-
-    def same_content(self, sha256: str) -> tuple[TagRow, int] | None:
-        """As the ledger has it."""
-        return self._ledger.same_content(sha256)
 
 
 class Starter:

@@ -21,7 +21,7 @@ from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableEr
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.sqlite_file import DurableFile, Form, is_damaged, is_full
 from scenesearch.tagging.rows import TagRow
-from scenesearch.tagging.sources import Identity
+from scenesearch.tagging.sources import Identity, Source, identify
 
 APPLICATION_ID = 0x53435447
 """In the header of the file (``SCTG``): what tells a ledger from any other database."""
@@ -80,6 +80,36 @@ class Finished:
     copied: bool = False
 
 
+@dataclass(slots=True)
+class Entry:
+    """One source of a run.
+
+    Attributes:
+        place: among the sources of the run, from 0.
+        identity: what the file was like before it was read; set late for object storage.
+        decision: what is to be done with it.
+        known_sha256: of the content that was tagged already; empty for none.
+    """
+
+    place: int
+    source: Source
+    identity: Identity | None = None
+    decision: Decision = "work"
+    known_sha256: str = ""
+
+
+class Memory:
+    """What was tagged before: here nothing was, and everything is new."""
+
+    def enter(self, place: int, source: Source) -> Entry:
+        """Decide what is to be done with a source."""
+        return Entry(place, source)
+
+    def same_content(self, sha256: str) -> tuple[TagRow, int] | None:  # noqa: ARG002
+        """A row of this content, and how many of its first warnings are about its file."""
+        return None
+
+
 def decide(
     known: Known | None,
     identity: Identity | None,
@@ -105,12 +135,14 @@ def decide(
     return "skip" if same and identity is not None and not rehash else "verify"
 
 
-class Ledger:
+class Ledger(Memory):
     """The ledger of one output; one process at a time.
 
     Args:
         out: the output; the ledger is ``OUT.ledger``, its lock ``OUT.ledger.lock``.
         fingerprint: of the models of this run.
+        rehash: compare contents even where size and time of change are the same.
+        retry_failed: work on what failed before.
 
     Raises:
         StoreUnavailableError: another run writes this output.
@@ -118,9 +150,13 @@ class Ledger:
         NoSpaceError: the disk is full.
     """
 
-    def __init__(self, out: Path, fingerprint: str) -> None:
+    def __init__(
+        self, out: Path, fingerprint: str, *, rehash: bool = False, retry_failed: bool = False
+    ) -> None:
         self.path = ledger_path(out)
         self._fingerprint = fingerprint
+        self._rehash = rehash
+        self._retry_failed = retry_failed
         self._nothing_known = False
         self._lock = _lock(out, self.path)
         try:
@@ -155,6 +191,20 @@ class Ledger:
         size, stamp, sha256, fingerprint, failed = found
         identity = None if size is None else Identity(size, stamp)
         return Known(identity, sha256, fingerprint, bool(failed))
+
+    def enter(self, place: int, source: Source) -> Entry:
+        """By the record of the source and what its file is like now."""
+        identity = identify(source)
+        known = self.known(source.name)
+        decision = decide(
+            known,
+            identity,
+            self._fingerprint,
+            rehash=self._rehash,
+            retry_failed=self._retry_failed,
+        )
+        sha256 = known.sha256 if known is not None and decision == "verify" else ""
+        return Entry(place, source, identity, decision, sha256)
 
     def same_content(self, sha256: str) -> tuple[TagRow, int] | None:
         """The row of any source with this content, and how many of its warnings are its file's."""

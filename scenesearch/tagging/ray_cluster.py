@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 from scenesearch.core.errors import ConfigError, MissingDependencyError, SceneSearchError
 from scenesearch.system.timing import StageTimes
-from scenesearch.tagging.batches import Batch, Entry, Memory, SceneTagger
+from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.decode_pool import DecodePool
+from scenesearch.tagging.ledger import Entry, Memory
 from scenesearch.tagging.ray_messages import (
     Message,
     from_block,
@@ -199,80 +200,77 @@ def _finish(batch: Batch, times: StageTimes) -> Any:
     return to_block([*finished, spent])
 
 
-class Cluster:
-    """A cluster that is there, with its workers planned.
+def stream(
+    blocks: Sequence[Any],
+    make_tagger: MakeTagger,
+    options: RunOptions,
+    how: RayOptions,
+    workers: Workers,
+) -> Generator[list[Message], None, None]:
+    """What comes back for blocks of entries, a block at a time, in any order.
+
+    Blocks whose worker died more than ``RETRIES`` times are left out.
 
     Args:
+        blocks: of :mod:`scenesearch.tagging.ray_messages`.
+        make_tagger: the tagger of each tagging worker.
+        options: time limit, limits of photos and room.
+        how: what each tagging worker takes.
         workers: how many of each.
-        options: what each tagging worker takes.
+
+    Raises:
+        SceneSearchError: the cluster is lost (``ray_failed``).
     """
+    import ray
+    from ray.data import ActorPoolStrategy
 
-    def __init__(self, workers: Workers, options: RayOptions) -> None:
-        self.workers = workers
-        self._options = options
-
-    def stream(
-        self, blocks: Sequence[Any], make_tagger: MakeTagger, options: RunOptions
-    ) -> Generator[list[Message], None, None]:
-        """What comes back for blocks of entries, a block at a time, in any order.
-
-        Blocks whose worker died more than ``RETRIES`` times are left out.
-
-        Raises:
-            SceneSearchError: the cluster is lost (``ray_failed``).
-        """
-        import ray
-        from ray.data import ActorPoolStrategy
-
-        one, each = self._options, {"max_restarts": -1, "max_task_retries": RETRIES}
-        with warnings.catch_warnings():
-            # the number of retries has no other name until Ray 2.64; see the extra's upper bound
-            warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
-            data = (
-                ray.data.from_arrow(list(blocks))
-                .map_batches(
-                    DecodeStage,
-                    fn_constructor_args=(options,),
-                    batch_size=None,
-                    batch_format="pyarrow",
-                    compute=ActorPoolStrategy(size=self.workers.decoders),
-                    num_cpus=1,
-                    **each,
-                )
-                .map_batches(
-                    TagStage,
-                    fn_constructor_args=(make_tagger, options),
-                    batch_size=options.batch,
-                    batch_format="pyarrow",
-                    compute=ActorPoolStrategy(size=self.workers.taggers),
-                    num_cpus=one.cpus_per_tagger,
-                    num_gpus=1 if one.gpus else 0,
-                    **each,
-                )
+    each = {"max_restarts": -1, "max_task_retries": RETRIES}
+    with warnings.catch_warnings():
+        # the number of retries has no other name until Ray 2.64; see the extra's upper bound
+        warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")
+        data = (
+            ray.data.from_arrow(list(blocks))
+            .map_batches(
+                DecodeStage,
+                fn_constructor_args=(options,),
+                batch_size=None,
+                batch_format="pyarrow",
+                compute=ActorPoolStrategy(size=workers.decoders),
+                num_cpus=1,
+                **each,
             )
-        # of this data alone, not of everything the process does with Ray
-        context = data.context
-        context.enable_progress_bars = False
-        context.max_errored_blocks = -1
-        try:
-            blocks_back = data.iter_batches(
-                batch_size=None, batch_format="pyarrow", prefetch_batches=0
+            .map_batches(
+                TagStage,
+                fn_constructor_args=(make_tagger, options),
+                batch_size=options.batch,
+                batch_format="pyarrow",
+                compute=ActorPoolStrategy(size=workers.taggers),
+                num_cpus=how.cpus_per_tagger,
+                num_gpus=1 if how.gpus else 0,
+                **each,
             )
-            # closed early, its thread would go on, and start another Ray after this one's end
-            with closing(iter(blocks_back)) as coming:
-                yield from map(from_block, coming)
-        except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
-            said = " ".join(str(error).split())[:300]
-            raise SceneSearchError(
-                f"the Ray cluster failed ({type(error).__name__}: {said}); what came back before "
-                f"is kept, run again to go on",
-                code="ray_failed",
-            ) from error
+        )
+    # of this data alone, not of everything the process does with Ray
+    context = data.context
+    context.enable_progress_bars = False
+    context.max_errored_blocks = -1
+    try:
+        blocks_back = data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+        # closed early, its thread would go on, and start another Ray after this one's end
+        with closing(iter(blocks_back)) as coming:
+            yield from map(from_block, coming)
+    except (ray.exceptions.RayError, ray.data.exceptions.SystemException) as error:
+        said = " ".join(str(error).split())[:300]
+        raise SceneSearchError(
+            f"the Ray cluster failed ({type(error).__name__}: {said}); what came back before "
+            f"is kept, run again to go on",
+            code="ray_failed",
+        ) from error
 
 
 @contextmanager
-def connected(options: RayOptions) -> Iterator[Cluster]:
-    """A cluster for the body of a ``with`` statement; a Ray of our own ends with it.
+def connected(options: RayOptions) -> Iterator[Workers]:
+    """What a cluster has room for, in a ``with`` statement; a Ray of our own ends with it.
 
     A Ray that this process has joined already is taken as it is, and left as it was.
 
@@ -293,8 +291,7 @@ def connected(options: RayOptions) -> Iterator[Cluster]:
         # a lost batch is a row of the output; Ray would print the traces of two processes
         log.setLevel(logging.CRITICAL)
         there = ray.cluster_resources()
-        workers = plan_workers(there.get("CPU", 0.0), there.get("GPU", 0.0), options)
-        yield Cluster(workers, options)
+        yield plan_workers(there.get("CPU", 0.0), there.get("GPU", 0.0), options)
     finally:
         log.setLevel(level)
         if own:

@@ -14,9 +14,8 @@ import numpy as np
 
 from scenesearch.core import errors
 from scenesearch.core.errors import SceneSearchError
-from scenesearch.tagging.batches import Entry
 from scenesearch.tagging.decode import Decoded, Outcome, Unchanged, Undecoded
-from scenesearch.tagging.ledger import Decision, Finished
+from scenesearch.tagging.ledger import Decision, Entry, Finished
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.sources import Source, identity_of
 

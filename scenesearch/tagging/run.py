@@ -15,9 +15,9 @@ from typing import BinaryIO, NamedTuple
 from scenesearch.core.limits import ImageLimits
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.ahead import Ahead
-from scenesearch.tagging.batches import Batch, Entry, LedgerMemory, Memory, SceneTagger, Starter
+from scenesearch.tagging.batches import Batch, SceneTagger, Starter
 from scenesearch.tagging.decode_pool import DecodePool, default_workers
-from scenesearch.tagging.ledger import Finished, Ledger
+from scenesearch.tagging.ledger import Entry, Finished, Ledger, Memory
 from scenesearch.tagging.outputs import check_output, write_outputs
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.sources import Source, list_sources
@@ -213,12 +213,10 @@ def record(
     start = time.perf_counter()
     times = StageTimes()
     counts: Counter[str] = Counter()
-    with closing(Ledger(out, fingerprint)) as ledger:
+    again = {"rehash": options.rehash, "retry_failed": options.retry_failed}
+    with closing(Ledger(out, fingerprint, **again)) as ledger:
         ledger.begin()
-        memory = LedgerMemory(
-            ledger, fingerprint, rehash=options.rehash, retry_failed=options.retry_failed
-        )
-        with closing(work(sources, memory, times)) as batches:
+        with closing(work(sources, ledger, times)) as batches:
             for batch in batches:
                 with times.stage("write"):
                     ledger.commit(batch)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from scenesearch.tagging.exports.files import Spool, dump, whole_file
+from scenesearch.tagging.exports.files import dump, spool, spooled, whole_file
 from scenesearch.tagging.masks import mask_area
 from scenesearch.tagging.rows import TaggedObject, TagRow
 
@@ -23,17 +23,17 @@ def write_coco(path: Path, rows: Iterable[TagRow]) -> None:
         NoSpaceError: the disk is full.
     """
     labels: set[str] = set()
-    with whole_file(path) as file, Spool(path.resolve().parent) as spool:
+    with whole_file(path) as file, spool(path.resolve().parent) as aside:
         file.write('{"info": {"description": "Tagged by scenesearch"}, "licenses": [],\n')
         file.write('"images": [')
         for image_id, row in enumerate(rows, 1):
             file.write(_separator(image_id) + dump(_image(image_id, row)))
             for one in row.objects:
                 labels.add(one.label)
-                spool.put([one.label, _annotation(image_id, one)])
+                aside.write(dump([one.label, _annotation(image_id, one)]) + "\n")
         numbers = {label: number for number, label in enumerate(sorted(labels), 1)}
         file.write('\n],\n"annotations": [')
-        for annotation_id, (label, annotation) in enumerate(spool.read(), 1):
+        for annotation_id, (label, annotation) in enumerate(spooled(aside), 1):
             ids = {"id": annotation_id, "category_id": numbers[label]}
             file.write(_separator(annotation_id) + dump(ids | annotation))
         file.write('\n],\n"categories": [')

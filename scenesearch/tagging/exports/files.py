@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from scenesearch.core.errors import ConfigError, NoSpaceError
@@ -85,32 +85,19 @@ def whole_folder(path: Path) -> Iterator[Path]:
         _forget(target, "old")
 
 
-class Spool:
-    """Values put aside on disk and read again in order, so that none stays in memory.
+def spool(folder: Path) -> IO[str]:
+    """A file for values put aside, a line each, and read again in order: none stays in memory.
 
     Numbers of classes are known only when every label was seen, which is after the last row. The
     file has no name, and lies in the folder of the export; it is gone when closed or killed.
     """
+    return tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8", newline="\n")
 
-    def __init__(self, folder: Path) -> None:
-        self._file = tempfile.TemporaryFile(  # noqa: SIM115
-            "w+", dir=folder, encoding="utf-8", newline="\n"
-        )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def put(self, value: Any) -> None:
-        """Add one JSON value."""
-        self._file.write(dump(value) + "\n")
-
-    def read(self) -> Iterator[Any]:
-        """Everything that was put aside, from the first; adding ends with this."""
-        self._file.seek(0)
-        yield from map(json.loads, self._file)
+def spooled(file: IO[str]) -> Iterator[Any]:
+    """Everything that was put aside, from the first; adding ends with this."""
+    file.seek(0)
+    return map(json.loads, file)
 
 
 def dump(value: Any) -> str:

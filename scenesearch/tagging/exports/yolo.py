@@ -24,7 +24,14 @@ from typing import Any
 import yaml
 
 from scenesearch.core.errors import ConfigError
-from scenesearch.tagging.exports.files import Spool, disk_is_full, local_path, whole_folder
+from scenesearch.tagging.exports.files import (
+    disk_is_full,
+    dump,
+    local_path,
+    spool,
+    spooled,
+    whole_folder,
+)
 from scenesearch.tagging.masks import outline
 from scenesearch.tagging.rows import TaggedObject, TagRow
 
@@ -104,17 +111,18 @@ def write_yolo(folder: Path, rows: Iterable[TagRow], *, outlines: bool) -> None:
     check_replaceable(folder)
     labels: set[str] = set()
     unlinked = 0
-    with whole_folder(folder) as made, Spool(made.parent) as spool:
+    with whole_folder(folder) as made, spool(made.parent) as aside:
         for row in rows:
             labels.update(one.label for one in row.objects)
-            spool.put([row.source, [_object(row, one, outlines) for one in row.objects]])
+            objects = [_object(row, one, outlines) for one in row.objects]
+            aside.write(dump([row.source, objects]) + "\n")
         numbers = {label: number for number, label in enumerate(sorted(labels))}
         (made / IMAGES).mkdir()
         (made / LABELS).mkdir()
         with (made / SOURCES).open("w", encoding="utf-8", newline="") as file:
             sources = csv.writer(file)
             sources.writerow(["name", "source"])
-            for source, objects in spool.read():
+            for source, objects in spooled(aside):
                 name = _write_labels(made / LABELS, source, objects, numbers)
                 unlinked += not _link(made / IMAGES, name, source)
                 sources.writerow([name, source])
