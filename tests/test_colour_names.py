@@ -10,7 +10,6 @@ import pytest
 from scenesearch.attributes.lab import rgb_to_lab
 from scenesearch.attributes.names import (
     _SYNONYMS,
-    FAMILIES,
     VOCABULARY,
     canonical,
     labs_of,
@@ -18,6 +17,10 @@ from scenesearch.attributes.names import (
 )
 from scenesearch.core.errors import QueryError
 
+FAMILIES = (
+    *("black", "white", "grey", "beige", "brown", "red"),
+    *("pink", "orange", "yellow", "green", "blue", "purple"),
+)
 FAMILY = {colour.name: colour.family for colour in VOCABULARY}
 NAMES = [colour.name for colour in VOCABULARY]
 

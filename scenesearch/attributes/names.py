@@ -23,7 +23,7 @@ class NamedColour(NamedTuple):
 
     Attributes:
         name: lower case, British spelling.
-        family: one of :data:`FAMILIES`.
+        family: black, white, grey, beige, brown, red, pink, orange, yellow, green, blue or purple.
         anchors: sRGB hex without ``#``; the first is the typical one.
     """
 
@@ -31,11 +31,6 @@ class NamedColour(NamedTuple):
     family: str
     anchors: tuple[str, ...]
 
-
-FAMILIES = (
-    *("black", "white", "grey", "beige", "brown", "red"),
-    *("pink", "orange", "yellow", "green", "blue", "purple"),
-)
 
 VOCABULARY = (
     NamedColour("black", "black", ("121212", "2f2f2f", "2b2725", "23262c")),

@@ -87,7 +87,7 @@ def find_duplicates(
     found: dict[tuple[str, str], Finding] = {}
     for item in new:
         for ref in item.write:
-            other = _first_other(files.get(ref.sha256, ()), item)
+            other = next((one for one in files.get(ref.sha256, ()) if _other(one, item)), None)
             if other is not None:
                 found[item.item.id, ref.path] = Finding(
                     item.item.id, ref.path, other.item_id, other.photo, same=True
@@ -193,7 +193,3 @@ def _known(plan: ItemPlan, path: str) -> _Known:
 def _other(known: _Known, plan: ItemPlan) -> bool:
     group = plan.item.attributes.get("group")
     return known.item_id != plan.item.id and (group is None or known.group != group)
-
-
-def _first_other(known: Sequence[_Known], plan: ItemPlan) -> _Known | None:
-    return next((one for one in known if _other(one, plan)), None)

@@ -67,12 +67,6 @@ class ParsedWords:
         return AllOf(terms) if len(terms) > 1 else next(iter(terms), None)
 
     @property
-    def ranks(self) -> bool:
-        """Whether anything is left to rank by once the filter holds."""
-        wanted = (self.colours, self.not_colours, self.categories, self.not_categories)
-        return any(wanted) or bool(self.remaining or self.not_words)
-
-    @property
     def lexical(self) -> str:
         """The words by which items are found in their texts, in singular and plural."""
         return _forms([*self._category_words(), *self._remaining_words()])
