@@ -38,29 +38,22 @@ def item_hash(item: Item) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-class IdCounts:
-    """How often each id stands in the manifest: 8 bytes a row until it is asked.
+def repeated_hashes(hashes: array[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The hashes of ids that occur more than once, sorted, shape (n,), and how often, shape (n,).
 
-    It goes by 64-bit hashes. Two ids that share one are only treated as candidates; whether they
-    are equal is decided on the ids themselves.
+    Two ids that share a 64-bit hash are only treated as candidates; whether they are equal is
+    decided on the ids themselves.
+
+    Args:
+        hashes: of the :func:`id_key` of each row: 8 bytes a row is all that is remembered.
     """
-
-    def __init__(self) -> None:
-        self._hashes = array("q")
-
-    def add(self, key: str) -> None:
-        """Note one row."""
-        self._hashes.append(hash(key))
-
-    def repeated(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Sorted hashes that occur more than once, shape (n,), and how often, shape (n,)."""
-        if not self._hashes:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        hashes = np.sort(np.frombuffer(self._hashes, np.int64))
-        starts = np.flatnonzero(np.r_[True, hashes[1:] != hashes[:-1]])
-        counts = np.diff(np.r_[starts, len(hashes)])
-        again = counts > 1
-        return hashes[starts[again]], counts[again]
+    if not hashes:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    ordered = np.sort(np.frombuffer(hashes, np.int64))
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    counts = np.diff(np.r_[starts, len(ordered)])
+    again = counts > 1
+    return ordered[starts[again]], counts[again]
 
 
 class Duplicates:
@@ -72,7 +65,7 @@ class Duplicates:
 
     Args:
         policy: one of these.
-        repeated: from :meth:`IdCounts.repeated`.
+        repeated: from :func:`repeated_hashes`.
     """
 
     def __init__(

@@ -6,15 +6,16 @@ The first bad cell costs the row.
 from __future__ import annotations
 
 import stat
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scenesearch.catalog.attributes import ColumnType, value_of_cell, value_of_text
 from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
-from scenesearch.catalog.duplicates import Duplicates, IdCounts, OnDuplicate, id_key
-from scenesearch.catalog.field_types import ColumnType, value_of_cell, value_of_text
+from scenesearch.catalog.duplicates import Duplicates, OnDuplicate, id_key, repeated_hashes
 from scenesearch.catalog.paths import PhotoPaths
 from scenesearch.catalog.records import (
     MAX_PHOTOS,
@@ -86,7 +87,7 @@ class CatalogReader:
         if source.header is not None:
             plan_columns(source.header)  # fails before the rows are walked over
         types, ids, self.row_count = self._scan(max_rows)
-        self._repeated = ids.repeated()
+        self._repeated = repeated_hashes(ids)
         self._plan = plan_columns(source.header if source.header is not None else types)
         self.fields: Mapping[str, FieldType] = {
             name: KNOWN[name] if name in KNOWN else types[column].field_type()
@@ -139,10 +140,10 @@ class CatalogReader:
         errors = tuple(one for one in found if isinstance(one, RowError))
         return Catalog(items, errors, dict(self.fields), self.notes)
 
-    def _scan(self, max_rows: int) -> tuple[dict[str, ColumnType], IdCounts, int]:
+    def _scan(self, max_rows: int) -> tuple[dict[str, ColumnType], array[int], int]:
         """The first pass: types of columns with any value, ids, number of rows."""
         types: dict[str, ColumnType] = defaultdict(ColumnType)
-        ids = IdCounts()
+        ids = array("q")
         count, typed = 0, self._source.typed
         first_error: RowError | None = None
         for count, raw in enumerate(self._rows(), 1):
@@ -161,7 +162,7 @@ class CatalogReader:
                 else:
                     types[column].add_text(cell, raw.row)
             try:
-                ids.add(id_key(id_of(raw.cells.get("id"))))
+                ids.append(hash(id_key(id_of(raw.cells.get("id")))))
             except CellError:
                 continue  # said in the second pass
         if not count:

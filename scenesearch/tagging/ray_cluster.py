@@ -27,7 +27,6 @@ from scenesearch.tagging.ray_messages import (
     of_error,
     of_finished,
     of_outcome,
-    of_times,
     to_block,
     to_entry,
     to_error,
@@ -195,7 +194,7 @@ class TagStage:
 
 def _finish(batch: Batch, times: StageTimes) -> Any:
     finished = [of_finished(one) for one in batch.finish()]
-    spent = of_times(times.seconds)
+    spent = Message({"times": dict(times.seconds)})
     times.seconds.clear()
     return to_block([*finished, spent])
 

@@ -35,31 +35,6 @@ class Message(NamedTuple):
     pixels: Any = None
 
 
-class Raised(NamedTuple):
-    """An error that ends the run, on its way to whoever started it."""
-
-    kind: str
-    message: str
-    code: str | None = None
-
-    @classmethod
-    def of(cls, error: Exception) -> Raised:
-        """The error as names and texts."""
-        code = error.code if isinstance(error, SceneSearchError) else None
-        return cls(type(error).__name__, str(error), code)
-
-    def error(self) -> SceneSearchError:
-        """An error of the same class, where it is one of this package."""
-        known = getattr(errors, self.kind, None)
-        if isinstance(known, type) and issubclass(known, SceneSearchError):
-            return known(self.message, code=self.code)
-        return SceneSearchError(
-            f"a stage failed on a node of the cluster ({self.kind}: {self.message}); check that "
-            f"all nodes have the same version of scenesearch",
-            code="ray_failed",
-        )
-
-
 def to_block(messages: Sequence[Message]) -> Any:
     """A ``pyarrow.Table`` with a line for each message."""
     import pyarrow as pa
@@ -160,16 +135,21 @@ def to_finished(values: Mapping[str, Any]) -> Finished:
 
 
 def of_error(error: Exception) -> Message:
-    """An error that ends the run."""
-    return Message({"raised": Raised.of(error)})
+    """An error that ends the run, as names and texts, on its way to whoever started it."""
+    code = error.code if isinstance(error, SceneSearchError) else None
+    return Message({"raised": (type(error).__name__, str(error), code)})
 
 
 def to_error(values: Mapping[str, Any]) -> SceneSearchError | None:
-    """The error a message holds, if it is one."""
-    raised = values.get("raised")
-    return None if raised is None else Raised(*raised).error()
-
-
-def of_times(seconds: Mapping[str, float]) -> Message:
-    """Seconds by stage that went into a block."""
-    return Message({"times": dict(seconds)})
+    """The error a message holds, if it is one: of the same class, where that is of this package."""
+    if "raised" not in values:
+        return None
+    kind, message, code = values["raised"]
+    known = getattr(errors, kind, None)
+    if isinstance(known, type) and issubclass(known, SceneSearchError):
+        return known(message, code=code)
+    return SceneSearchError(
+        f"a stage failed on a node of the cluster ({kind}: {message}); check that all nodes have "
+        f"the same version of scenesearch",
+        code="ray_failed",
+    )
