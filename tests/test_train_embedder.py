@@ -21,8 +21,8 @@ from scenesearch.models.embed.torch_embedder import TorchEmbedder
 from scenesearch.models.weights import Weights, sha256_of
 from scenesearch.train.checkpoint import load_tensors
 from scenesearch.train.embedder import About, train_embedder
-from scenesearch.train.freeze import trainable
 from scenesearch.train.groups import make_groups
+from scenesearch.train.loop import trainable
 from scenesearch.train.losses import ViewLoss, WeightedLoss
 from scenesearch.train.recipe import LOSSES, AugmentRules, Recipe
 from scenesearch.train.subjects import Subjects

@@ -66,7 +66,7 @@ class CsvSource:
             headers = self._read_header(Lines(stream))
         self.header = namer.header(headers)
         namer.check_found()
-        self.notes = namer.notes
+        self.notes = tuple(namer.notes)
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""

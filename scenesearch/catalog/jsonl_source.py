@@ -55,7 +55,7 @@ class JsonlSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """See :class:`scenesearch.catalog.records.Source`."""
-        return self._namer.notes
+        return tuple(self._namer.notes)
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""

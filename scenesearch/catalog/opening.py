@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from scenesearch.catalog.columns import ColumnMap
@@ -133,7 +134,9 @@ def _check_source(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        names = _names(path.parent)
+        names: list[str] = []
+        with suppress(OSError, ValueError):
+            names = sorted(os.listdir(path.parent))[:5000]  # noqa: PTH208 - compared as names
         near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
         hint = f" (near: {', '.join(shown(name) for name in near)})" if near else ""
         raise CatalogError(
@@ -146,10 +149,3 @@ def _check_source(path: Path) -> bool:
             code="unsupported_catalog",
         )
     return stat.S_ISDIR(mode)
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))[:5000]  # noqa: PTH208 - names are what is compared
-    except (OSError, ValueError):
-        return []

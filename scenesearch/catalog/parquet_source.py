@@ -67,7 +67,7 @@ class ParquetSource:
                 if name:
                     _check_type(path, field.name, field.type)
             self._as_dictionary = self._small_text_columns(meta, schema)
-        self.notes = namer.notes
+        self.notes = tuple(namer.notes)
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""

@@ -307,8 +307,10 @@ def _row(path: Path, text: str) -> TagRow:
 
 
 def _explained(path: Path, error: sqlite3.Error) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if is_full(error) or (_is_io(code) and _is_full(path)):
+    # the low byte is the kind of an extended code
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    of_disk = kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    if is_full(error) or (of_disk and _is_full(path)):
         return NoSpaceError(
             f"{path}: the disk is full; everything before this batch is kept, free some space and "
             f"run again to go on"
@@ -321,11 +323,6 @@ def _explained(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(
         f"{path}: the ledger failed ({error}); check that the folder is there and writable"
     )
-
-
-def _is_io(code: int | None) -> bool:
-    # the low byte is the kind of an extended code
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 def _is_full(path: Path) -> bool:

@@ -20,12 +20,11 @@ from scenesearch.core.errors import ModelError, SceneSearchError
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.ledger import Entry, Finished, Memory
-from scenesearch.tagging.outputs import check_output
 from scenesearch.tagging.ray_cluster import MakeTagger, RayOptions, Workers, connected, stream
 from scenesearch.tagging.ray_messages import Message, of_entry, to_block, to_error, to_finished
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import Batches, RunOptions, TagProgress, TagSummary, record
-from scenesearch.tagging.sources import Source, list_sources
+from scenesearch.tagging.sources import Source
 
 __all__ = ["MakeTagger", "RayOptions", "run_tagging_on_ray"]
 
@@ -66,8 +65,7 @@ def run_tagging_on_ray(
             back before is kept.
         StoreError: as in a local run.
     """
-    options, cluster, out = options or RunOptions(), cluster or RayOptions(), Path(out)
-    check_output(out)
+    options, cluster = options or RunOptions(), cluster or RayOptions()
     decoders = 0
 
     def work(listed: Iterator[Source], memory: Memory, times: StageTimes) -> Batches:
@@ -76,8 +74,7 @@ def run_tagging_on_ray(
         yield from _finished_on_ray(listed, memory, on_ray)
         decoders = on_ray.decoders
 
-    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
-    done = record(listed, work, tagger.fingerprint, out, options, progress)
+    done = record(sources, work, tagger.fingerprint, Path(out), options, progress, stdin)
     return replace(done, workers=decoders)
 
 

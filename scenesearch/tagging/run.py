@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import starmap
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -147,7 +148,8 @@ def tag_stream(
 
 
 def _rows(sources: Iterator[Source], tagger: SceneTagger, options: RunOptions) -> Iterator[TagRow]:
-    with closing(_finished(sources, tagger, Memory(), options, StageTimes())) as batches:
+    found = _finished(sources, Memory(), StageTimes(), tagger=tagger, options=options)
+    with closing(found) as batches:
         for batch in batches:
             yield from (one.row for one in batch if one.row is not None)
 
@@ -182,41 +184,40 @@ def run_tagging(
         NoSpaceError: the disk is full; everything before this batch is kept.
         StoreError: the ledger is damaged or of something else, or another run writes this output.
     """
-    options, out = options or RunOptions(), Path(out)
-    check_output(out)
-
-    def work(listed: Iterator[Source], memory: Memory, times: StageTimes) -> Batches:
-        return _finished(listed, tagger, memory, options, times)
-
-    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
-    return record(listed, work, tagger.fingerprint, out, options, progress)
+    options = options or RunOptions()
+    work = partial(_finished, tagger=tagger, options=options)
+    return record(sources, work, tagger.fingerprint, Path(out), options, progress, stdin)
 
 
 def record(
-    sources: Iterator[Source],
+    sources: Sequence[str | Path],
     work: Callable[[Iterator[Source], Memory, StageTimes], Batches],
     fingerprint: str,
     out: Path,
     options: RunOptions,
     progress: Callable[[TagProgress], None] | None,
+    stdin: BinaryIO | None,
 ) -> TagSummary:
     """Keep what some workers finish, batch by batch, then write the output.
 
     Args:
-        sources: in the order of the output.
+        sources: as for :func:`run_tagging`; so are the errors.
         work: sources, what the ledger knows and the clock to batches of finished sources.
         fingerprint: of the tagger.
-        out: as for :func:`run_tagging`, and checked; so are the errors.
+        out: .jsonl, .parquet or .csv.
         options: how to work.
         progress: called after each batch.
+        stdin: what the source ``-`` reads.
     """
+    check_output(out)
+    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
     start = time.perf_counter()
     times = StageTimes()
     counts: Counter[str] = Counter()
     again = {"rehash": options.rehash, "retry_failed": options.retry_failed}
     with closing(Ledger(out, fingerprint, **again)) as ledger:
         ledger.begin()
-        with closing(work(sources, ledger, times)) as batches:
+        with closing(work(listed, ledger, times)) as batches:
             for batch in batches:
                 with times.stage("write"):
                     ledger.commit(batch)
@@ -280,10 +281,11 @@ def decode_ahead(entries: Iterator[Entry], pool: DecodePool, options: RunOptions
 
 def _finished(
     sources: Iterator[Source],
-    tagger: SceneTagger,
     memory: Memory,
-    options: RunOptions,
     times: StageTimes,
+    *,
+    tagger: SceneTagger,
+    options: RunOptions,
 ) -> Batches:
     """Batches of finished sources, in their order."""
     batch = Batch(tagger, memory, options.batch, options.batch_bytes, times)
