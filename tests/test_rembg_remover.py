@@ -63,7 +63,7 @@ if sys.argv[1] == "imported before":
     sys.modules.update(before)
 else:
     before = {}
-from scenesearch.models.cutout.rembg_sessions import session_classes
+from scenesearch.models.cutout.rembg_remover import session_classes
 assert "isnet-general-use" in [one.name() for one in session_classes()]
 assert session_classes() is session_classes()
 left = {name: m for name, m in sys.modules.items() if name.partition(".")[0] == "rembg"}
@@ -72,6 +72,7 @@ print([name for name in ("numba", "pymatting", "skimage") if name in sys.modules
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("rembg", ["imported before", "not imported"])
 def test_only_rembgs_models_are_imported_and_the_rest_is_left_to_others(rembg):
     """Its alpha matting compiles for most of a minute, and needs a folder to write to."""

@@ -10,6 +10,7 @@ from scenesearch.api.base import Shop
 from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import CUTOUT
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Item
 from scenesearch.search.look_builder import attributes_of
 
@@ -58,16 +59,11 @@ class Items(Shop):
                 f"{', '.join(sorted(self._schema_fields()))}",
                 code="unknown_field",
             )
-        found: dict[str, str] = {}
-        cursor: str | None = None
-        while True:
-            page = self.store.scroll(limit=5000, cursor=cursor, fields=("item_id", field))
-            for record in page:
-                if record.payload.get(field) is not None:
-                    found[str(record.payload["item_id"])] = str(record.payload[field])
-            cursor = page.cursor
-            if cursor is None:
-                return found
+        return {
+            str(record.payload["item_id"]): str(record.payload[field])
+            for record in scroll_all(self.store, fields=("item_id", field))
+            if record.payload.get(field) is not None
+        }
 
     def likeness(self, point_ids: Sequence[str]) -> float:
         """Mean cosine between stored points (intra-list similarity), -1 to 1."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from scenesearch.api.base import Shop
 from scenesearch.core.points import MUST_MATCH, check_models
 from scenesearch.core.protocols import Store
+from scenesearch.models.embed.projection import projection_of
 from scenesearch.scenes.fill import index_scenes
 from scenesearch.scenes.find import SceneFinder
 from scenesearch.scenes.index import (
@@ -18,7 +19,6 @@ from scenesearch.scenes.index import (
     SceneModels,
     SceneReport,
     encode_photo,
-    projection_of,
 )
 from scenesearch.scenes.points import SCENES
 from scenesearch.system.once import once

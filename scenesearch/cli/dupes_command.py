@@ -54,9 +54,8 @@ def dupes(
     from scenesearch import wiring
     from scenesearch.cli.photo_sources import PhotoSources
     from scenesearch.config.settings import load_settings
-    from scenesearch.scenes.duplicates import find_duplicates
+    from scenesearch.scenes.duplicates import find_duplicates, hash_photos, stored_photos
     from scenesearch.scenes.index import SceneIndex
-    from scenesearch.scenes.photo_hashes import hash_photos, stored_photos
 
     if bool(sources) == (store is not None):
         raise QueryError(

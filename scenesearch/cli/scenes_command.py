@@ -58,8 +58,8 @@ def index(
     from scenesearch import wiring
     from scenesearch.cli.photo_sources import PhotoSources
     from scenesearch.config.settings import load_settings
+    from scenesearch.models.embed.projection import projection_of
     from scenesearch.scenes.fill import index_scenes
-    from scenesearch.scenes.index import projection_of
     from scenesearch.scenes.known_items import KnownItems, read_known_items
     from scenesearch.tagging.tagger import TagOptions
 

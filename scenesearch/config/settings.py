@@ -23,7 +23,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from scenesearch.config.search import SearchSettings
+from scenesearch.config.search import SearchOptions
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.limits import ImageLimits
@@ -208,7 +208,7 @@ class Settings(BaseSettings):
     """Which detections become objects of a row."""
     index: IndexSettings = IndexSettings()
     """How a catalogue becomes points."""
-    search: SearchSettings = SearchSettings()
+    search: SearchOptions = SearchOptions()
     """How answers are made, where a search does not say otherwise."""
     service: ServiceSettings = ServiceSettings()
     """How the service listens, whom it lets in, and what it lets them cost."""

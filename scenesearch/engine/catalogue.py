@@ -18,6 +18,7 @@ from scenesearch.catalog.records import CellError
 from scenesearch.catalog.values import id_of
 from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
 from scenesearch.core.errors import CatalogError, ImageError, QueryError, StoreError
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import FieldType, Item, Record
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes
@@ -294,14 +295,8 @@ class CatalogueTasks:
     def _scroll(
         self, where: Condition | None, fields: Sequence[str] | None = None
     ) -> Iterator[Record]:
-        cursor: str | None = None
         size = PAGE if fields is None else 5 * PAGE
-        while True:
-            page = self._front.store.scroll(where=where, limit=size, cursor=cursor, fields=fields)
-            yield from page
-            cursor = page.cursor
-            if cursor is None:
-                return
+        return scroll_all(self._front.store, where=where, fields=fields, page=size)
 
     def _ids(self, where: Condition | None) -> list[str]:
         """The sorted ids of all items that have a point of which a condition holds."""

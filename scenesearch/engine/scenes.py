@@ -16,6 +16,7 @@ from typing import Any
 from scenesearch.api import SceneSearch
 from scenesearch.core.conditions import AllOf, Equals, OneOf
 from scenesearch.core.errors import ImageError, QueryError, StoreError
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Record
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON
@@ -228,16 +229,8 @@ class SceneTasks:
         }
 
     def _scroll(self, where: Any, fields: Sequence[str]) -> list[Record]:
-        found: list[Record] = []
-        cursor: str | None = None
-        while True:
-            page = self._front.scene_store.scroll(
-                where=where, limit=2000, cursor=cursor, fields=fields
-            )
-            found += page.records
-            cursor = page.cursor
-            if cursor is None:
-                return found
+        store = self._front.scene_store
+        return list(scroll_all(store, where=where, fields=fields, page=2000))
 
     def _answer(self, answer: SceneAnswer) -> JSON:
         # one photo under two names is one scene

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.config.search import SearchOptions
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import (
@@ -21,7 +22,6 @@ from scenesearch.core.points import (
     CUTOUT,
     FAMILIARITY_BLOB,
     MUST_MATCH,
-    PROJECTION_BLOB,
     SCHEMA_VERSION,
     check_models,
     schema_of,
@@ -29,16 +29,18 @@ from scenesearch.core.points import (
 from scenesearch.core.protocols import Detector, Store
 from scenesearch.core.types import CollectionSchema, Region
 from scenesearch.look.look import Look
-from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.search.boosts import gain_of, read_boosts
 from scenesearch.search.by_words import WordSearch, dense_text, filtered, vocabulary_of
 from scenesearch.search.familiarity import Familiarity
 from scenesearch.search.look_builder import LookBuilder
 from scenesearch.search.nearest import expanded, left_out, nearest
-from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.query import Query
+from scenesearch.search.rank.boost import Boosted, fields_of
 from scenesearch.search.rank.candidates import Answer
-from scenesearch.search.rank.pipeline import count_facets, rank
+from scenesearch.search.rank.exact import products
+from scenesearch.search.rank.pipeline import count_facets, rank, ranked_by
 from scenesearch.search.rank.presets import preset_weights
 from scenesearch.search.regions import query_regions
 from scenesearch.search.reranker import Reranker, looks_of
@@ -88,44 +90,39 @@ class Searcher:
         """
         if isinstance(words, ParsedWords):
             return words
-        fields = self._open().schema.fields
+        fields = self.open().schema.fields
         with self._reading:
             if self._vocabulary is None:
                 self._vocabulary = vocabulary_of(self._store, fields)
         return parse_words(words, self._vocabulary, fields, strict_category=strict_category)
 
-    def open(self) -> None:
+    def open(self) -> Opened:
         """Read what is read once of a collection, as the first search would.
 
         Raises:
             StoreError: there is no collection, or it was made with other models.
         """
-        self._open()
-
-    def _open(self) -> Opened:
         if self._opened is not None:
             return self._opened
         with self._reading:
-            return self._read_collection()
+            if self._opened is None:
+                self._opened = self._read_collection()
+            return self._opened
 
     def _read_collection(self) -> Opened:
-        if self._opened is None:
-            schema = schema_of(self._store)
-            wanted = {
-                "schema": SCHEMA_VERSION,
-                "embedder": self._encoder.embedder.fingerprint,
-                "background": "-".join(str(part) for part in self._encoder.rules.background),
-            }
-            check_models(schema.metadata, wanted, MUST_MATCH)
-            data = self._store.read_blob(PROJECTION_BLOB)
-            projection = Projection.from_bytes(data) if data is not None else None
-            data = self._store.read_blob(FAMILIARITY_BLOB)
-            self._opened = Opened(
-                schema,
-                QueryVectors(self._store, self._encoder, projection),
-                Familiarity.from_bytes(data) if data is not None else None,
-            )
-        return self._opened
+        schema = schema_of(self._store)
+        wanted = {
+            "schema": SCHEMA_VERSION,
+            "embedder": self._encoder.embedder.fingerprint,
+            "background": "-".join(str(part) for part in self._encoder.rules.background),
+        }
+        check_models(schema.metadata, wanted, MUST_MATCH)
+        data = self._store.read_blob(FAMILIARITY_BLOB)
+        return Opened(
+            schema,
+            QueryVectors(self._store, self._encoder, projection_of(self._store)),
+            Familiarity.from_bytes(data) if data is not None else None,
+        )
 
     def regions(
         self,
@@ -171,7 +168,8 @@ class Searcher:
         options = options or SearchOptions()
         query.check()
         # before the models are asked, not after
-        self._weights(self._read(options))
+        self._boosts(options)
+        self._weights(options)
         prepared = self.prepare(query, regions, seen=seen, times=times)
         return self.answer(prepared, options, times=times)
 
@@ -196,7 +194,7 @@ class Searcher:
             StoreError: there is no collection, or it was made with other models.
         """
         query.check()
-        vectors = self._open().vectors
+        vectors = self.open().vectors
         times, seen = times or StageTimes(), seen or Seen()
         encoded: list[EncodedRegion] = []
         if query.scene is not None or query.products:
@@ -238,9 +236,10 @@ class Searcher:
         Raises:
             QueryError: an option makes no sense.
         """
-        options = self._read(options or SearchOptions())
+        options = options or SearchOptions()
+        boosts = self._boosts(options)
         weights = self._weights(options)
-        opened = self._open()
+        opened = self.open()
         query, encoded = prepared.query, prepared.encoded
         spaces = tuple(weights)
         strange: list[bool] = []
@@ -262,17 +261,16 @@ class Searcher:
             )
         where = filtered(options.where, prepared.parsed)
         times = times or StageTimes(prepared.seconds)
-        return self._answer(prepared, asked, strange, weights, options, where, times)
+        return self._answer(prepared, asked, strange, weights, boosts, options, where, times)
 
-    def _read(self, options: SearchOptions) -> SearchOptions:
-        """Checked, and with the boosts understood as this collection's fields."""
-        options.check()
+    def _boosts(self, options: SearchOptions) -> Mapping[Boosted, float]:
+        """The boosts, understood as this collection's fields."""
         if not options.boosts:
-            return options
-        return replace(options, boosts=read_boosts(options.boosts, self._open().schema.fields))
+            return {}
+        return read_boosts(options.boosts, self.open().schema.fields)
 
     def _weights(self, options: SearchOptions) -> Mapping[str, float]:
-        schema = self._open().schema
+        schema = self.open().schema
         weights = options.weights or preset_weights(options.preset)
         unknown = [space for space in weights if space not in schema.vectors]
         if options.weights is not None and unknown:
@@ -287,7 +285,7 @@ class Searcher:
                 f"{', '.join(schema.vectors)}",
                 code="bad_preset",
             )
-        for field in options.fields:
+        for field in ranked_by(options):
             if field not in schema.fields:
                 raise QueryError(
                     f"Unknown field {field!r}; the collection has "
@@ -303,11 +301,12 @@ class Searcher:
         asked: Sequence[SpaceVectors],
         strange: Sequence[bool],
         weights: Mapping[str, float],
+        boosts: Mapping[Boosted, float],
         options: SearchOptions,
         where: Condition | None,
         times: StageTimes,
     ) -> Look:
-        opened = self._open()
+        opened = self.open()
         own = frozenset(item for item, _ in prepared.query.items)
         spaces = {space: opened.cutouts if space == CUTOUT else space for space in weights}
         if options.expansion:
@@ -319,8 +318,10 @@ class Searcher:
                 asked = expanded(self._store, asked, few, options)
         scene, encoded, parsed = prepared.query.scene, prepared.encoded, prepared.parsed
         asked_for = parsed or ParsedWords("")
+        boosted = [name for one in boosts for name in fields_of(one)]
+        needed = tuple(dict.fromkeys((*ranked_by(options), *boosted)))
         words = WordSearch(
-            self._store, opened.schema, asked_for, options, left_out(where, own), spaces
+            self._store, opened.schema, asked_for, options, left_out(where, own), spaces, needed
         )
         with times.stage("engine"):
             answers = nearest(
@@ -329,13 +330,16 @@ class Searcher:
                 spaces,
                 limit=options.candidates,
                 where=where,
-                fields=tuple(dict.fromkeys(("item_id", *options.fields, *words.fields))),
+                fields=tuple(dict.fromkeys(("item_id", *needed, *words.fields))),
                 without=own,
             )
         if parsed is not None:
             with times.stage("words"):
-                alone = None if scene is not None else asked[0]
-                answers, weights = words.add(answers, weights, alone)
+                answers, weights = (
+                    words.alone(answers, asked[0], weights)
+                    if scene is None
+                    else words.beside(answers, weights)
+                )
         with times.stage("rank"):
             region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
             ranking = rank(
@@ -347,7 +351,7 @@ class Searcher:
                 second_look=looks_of(
                     self._reranker, options.rerank, self._store, encoded, answers, times
                 ),
-                gain=gain_of(options.boosts, opened.schema.fields) if options.boosts else None,
+                gain=gain_of(boosts, opened.schema.fields) if boosts else None,
             )
             facets = count_facets(ranking.candidates, ranking.scores, options.facets)
             builder = LookBuilder(
@@ -372,8 +376,7 @@ class Searcher:
             return np.eye(len(items), dtype=np.float32)
         nothing = np.zeros_like(next(iter(vectors.values())))
         rows = np.stack([vectors.get(points[item], nothing) for item in items])
-        result: NDArray[np.float32] = rows @ rows.T
-        return result
+        return products(rows, rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

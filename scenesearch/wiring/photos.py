@@ -14,11 +14,11 @@ from scenesearch.config.settings import (
 from scenesearch.core.protocols import Embedder, Store
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.cached_embedder import CachedEmbedder
-from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.models.encode import Encoder, RegionRules
-from scenesearch.scenes.filling import FillingTagger
+from scenesearch.scenes.fill import FillingTagger
 from scenesearch.scenes.find import SceneFinder
-from scenesearch.scenes.index import SceneIndex, SceneModels, projection_of
+from scenesearch.scenes.index import SceneIndex, SceneModels
 from scenesearch.scenes.points import SCENES
 from scenesearch.tagging.run import SceneTagger
 from scenesearch.tagging.tagger import Tagger, TagOptions
