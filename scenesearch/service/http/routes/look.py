@@ -65,7 +65,7 @@ async def look(request: Request) -> Response:
 def _task(
     asked: LookOptions, *, photo: Photo | None = None, query_id: str | None = None
 ) -> LookTask:
-    check_places(asked.boxes, asked.point, normalised=asked.box_format == "xyxy_norm")
+    check_places(asked.boxes, asked.point, asked.box_format)
     return LookTask(
         photo=photo,
         query_id=query_id,
