@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -77,10 +76,6 @@ class AttributesRequest(Body):
     attributes: dict[AttributeName, Value | Keywords | None] = Field(
         min_length=1, max_length=256, examples=[{"price": 9.5, "old_field": None}]
     )
-
-    def merged(self) -> Mapping[str, Any]:
-        """For the engine."""
-        return self.attributes
 
 
 Ids = Annotated[

@@ -10,13 +10,10 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Coroutine
 from email.message import Message
 from typing import Any, NoReturn
 
-from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response
 
 from scenesearch.service.http.problems import ProblemError, clean
 
@@ -149,39 +146,3 @@ async def read_json(request: Request) -> Any:
     """
     check_content_type(request)
     return parse_json(await request.body())
-
-
-class StrictRequest(Request):
-    """A request whose JSON is read strictly."""
-
-    async def json(self) -> Any:
-        """As :func:`read_json`, once."""
-        if not hasattr(self, "_json"):
-            self._json = await read_json(self)
-        return self._json
-
-
-class StrictRoute(APIRoute):
-    """For ``APIRouter(route_class=StrictRoute)``: the framework reads bodies strictly too."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, given a strict request."""
-        handler = super().get_route_handler()
-        wants_json = (
-            self.body_field is not None
-            and "Form" not in type(self.body_field.field_info).__name__
-            and "File" not in type(self.body_field.field_info).__name__
-        )
-
-        async def strict(request: Request) -> Response:
-            if wants_json and _has_body(request):
-                check_content_type(request)
-            return await handler(StrictRequest(request.scope, request.receive, request._send))
-
-        return strict
-
-
-def _has_body(request: Request) -> bool:
-    return "transfer-encoding" in request.headers or request.headers.get(
-        "content-length", "0"
-    ) not in {"", "0"}
