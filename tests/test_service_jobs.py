@@ -29,8 +29,9 @@ from scenesearch.engine.remote.backend import BusyError, DeadlineError
 from scenesearch.engine.tasks import Answer
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.fetcher import Fetched, Fetcher
+from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.http.app import create_app
-from scenesearch.service.jobs.manifests import MAX_PHOTOS, read_manifest, suffix_of
+from scenesearch.service.jobs.manifests import read_manifest, suffix_of
 from scenesearch.service.jobs.runner import JobRunner, Pace
 from scenesearch.service.lasting import lasting
 from scenesearch.service.state import State

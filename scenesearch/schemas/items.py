@@ -21,9 +21,7 @@ from scenesearch.schemas.base import (
     Where,
 )
 from scenesearch.schemas.looks import Attribute, PhotoUrl
-from scenesearch.schemas.photos import PhotoSource
-
-MAX_PHOTOS = 8
+from scenesearch.schemas.photos import PhotoSources
 
 AttributeName = FieldName
 """Kept as a manifest's column is: ``inStock`` as ``in_stock``."""
@@ -58,15 +56,11 @@ class PathItemAttributes(Body):
     )
 
 
-class _Photos(Body):
-    photos: list[PhotoSource] = Field(min_length=1, max_length=MAX_PHOTOS)
-
-
-class ItemRequest(ItemAttributes, _Photos):
+class ItemRequest(ItemAttributes, PhotoSources):
     """An item to be stored, with its photos."""
 
 
-class PathItemRequest(PathItemAttributes, _Photos):
+class PathItemRequest(PathItemAttributes, PhotoSources):
     """What is stored as the item that the path names."""
 
 

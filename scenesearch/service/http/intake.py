@@ -19,7 +19,7 @@ from starlette.requests import Request
 
 from scenesearch.engine.remote.backend import DeadlineError
 from scenesearch.engine.tasks import Photo
-from scenesearch.schemas.photos import InlinePhoto, LinkedPhoto
+from scenesearch.schemas.photos import InlinePhoto, LinkedPhoto, PhotoSources
 from scenesearch.service.http.depends import fetcher, settings, time_left
 from scenesearch.service.http.problems import ProblemError, clean
 from scenesearch.service.http.strict_json import parse_json
@@ -42,17 +42,15 @@ FormModel = TypeVar("FormModel", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent(Generic[Model, FormModel]):
+class Sent(Generic[Model]):
     """What a request brought.
 
     Attributes:
-        body: what the JSON said; None where the request was a form.
-        form: what the form's part said; None where the request was JSON.
-        photos: files of the form.
+        asked: what the JSON said, or the form's part: another model each.
+        photos: files of the form; at least one, and none where the request was JSON.
     """
 
-    body: Model | None
-    form: FormModel | None
+    asked: Model
     photos: tuple[Photo, ...] = ()
 
 
@@ -74,7 +72,7 @@ async def read_either(
     part: str = "request",
     part_required: bool = False,
     most_photos: int = 1,
-) -> Sent[Model, FormModel]:
+) -> Sent[Model | FormModel]:
     """The body of a request that is JSON, or a form with files called ``photo``.
 
     Args:
@@ -90,7 +88,7 @@ async def read_either(
         RequestValidationError: it is not what the route takes.
     """
     if not is_form(request):
-        return Sent(await read_json(request, model), None)
+        return Sent(await read_json(request, model))
     expected = f"at most {most_photos} photos and one part with JSON"
     form = await read_form(request, most_photos + 1, expected)
     try:
@@ -102,11 +100,11 @@ async def read_either(
 async def _read_form(
     form: FormData,
     request: Request,
-    model: type[FormModel],
+    model: type[Model],
     part: str,
     part_required: bool,
     most_photos: int,
-) -> Sent[Any, FormModel]:
+) -> Sent[Model]:
     photos: list[Photo] = []
     said: bytes | None = None
     for name, value in form.multi_items():
@@ -127,7 +125,7 @@ async def _read_form(
     if said is None and part_required:
         raise _invalid((part,), "the form has no part of this name; give it as JSON text")
     found = {} if said is None else parse_json(said, f"the part {part}")
-    return Sent(None, validated(model, found, (part,)), tuple(photos))
+    return Sent(validated(model, found, (part,)), tuple(photos))
 
 
 def no_query(request: Request) -> None:
@@ -201,6 +199,18 @@ async def photos_of(request: Request, sources: Sequence[InlinePhoto | LinkedPhot
         SceneSearchError: likewise.
     """
     return await all_or_none(photo_of(request, source) for source in sources)
+
+
+async def photos_in(request: Request, sent: Sent[Any]) -> tuple[Photo, ...]:
+    """The photos of a request: files of its form, or what its body holds or names.
+
+    Raises:
+        ProblemError: as for :func:`photo_of`.
+        SceneSearchError: likewise.
+    """
+    if isinstance(sent.asked, PhotoSources):
+        return tuple(await photos_of(request, sent.asked.photos))
+    return sent.photos
 
 
 async def _decoded(text: str, most_bytes: int) -> bytes:

@@ -8,6 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from scenesearch.engine.tasks import Task
+from scenesearch.service.http.depends import run_task
 from scenesearch.service.http.problems import ProblemError
 
 
@@ -20,6 +22,24 @@ def json_reply(value: Any, status: int = 200) -> Response:
     if not isinstance(value, str | bytes):
         value = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return Response(value, status, media_type="application/json")
+
+
+async def reply(request: Request, task: Task, *, missing: str = "") -> Response:
+    """What the engine answers to a task, as JSON.
+
+    Args:
+        request: who asks.
+        task: what is asked.
+        missing: the sentence of a 404 where the answer is None.
+
+    Raises:
+        ProblemError: there is none.
+        SceneSearchError: as the engine raised it.
+    """
+    found = (await run_task(request, task)).value
+    if found is None:
+        raise not_found(missing)
+    return json_reply(found)
 
 
 def not_found(what: str) -> ProblemError:
