@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from scenesearch.engine.remote.backend import DeadlineError
 from scenesearch.engine.tasks import Photo
@@ -111,19 +110,19 @@ async def _read_form(
         if name == "photo" and isinstance(value, UploadFile):
             photos.append(await _upload(value, request))
         elif name == "photo":
-            raise _invalid((name,), "expected a file, got text: give the part a filename")
+            raise invalid(("body", name), "expected a file, got text: give the part a filename")
         elif name == part and said is None:
             said = await _text(value)
         elif name == part:
-            raise _invalid((name,), "it is there twice; give it once")
+            raise invalid(("body", name), "it is there twice; give it once")
         else:
-            raise _invalid((clean_name(name),), f"unknown part; expected photo and {part}")
+            raise invalid(("body", clean_name(name)), f"unknown part; expected photo and {part}")
     if not photos:
-        raise _invalid(("photo",), "the form has no file of this name; give at least one")
+        raise invalid(("body", "photo"), "the form has no file of this name; give at least one")
     if len(photos) > most_photos:
-        raise _invalid(("photo",), f"{len(photos)} files, at most {most_photos}")
+        raise invalid(("body", "photo"), f"{len(photos)} files, at most {most_photos}")
     if said is None and part_required:
-        raise _invalid((part,), "the form has no part of this name; give it as JSON text")
+        raise invalid(("body", part), "the form has no part of this name; give it as JSON text")
     found = {} if said is None else parse_json(said, f"the part {part}")
     return Sent(validated(model, found, (part,)), tuple(photos))
 
@@ -336,5 +335,11 @@ def is_form(request: Request) -> bool:
     return True
 
 
-def _invalid(loc: Sequence[str], message: str) -> RequestValidationError:
-    return RequestValidationError([{"loc": ("body", *loc), "msg": message, "type": "form"}])
+def invalid(loc: Sequence[str], message: str) -> RequestValidationError:
+    """What is wrong with a part of a request that no model reads.
+
+    Args:
+        loc: where it is in the request.
+        message: what was expected.
+    """
+    return RequestValidationError([{"loc": loc, "msg": message, "type": "form"}])

@@ -20,6 +20,7 @@ from scenesearch.service.http.problems import ProblemError, clean
 DEPTH_MAX = 32
 DIGITS_MAX = 40
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def parse_json(data: bytes, what: str = "the body") -> Any:
@@ -103,19 +104,11 @@ def _check(value: Any, what: str, *, texts: bool) -> None:
                     following.extend(one)
             elif isinstance(one, list):
                 following.extend(one)
-            elif texts and isinstance(one, str) and not _whole(one):
+            elif texts and isinstance(one, str) and _HALF.search(one):
                 _refuse(what, "a text holds half of a surrogate pair")
         if not following:
             return
         level = following
-
-
-def _whole(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def check_content_type(request: Request) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Query, Request, Response
 
 from scenesearch.engine.tasks import FacetTask
 from scenesearch.schemas.facets import FacetQuery, FacetsResponse

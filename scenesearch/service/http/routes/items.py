@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.engine.tasks import (
     DeleteItems,
@@ -34,9 +32,8 @@ from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
 from scenesearch.service.http.intake import NoQuery, Sent, photos_in, read_either, read_json
 from scenesearch.service.http.openapi import problem_responses
-from scenesearch.service.http.routes.outcomes import refuse_failure
 from scenesearch.service.http.routes.paths import register_paths
-from scenesearch.service.http.routes.replies import json_reply, not_found, reply
+from scenesearch.service.http.routes.replies import json_reply, not_found, refuse_failure, reply
 
 register_paths()
 router = APIRouter(prefix="/v1/items", tags=["items"])

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import Request, Response
 
 from scenesearch.engine.tasks import Task
 from scenesearch.service.http.depends import run_task
-from scenesearch.service.http.problems import ProblemError
+from scenesearch.service.http.problems import BY_CODE, ProblemError
 
 
 def json_reply(value: Any, status: int = 200) -> Response:
@@ -61,3 +61,19 @@ def is_current(request: Request, tag: str) -> bool:
     given = request.headers.get("if-none-match", "").split(",")
     tags = [one.strip().removeprefix("W/") for one in given]
     return tag in tags or tags == ["*"]
+
+
+def refuse_failure(outcome: Mapping[str, Any]) -> None:
+    """Do nothing for what was stored.
+
+    Args:
+        outcome: of one record, as :class:`~scenesearch.engine.tasks.PutItems` answers.
+
+    Raises:
+        ProblemError: it failed: the record's own error, with the status of its code.
+    """
+    if outcome["status"] != "failed":
+        return
+    error = outcome["error"]
+    code = str(error["code"])
+    raise ProblemError(code, str(error["detail"]), status=BY_CODE.get(code, 422))

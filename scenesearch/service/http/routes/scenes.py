@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.engine.tasks import AddScenes, DeleteScenes, FindScenes, SceneFacets, ScenePhoto
 from scenesearch.schemas.openapi import json_or_form
@@ -28,10 +26,9 @@ from scenesearch.schemas.scenes import (
 from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
 from scenesearch.service.http.intake import NoQuery, photo_of, photos_in, read_either
 from scenesearch.service.http.openapi import problem_responses
-from scenesearch.service.http.routes.outcomes import refuse_failure
 from scenesearch.service.http.routes.paths import register_paths
 from scenesearch.service.http.routes.pictures import PICTURE_RESPONSE, picture
-from scenesearch.service.http.routes.replies import json_reply, not_found, reply
+from scenesearch.service.http.routes.replies import json_reply, not_found, refuse_failure, reply
 
 register_paths()
 router = APIRouter(prefix="/v1/scenes", tags=["scenes"])

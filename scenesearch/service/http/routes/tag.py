@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request, Response
 
 from scenesearch.engine.tasks import TagTask
 from scenesearch.schemas.openapi import json_or_form
