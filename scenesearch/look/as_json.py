@@ -76,12 +76,21 @@ def hex_colours(colours: Sequence[Colour]) -> list[str]:
 
 def plain(value: Any) -> Any:
     """Anything as JSON values: no number that is not finite; what JSON does not know is text."""
+    # first what nearly all of a catalogue is made of
     if type(value) in _AS_THEY_ARE:
         return value
     if type(value) is float:
         return value if math.isfinite(value) else None
+    if isinstance(value, (list, tuple)):
+        return [one if type(one) in _AS_THEY_ARE else plain(one) for one in value]
+    if isinstance(value, (dict, Mapping)):
+        return {
+            str(key): one if type(one) in _AS_THEY_ARE else plain(one) for key, one in value.items()
+        }
+    if isinstance(value, (set, frozenset)):
+        return [plain(one) for one in sorted(value, key=str)]
     if isinstance(value, np.ndarray):
-        return [plain(entry) for entry in value] if value.ndim else plain(value[()])
+        return [plain(one) for one in value] if value.ndim else plain(value[()])
     if isinstance(value, np.floating):
         # Through the shortest text: a float32 of 19.99 is not 19.989999771118164.
         return plain(float(str(value)))
@@ -91,12 +100,6 @@ def plain(value: Any) -> Any:
         return plain(int(value) if isinstance(value, int) else float(value))
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return [plain(entry) for entry in sorted(value, key=str)]
-    if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
     return value if isinstance(value, str) else str(value)
 
 
@@ -138,6 +141,7 @@ def _region(
 
 
 def _match(rank: int, match: Match, photo_url: PhotoUrl | None) -> dict[str, Any]:
+    name = "photo" if photo_url is None else "photo_url"
     best = match.evidence[0].point_id if match.evidence else ""
     return {
         "rank": rank,
@@ -147,7 +151,7 @@ def _match(rank: int, match: Match, photo_url: PhotoUrl | None) -> dict[str, Any
         "evidence": [
             {
                 "region": one.region,
-                **_picture(one.photo, one.point_id, photo_url),
+                name: _picture(one.photo, one.point_id, photo_url),
                 "point_id": one.point_id,
                 "scores": _rounded(one.scores),
                 "contribution": _number(one.contribution),
@@ -155,15 +159,15 @@ def _match(rank: int, match: Match, photo_url: PhotoUrl | None) -> dict[str, Any
             for one in match.evidence
         ],
         "attributes": plain(match.attributes),
-        **_picture(match.photo, best, photo_url),
+        name: _picture(match.photo, best, photo_url),
         "variants": list(match.variants),
     }
 
 
-def _picture(path: str | None, point_id: str, photo_url: PhotoUrl | None) -> dict[str, str | None]:
+def _picture(path: str | None, point_id: str, photo_url: PhotoUrl | None) -> str | None:
     if photo_url is None:
-        return {"photo": path}
-    return {"photo_url": photo_url(point_id) if path and point_id else None}
+        return path
+    return photo_url(point_id) if path and point_id else None
 
 
 def _number(value: float, digits: int = 6) -> float | None:
@@ -171,4 +175,4 @@ def _number(value: float, digits: int = 6) -> float | None:
 
 
 def _rounded(values: Mapping[str, float], digits: int = 6) -> dict[str, float | None]:
-    return {str(name): _number(value, digits) for name, value in values.items()}
+    return {name: _number(value, digits) for name, value in values.items()}
