@@ -361,6 +361,8 @@ def test_a_cancelled_job_stops_after_its_batch(tmp_path) -> None:
             await asyncio.sleep(0.005)
         state.jobs.cancel(job.id)
         after, _ = state.jobs.add([JobRecord(0, "next", (b"x",))])
+        # the runner may have seen nothing left between the two, and waits to be told
+        state.announce()
         while not state.jobs.get(after.id).ended:
             await asyncio.sleep(0.005)
         await runner.stop()

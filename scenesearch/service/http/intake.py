@@ -172,7 +172,10 @@ async def photo_of(request: Request, source: InlinePhoto | LinkedPhoto) -> Photo
         SceneSearchError: it could not be fetched.
     """
     if isinstance(source, InlinePhoto):
-        return Photo(await _decoded(source.base64, settings(request).images.max_bytes))
+        text, most = source.base64, settings(request).images.max_bytes
+        if len(text) < _IN_A_THREAD:
+            return Photo(decode_photo(text, most))
+        return Photo(await asyncio.to_thread(decode_photo, text, most))
     found = fetcher(request)
     if found is None or not settings(request).service.fetch.enabled:
         raise ProblemError(
@@ -210,12 +213,6 @@ async def photos_in(request: Request, sent: Sent[Any]) -> tuple[Photo, ...]:
     if isinstance(sent.asked, PhotoSources):
         return tuple(await photos_of(request, sent.asked.photos))
     return sent.photos
-
-
-async def _decoded(text: str, most_bytes: int) -> bytes:
-    if len(text) < _IN_A_THREAD:
-        return decode_photo(text, most_bytes)
-    return await asyncio.to_thread(decode_photo, text, most_bytes)
 
 
 def decode_photo(text: str, most_bytes: int) -> bytes:
