@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import QueryError
 from scenesearch.core.points import schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
@@ -18,7 +17,6 @@ from scenesearch.filters.parse import parse_filter
 from scenesearch.images import load_scene
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.scenes.points import SCENES
-from scenesearch.search.query import SearchOptions
 from scenesearch.search.searcher import Searcher
 from scenesearch.system.once import once
 from scenesearch.wiring import (
@@ -27,7 +25,6 @@ from scenesearch.wiring import (
     build_searcher,
     build_store,
     is_url,
-    search_options,
 )
 
 
@@ -145,21 +142,10 @@ class Shop:
         """The settings' defaults of a search with some of its options changed.
 
         Raises:
-            QueryError: there is no such option.
+            QueryError: there is no such option, or a value is not of its type or range.
             FilterError: the filter cannot be parsed, or names an unknown field.
         """
-        return self._options(where, options or {})
-
-    def _options(self, where: str | Condition | None, options: Mapping[str, Any]) -> SearchOptions:
-        base = search_options(self.settings)
-        known = {name for name in SearchOptions.__slots__ if name != "where"}
-        unknown = sorted(set(options) - known)
-        if unknown:
-            raise QueryError(
-                f"Unknown option {unknown[0]!r}; expected one of {', '.join(sorted(known))}",
-                code="unknown_option",
-            )
-        return replace(base, where=self.parse(where), **options)
+        return self.settings.search.changed(options or {}, self.parse(where))
 
     def parse(self, where: str | Condition | None) -> Condition | None:
         """A filter text as conditions on this collection's fields.

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.api.base import Shop
+from scenesearch.api.signatures import showing_options
+from scenesearch.config.search import SearchOptions
+from scenesearch.config.search_keywords import SearchKeywords
 from scenesearch.core.conditions import Condition
 from scenesearch.core.types import BoxTuple, Region, Scene
 from scenesearch.images import ImageSource
 from scenesearch.look.look import Look
-from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.query import Query
 from scenesearch.search.searcher import PreparedQuery
 from scenesearch.search.seen import Seen
 from scenesearch.system.timing import StageTimes
@@ -27,6 +30,7 @@ Weighted = Iterable[Any] | Mapping[Any, float]
 class Searching(Shop):
     """Answers queries over a collection."""
 
+    @showing_options
     def shop_the_look(
         self,
         photo: ImageSource | Scene,
@@ -37,7 +41,7 @@ class Searching(Shop):
         items: str | Weighted = (),
         words: str | ParsedWords | None = None,
         where: str | Condition | None = None,
-        **options: Any,
+        **options: Unpack[SearchKeywords],
     ) -> Look:
         """Search every object of a photo.
 
@@ -51,7 +55,7 @@ class Searching(Shop):
             words: plain words, such as "red, under $50": their price filters, their colours and
                 categories move every region's answers; see docs/words.md.
             where: a filter; see docs/filters.md.
-            **options: any field of :class:`~scenesearch.search.query.SearchOptions`.
+            **options: see docs/options.md; as the settings have them where left out.
 
         Raises:
             ImageError: the photo cannot be read.
@@ -66,10 +70,11 @@ class Searching(Shop):
             items=_weighted(items),
             words=words,
         )
-        return self._searcher.look(query, self._options(where, options))
+        return self._searcher.look(query, self.options(where, options))
 
     look = shop_the_look
 
+    @showing_options
     def search(
         self,
         words: str | ParsedWords | None = None,
@@ -79,7 +84,7 @@ class Searching(Shop):
         items: str | Weighted = (),
         vectors: Sequence[tuple[NDArray[np.float32], float]] | NDArray[np.float32] = (),
         where: str | Condition | None = None,
-        **options: Any,
+        **options: Unpack[SearchKeywords],
     ) -> Look:
         """Search for one thing, by any mixture of words, photos of it, items and vectors.
 
@@ -92,7 +97,7 @@ class Searching(Shop):
             items: ids of catalogue items.
             vectors: embeddings of the caller.
             where: a filter; see docs/filters.md.
-            **options: any field of :class:`~scenesearch.search.query.SearchOptions`.
+            **options: see docs/options.md; as the settings have them where left out.
 
         Raises:
             ImageError: a photo cannot be read.
@@ -108,7 +113,7 @@ class Searching(Shop):
             vectors=tuple(vectors),
             words=words,
         )
-        return self._searcher.look(query, self._options(where, options))
+        return self._searcher.look(query, self.options(where, options))
 
     def understand(self, words: str, *, strict_category: bool = False) -> ParsedWords:
         """What some words ask for in this collection, to be corrected and searched with.
@@ -174,15 +179,20 @@ class Searching(Shop):
         rules = replace(region_rules(self.settings), **regions)
         return self._searcher.regions(query, rules=rules, seen=seen)
 
+    @showing_options
     def answer(
-        self, prepared: PreparedQuery, *, where: str | Condition | None = None, **options: Any
+        self,
+        prepared: PreparedQuery,
+        *,
+        where: str | Condition | None = None,
+        **options: Unpack[SearchKeywords],
     ) -> Look:
         """Search with what :meth:`prepare` gave; no model runs.
 
         Raises:
             QueryError: an option makes no sense.
         """
-        return self._searcher.answer(prepared, self._options(where, options))
+        return self._searcher.answer(prepared, self.options(where, options))
 
     def regions(self, photo: ImageSource | Scene) -> list[Region]:
         """What would be searched in a photo; needs no collection."""
