@@ -41,19 +41,11 @@ from scenesearch.core.errors import (
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.core.types import Hit, Point
 from scenesearch.store.embedded.edge import EdgeStore
-from scenesearch.store.process.serve import CLOSE, serve_store
+from scenesearch.store.process.serve import serve_store
 from scenesearch.store.process.store import ProcessStore
-from scenesearch.store.process.turn import now, since, task_since
-from scenesearch.store.process.wire import (
-    Asked,
-    HitPacker,
-    KnownPoints,
-    Ok,
-    Request,
-    learn,
-    unpack_hits,
-)
-from scenesearch.system.failure import Failure
+from scenesearch.store.process.wire import HitPacker, KnownPoints, Request, learn, unpack_hits
+from scenesearch.system.messages import CLOSE, Asked, Failure, Ok
+from scenesearch.system.turn import now, since, task_since
 
 pytestmark = pytest.mark.store
 PARENT = Path(__file__).with_name("process_parent.py")
@@ -119,7 +111,7 @@ def held_up(store: ProcessStore) -> Iterator[None]:
 
 
 def under_way(store: ProcessStore) -> int:
-    return len(store._link._desk.waiting)
+    return store._worker.under_way
 
 
 def until(true: Callable[[], bool], within_s: float = 10) -> None:
@@ -160,7 +152,7 @@ def test_the_request_of_the_oldest_task_is_answered_first_and_closing_last() -> 
 
     serve_store(theirs, lambda: filled(MemoryStore()))
 
-    assert isinstance(ours.recv(), Ok), "it is up"
+    assert isinstance(ours.recv()[1], Ok), "it is up"
     replies = [ours.recv() for _ in range(7)]
     # two requests of one task keep their order
     assert [number for number, _ in replies] == [5, 1, 3, 2, 0, 4, 6]

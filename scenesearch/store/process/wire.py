@@ -1,8 +1,7 @@
 """What the two ends of a store in a process of its own say to each other.
 
-A request is a name and arguments, under a number; a reply an :class:`Ok` or a
-:class:`~scenesearch.system.failure.Failure`. Most of an answer are points that answered
-something before, so each is sent once and then named by a number.
+A request is a name and arguments. Most of an answer are points that answered something before, so
+each is sent once and then named by a number.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from scenesearch.core.types import CollectionSchema, Hit, Point, Vector
-from scenesearch.system.failure import Failure
 
 MAX_KNOWN = 200_000
 """Points and payloads that both ends remember; about 0.3 KB each."""
@@ -26,30 +24,6 @@ class Request(NamedTuple):
     name: str
     args: tuple[Any, ...] = ()
     options: Mapping[str, Any] = {}
-
-
-class Asked(NamedTuple):
-    """A request on its way. The smallest is answered first.
-
-    Attributes:
-        since: when the task that asks began, by :mod:`scenesearch.store.process.turn`.
-        number: of the request; no two have the same.
-        request: what is asked.
-    """
-
-    since: int
-    number: int
-    request: Request
-
-
-class Ok(NamedTuple):
-    """What a call gave."""
-
-    value: Any
-
-
-Reply = Ok | Failure
-"""To one request; it is sent with the number of that."""
 
 
 class PackedHits(NamedTuple):
