@@ -43,7 +43,7 @@ from scenesearch.core.types import Hit, Point
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.serve import serve_store
 from scenesearch.store.process.store import ProcessStore
-from scenesearch.store.process.wire import HitPacker, KnownPoints, Request, learn, unpack_hits
+from scenesearch.store.process.wire import HitPacker, HitUnpacker, Request
 from scenesearch.system.messages import CLOSE, Asked, Failure, Ok
 from scenesearch.system.turn import now, since, task_since
 
@@ -111,7 +111,7 @@ def held_up(store: ProcessStore) -> Iterator[None]:
 
 
 def under_way(store: ProcessStore) -> int:
-    return store._worker.under_way
+    return len(store._worker._mail.pending)
 
 
 def until(true: Callable[[], bool], within_s: float = 10) -> None:
@@ -359,7 +359,7 @@ def test_every_error_of_the_tree_and_of_python_survives_the_way() -> None:
 @pytest.mark.parametrize("limit", [0, 5, 1000])
 def test_points_are_sent_once_until_they_change_or_too_many_are_known(limit: int) -> None:
     rng = random.Random(limit)
-    packer, known = HitPacker(limit), KnownPoints([], [])
+    packer, unpacker = HitPacker(limit), HitUnpacker()
     payloads = [MappingProxyType({"n": n}) for n in range(20)]
     sent = 0
     for _ in range(50):
@@ -370,11 +370,11 @@ def test_points_are_sent_once_until_they_change_or_too_many_are_known(limit: int
             for k in (0, 7, 3)
         ]
         packed = packer.pack(answers)
-        known = learn(known, packed)
+        hits = unpacker.learn(packed)
         sent += len(packed.ids)
 
-        assert unpack_hits(known, packed) == answers
-        assert len(known.ids) <= max(limit, 1) + 10
+        assert hits() == answers
+        assert len(unpacker.ids) <= max(limit, 1) + 10
 
     assert sent <= 20 + 50 or limit < 1000
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
 from multiprocessing import util
 from multiprocessing.reduction import ForkingPickler
 from pickle import PickleError
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from scenesearch.system.child import Child, Main
-from scenesearch.system.messages import CLOSE, OPENED, Asked, Failure, Ok, Reply
+from scenesearch.system.messages import OPENED, Asked, Failure, Ok, Reply
 from scenesearch.system.turn import since
 
 Then = Callable[[Reply], None]
@@ -51,15 +51,14 @@ class Worker:
     """
 
     _numbers = count(OPENED + 1)
-    """Of requests to any worker, so that none is mistaken for one to its successor."""
 
     def __init__(
         self, main: Main, *args: Any, name: str, arrive: Callable[[Any], Any] | None = None
     ) -> None:
         self._child = Child(main, *args, name=name)
         self._mail = _Mail(self._child, arrive)
-        self._opened = _Waiter()
-        self._mail.pending[OPENED] = self._opened
+        self._opened: SimpleQueue[Reply] = SimpleQueue()
+        self._mail.pending[OPENED] = self._opened.put
         self._sending = threading.Lock()
         # the thread holds the child, which would not end otherwise
         util.Finalize(self, self._child.end)
@@ -78,11 +77,6 @@ class Worker:
         """How the process ended; None while it runs."""
         return self._mail.lost
 
-    @property
-    def under_way(self) -> int:
-        """Requests that have no reply yet."""
-        return len(self._mail.pending)
-
     def started(self, timeout_s: float) -> Any:
         """What the process says once it is up; one that does not come up is ended.
 
@@ -91,18 +85,15 @@ class Worker:
             Exception: what its start raised there.
         """
         try:
-            reply = self._opened.reply(timeout_s)
-        except BaseException:
+            return value_of(self._opened.get(timeout=timeout_s))
+        except BaseException as error:
             self.end()
+            if isinstance(error, Empty):
+                late = f"{self._child.name} has not started within {timeout_s:g} s"
+                raise NotStartedError(late) from error
+            if isinstance(error, LostError):
+                raise NotStartedError(str(error)) from error
             raise
-        if isinstance(reply, Ok):
-            return reply.value
-        self.end()
-        if reply is None:
-            raise NotStartedError(f"{self._child.name} has not started within {timeout_s:g} s")
-        if reply.kind is LostError:
-            raise NotStartedError(reply.message)
-        raise reply.error()
 
     # --- asking ----------------------------------------------------------------------------
 
@@ -116,44 +107,38 @@ class Worker:
             NotSentError: it cannot be sent.
             Exception: what the call raised there.
         """
-        number, waiter = next(self._numbers), _Waiter()
-        message = _pickled(number, request)
-        self._expect(number, waiter)
-        self._write(message)
-        reply = waiter.reply()
-        if isinstance(reply, Ok):
-            return reply.value
-        assert reply is not None
-        raise reply.error()
+        answered: SimpleQueue[Reply] = SimpleQueue()
+        self.send(self.number(), request, answered.put)
+        return value_of(answered.get())
 
-    def expect(self, then: Then) -> int:
-        """The number of a request that is sent next. ``then`` gets its reply, in any case.
+    def number(self) -> int:
+        """For a request; no other has it, to whichever worker."""
+        return next(self._numbers)
+
+    def send(self, number: int, request: Any, then: Then | None = None) -> None:
+        """Send a request.
+
+        Args:
+            number: of it; where it was sent before, this is about that one.
+            request: what is asked; None where nobody wants the reply any more, which comes all
+                the same, of some kind.
+            then: gets the reply, or how the process ended, in the thread that reads.
 
         Raises:
             LostError: the process is gone.
+            NotSentError: it cannot be pickled.
         """
-        number = next(self._numbers)
-        self._expect(number, then)
-        return number
-
-    def send(self, number: int, request: Any) -> None:
-        """Send a request that is expected; what goes wrong is the reply to it."""
         try:
-            message = _pickled(number, request)
-        except NotSentError as error:
-            self._mail.hand_out(number, Failure.of(error))
-        else:
-            self._write(message)
-
-    def _expect(self, number: int, then: Then) -> None:
+            message = ForkingPickler.dumps(Asked(since(), number, request))
+        except (TypeError, AttributeError, PickleError) as error:
+            raise NotSentError(str(error)) from error
         mail = self._mail
-        mail.pending[number] = then
-        # who fails what is pending may have been and gone
-        if mail.lost is not None and mail.pending.pop(number, None) is not None:
-            raise LostError(mail.lost)
-
-    def _write(self, message: Any) -> None:
         with self._sending:
+            if then is not None:
+                mail.pending[number] = then
+                # who fails what is pending may have been and gone
+                if mail.lost is not None and mail.pending.pop(number, None) is not None:
+                    raise LostError(mail.lost)
             try:
                 self._child.pipe.send_bytes(message)
             except OSError:
@@ -162,22 +147,12 @@ class Worker:
                 self._child.kill()  # half a message is nothing that it could go on from
                 raise
 
-    def cancel(self, number: int) -> None:
-        """Say that nobody wants the reply any more; it comes all the same, of some kind."""
-        if number in self._mail.pending:
-            self.send(number, None)
-
     # --- the end ---------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Ask the process to finish what it was asked, and to end."""
-        with suppress(LostError):
-            self.send(self.expect(_ignore), CLOSE)
-
-    def wait(self, timeout_s: float | None = None) -> str | None:
-        """How the process ended, once it has; None where it still runs after so long."""
-        self._reader.join(timeout_s)
-        return self.lost
+    def wait(self) -> str:
+        """How the process ended, once it has."""
+        self._reader.join()
+        return self.lost or ""
 
     def kill(self) -> None:
         """End the process now, whatever it does."""
@@ -230,32 +205,12 @@ class _Mail:
             then(reply)
 
 
-class _Waiter:
-    """A thread that waits for a reply."""
+def value_of(reply: Reply) -> Any:
+    """What a request gave.
 
-    __slots__ = ("_answered", "_reply")
-
-    def __init__(self) -> None:
-        self._answered = threading.Lock()
-        self._answered.acquire()
-        self._reply: Reply | None = None
-
-    def __call__(self, reply: Reply) -> None:
-        self._reply = reply
-        self._answered.release()
-
-    def reply(self, timeout_s: float = -1) -> Reply | None:
-        """Once it is there; None after so long, by default never."""
-        self._answered.acquire(timeout=timeout_s)
-        return self._reply
-
-
-def _pickled(number: int, request: Any) -> Any:
-    try:
-        return ForkingPickler.dumps(Asked(since(), number, request))
-    except (TypeError, AttributeError, PickleError) as error:
-        raise NotSentError(str(error)) from error
-
-
-def _ignore(_: Reply) -> None:
-    """Nobody waits for it."""
+    Raises:
+        Exception: what it raised.
+    """
+    if isinstance(reply, Ok):
+        return reply.value
+    raise reply.error()

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import DeadlineError
@@ -44,8 +44,7 @@ class TaskEngine(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """What an engine process is asked.
 
     Attributes:

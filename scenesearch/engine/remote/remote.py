@@ -11,16 +11,16 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from scenesearch.engine.remote.backend import BusyError
 from scenesearch.engine.remote.process import OpenEngine, Run, serve_engine
 from scenesearch.engine.tasks import Answer, Task
-from scenesearch.system.messages import Ok, Reply
-from scenesearch.system.worker import LostError, NotStartedError, Worker
+from scenesearch.system.messages import CLOSE, Failure, Ok, Reply
+from scenesearch.system.worker import LostError, NotSentError, NotStartedError, Then, Worker
 
 START_TIMEOUT_S = 180.0
 """For models to load and a log to be replayed."""
@@ -89,8 +89,10 @@ class RemoteEngine:
         self._threads = (threads, light_threads)
         self._start_timeout_s = start_timeout_s
         self._backoff_s = backoff_s
+        self._pause_s = backoff_s[0]
         self._lock = threading.Condition()
-        self._outbox: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
+        self._under_way = 0
         self._stopping = threading.Event()
         self._worker: Worker | None = None
         self._ready = False
@@ -139,21 +141,19 @@ class RemoteEngine:
         # it cannot be cancelled as a future: only the process knows when it is done with it
         future.set_running_or_notify_cancel()
         with self._lock:
-            worker, why = self._worker, self._why
-            if self._ready and worker is not None and not self._stopping.is_set():
-                try:
-                    number = worker.expect(partial(self._settle, future))
-                    self._outbox.put(partial(worker.send, number, Run(task, deadline)))
-                    return Submitted(number, future)
-                except LostError as error:
-                    why = f"it {error}"
-        raise self._died(f"no engine to answer: {why}; try again in a while")
+            if not self._ready or self._worker is None or self._stopping.is_set():
+                raise self._died(f"no engine to answer: {self._why}; try again in a while")
+            number = self._worker.number()
+            self._under_way += 1
+            then = partial(self._settle, future)
+            self._outbox.put(_Letter(self._worker, number, Run(task, deadline), then))
+        return Submitted(number, future)
 
     def cancel(self, number: int) -> None:
         """Say that nobody wants an answer any more. Its future ends when the process is done."""
         with self._lock:
             if self._worker is not None:
-                self._outbox.put(partial(self._worker.cancel, number))
+                self._outbox.put(_Letter(self._worker, number, None))
 
     def stop(self, grace_s: float) -> None:
         """Take no more tasks, finish those that were taken, and end the process.
@@ -165,14 +165,14 @@ class RemoteEngine:
         self._stopping.set()
         with self._lock:
             self._ready, self._why = False, "it is stopping"
-            self._lock.wait_for(self._idle, grace_s)
+            self._lock.wait_for(lambda: not self._under_way, grace_s)
             worker = self._worker
         if self._keeper is None or self._writer is None:
             if worker is not None:
                 worker.kill()  # whoever waits for it to load waits no longer
             return
         if worker is not None:
-            self._outbox.put(worker.close)
+            self._outbox.put(_Letter(worker, worker.number(), CLOSE))
             self._keeper.join(max(MIN_END_S, deadline - time.monotonic()))
             if self._keeper.is_alive():
                 _log.warning("the engine process did not stop in time: it is killed")
@@ -207,49 +207,57 @@ class RemoteEngine:
     def _bury(self, worker: Worker, why: str) -> None:
         with self._lock:
             self._ready, self._worker, self._why = False, None, why
-            self._lock.notify_all()
         worker.end()
 
     def _keep(self, worker: Worker) -> None:
         """Thread: bury a process that dies, and start the next."""
-        pause, born = self._backoff_s[0], time.monotonic()
-        while True:
-            how = worker.wait()
-            if time.monotonic() - born > LASTED_S:
-                pause = self._backoff_s[0]
-            self._bury(worker, f"it {how}")
-            while True:
-                if self._stopping.is_set():
-                    return
-                _log.error("the engine process %s; it is started again in %g s", how, pause)
-                if self._stopping.wait(pause):
-                    return
-                pause = min(2 * pause, self._backoff_s[1])
-                with self._lock:
-                    self._restarts += 1
-                try:
-                    worker, born = self._launch(), time.monotonic()
-                    break
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-                    how = f"does not start: {error}"
+        how = self._outlive(worker)
+        while not self._stopping.is_set():
+            _log.error("the engine process %s; it is started again in %g s", how, self._pause_s)
+            if self._stopping.wait(self._pause_s):
+                return
+            self._pause_s = min(2 * self._pause_s, self._backoff_s[1])
+            with self._lock:
+                self._restarts += 1
+            try:
+                how = self._outlive(self._launch())
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+                how = f"does not start: {error}"
+
+    def _outlive(self, worker: Worker) -> str:
+        """Wait until a process ends, and bury it; how it ended."""
+        born = time.monotonic()
+        how = worker.wait()
+        if time.monotonic() - born > LASTED_S:
+            self._pause_s = self._backoff_s[0]
+        self._bury(worker, f"it {how}")
+        return how
 
     # --- tasks -----------------------------------------------------------------------------
 
-    def _idle(self) -> bool:
-        return self._worker is None or not self._worker.under_way
+    def _write(self) -> None:
+        """Thread: send what is to be sent, in order."""
+        while (letter := self._outbox.get()) is not None:
+            worker, number, request, then = letter
+            try:
+                worker.send(number, request, then)
+            except (LostError, NotSentError) as error:
+                if then is not None:
+                    then(Failure(type(error), str(error)))
 
     def _settle(self, future: Future[Answer], reply: Reply) -> None:
-        """In the thread that reads: what came of a task."""
+        """What came of a task."""
         with self._lock:
-            self._lock.notify_all()
+            self._under_way -= 1
+            if not self._under_way:
+                self._lock.notify_all()
         if isinstance(reply, Ok):
             future.set_result(reply.value)
         elif reply.kind is LostError:
-            why = f"it {reply.message}"
             future.set_exception(
                 self._died(
-                    f"the engine process was lost before it answered ({why}); it is started "
-                    f"again: try again in a while"
+                    f"the engine process was lost before it answered (it {reply.message}); it is "
+                    f"started again: try again in a while"
                 )
             )
         else:
@@ -258,7 +266,11 @@ class RemoteEngine:
     def _died(self, message: str) -> EngineDiedError:
         return EngineDiedError(message, retry_after_s=max(1, round(self._backoff_s[0])))
 
-    def _write(self) -> None:
-        """Thread: send what is to be sent, in order."""
-        while (letter := self._outbox.get()) is not None:
-            letter()
+
+class _Letter(NamedTuple):
+    """A message to one process; it is worth nothing to its successor."""
+
+    worker: Worker
+    number: int
+    request: Run | str | None
+    then: Then | None = None

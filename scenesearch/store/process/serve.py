@@ -12,7 +12,7 @@ from typing import Any
 
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import CollectionSchema
-from scenesearch.store.process.wire import HitPacker, plain_schema, unpack_points
+from scenesearch.store.process.wire import HitPacker, plain_schema
 from scenesearch.system.answering import Desk
 from scenesearch.system.child import Pipe, settle_in
 from scenesearch.system.messages import CLOSE, Asked
@@ -47,7 +47,6 @@ def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Cal
 
     return {
         "schema": schema,
-        "upsert": lambda points: store.upsert(unpack_points(points)),
         "query": lambda queries: packer.pack(store.query(queries)),
         "together": lambda: held.enter_context(store.together()),
         "apart": held.close,

@@ -22,13 +22,11 @@ from scenesearch.core.protocols import Store, TextQuery, VectorQuery
 from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
 from scenesearch.store.process.serve import serve_store
 from scenesearch.store.process.wire import (
-    KnownPoints,
+    HitUnpacker,
     PackedHits,
     Request,
-    learn,
-    pack_points,
+    plain_points,
     plain_schema,
-    unpack_hits,
 )
 from scenesearch.system.child import END_S
 from scenesearch.system.messages import CLOSE
@@ -126,7 +124,7 @@ class ProcessStore:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.upsert`."""
-        self._write(Request("upsert", (pack_points(points),)))
+        self._write(Store.upsert, plain_points(points))
 
     def set_payload(
         self,
@@ -136,13 +134,12 @@ class ProcessStore:
         where: Condition | None = None,
     ) -> None:
         """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
-        chosen = {"ids": None if ids is None else list(ids), "where": where}
-        self._write(Request("set_payload", (dict(payload),), chosen))
+        listed = None if ids is None else list(ids)
+        self._write(Store.set_payload, dict(payload), ids=listed, where=where)
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
-        chosen = {"ids": None if ids is None else list(ids), "where": where}
-        self._write(Request("delete", (), chosen))
+        self._write(Store.delete, ids=None if ids is None else list(ids), where=where)
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -167,10 +164,12 @@ class ProcessStore:
                 finally:
                     self._held = None
 
-    def _write(self, request: Request) -> None:
+    def _write(
+        self, call: Callable[Concatenate[Store, P], None], *args: P.args, **options: P.kwargs
+    ) -> None:
         with self._writing:
             self._refuse_torn()
-            self._exchange(request)
+            self._exchange(Request(call.__name__, args, options))
             self._locked = True
 
     # --- reading ---------------------------------------------------------------------------
@@ -236,11 +235,11 @@ class ProcessStore:
 
     def write_blob(self, name: str, data: bytes) -> None:
         """See :meth:`scenesearch.core.protocols.Store.write_blob`."""
-        self._write(Request("write_blob", (name, bytes(data))))
+        self._write(Store.write_blob, name, bytes(data))
 
     def optimize(self) -> None:
         """See :meth:`scenesearch.core.protocols.Store.optimize`. Other calls wait meanwhile."""
-        self._write(Request("optimize"))
+        self._write(Store.optimize)
 
     def close(self) -> None:
         """Close the store and end its process; the object cannot be used afterwards."""
@@ -295,7 +294,10 @@ class ProcessStore:
 
     def _start(self) -> Worker:
         worker = Worker(
-            serve_store, self._open_store, name=f"process of {self._name}", arrive=_Arrivals()
+            serve_store,
+            self._open_store,
+            name=f"process of {self._name}",
+            arrive=partial(_arrival, HitUnpacker()),
         )
         try:
             worker.started(self._start_timeout_s)
@@ -333,15 +335,6 @@ class ProcessStore:
         return StoreError(f"{self._name} is closed; make a new one")
 
 
-class _Arrivals:
-    """What comes from one process: packs build on each other, and are learned as they come."""
-
-    def __init__(self) -> None:
-        self._known = KnownPoints([], [])
-
-    def __call__(self, value: Any) -> Any:
-        if not isinstance(value, PackedHits):
-            return value
-        self._known = learn(self._known, value)
-        # making hits of them is for the thread that asked
-        return partial(unpack_hits, self._known, value)
+def _arrival(unpacker: HitUnpacker, value: Any) -> Any:
+    """A value as it arrives: making hits of a pack is for the thread that asked."""
+    return unpacker.learn(value) if isinstance(value, PackedHits) else value

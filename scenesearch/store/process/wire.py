@@ -7,12 +7,13 @@ each is sent once and then named by a number.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from scenesearch.core.types import CollectionSchema, Hit, Point, Vector
+from scenesearch.core.types import CollectionSchema, Hit, Point
 
 MAX_KNOWN = 200_000
 """Points and payloads that both ends remember; about 0.3 KB each."""
@@ -44,13 +45,6 @@ class PackedHits(NamedTuple):
     counts: list[int]
     numbers: bytes
     scores: bytes
-
-
-class KnownPoints(NamedTuple):
-    """What was sent, by number; it only grows."""
-
-    ids: list[str]
-    payloads: list[Mapping[str, Any]]
 
 
 class HitPacker:
@@ -95,38 +89,38 @@ class HitPacker:
         return PackedHits(fresh, ids, payloads, counts, numbers.tobytes(), scores.tobytes())
 
 
-def learn(known: KnownPoints, packed: PackedHits) -> KnownPoints:
-    """What the reader knows after a pack; packs must be learned in the order of their coming."""
-    if packed.fresh:
-        known = KnownPoints([], [])
-    known.ids.extend(packed.ids)
-    # read-only, because hits share them
-    known.payloads.extend(map(MappingProxyType, packed.payloads))
-    return known
+class HitUnpacker:
+    """Makes hits of packs, which build on each other.
+
+    Attributes:
+        ids: of all points that were sent, by number.
+    """
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self._payloads: list[Mapping[str, Any]] = []
+
+    def learn(self, packed: PackedHits) -> Callable[[], list[list[Hit]]]:
+        """Take packs in the order of their coming; what is given makes the hits, at any time."""
+        if packed.fresh:
+            self.ids, self._payloads = [], []
+        self.ids.extend(packed.ids)
+        # read-only, because hits share them
+        self._payloads.extend(map(MappingProxyType, packed.payloads))
+        return partial(_hits, self.ids, self._payloads, packed)
 
 
-def unpack_hits(known: KnownPoints, packed: PackedHits) -> list[list[Hit]]:
-    """The hits again, by what was known after :func:`learn` of the same pack."""
-    ids, payloads = known
+def _hits(
+    ids: Sequence[str], payloads: Sequence[Mapping[str, Any]], packed: PackedHits
+) -> list[list[Hit]]:
     numbers, scores = array("I", packed.numbers), array("d", packed.scores)
-    hits = [Hit(ids[i], score, payloads[i]) for i, score in zip(numbers, scores, strict=True)]
-    if len(packed.counts) == 1:
-        return [hits]
-    ends = list(accumulate(packed.counts))
-    return [hits[end - count : end] for end, count in zip(ends, packed.counts, strict=True)]
+    hits = (Hit(ids[i], score, payloads[i]) for i, score in zip(numbers, scores, strict=True))
+    return [list(islice(hits, count)) for count in packed.counts]
 
 
-PackedPoint = tuple[str, dict[str, Vector], dict[str, Any]]
-
-
-def pack_points(points: Sequence[Point]) -> list[PackedPoint]:
-    """Points as plain values; mappings of any kind become dictionaries."""
-    return [(point.id, dict(point.vectors), dict(point.payload)) for point in points]
-
-
-def unpack_points(packed: Sequence[PackedPoint]) -> list[Point]:
-    """The points again."""
-    return [Point(*values) for values in packed]
+def plain_points(points: Sequence[Point]) -> list[Point]:
+    """The same points with dictionaries for mappings of any kind."""
+    return [Point(point.id, dict(point.vectors), dict(point.payload)) for point in points]
 
 
 def plain_schema(schema: CollectionSchema) -> CollectionSchema:
