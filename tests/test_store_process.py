@@ -496,6 +496,16 @@ def test_a_store_that_cannot_be_made_is_an_error_and_no_hang() -> None:
     store.close()
 
 
+def test_what_making_the_store_raises_arrives_as_it_was_raised(tmp_path: Path) -> None:
+    store = ProcessStore(partial(EdgeStore, tmp_path, "no such name!"))
+
+    with pytest.raises(StoreError, match="no such name!"):
+        store.count()
+
+    assert store.pid is None
+    store.close()
+
+
 @pytest.mark.parametrize(
     "killed", [True, False], ids=["killed, while it holds the GIL", "just ends"]
 )
