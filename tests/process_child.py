@@ -20,7 +20,7 @@ from scenesearch.engine.remote.process import TaskEngine
 from scenesearch.engine.tasks import Answer, GetItem, TagTask, Task
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.store import ProcessStore
-from scenesearch.store.process.turn import now, since
+from scenesearch.system.turn import now, since
 
 
 @dataclass(frozen=True)

@@ -43,19 +43,11 @@ from scenesearch.core.errors import (
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.core.types import Hit, Point
 from scenesearch.store.embedded.edge import EdgeStore
-from scenesearch.store.process.serve import CLOSE, serve_store
+from scenesearch.store.process.serve import serve_store
 from scenesearch.store.process.store import ProcessStore
-from scenesearch.store.process.turn import now, since, task_since
-from scenesearch.store.process.wire import (
-    Asked,
-    HitPacker,
-    KnownPoints,
-    Ok,
-    Request,
-    learn,
-    unpack_hits,
-)
-from scenesearch.system.failure import Failure
+from scenesearch.store.process.wire import HitPacker, HitUnpacker, Request
+from scenesearch.system.messages import CLOSE, Asked, Failure, Ok
+from scenesearch.system.turn import now, since, task_since
 
 pytestmark = pytest.mark.process
 PARENT = Path(__file__).with_name("process_parent.py")
@@ -127,7 +119,7 @@ def held_up(store: ProcessStore) -> Iterator[None]:
 
 
 def under_way(store: ProcessStore) -> int:
-    return len(store._link._desk.waiting)
+    return len(store._worker._mail.pending)
 
 
 def until(true: Callable[[], bool], within_s: float = 10) -> None:
@@ -168,7 +160,7 @@ def test_the_request_of_the_oldest_task_is_answered_first_and_closing_last() -> 
 
     serve_store(theirs, lambda: filled(MemoryStore()))
 
-    assert isinstance(ours.recv(), Ok), "it is up"
+    assert isinstance(ours.recv()[1], Ok), "it is up"
     replies = [ours.recv() for _ in range(7)]
     # two requests of one task keep their order
     assert [number for number, _ in replies] == [5, 1, 3, 2, 0, 4, 6]
@@ -375,7 +367,7 @@ def test_every_error_of_the_tree_and_of_python_survives_the_way() -> None:
 @pytest.mark.parametrize("limit", [0, 5, 1000])
 def test_points_are_sent_once_until_they_change_or_too_many_are_known(limit: int) -> None:
     rng = random.Random(limit)
-    packer, known = HitPacker(limit), KnownPoints([], [])
+    packer, unpacker = HitPacker(limit), HitUnpacker()
     payloads = [MappingProxyType({"n": n}) for n in range(20)]
     sent = 0
     for _ in range(50):
@@ -386,11 +378,11 @@ def test_points_are_sent_once_until_they_change_or_too_many_are_known(limit: int
             for k in (0, 7, 3)
         ]
         packed = packer.pack(answers)
-        known = learn(known, packed)
+        hits = unpacker.learn(packed)
         sent += len(packed.ids)
 
-        assert unpack_hits(known, packed) == answers
-        assert len(known.ids) <= max(limit, 1) + 10
+        assert hits() == answers
+        assert len(unpacker.ids) <= max(limit, 1) + 10
 
     assert sent <= 20 + 50 or limit < 1000
 
@@ -509,6 +501,16 @@ def test_a_store_that_cannot_be_made_is_an_error_and_no_hang() -> None:
     with pytest.raises(StoreUnavailableError, match=r"a broken store .*exit code 7.*__main__"):
         store.count()
 
+    store.close()
+
+
+def test_what_making_the_store_raises_arrives_as_it_was_raised(tmp_path: Path) -> None:
+    store = ProcessStore(partial(EdgeStore, tmp_path, "no such name!"))
+
+    with pytest.raises(StoreError, match="no such name!"):
+        store.count()
+
+    assert store.pid is None
     store.close()
 
 

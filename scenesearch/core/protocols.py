@@ -262,3 +262,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give the engine back; the object cannot be used afterwards."""
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """A store that can do at once what its first call would otherwise wait for."""
+
+    def start(self) -> None:
+        """Be ready to answer.
+
+        Raises:
+            StoreUnavailableError: it cannot be.
+        """

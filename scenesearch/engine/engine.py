@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from scenesearch.api import SceneSearch
 from scenesearch.config.settings import Settings
 from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.protocols import Startable
 from scenesearch.core.types import Scene
 from scenesearch.engine import tasks
 from scenesearch.engine.decoding import Decoder
@@ -22,7 +23,6 @@ from scenesearch.engine.shared_parts import SharedParts
 from scenesearch.engine.sweep import sweep_media
 from scenesearch.engine.tagging import TagTasks
 from scenesearch.engine.tasks import Answer, Photo, Task
-from scenesearch.store.process.store import ProcessStore
 from scenesearch.system.once import once
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Engine:
             try:
                 self.front.load()
                 self.decoder.start()
-                if isinstance(self.front.store, ProcessStore):
+                if isinstance(self.front.store, Startable):
                     self.front.store.start()
                 self._sweep()
             except SceneSearchError as error:
