@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from scenesearch.api import SceneSearch
+from scenesearch.api.opened import Opened
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import BoxTuple, Scene
 from scenesearch.engine.answers import look_json
@@ -22,6 +22,7 @@ from scenesearch.engine.tasks import Answer, BoxFormat, LookTask, SearchTask, Se
 from scenesearch.look.look import Look
 from scenesearch.search.query import Query, SearchOptions
 from scenesearch.search.seen import Seen
+from scenesearch.wiring import region_rules
 
 MAX_BOXES = 30
 """Boxes, and objects, of one look."""
@@ -46,13 +47,13 @@ class LookTasks:
     """Answers :class:`LookTask` and :class:`SearchTask`; safe to use from threads.
 
     Args:
-        front: the collection and its models.
+        opened: the collection and its models.
         decoder: of photos.
         queries: photos that can be asked again.
     """
 
-    def __init__(self, front: SceneSearch, decoder: Decoder, queries: Queries) -> None:
-        self._front = front
+    def __init__(self, opened: Opened, decoder: Decoder, queries: Queries) -> None:
+        self._opened = opened
         self._decoder = decoder
         self._queries = queries
 
@@ -76,8 +77,8 @@ class LookTasks:
             query = _query(task, kept.blank())
             if self._is_new(query, rules, seen):
                 query = replace(query, scene=self._decoder.scene(kept.photo, times))
-        look = self._front.ask(query, options, regions=rules, seen=seen, times=times)
-        if self._front.parts.detector is None and not task.boxes and task.point is None:
+        look = self._opened.searcher.look(query, options, regions=rules, seen=seen, times=times)
+        if self._opened.parts.detector is None and not task.boxes and task.point is None:
             look = replace(look, notes=(*look.notes, NO_DETECTOR))
         query_id = task.query_id
         if query_id is None:
@@ -88,10 +89,11 @@ class LookTasks:
 
     def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
         """Whether a kept photo is asked for something that needs its pixels."""
-        by_detector = not query.boxes and self._front.parts.detector is not None
+        by_detector = not query.boxes and self._opened.parts.detector is not None
         if by_detector and not seen.detected:
             return True
-        return bool(seen.missing(self._front.seen_regions(query, rules, seen)))
+        wanted = replace(region_rules(self._opened.settings), **rules)
+        return bool(seen.missing(self._opened.searcher.regions(query, rules=wanted, seen=seen)))
 
     def search(self, task: SearchTask, times: CheckedTimes) -> Answer:
         """Search for one thing. Answer: JSON text."""
@@ -106,16 +108,17 @@ class LookTasks:
             vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
             words=task.words,
         )
-        return _answer(self._front.ask(query, options, times=times), paging, None, times)
+        look = self._opened.searcher.look(query, options, times=times)
+        return _answer(look, paging, None, times)
 
     def _options(
         self, where: str | None, values: Mapping[str, Any], offset: int
     ) -> tuple[SearchOptions, Paging]:
         read = read_options(values)
-        options = self._front.options(where, read)
+        options = self._opened.options(where, read)
         options.check()
         paging = Paging.of(offset, options.limit)
-        return self._front.options(where, {**read, **to_depth(options, paging)}), paging
+        return self._opened.options(where, {**read, **to_depth(options, paging)}), paging
 
 
 def _query(task: LookTask, scene: Scene) -> Query:

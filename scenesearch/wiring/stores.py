@@ -74,6 +74,13 @@ def build_cache(settings: Settings, store: str | Path) -> EmbeddingCache:
     return EmbeddingCache(cache_path(settings, store), max_megabytes=settings.cache_max_megabytes)
 
 
+def state_dir(settings: Settings, store: str | Path) -> Path:
+    """Where a service keeps what belongs to a store but not into it: the store's own folder."""
+    if settings.service.state_dir is not None:
+        return settings.service.state_dir
+    return settings.cache_dir if is_url(store) else Path(store)
+
+
 def sync_lock_file(settings: Settings, store: str | Path, collection: str) -> Path:
     """What two syncs of one collection lock: beside an embedded store; else of this machine."""
     if not is_url(store):
