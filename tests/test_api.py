@@ -362,6 +362,17 @@ def test_loading_is_done_once_whatever_comes_after(front):
     assert front._opened.parts.embedder.loads == 1
 
 
+def test_what_a_notebook_shows_is_one_line_without_arrays(reader, template):
+    room = shop.room(("red", "square"), ("blue", "tall"))
+    prepared, regions = reader.prepare(room), reader.regions(room)
+
+    assert repr(reader).startswith("SceneSearch('")
+    assert repr(reader).endswith("/store', collection='items')")
+    assert repr(prepared) == "PreparedQuery(2 regions, 0 other parts)"
+    assert repr(regions[:1]) == "[Region('object:0', red, 10, 105, 40, 135)]"
+    assert repr(reader.answer(prepared).regions[0]) == f"RegionMatches({regions[0]!r}: 8 matches)"
+
+
 def test_likeness_is_the_mean_cosine_between_points(reader):
     points = {
         record.payload["item_id"]: record.id for record in reader.store.scroll(fields=["item_id"])
@@ -409,6 +420,27 @@ def test_items_are_counted_by_filter(reader):
 def test_items_are_deleted_by_id_by_filter_or_by_both(front, chosen, gone):
     assert front.delete(**chosen) == gone
     assert front.count() == 24 - gone
+
+
+def test_an_item_is_never_left_half_whichever_of_its_photos_was_meant(tmp_path, folder, items):
+    both = Item("both", (items[0].photos[0], items[3].photos[0]), {"title": "two"})
+    with opened(tmp_path) as front:
+        front.index(changed_catalog(folder, [both, items[1]], tmp_path))
+        one = f"photo_sha256 = '{load_scene(both.photos[1]).sha256}'"
+
+        assert front.count(one) == 1
+        assert front.delete(ids=[items[1].id], where=one) == 0
+        assert front.delete(where=one) == 2
+        assert front.get("both") is None
+        assert front.count() == 1
+
+
+def test_an_id_is_deleted_however_its_letters_are_composed(tmp_path, folder, items):
+    item = Item("caf\u00e9", items[0].photos, {"title": "cup"})
+    with opened(tmp_path) as front:
+        front.index(changed_catalog(folder, [item], tmp_path))
+
+        assert front.delete(ids=["cafe\u0301"]) == 1
 
 
 def test_nothing_is_deleted_when_nothing_was_chosen(front):

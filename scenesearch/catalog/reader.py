@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
 from scenesearch.catalog.duplicates import Duplicates, IdCounts, OnDuplicate, id_key
 from scenesearch.catalog.field_types import ColumnType
-from scenesearch.catalog.paths import PhotoPaths
-from scenesearch.catalog.records import CellError, RawRow, RowError, Source
+from scenesearch.catalog.records import CellError, PhotoNames, RawRow, RowError, Source
 from scenesearch.catalog.rows import RowBuilder
 from scenesearch.catalog.values import id_of
 from scenesearch.core.errors import CatalogError
@@ -35,6 +35,19 @@ class Catalog:
     notes: tuple[str, ...] = ()
 
 
+class BrokenRows(NamedTuple):
+    """What can be said of rows that gave no item.
+
+    Attributes:
+        ids: of the rows whose id could be read; as :func:`~scenesearch.catalog.duplicates.id_key`
+            gives them.
+        nameless: how many rows could not even be read that far.
+    """
+
+    ids: frozenset[str]
+    nameless: int
+
+
 class CatalogReader:
     """Iterates over the items and the row errors of a source, in one pass and little memory.
 
@@ -51,7 +64,7 @@ class CatalogReader:
         self,
         path: Path,
         source: Source,
-        paths: PhotoPaths,
+        paths: PhotoNames,
         *,
         policy: OnDuplicate,
         max_rows: int,
@@ -129,6 +142,27 @@ class CatalogReader:
             else:
                 errors.append(found)
         return Catalog(tuple(items), tuple(errors), dict(self.fields), self.notes)
+
+    def broken_rows(self, errors: Sequence[RowError]) -> BrokenRows:
+        """Which items the broken rows are about; reads the source again, where there are any.
+
+        Args:
+            errors: what iterating gave of them.
+
+        Raises:
+            CatalogError: as for iterating.
+        """
+        wanted = {error.row for error in errors}
+        found: dict[int, str] = {}
+        # a RowError has no id
+        for raw in self._rows() if wanted else ():
+            if raw.row in wanted and isinstance(raw, RawRow):
+                try:
+                    found[raw.row] = id_key(id_of(raw.cells.get("id")))
+                except CellError:
+                    continue
+        self._check_unchanged()
+        return BrokenRows(frozenset(found.values()), len(wanted) - len(found))
 
     def _scan(self, max_rows: int) -> tuple[dict[str, ColumnType], IdCounts, int]:
         """The first pass: types of columns with any value, ids, number of rows."""

@@ -89,6 +89,18 @@ class Source(Protocol):
         ...
 
 
+class PhotoNames(Protocol):
+    """What a cell that names a photo is about."""
+
+    def resolve(self, text: str) -> str:
+        """Where the photo is.
+
+        Raises:
+            CellError: there is none, or it may not be read.
+        """
+        ...
+
+
 def shown(value: object, limit: int = 80) -> str:
     """A value for a message: quoted, escaped, and cut to about ``limit`` characters.
 

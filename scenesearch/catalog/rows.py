@@ -7,8 +7,7 @@ from typing import Any
 
 from scenesearch.catalog.columns import Plan
 from scenesearch.catalog.field_types import value_of_cell, value_of_text
-from scenesearch.catalog.paths import PhotoPaths
-from scenesearch.catalog.records import CellError, RawRow, shown
+from scenesearch.catalog.records import CellError, PhotoNames, RawRow, shown
 from scenesearch.catalog.values import KNOWN_VALUES, SPACE, split_list
 from scenesearch.core.types import FieldType, Item, Value
 
@@ -31,7 +30,7 @@ class RowBuilder:
         self,
         plan: Plan,
         fields: Mapping[str, FieldType],
-        paths: PhotoPaths,
+        paths: PhotoNames,
         *,
         typed: bool,
         split_photos: bool = True,

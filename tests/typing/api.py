@@ -156,6 +156,8 @@ def options(facets: Sequence[str]) -> SearchOptions:
 def follow(shop: SceneSearch) -> SyncReport:
     """A shop's feed."""
     assert_type(shop.sync("feed.csv", dry_run=True), SyncReport)
+    with shop.syncing():
+        shop.sync(Path("feed.csv"), planned=print, columns={"id": "SKU"}, on_duplicate="first")
     return shop.sync("feed.csv", rules=SyncRules(max_delete=0.1), progress=progress)
 
 
@@ -164,7 +166,9 @@ def tag(shop: SceneSearch) -> list[TagRow]:
     how = RunOptions(batch=8, workers=1)
     done = shop.tag_to("tags.parquet", "photos", options=TagOptions(masks=True), run=how, fill=True)
     assert_type(done, TagSummary)
-    shop.scenes().find("2+ chairs and not person", limit=5)
+    finder = shop.scenes()
+    finder.find("2+ chairs and not person", where=finder.parse("width >= 1000"), limit=5)
+    assert_type(shop.count_scenes(), int)
     return list(shop.tag("photos/*.jpg", Path("more"), run=how))
 
 
@@ -188,7 +192,7 @@ def insert(scene: Scene) -> int:
         assert_type(shop.set_attributes([Item("A-1", (), {"price": 8.0})]), IndexOutcome)
         assert_type(shop.settle(), tuple[str, ...])
         assert_type(shop.add_scenes(["room.jpg"], load=lambda _: scene), SceneReport)
-        return shop.forget_scenes([scene.sha256])
+        return shop.forget_scenes([scene.sha256]) + shop.forget_scenes(photos=["room.jpg"])
 
 
 def ask_a_service(photo: bytes) -> Iterator[ItemResponse]:
