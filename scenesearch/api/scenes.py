@@ -67,7 +67,7 @@ def tag_to(
     """As :meth:`SceneSearch.tag_to`."""
     work = run_tagging if cluster is None else _on_ray(opened, options, cluster, fill=fill)
     with _tagger(opened, options, fill=fill) as tagger:
-        return work(sources, tagger, out, options=_limited(opened, run), progress=progress)
+        return work(sources, tagger, out=out, options=_limited(opened, run), progress=progress)
 
 
 def add(

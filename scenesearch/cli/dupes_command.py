@@ -11,9 +11,6 @@ from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 from scenesearch.core.errors import QueryError
 
-SHOWN = 20
-"""Failures printed; --json has all."""
-
 
 @app.command()
 def dupes(
@@ -78,10 +75,7 @@ def dupes(
             }
         )
         return 3 if failed else 0
-    for photo, reason in failed[:SHOWN]:
-        output.note(f"{photo}: {reason}")
-    if len(failed) > SHOWN:
-        output.note(f"... and {len(failed) - SHOWN} more; --json lists all")
+    output.notes([f"{photo}: {reason}" for photo, reason in failed])
     for group in groups:
         output.line(f"{group.best.source}  {group.best.width} x {group.best.height}")
         for one in group.photos[1:]:

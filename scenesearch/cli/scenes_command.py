@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 scenes = typer.Typer(help="Photos as a collection: found by what is in them.", no_args_is_help=True)
 app.add_typer(scenes, name="scenes")
 
-SHOWN = 20
-"""Failures printed; --json has all."""
-
 Collection = Annotated[str, typer.Option("--collection", help="Name of the collection of photos.")]
 Items = Annotated[str, typer.Option("--items-collection", help="The collection of products.")]
 Vocabulary = Annotated[
@@ -85,11 +82,7 @@ def index(
     if as_json:
         output.data(summary)
     else:
-        for text in (*known.errors, *(f"{one}: {why}" for one, why in report.failed))[:SHOWN]:
-            output.note(text)
-        hidden = len(known.errors) + len(report.failed) - SHOWN
-        if hidden > 0:
-            output.note(f"... and {hidden} more; --json lists all")
+        output.notes([*known.errors, *(f"{one}: {why}" for one, why in report.failed)])
         output.line(
             f"added {report.added}, replaced {report.replaced}, unchanged {report.unchanged}, "
             f"failed {len(report.failed)} photos; {total} in the collection; "
@@ -196,10 +189,11 @@ def forget(
     wanted = list(dict.fromkeys(photos))
     with options.open_shop(store, "items", config, scenes=collection) as shop:
         gone = shop.forget_scenes(photos=wanted)
-    if as_json:
-        output.data({"forgotten": gone, "not_there": len(wanted) - gone})
-    else:
-        output.line(f"forgot {gone} photos; {len(wanted) - gone} were not there")
+    output.answer(
+        {"forgotten": gone, "not_there": len(wanted) - gone},
+        f"forgot {gone} photos; {len(wanted) - gone} were not there",
+        as_json=as_json,
+    )
     return 0 if gone == len(wanted) else 3
 
 
@@ -213,10 +207,7 @@ def count(
     """Count the photos of the collection."""
     with options.open_shop(store, "items", config, scenes=collection) as shop:
         photos = shop.count_scenes()
-    if as_json:
-        output.data({"photos": photos})
-    else:
-        output.line(str(photos))
+    output.answer({"photos": photos}, str(photos), as_json=as_json)
 
 
 def _show(answer: SceneAnswer, *, as_json: bool) -> None:

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from scenesearch.sync.syncer import SyncReport
     from scenesearch.sync.watch import Rounds
 
-SHOWN = 20
-"""Remarks of one kind that are printed; --json has all."""
 IDS = 5
 """Item ids shown in each line of the plan."""
 
@@ -254,9 +252,9 @@ def _print_plan(plan: SyncPlan) -> None:
 def _print_remarks(done: SyncReport) -> None:
     plan, report = done.plan, done.report
     failures = report.failures if report else plan.index.failures
-    _notes([f"row {e.row}: {e.message}" for e in done.rows])
-    _notes([f"{f.photo}: {f.reason}" for f in failures])
-    _notes([f"warning: {finding}" for finding in plan.findings])
+    output.notes([f"row {e.row}: {e.message}" for e in done.rows])
+    output.notes([f"{f.photo}: {f.reason}" for f in failures])
+    output.notes([f"warning: {finding}" for finding in plan.findings])
     for text in (*done.notes, *(report.notes if report else ())):
         output.note(f"note: {text}")
     if plan.kept:
@@ -268,13 +266,6 @@ def _print_remarks(done: SyncReport) -> None:
             f"note: {len(plan.postponed):,} deletions are postponed: {plan.nameless_rows:,} rows "
             f"have no readable id and could be about any of them; correct those rows"
         )
-
-
-def _notes(texts: Sequence[str]) -> None:
-    for text in texts[:SHOWN]:
-        output.note(text)
-    if len(texts) > SHOWN:
-        output.note(f"... and {len(texts) - SHOWN:,} more; --json lists all")
 
 
 def _line(done: SyncReport, seconds: float) -> str:

@@ -7,9 +7,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from scenesearch.config.settings import (
-    Settings,
-)
+from scenesearch.config.settings import Settings
 from scenesearch.core.protocols import Store
 from scenesearch.models.embed.cache import EmbeddingCache
 
