@@ -527,14 +527,7 @@ class SceneSearch:
             StoreError: the ledger or the collection cannot be used.
         """
         return scenes.tag_to(
-            self._opened,
-            out,
-            sources,
-            options,
-            run,
-            fill=fill,
-            cluster=cluster,
-            progress=progress,
+            self._opened, out, sources, options, run, fill=fill, cluster=cluster, progress=progress
         )
 
     def scenes(self, *, vocabulary: Path | None = None) -> SceneFinder:

@@ -89,13 +89,7 @@ def add(
     projection = projection_of(opened.store)
     index = wiring.build_scene_index(tagger, opened.photos, opened.scenes, projection)
     return index_scenes(
-        index,
-        tagger,
-        photos,
-        load or opened.scene,
-        known=known,
-        again=again,
-        progress=progress,
+        index, tagger, photos, load or opened.scene, known=known, again=again, progress=progress
     )
 
 
