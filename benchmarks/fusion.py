@@ -24,13 +24,14 @@ from synthetic import clustered, near, product_points, schema
 
 from scenesearch.attributes.describer import PixelDescriber
 from scenesearch.attributes.placement import placement
+from scenesearch.config.search import SearchOptions
 from scenesearch.core.points import CONTEXT, CUTOUT, SCHEMA_VERSION
 from scenesearch.core.protocols import VectorQuery
 from scenesearch.core.types import CollectionSchema, Cutout, Description, Region, Scene
 from scenesearch.models.cutout.cutter import CutRules
 from scenesearch.models.encode import EncodedRegion, Encoder
 from scenesearch.search.nearest import nearest
-from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.query import Query
 from scenesearch.search.rank.candidates import Answer
 from scenesearch.search.rank.pipeline import rank
 from scenesearch.search.searcher import PreparedQuery, Searcher

@@ -79,7 +79,9 @@ def service_parser(about: str | None) -> argparse.ArgumentParser:
 
 
 @contextmanager
-def served(store: Path, config: str, **settings: object) -> Iterator[Served]:
+def served(
+    store: Path, config: str, *, python: str = sys.executable, **settings: object
+) -> Iterator[Served]:
     """Start a service and wait until it is ready; it is stopped at the end."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -87,7 +89,7 @@ def served(store: Path, config: str, **settings: object) -> Iterator[Served]:
     environment = dict(os.environ)
     for name, value in settings.items():
         environment[f"SCENESEARCH_SERVICE__{name.upper()}"] = json.dumps(value)
-    command = [sys.executable, "-m", "scenesearch", "serve", "--port", str(port)]
+    command = [python, "-m", "scenesearch", "serve", "--port", str(port)]
     command += ["--store", str(store), "--config", config]
     process = subprocess.Popen(command, env=environment)
     service = Served(port, process)

@@ -1,10 +1,10 @@
 from .api import IndexOutcome, SceneSearch
 from .complete import CompleteOptions, Completion, KnownScene
+from .config.search import SearchOptions
 from .config.settings import Settings, load_settings
 from .core.errors import SceneSearchError
 from .look.look import Look
 from .look.values import Evidence, Match, RegionMatches
-from .search.query import SearchOptions
 from .sync.plan import SyncRules
 from .sync.syncer import SyncReport
 from .tagging.rows import TagRow

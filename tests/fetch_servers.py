@@ -71,6 +71,8 @@ async def serving(
         yield told
     finally:
         server.close()
+        for _ in range(8):  # a connection takes a few turns from its socket to its handler
+            await asyncio.sleep(0)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -176,7 +176,7 @@ def test_known_columns_take_these(name: str, cell: Any, value: Any) -> None:
     assert type(found) is type(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(deadline=None)
 @given(
     st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.lists(st.text()), st.none())
 )
@@ -197,7 +197,7 @@ ID = st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_siz
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(
     rows=st.lists(
         st.tuples(ID, CELL, CELL),
@@ -238,7 +238,7 @@ def test_what_the_csv_module_writes_is_read_back_verbatim(
         assert item.attributes == {name: text for name, text in wanted.items() if text}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(data=st.binary(max_size=400), kind=st.sampled_from(["csv", "jsonl", "parquet"]))
 def test_any_bytes_give_a_catalogue_or_a_named_error(
     tmp_path_factory: pytest.TempPathFactory, data: bytes, kind: str

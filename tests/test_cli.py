@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import shop
+from sparse import copy_tree
 
 from scenesearch.cli import output
 from scenesearch.cli.main import main
@@ -94,14 +94,14 @@ def template(tmp_path_factory, catalog):
 @pytest.fixture(scope="module")
 def reading(template, tmp_path_factory):
     """``--store`` and the whole catalogue, for commands that only ask."""
-    path = shutil.copytree(template, tmp_path_factory.mktemp("reading") / "store")
+    path = copy_tree(template, tmp_path_factory.mktemp("reading") / "store")
     return ("--store", str(path))
 
 
 @pytest.fixture
 def store(template, tmp_path):
     """``--store`` and the whole catalogue, for commands that write."""
-    path = shutil.copytree(template, tmp_path / "store")
+    path = copy_tree(template, tmp_path / "store")
     return ("--store", str(path))
 
 
@@ -636,6 +636,7 @@ def child(*arguments, delay_s=0.0, **more):
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, **more)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_progress_is_a_bar_on_a_terminal(tmp_path, catalog):
     leader, follower = os.openpty()
@@ -665,6 +666,7 @@ def test_progress_is_a_bar_on_a_terminal(tmp_path, catalog):
     assert "24/24" in seen.decode()
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_an_interrupted_run_is_exit_code_130_and_goes_on_where_it_stopped(tmp_path, folder):
     many = shop.pattern_items(folder / "patterns", 150)
@@ -697,6 +699,7 @@ def test_an_interrupted_run_is_exit_code_130_and_goes_on_where_it_stopped(tmp_pa
     assert summary["photos_embedded"] + summary["photos_from_cache"] == 150
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes")
 def test_a_reader_that_went_away_is_no_error():
     reader, writer = os.pipe()
@@ -714,6 +717,7 @@ def test_a_reader_that_went_away_is_no_error():
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.process
 def test_the_installed_command_and_the_module_are_the_same():
     from scenesearch import __version__
 

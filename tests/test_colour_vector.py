@@ -68,7 +68,7 @@ def test_shares_need_not_sum_to_one():
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

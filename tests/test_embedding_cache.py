@@ -171,8 +171,9 @@ for i in range(100_000):
 """
 
 
-def test_a_killed_process_loses_nothing_that_was_acknowledged_and_no_half_batch(tmp_path):
-    path = tmp_path / "embeddings.sqlite"
+@pytest.mark.process
+def test_a_killed_process_loses_nothing_that_was_acknowledged_and_no_half_batch(disk_path):
+    path = disk_path / "embeddings.sqlite"
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE)
     acknowledged = [int(writer.stdout.readline()) for _ in range(40)][-1]
     writer.kill()
@@ -407,9 +408,10 @@ sys.stdin.readline()
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("after_ms", [0, 3, 6, 10, 15, 25])
-def test_killed_while_it_is_brought_up_to_date_or_made_smaller_it_is_whole(tmp_path, after_ms):
-    path = old_file(tmp_path / "embeddings.sqlite", range(150))
+def test_killed_while_it_is_brought_up_to_date_or_made_smaller_it_is_whole(disk_path, after_ms):
+    path = old_file(disk_path / "embeddings.sqlite", range(150))
     child = subprocess.Popen(
         [sys.executable, "-c", OPENER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

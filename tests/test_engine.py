@@ -13,6 +13,7 @@ import shop
 
 from scenesearch import SceneSearch, load_settings
 from scenesearch.api.opened import Opened
+from scenesearch.config.search import SearchOptions, WordWeights
 from scenesearch.core.errors import FilterError, ImageError, QueryError, StoreError
 from scenesearch.core.types import Colour
 from scenesearch.engine.answers import hex_colours, to_json
@@ -20,7 +21,7 @@ from scenesearch.engine.engine import Engine
 from scenesearch.engine.facets import FacetTasks
 from scenesearch.engine.giving_up import GivenUpError
 from scenesearch.engine.looks import pixel_boxes, pixel_point
-from scenesearch.engine.options import MAX_DEPTH, read_options
+from scenesearch.engine.paging import MAX_DEPTH
 from scenesearch.engine.tasks import (
     FacetTask,
     LookTask,
@@ -30,9 +31,7 @@ from scenesearch.engine.tasks import (
     Status,
     TagTask,
 )
-from scenesearch.search.query import SearchOptions
 from scenesearch.system.once import once
-from scenesearch.words.weights import WordWeights
 
 SETTINGS = {"embedder": {"whiten": 0}, "service": {"decoders": 1}}
 THINGS = (("red", "tall"), ("blue", "square"), ("green", "wide"))
@@ -89,6 +88,7 @@ def without_times(answer):
     return {k: v for k, v in answer.items() if k not in ("timings_ms", "query_id")}
 
 
+@pytest.mark.process
 def test_loading_starts_the_process_of_the_store(folder, engine) -> None:
     opened = Opened(folder / "new", load_settings(None, **SETTINGS), process=True)
     other = Engine(opened)
@@ -368,6 +368,7 @@ def test_a_bad_photo_is_an_image_error_with_the_code_of_its_cause(engine, data, 
         assert "a.png" in str(caught.value)
 
 
+@pytest.mark.process
 def test_a_photo_that_takes_too_long_costs_itself_only(folder, engine) -> None:
     from scenesearch.engine.decoding import Decoder
     from scenesearch.engine.giving_up import CheckedTimes
@@ -387,14 +388,15 @@ def test_a_photo_that_takes_too_long_costs_itself_only(folder, engine) -> None:
 # --- options and paging ----------------------------------------------------------------------
 
 
-def test_every_option_of_a_search_but_the_filter_can_be_asked_for() -> None:
-    from scenesearch.engine import options
+def test_every_option_of_a_search_but_the_filter_can_be_asked_for(engine) -> None:
+    given = {name: getattr(SearchOptions(), name) for name in SearchOptions.model_fields}
+    del given["where"]
 
-    assert set(options._READERS) == set(SearchOptions.__slots__) - {"where"}
+    assert engine.front.options(None, given) == SearchOptions()
 
 
 def test_options_become_the_types_of_search_options() -> None:
-    read = read_options(
+    read = SearchOptions(score_min=0.5, limit=7).changed(
         {
             "facets": ["a", "b", "a"],
             "weights": {"cutout": 1},
@@ -404,12 +406,13 @@ def test_options_become_the_types_of_search_options() -> None:
         }
     )
 
-    assert read == {
-        "facets": ("a", "b"),
-        "weights": {"cutout": 1},
-        "score_min": None,
-        "word_weights": WordWeights(colour=2),
-    }
+    assert read == SearchOptions(
+        facets=("a", "b"),
+        weights={"cutout": 1},
+        score_min=None,
+        limit=7,
+        word_weights=WordWeights(colour=2),
+    )
 
 
 @pytest.mark.parametrize(
@@ -433,7 +436,7 @@ def test_options_become_the_types_of_search_options() -> None:
 )
 def test_an_option_of_another_type_is_refused_by_name(name, value) -> None:
     with pytest.raises(QueryError, match=name):
-        read_options({name: value})
+        SearchOptions().changed({name: value})
 
 
 def test_pages_are_the_parts_of_one_list(engine) -> None:

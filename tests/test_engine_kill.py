@@ -15,7 +15,10 @@ import pytest
 from scenesearch.core.conditions import Equals
 from scenesearch.engine.sweep import sweep_media
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL"),
+]
 
 CHILD = Path(__file__).with_name("engine_child.py")
 ROUNDS = 3
@@ -61,14 +64,14 @@ def stored(tasks, item_id):
 
 
 def test_a_killed_engine_has_what_it_acknowledged_and_the_rest_can_be_done_again(
-    tmp_path, monkeypatch, clean_surroundings
+    disk_path, monkeypatch, clean_surroundings
 ):
     drawn = random.Random(7)
     items = {}
     for seed in range(ROUNDS):
-        done, open_step = run_and_kill(tmp_path, seed, drawn.randint(1, 14))
+        done, open_step = run_and_kill(disk_path, seed, drawn.randint(1, 14))
         items = model_of(done, items)
-        tasks = child.tasks_of(tmp_path)
+        tasks = child.tasks_of(disk_path)
         in_doubt = open_step["id"] if open_step else None
         for item_id in ("i0", "i1"):
             if item_id == in_doubt:

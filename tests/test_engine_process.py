@@ -31,6 +31,8 @@ from scenesearch.engine.tasks import GetItem, Photo, TagTask
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.system.priority import RANKING
 
+pytestmark = pytest.mark.process
+
 PARENT = Path(__file__).with_name("process_parent.py")
 
 

@@ -12,17 +12,18 @@ from fakes.models import FakeDetector, FakeEmbedder
 from fakes.store import MemoryStore
 
 from scenesearch.cli.main import main
+from scenesearch.config.search import SearchOptions, WordWeights
 from scenesearch.core.conditions import Equals
 from scenesearch.core.errors import QueryError
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema, Item, Point
 from scenesearch.index.item_points import words_of
 from scenesearch.search import by_words as hybrid
-from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.query import Query
 from scenesearch.search.searcher import Searcher
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.server.client import ClientStore
-from scenesearch.words import ParsedWords, WordWeights
+from scenesearch.words import ParsedWords
 
 
 def items_of(folder):

@@ -204,6 +204,7 @@ def test_real_photos_decode_as_pillow_decodes_them(shared_data: Path) -> None:
             assert difference(load_scene(path), np.asarray(opened.convert("RGB"))) == 0
 
 
+@pytest.mark.process
 def test_a_photo_costs_hardly_more_than_plain_pillow() -> None:
     noise = RNG.normal(0, 12, (700, 1000, 3))
     pixels = np.clip(np.asarray(picture(RNG, (1000, 700))) + noise, 0, 255).astype(np.uint8)

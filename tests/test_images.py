@@ -131,7 +131,7 @@ def test_a_wrong_extension_is_a_warning(outcomes: dict[str, Outcome]) -> None:
     | st.sampled_from([b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", b"\x00\x00\x00\x18ftypavif"]),
     tail=st.binary(max_size=200),
 )
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 def test_nothing_but_an_image_error_comes_of_any_bytes(head: bytes, tail: bytes) -> None:
     with pytest.raises(SceneSearchError) as caught:
         load_scene(head + tail)

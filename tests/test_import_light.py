@@ -10,6 +10,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 HEAVY = (
     *("torch", "torchvision", "ultralytics", "timm", "open_clip", "rembg", "onnxruntime", "onnx"),
     *("cv2", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "jinja2"),

@@ -19,7 +19,10 @@ import shop
 from scenesearch.core.points import PROJECTION_BLOB
 from scenesearch.store.embedded.edge import EdgeStore
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs fork and SIGKILL"),
+]
 
 HERE = Path(__file__).parent
 
@@ -116,10 +119,10 @@ def undisturbed(request, server, photos, tmp_path_factory):
 
 
 def test_an_index_killed_again_and_again_is_the_same_as_one_that_was_not(
-    server, undisturbed, tmp_path
+    server, undisturbed, disk_path
 ):
     asked, wanted = undisturbed
-    asked = {**asked, "store": str(tmp_path / "store"), "counter": str(tmp_path / "count")}
+    asked = {**asked, "store": str(disk_path / "store"), "counter": str(disk_path / "count")}
     moments = random.Random(17 + asked["whiten"])
 
     reached, killed = [], 0
@@ -133,16 +136,16 @@ def test_an_index_killed_again_and_again_is_the_same_as_one_that_was_not(
     # on a busy machine a run may be over before its kill; the next test kills at each moment
     assert killed >= 1, reached
     assert last.status == 0
-    assert stored(tmp_path / "store") == wanted
-    again = counted(tmp_path / "count") - PHOTOS
+    assert stored(disk_path / "store") == wanted
+    again = counted(disk_path / "count") - PHOTOS
     assert 0 <= again <= killed * child.BATCH
 
 
 def test_an_index_killed_at_each_of_its_weak_moments_in_turn_is_the_same_too(
-    server, undisturbed, tmp_path
+    server, undisturbed, disk_path
 ):
     asked, wanted = undisturbed
-    asked = {**asked, "store": str(tmp_path / "store"), "counter": str(tmp_path / "count")}
+    asked = {**asked, "store": str(disk_path / "store"), "counter": str(disk_path / "count")}
 
     for moment in ("embed", "cache", "create", "blob", "upsert", "optimize"):
         if moment == "blob" and not asked["whiten"]:
@@ -152,6 +155,6 @@ def test_an_index_killed_at_each_of_its_weak_moments_in_turn_is_the_same_too(
     last = server.run(**asked)
 
     assert (last.status, last.report) == (0, (0, 0, 0, 0))
-    assert stored(tmp_path / "store") == wanted
+    assert stored(disk_path / "store") == wanted
     # only what was embedded and not yet kept was embedded again
-    assert counted(tmp_path / "count") == PHOTOS + child.BATCH
+    assert counted(disk_path / "count") == PHOTOS + child.BATCH

@@ -109,6 +109,7 @@ def test_an_answer_is_short(ask, tmp_path):
         ("search", {"words": "red", "where": "prize < 3"}, "prize"),
         ("search", {}, "Nothing to look for"),
         ("search", {"words": "red", "limit": 1000}, "limit"),
+        ("search", {"words": "red", "limits": 3}, "limits"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_words(ask, tool, arguments, says):

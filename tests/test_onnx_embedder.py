@@ -22,6 +22,8 @@ from scenesearch.models.embed.tower import Tower
 from scenesearch.models.onnx_runtime import forbid_telemetry
 from scenesearch.models.weights import WeightFinder, Weights, sha256_of
 
+pytestmark = pytest.mark.models
+
 COMBINATIONS = [(layer, pooling) for layer in ("head", "blocks") for pooling in ("avg", "gem")]
 
 

@@ -19,6 +19,8 @@ from scenesearch.models.embed.open_clip_tower import OpenClipTower
 from scenesearch.models.embed.torch_embedder import TorchEmbedder
 from scenesearch.models.weights import Weights, sha256_of
 
+pytestmark = pytest.mark.models
+
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
 TIMM = {
     "embed_dim": 32,

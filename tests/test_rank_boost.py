@@ -12,12 +12,13 @@ from fakes.models import FakeDetector, FakeEmbedder
 from fakes.store import MemoryStore
 
 from scenesearch.cli.main import main
+from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.conditions import AllOf, AnyOf, Between, Equals, Not, OneOf
 from scenesearch.core.errors import ConfigError, QueryError
 from scenesearch.core.types import Hit
 from scenesearch.search.boosts import gain_of, read_boosts
-from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.query import Query
 from scenesearch.search.rank.boost import LogOf, boost, fields_of
 from scenesearch.search.rank.candidates import Answer
 from scenesearch.search.rank.pipeline import rank
@@ -92,7 +93,7 @@ def test_a_boost_that_means_nothing_here_is_refused_with_its_text(written, said)
 )
 def test_a_weight_is_a_number_of_minus_1_to_1(boosts):
     with pytest.raises(QueryError, match="-1 to 1"):
-        SearchOptions(boosts=boosts).check()
+        SearchOptions(boosts=boosts)
 
 
 def test_the_fields_of_a_boost_are_all_that_it_names():

@@ -182,9 +182,6 @@ def test_the_order_of_equally_weighted_regions_and_of_items_plays_no_part(method
     shuffled_names = tuple(names[i] for i in items)
     first = fuse(scores, ones(len(scores)), method=method).scores
     second = fuse(scores[regions][:, items], ones(len(scores)), method=method).scores
-    if method == "reciprocal_rank":  # a sum, whose last bit depends on the order
-        assert np.allclose(first[items], second)
-        return
 
     ranking = [names[i] for i in order(first, names)]
     assert [shuffled_names[i] for i in order(second, shuffled_names)] == ranking

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scenesearch.config.search import SearchOptions
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import Hit
-from scenesearch.search.query import SearchOptions
 from scenesearch.search.rank.candidates import Answer
 from scenesearch.search.rank.fuse import fuse, order
 from scenesearch.search.rank.pipeline import POOL, count_facets, rank
@@ -143,9 +141,7 @@ def test_diversity_looks_at_a_pool_and_leaves_what_follows_in_place():
     payloads = {item: {"brand": "x" if n < POOL else "y"} for n, (item, _) in enumerate(scored)}
     options = SearchOptions(diversity=1.0, diversity_field="brand", limit=20)
     found = ranked([answer(0, "cutout", *scored, **payloads)], options)
-    wide = ranked(
-        [answer(0, "cutout", *scored, **payloads)], dataclasses.replace(options, limit=POOL)
-    )
+    wide = ranked([answer(0, "cutout", *scored, **payloads)], options.changed({"limit": POOL}))
 
     assert found.ordered == tuple(range(20))
     assert wide.ordered[:2] == (0, POOL)
@@ -274,7 +270,7 @@ def test_without_options_the_ranking_is_the_fused_order(search):
 @given(search=searches(), options=CHOICES)
 def test_every_item_is_ranked_or_a_variant_once_at_most(search, options):
     answers, regions = search
-    found = ranked(answers, dataclasses.replace(options, limit=99), regions=regions)
+    found = ranked(answers, options.changed({"limit": 99}), regions=regions)
     listed = [*found.ordered, *(i for group in found.variants.values() for i in group)]
 
     assert len(listed) == len(set(listed))

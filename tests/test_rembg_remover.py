@@ -72,6 +72,7 @@ print([name for name in ("numba", "pymatting", "skimage") if name in sys.modules
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("rembg", ["imported before", "not imported"])
 def test_only_rembgs_models_are_imported_and_the_rest_is_left_to_others(rembg):
     """Its alpha matting compiles for most of a minute, and needs a folder to write to."""

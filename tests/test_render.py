@@ -89,7 +89,7 @@ def count_pixels(page, colour):
 # --- badges
 
 
-@settings(max_examples=60, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(st.floats(0, 500), st.floats(0, 400), st.floats(1, 300), st.floats(1, 300)),

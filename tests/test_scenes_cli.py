@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import shop
 from PIL import Image
+from sparse import copy_tree
 
 from scenesearch.cli.main import main
 
@@ -70,7 +71,7 @@ def template(photos, tmp_path_factory):
 
 @pytest.fixture
 def store(template, tmp_path):
-    return shutil.copytree(template, tmp_path / "store")
+    return copy_tree(template, tmp_path / "store")
 
 
 def found(answer):

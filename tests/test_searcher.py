@@ -10,6 +10,7 @@ import shop
 from fakes.models import COLOURS, FakeDetector, FakeEmbedder
 from fakes.store import MemoryStore
 
+from scenesearch.config.search import SearchOptions
 from scenesearch.core.conditions import Between, Equals, Not
 from scenesearch.core.errors import (
     CollectionMismatchError,
@@ -20,7 +21,7 @@ from scenesearch.core.errors import (
 from scenesearch.core.types import CollectionSchema, Item
 from scenesearch.look.values import NO_REGION
 from scenesearch.models.encode import RegionRules
-from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.query import Query
 from scenesearch.search.rank.presets import PRESETS
 from scenesearch.search.searcher import Searcher
 

@@ -395,9 +395,10 @@ def test_a_cancelled_job_does_not_wait_for_a_busy_engine(tmp_path) -> None:
     asyncio.run(run())
 
 
-def test_a_runner_that_is_killed_again_and_again_loses_nothing(tmp_path) -> None:
+@pytest.mark.process
+def test_a_runner_that_is_killed_again_and_again_loses_nothing(disk_path) -> None:
     """Six SIGKILLs at random points; every item is stored once, every job is done."""
-    state = State(tmp_path, min_free_bytes=0)
+    state = State(disk_path, min_free_bytes=0)
     ids = [
         state.jobs.add(
             [JobRecord(place, f"{n}-{place}", (bytes([n, place]) * 250,)) for place in range(60)]
@@ -408,7 +409,7 @@ def test_a_runner_that_is_killed_again_and_again_loses_nothing(tmp_path) -> None
     rng = random.Random(20)
     for kill in itertools.count():
         child = subprocess.Popen(
-            [sys.executable, str(CHILD), str(tmp_path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, str(CHILD), str(disk_path)], stdout=subprocess.PIPE, text=True
         )
         if kill < 6:
             for _ in range(rng.randint(1, 6)):
@@ -420,11 +421,11 @@ def test_a_runner_that_is_killed_again_and_again_loses_nothing(tmp_path) -> None
         if child.wait(60) == 0:
             break
         assert kill < 6
-    state = State(tmp_path, min_free_bytes=0)
+    state = State(disk_path, min_free_bytes=0)
     jobs = [state.jobs.get(job_id) for job_id in ids]
     state.close()
 
-    stored = (tmp_path / "ids.txt").read_text().split()
+    stored = (disk_path / "ids.txt").read_text().split()
     assert sorted(stored) == sorted(f"{n}-{place}" for n in range(4) for place in range(60))
     assert [(job.status, job.done, job.failed) for job in jobs] == [("done", 60, 0)] * 4
 

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 import scenesearch
-from scenesearch.schemas.answering import Preset
+from scenesearch.config.search import Preset
 from scenesearch.search.rank.presets import PRESETS
 
 PROBLEM = "application/problem+json"
@@ -104,7 +104,7 @@ def test_a_photo_can_come_as_json_or_as_a_form(described, path, method) -> None:
         ("LookRequest", "offset", {"minimum": 0, "maximum": 900}),
         ("LookRequest", "detection_limit", {"minimum": 1, "maximum": 30, "default": 5}),
         ("LookRequest", "boxes", {"maxItems": 30}),
-        ("LookRequest", "texts", {"maxProperties": 16}),
+        ("LookRequest", "texts", {"maxProperties": 32}),
         ("LookRequest", "items", {"maxProperties": 32}),
         ("LookRequest", "words", {"maxLength": 1000}),
         ("LookRequest", "where", {"maxLength": 4000}),

@@ -1,8 +1,8 @@
 """The whole API against its own OpenAPI text: every check of schemathesis, a seed that is fixed.
 
-The default run draws a few examples for each operation. For more::
+For more examples of each operation::
 
-    SCENESEARCH_FUZZ_EXAMPLES=200 pytest -m e2e tests/test_service_schemathesis.py
+    SCENESEARCH_FUZZ_EXAMPLES=2000 pytest -m e2e tests/test_service_schemathesis.py
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ import warnings
 from collections import Counter
 
 import pytest
-import schemathesis
 import service_app as service
 from hypothesis import strategies as st
-from schemathesis.config import SchemathesisConfig
-from schemathesis.engine import from_schema
+
+pytestmark = pytest.mark.e2e
 
 KEY = "a-key-for-the-fuzzer"
 SEED = 20_240_601
@@ -56,6 +55,8 @@ def photo_texts() -> st.SearchStrategy[str]:
 
 def register_formats() -> None:
     """Texts that mean something, so that most examples get further than the first look."""
+    import schemathesis
+
     photos = [service.room_photo(), service.product_photo("blue", "wide"), b"no photo"]
     schemathesis.openapi.format("x-photo", photo_texts())
     schemathesis.openapi.format("binary", st.sampled_from(photos))
@@ -104,6 +105,10 @@ def _mark(properties) -> None:
 
 def fuzz(app, examples: int, phases: tuple[str, ...] = ()) -> tuple[Counter[str], list[str]]:
     """Runs some phases, or all; gives checks by outcome, and what failed."""
+    import schemathesis
+    from schemathesis.config import SchemathesisConfig
+    from schemathesis.engine import from_schema
+
     config = SchemathesisConfig.from_dict(
         {
             "seed": SEED,
@@ -184,7 +189,7 @@ def examples() -> int:
     ("count", "phases"),
     [
         pytest.param(1, ("examples", "fuzzing"), id="a few examples"),
-        pytest.param(examples(), (), id="many examples", marks=[pytest.mark.e2e]),
+        pytest.param(examples(), (), id="many examples"),
     ],
 )
 @pytest.mark.timeout(3600)

@@ -346,6 +346,7 @@ def median_ms(served, count=40):
     return statistics.median(times)
 
 
+@pytest.mark.process
 def test_two_hundred_slow_clients_do_not_hurt_the_others(served, record_property):
     quiet = median_ms(served)
     with contextlib.ExitStack() as stack:
@@ -419,6 +420,7 @@ class Load:
                 connection = None
 
 
+@pytest.mark.process
 def test_sigterm_under_load_drops_no_request_that_was_accepted(record_property):
     with Served(delay_s=0.05, drain_s=0.5) as service:
         load = Load(service)
@@ -465,6 +467,7 @@ def test_a_request_in_flight_is_finished_after_the_listener_closed():
     assert answer.endswith(b'{"bytes":1,"ready":true}')
 
 
+@pytest.mark.process
 def test_ctrl_c_waits_for_no_load_balancer():
     with Served(drain_s=30) as service:
         service.signal(signal.SIGINT)
@@ -474,6 +477,7 @@ def test_ctrl_c_waits_for_no_load_balancer():
     assert service.process.returncode == 0
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_second_signal_stops_at_once(number):
     with Served(delay_s=30, drain_s=0) as service, service.connect() as connection:
@@ -490,6 +494,7 @@ def test_a_second_signal_stops_at_once(number):
     assert "closed" in said
 
 
+@pytest.mark.process
 def test_keys_are_never_printed():
     with Served(read_keys=[KEY], drain_s=0) as service:
         assert service.ask("POST", "/v1/slow", b"x", Authorization=f"Bearer {KEY}")[0] == 200
@@ -568,6 +573,7 @@ def test_the_command_says_that_a_port_is_taken_before_it_loads_anything(here, ta
     assert said.startswith("scenesearch: Cannot listen on 127.0.0.1")
 
 
+@pytest.mark.process
 def test_without_weights_the_command_says_which_are_missing(tmp_path):
     code, said = command(
         *("--port", "0", "--store", str(tmp_path / "store")),
@@ -618,6 +624,7 @@ def test_the_first_start_serves_the_sample_catalogue(real_models, tmp_path):
     assert rest.splitlines()[-1] == "stopped"
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have no priorities here")
 def test_http_steps_back_behind_what_it_has_started():
     ours = os.getpriority(os.PRIO_PROCESS, 0)

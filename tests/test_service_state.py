@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import random
 import signal
 import sqlite3
 import subprocess
@@ -16,6 +16,8 @@ from scenesearch.engine.remote.backend import BusyError
 from scenesearch.service.state import State
 from scenesearch.service.state.jobs import WEEK_S, IdempotencyError, JobLimits, OnceKey
 from scenesearch.service.state.records import JobRecord, Link, RecordError
+
+DRAWN = random.Random(0)
 
 
 class Clock:
@@ -83,7 +85,7 @@ def test_a_batch_stays_until_its_outcome_is_written(state, clock) -> None:
 
 
 def test_photos_are_gone_when_their_job_is_done(state, tmp_path) -> None:
-    secret = os.urandom(50_000)
+    secret = DRAWN.randbytes(50_000)
     job, _ = state.jobs.add([JobRecord(0, "1", (secret,))])
     state.jobs.next()
     state.jobs.settle(job, [0], [])
@@ -95,7 +97,7 @@ def test_photos_are_gone_when_their_job_is_done(state, tmp_path) -> None:
 
 
 def test_the_same_photo_is_kept_once(state, tmp_path) -> None:
-    photo = os.urandom(200_000)
+    photo = DRAWN.randbytes(200_000)
     state.jobs.add([JobRecord(place, str(place), (photo,)) for place in range(50)])
 
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) < 2_000_000
@@ -228,13 +230,13 @@ def test_one_job_comes_of_many_requests_at_once(state) -> None:
 )
 def test_only_so_much_waits(tmp_path, limits) -> None:
     state = State(tmp_path, min_free_bytes=0, limits=limits)
-    jobs = [state.jobs.add([JobRecord(0, "1", (os.urandom(20_000),))])[0] for _ in range(2)]
+    jobs = [state.jobs.add([JobRecord(0, "1", (DRAWN.randbytes(20_000),))])[0] for _ in range(2)]
 
     with pytest.raises(BusyError, match="are waiting") as caught:
-        state.jobs.add([JobRecord(0, "1", (os.urandom(20_000),))])
+        state.jobs.add([JobRecord(0, "1", (DRAWN.randbytes(20_000),))])
     assert caught.value.retry_after_s > 0
     state.jobs.cancel(jobs[0].id)
-    state.jobs.add([JobRecord(0, "1", (os.urandom(20_000),))])
+    state.jobs.add([JobRecord(0, "1", (DRAWN.randbytes(20_000),))])
     state.close()
 
 
@@ -278,10 +280,10 @@ def test_a_full_file_keeps_what_was_there(tmp_path) -> None:
     state._database.one(f"PRAGMA max_page_count={pages + 5}")
 
     with pytest.raises(NoSpaceError, match="nothing of this was written"):
-        state.jobs.add([JobRecord(0, "1", (os.urandom(1_000_000),))])
+        state.jobs.add([JobRecord(0, "1", (DRAWN.randbytes(1_000_000),))])
     assert [job.id for job in state.jobs.page(10)] == [kept.id]
     state._database.one("PRAGMA max_page_count=1000000")
-    state.jobs.add([JobRecord(0, "1", (os.urandom(1_000_000),))])
+    state.jobs.add([JobRecord(0, "1", (DRAWN.randbytes(1_000_000),))])
     state.close()
 
 
@@ -355,24 +357,25 @@ def test_a_damaged_file_is_said_and_left_alone(tmp_path) -> None:
 
 
 KILLED = """
-import os, sys
+import random, sys
 from pathlib import Path
 from scenesearch.service.state import State
 from scenesearch.service.state.records import JobRecord
 
-state = State(Path(sys.argv[1]), min_free_bytes=0)
+state, drawn = State(Path(sys.argv[1]), min_free_bytes=0), random.Random(0)
 for n in range(1000):
-    job, _ = state.jobs.add([JobRecord(i, f"{n}-{i}", (os.urandom(3000),)) for i in range(3)])
+    job, _ = state.jobs.add([JobRecord(i, f"{n}-{i}", (drawn.randbytes(3000),)) for i in range(3)])
     entry = state.feedback.add("me", "click", str(n))
     print(job.id, entry.seq, flush=True)
 """
 
 
-def test_nothing_that_was_answered_is_lost_when_it_is_killed(tmp_path) -> None:
+@pytest.mark.process
+def test_nothing_that_was_answered_is_lost_when_it_is_killed(disk_path) -> None:
     answered: list[tuple[str, int]] = []
     for after in (1, 7, 23):
         child = subprocess.Popen(
-            [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", KILLED, str(disk_path)], stdout=subprocess.PIPE, text=True
         )
         for _ in range(after):
             job, seq = child.stdout.readline().split()
@@ -383,7 +386,7 @@ def test_nothing_that_was_answered_is_lost_when_it_is_killed(tmp_path) -> None:
             answered.append((job, int(seq)))
         child.wait()
         child.stdout.close()
-    state = State(tmp_path, min_free_bytes=0)
+    state = State(disk_path, min_free_bytes=0)
 
     assert len(answered) >= 31
     kept = {entry.seq for entry in state.feedback.page(10_000)}

@@ -168,6 +168,7 @@ def test_every_word_of_a_caption_is_among_the_words() -> None:
         assert set(text.split()) <= set(known)
 
 
+@pytest.mark.models
 def test_the_replaced_layer_passes_on_each_channel_of_the_last_stage() -> None:
     import timm
     import torch
@@ -203,6 +204,7 @@ def test_the_first_layer_gives_the_vectors_that_distillation_aims_at() -> None:
     assert given / np.linalg.norm(given, axis=1, keepdims=True) == pytest.approx(aims, abs=1e-4)
 
 
+@pytest.mark.models
 @pytest.mark.e2e
 def test_training_moves_what_it_is_asked_to_and_the_average_goes_back() -> None:
     import timm

@@ -5,27 +5,17 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
+from fakes.store import MemoryStore
+from store_contract.contract import StoreContract
+from store_contract.contract_base import OpenStore
+from thread_child import use_threads
 
-pytest.register_assert_rewrite(
-    "store_contract.contract_reads",
-    "store_contract.contract_writes",
-    "store_contract.contract_life",
-    "store_contract.contract_text",
-)
-
-from fakes.store import MemoryStore  # noqa: E402
-from store_contract.contract import StoreContract  # noqa: E402
-from store_contract.contract_base import OpenStore  # noqa: E402
-
-from scenesearch.store.embedded.edge import EdgeStore  # noqa: E402
-from scenesearch.store.process.store import ProcessStore  # noqa: E402
-from scenesearch.store.server.client import ClientStore  # noqa: E402
-
-pytestmark = pytest.mark.store
+from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.process.store import ProcessStore
+from scenesearch.store.server.client import ClientStore
 
 
 class TestMemoryStore(StoreContract):
@@ -42,10 +32,15 @@ class TestEdgeStore(StoreContract):
         return lambda: EdgeStore(tmp_path / "index", "items")
 
 
-class TestProcessStore(StoreContract):
+class TestProcessStoreOverAThread(StoreContract):
+    """What is said through the pipe; a process and its folder are in test_store_process.py."""
+
+    persistent = False
+
     @pytest.fixture
-    def open_store(self, tmp_path: Path) -> OpenStore:
-        return lambda: ProcessStore(partial(EdgeStore, tmp_path / "index", "items"))
+    def open_store(self, monkeypatch: pytest.MonkeyPatch) -> OpenStore:
+        use_threads(monkeypatch)
+        return lambda: ProcessStore(MemoryStore)
 
 
 class TestClientStoreInMemory(StoreContract):
@@ -58,6 +53,7 @@ class TestClientStoreInMemory(StoreContract):
         client.close()
 
 
+@pytest.mark.store
 @pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="QDRANT_URL names no Qdrant server")
 class TestClientStoreOnAServer(StoreContract):
     @pytest.fixture

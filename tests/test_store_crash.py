@@ -18,7 +18,7 @@ from scenesearch.core.conditions import Between, Equals
 from scenesearch.core.types import CollectionSchema, Point
 from scenesearch.store.embedded.edge import EdgeStore
 
-pytestmark = pytest.mark.store
+pytestmark = pytest.mark.process
 
 KILLS = 6
 BATCH = 40
@@ -85,13 +85,13 @@ def _run_and_kill(path: Path, first: int, after_s: float) -> tuple[int, int]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_a_killed_writer_loses_no_acknowledged_batch_and_leaves_no_half(tmp_path: Path) -> None:
+def test_a_killed_writer_loses_no_acknowledged_batch_and_leaves_no_half(disk_path: Path) -> None:
     moments = random.Random(11)
     expected: dict[str, Point] = {}
     first = 0
     acknowledged = 0
     for _ in range(KILLS):
-        sent, acked = _run_and_kill(tmp_path, first, moments.uniform(0.0, 0.5))
+        sent, acked = _run_and_kill(disk_path, first, moments.uniform(0.0, 0.5))
         for batch in range(first, acked + 1):
             expected |= {point.id: point for point in batch_points(batch)}
         acknowledged += acked + 1 - first
@@ -99,7 +99,7 @@ def test_a_killed_writer_loses_no_acknowledged_batch_and_leaves_no_half(tmp_path
             point.id: point for b in range(acked + 1, sent + 1) for point in batch_points(b)
         }
 
-        store = EdgeStore(tmp_path, "items")
+        store = EdgeStore(disk_path, "items")
         found = {record.id: record for record in store.scroll(limit=1_000_000, spaces=["cutout"])}
         # The write that was under way is there whole or not at all; all else is as acknowledged.
         landed = sum(

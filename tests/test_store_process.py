@@ -1,6 +1,6 @@
 """A store in a process of its own: the same answers, and nothing lost when processes die.
 
-The contract of stores runs over it in test_store_contract.py.
+The contract of stores runs here over processes, and in test_store_contract.py without.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import importlib
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +27,9 @@ import numpy as np
 import psutil
 import pytest
 from fakes.store import MemoryStore
+from sparse import copy_tree
+from store_contract.contract import StoreContract
+from store_contract.contract_base import OpenStore
 from store_contract.contract_data import DIMS, SCHEMA, make_points, point_id, unit
 
 from scenesearch.core.conditions import Condition, Equals
@@ -55,7 +57,7 @@ from scenesearch.store.process.wire import (
 )
 from scenesearch.system.failure import Failure
 
-pytestmark = pytest.mark.store
+pytestmark = pytest.mark.process
 PARENT = Path(__file__).with_name("process_parent.py")
 Made = TypeVar("Made", bound=Store)
 
@@ -93,7 +95,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def edge(template: Path, tmp_path: Path) -> Iterator[ProcessStore]:
     """The embedded store, with 60 points."""
-    folder = shutil.copytree(template, tmp_path / "index")
+    folder = copy_tree(template, tmp_path / "index")
     made = ProcessStore(partial(EdgeStore, folder, "items"))
     yield made
     made.close()
@@ -105,6 +107,12 @@ def store() -> Iterator[ProcessStore]:
     made = filled(ProcessStore(MemoryStore))
     yield made
     made.close()
+
+
+class TestProcessStore(StoreContract):
+    @pytest.fixture
+    def open_store(self, tmp_path: Path) -> OpenStore:
+        return lambda: ProcessStore(partial(EdgeStore, tmp_path / "index", "items"))
 
 
 @contextmanager

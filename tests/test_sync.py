@@ -722,6 +722,7 @@ class Watching:
         self.process.stderr.close()
 
 
+@pytest.mark.process
 def test_watching_picks_up_changes_survives_a_bad_manifest_and_stops_when_asked(embedded):
     with Watching(embedded, "--watch") as watching:
         first = watching.round()
@@ -748,6 +749,7 @@ def test_watching_picks_up_changes_survives_a_bad_manifest_and_stops_when_asked(
     assert len(embedded.stored) == 7
 
 
+@pytest.mark.process
 def test_an_interrupt_stops_after_the_batch_and_nothing_is_done_twice(tmp_path):
     embedded = Synced(tmp_path, count=24, embedded=True)
     slow = {"SCENESEARCH_TEST_DELAY_S": "0.2", "SCENESEARCH_INDEX__BATCH": "4"}

@@ -210,6 +210,7 @@ def test_a_mask_without_an_outline_becomes_the_corners_of_the_box(
     assert lines(folder / "labels" / "a.txt") == [[0, 0, 0, 0.5, 0, 0.5, 0.5, 0, 0.5]]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", FOLDERS)
 def test_ultralytics_reads_the_folder_without_a_complaint(tmp_path: Path, kind: str) -> None:
     """In a process of its own: it changes settings and filters of the whole process."""

@@ -28,6 +28,8 @@ from scenesearch.tagging.decode import Decoded, Job, Unchanged, Undecoded, decod
 from scenesearch.tagging.decode_pool import DecodePool
 from scenesearch.tagging.slots import Slots
 
+pytestmark = pytest.mark.process
+
 LIMITS = ImageLimits()
 WAIT_S = 30
 

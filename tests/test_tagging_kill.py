@@ -16,7 +16,10 @@ import psutil
 import pytest
 import tag_child as child
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL"),
+]
 
 SCRIPT = Path(__file__).with_name("tag_child.py")
 PHOTOS, BATCH, KILLS = 60, 6, 3
@@ -92,9 +95,9 @@ def calm(photos, tmp_path_factory):
 
 
 def test_a_run_killed_again_and_again_gives_the_same_and_redoes_a_batch_at_most(
-    photos, calm, tmp_path
+    photos, calm, disk_path
 ):
-    out = tmp_path / "tags.jsonl"
+    out = disk_path / "tags.jsonl"
     moments = random.Random(5)
     for _ in range(KILLS):
         run = Run(photos, out)
@@ -106,7 +109,7 @@ def test_a_run_killed_again_and_again_gives_the_same_and_redoes_a_batch_at_most(
     done = last.end()
 
     assert done.status == 0
-    assert (out.read_bytes(), files(tmp_path)) == calm
+    assert (out.read_bytes(), files(disk_path)) == calm
     assert done.summary["skipped"] >= KILLS * BATCH
     # one photo is broken, one is another's content
     again = len(last.tagged()) - (PHOTOS - 2)

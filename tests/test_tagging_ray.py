@@ -165,6 +165,7 @@ def test_a_cluster_without_room_is_refused_rather_than_waited_for(cpus, gpus, op
         plan_workers(cpus, gpus, RayOptions(**options))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

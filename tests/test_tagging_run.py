@@ -16,6 +16,8 @@ from PIL import Image
 from scenesearch.core.errors import CatalogError, ConfigError, ModelError
 from scenesearch.tagging.run import RunOptions, run_tagging, tag_stream
 
+pytestmark = pytest.mark.process
+
 PHOTOS = 7
 
 

@@ -15,6 +15,8 @@ from scenesearch.models.embed.timm_tower import TimmTower
 from scenesearch.models.embed.torch_embedder import TorchEmbedder
 from scenesearch.models.weights import ModelRecord, WeightFinder, Weights, read_manifest, sha256_of
 
+pytestmark = pytest.mark.models
+
 SMALL = "test_efficientnet"
 COMBINATIONS = [(layer, pooling) for layer in ("head", "blocks") for pooling in ("avg", "gem")]
 

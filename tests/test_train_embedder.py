@@ -28,6 +28,8 @@ from scenesearch.train.recipe import LOSSES, AugmentRules, Recipe
 from scenesearch.train.simclr import ViewLoss
 from scenesearch.train.subjects import Subjects
 
+pytestmark = pytest.mark.models
+
 pytest.importorskip("pytorch_metric_learning", reason="needs scenesearch[train]")
 
 HERE = Path(__file__).parent

@@ -11,9 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scenesearch.attributes.names import VOCABULARY, written_names
+from scenesearch.config.search import WordWeights
 from scenesearch.core.conditions import AllOf, Between, Equals, Not, OneOf
 from scenesearch.core.errors import QueryError
-from scenesearch.words import MAX_LENGTH, ParsedWords, Vocabulary, WordWeights, parse_words
+from scenesearch.words import MAX_LENGTH, ParsedWords, Vocabulary, parse_words
 from scenesearch.words.money import amount, find_price
 from scenesearch.words.stems import one_edit, stem
 

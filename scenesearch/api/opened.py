@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scenesearch import wiring
 from scenesearch.complete import Completer
+from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import QueryError
 from scenesearch.core.points import schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
@@ -23,7 +22,6 @@ from scenesearch.models.embed.projection import Projection
 from scenesearch.scenes.find import SceneFinder
 from scenesearch.scenes.index import SceneIndex, projection_of
 from scenesearch.scenes.points import SCENES
-from scenesearch.search.query import SearchOptions
 from scenesearch.search.searcher import Searcher
 from scenesearch.system.once import once
 from scenesearch.tagging.tagger import Tagger
@@ -191,16 +189,7 @@ class Opened:
         """The settings' defaults of a search with some of its options changed.
 
         Raises:
-            QueryError: there is no such option.
+            QueryError: there is no such option, or a value is not of its type or range.
             FilterError: the filter cannot be parsed, or names an unknown field.
         """
-        options = options or {}
-        base = wiring.search_options(self.settings)
-        known = {name for name in SearchOptions.__slots__ if name != "where"}
-        unknown = sorted(set(options) - known)
-        if unknown:
-            raise QueryError(
-                f"Unknown option {unknown[0]!r}; expected one of {', '.join(sorted(known))}",
-                code="unknown_option",
-            )
-        return replace(base, where=self.parse(where), **options)
+        return self.settings.search.changed(options or {}, self.parse(where))

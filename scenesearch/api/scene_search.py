@@ -7,15 +7,17 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.api import completing, indexing, items, scenes
 from scenesearch.api.opened import Opened
+from scenesearch.api.signatures import showing_options
 from scenesearch.catalog import OnDuplicate, read_catalog
 from scenesearch.catalog.opening import MAX_ROWS
+from scenesearch.config.search_keywords import SearchKeywords
 from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.errors import QueryError
 from scenesearch.scenes.photo_hashes import stored_photos
@@ -282,6 +284,7 @@ class SceneSearch:
 
     # --- photos, words, items and vectors to a look ----------------------------------------
 
+    @showing_options
     def shop_the_look(
         self,
         photo: ImageSource | Scene,
@@ -292,7 +295,7 @@ class SceneSearch:
         items: str | Weighted = (),
         words: str | ParsedWords | None = None,
         where: str | Condition | None = None,
-        **options: Any,
+        **options: Unpack[SearchKeywords],
     ) -> Look:
         """Search every object of a photo.
 
@@ -306,7 +309,7 @@ class SceneSearch:
             words: plain words, such as "red, under $50": their price filters, their colours and
                 categories move every region's answers; see docs/words.md.
             where: a filter; see docs/filters.md.
-            **options: any field of :class:`~scenesearch.search.query.SearchOptions`.
+            **options: see docs/options.md; as the settings have them where left out.
 
         Raises:
             ImageError: the photo cannot be read.
@@ -323,6 +326,7 @@ class SceneSearch:
         )
         return self._opened.searcher.look(query, self._opened.options(where, options))
 
+    @showing_options
     def search(
         self,
         words: str | ParsedWords | None = None,
@@ -332,7 +336,7 @@ class SceneSearch:
         items: str | Weighted = (),
         vectors: Sequence[tuple[NDArray[np.float32], float]] | NDArray[np.float32] = (),
         where: str | Condition | None = None,
-        **options: Any,
+        **options: Unpack[SearchKeywords],
     ) -> Look:
         """Search for one thing, by any mixture of words, photos of it, items and vectors.
 
@@ -345,7 +349,7 @@ class SceneSearch:
             items: ids of catalogue items.
             vectors: embeddings of the caller.
             where: a filter; see docs/filters.md.
-            **options: any field of :class:`~scenesearch.search.query.SearchOptions`.
+            **options: see docs/options.md; as the settings have them where left out.
 
         Raises:
             ImageError: a photo cannot be read.
@@ -397,8 +401,13 @@ class SceneSearch:
         query = Query(scene=self._opened.scene(photo), boxes=tuple(boxes))
         return self._opened.searcher.prepare(query, regions)
 
+    @showing_options
     def answer(
-        self, prepared: PreparedQuery, *, where: str | Condition | None = None, **options: Any
+        self,
+        prepared: PreparedQuery,
+        *,
+        where: str | Condition | None = None,
+        **options: Unpack[SearchKeywords],
     ) -> Look:
         """Search with what :meth:`prepare` gave; no model runs.
 

@@ -38,7 +38,9 @@ def complete(
     category: Annotated[
         str, typer.Option(help="The field that tells kinds of items apart.")
     ] = "category",
-    diversity: options.Diversity = None,
+    diversity: Annotated[
+        float | None, typer.Option("--diversity", help="0 to 1: how unlike each other matches are.")
+    ] = None,
     same: Annotated[
         bool, typer.Option("--same", help="Suggest categories that are there already, too.")
     ] = False,

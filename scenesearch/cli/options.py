@@ -40,30 +40,6 @@ Where = Annotated[
     str | None,
     typer.Option("--where", "-w", help='Filter: "price < 50 and category in (chair, stool)".'),
 ]
-Preset = Annotated[
-    str | None, typer.Option("--preset", help="exact, similar, category, style or colour.")
-]
-Limit = Annotated[int | None, typer.Option("--limit", "-n", help="Matches to show.")]
-Expansion = Annotated[
-    int | None, typer.Option("--expansion", help="Neighbours the query moves towards; 0: none.")
-]
-Diversity = Annotated[
-    float | None, typer.Option("--diversity", help="0 to 1: how unlike each other matches are.")
-]
-DiversityField = Annotated[
-    str | None, typer.Option("--diversity-field", help="Judge likeness by this field.")
-]
-ScoreMin = Annotated[
-    float | None, typer.Option("--score-min", help="Drop matches less similar than this, -1 to 1.")
-]
-Collapse = Annotated[
-    str | None,
-    typer.Option("--collapse", help="Items with one value of this field (phash: one picture)."),
-]
-Facets = Annotated[
-    list[str] | None, typer.Option("--facet", help="Count the values of this field; repeatable.")
-]
-Sort = Annotated[str | None, typer.Option("--sort", help="Order by this field; -FIELD: falling.")]
 Save = Annotated[
     list[Path] | None,
     typer.Option("--save", "-o", help="Write the answer as .png, .html or .json; repeatable."),

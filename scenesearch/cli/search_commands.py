@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
+from scenesearch.cli.flags import taking
+from scenesearch.cli.search_flags import OF_ANSWERS, OF_PHOTOS
 from scenesearch.core.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from scenesearch.look.look import Look
     from scenesearch.look.values import Match
 
-Boosts = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--boost",
-        metavar="WEIGHT: WHAT",
-        help='Add to the similarity of what satisfies a filter ("0.05: in_stock = true"), or by '
-        'the size of a number ("0.02: sales"); repeatable.',
-    ),
-]
-
 
 @app.command()
+@taking({**OF_ANSWERS, **OF_PHOTOS})
 def look(
+    *,
     photo: Annotated[Path, typer.Argument(help="A room, an outfit, a shelf.")],
     store: options.Store = "store",
     collection: options.Collection = "items",
@@ -53,20 +46,7 @@ def look(
         str | None,
         typer.Option("--words", help="Plain words: 'red, under $50'; they move every answer."),
     ] = None,
-    preset: options.Preset = None,
-    limit: options.Limit = None,
-    per_region: Annotated[int | None, typer.Option(help="Matches of each object.")] = None,
-    rerank: Annotated[
-        int | None, typer.Option(help="Best of each object to compare again, part by part.")
-    ] = None,
-    expansion: options.Expansion = None,
-    diversity: options.Diversity = None,
-    diversity_field: options.DiversityField = None,
-    score_min: options.ScoreMin = None,
-    boost: Boosts = None,
-    collapse: options.Collapse = None,
-    facet: options.Facets = None,
-    sort: options.Sort = None,
+    chosen: Mapping[str, Any],
     save: options.Save = None,
     as_json: options.Json = False,
 ) -> None:
@@ -85,26 +65,15 @@ def look(
             text={**dict.fromkeys(text or (), 0.5), **dict.fromkeys(not_text or (), -0.5)},
             words=words,
             where=where,
-            **options.given(
-                preset=preset,
-                limit=limit,
-                per_region=per_region,
-                rerank=rerank,
-                expansion=expansion,
-                diversity=diversity,
-                diversity_field=diversity_field,
-                score_min=score_min,
-                boosts=_boosts(boost or ()),
-                collapse=collapse,
-                facets=facet,
-                sort=sort,
-            ),
+            **chosen,
         )
     _show(answer, save or (), as_json=as_json)
 
 
 @app.command()
+@taking(OF_ANSWERS)
 def search(
+    *,
     words: Annotated[
         str | None,
         typer.Argument(help="Plain words: 'red shoes under $50'. See docs/words.md."),
@@ -128,16 +97,7 @@ def search(
         list[str] | None, typer.Option("--not-item", help="Unlike this item.")
     ] = None,
     where: options.Where = None,
-    preset: options.Preset = None,
-    limit: options.Limit = None,
-    expansion: options.Expansion = None,
-    diversity: options.Diversity = None,
-    diversity_field: options.DiversityField = None,
-    score_min: options.ScoreMin = None,
-    boost: Boosts = None,
-    collapse: options.Collapse = None,
-    facet: options.Facets = None,
-    sort: options.Sort = None,
+    chosen: Mapping[str, Any],
     save: options.Save = None,
     as_json: options.Json = False,
 ) -> None:
@@ -150,39 +110,9 @@ def search(
             photos=list(photo or ()),
             items={**dict.fromkeys(item or (), 1.0), **dict.fromkeys(not_item or (), -0.5)},
             where=where,
-            **options.given(
-                preset=preset,
-                limit=limit,
-                expansion=expansion,
-                diversity=diversity,
-                diversity_field=diversity_field,
-                score_min=score_min,
-                boosts=_boosts(boost or ()),
-                collapse=collapse,
-                facets=facet,
-                sort=sort,
-            ),
+            **chosen,
         )
     _show(answer, save or (), as_json=as_json)
-
-
-def _boosts(texts: Sequence[str]) -> dict[str, float] | None:
-    """``WEIGHT: WHAT`` options; None where there is none, so that the configuration decides."""
-    boosts: dict[str, float] = {}
-    for text in texts:
-        weight, _, what = text.partition(":")
-        try:
-            number = float(weight)
-        except ValueError:
-            number, what = 0.0, ""
-        if not what.strip():
-            raise QueryError(
-                f"--boost {text!r}: expected WEIGHT: WHAT, such as '0.05: in_stock = true' or "
-                f"'-0.1: brand = \"X\"'",
-                code="bad_boost",
-            )
-        boosts[what.strip()] = boosts.get(what.strip(), 0.0) + number
-    return boosts or None
 
 
 def _scale(box_format: str, size: tuple[int, int]) -> tuple[float, float]:

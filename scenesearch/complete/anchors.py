@@ -18,7 +18,7 @@ PRESENT_MATCHES = 3
 
 
 def weighted_anchors(items: str | Iterable[str] | Mapping[str, float]) -> dict[str, float]:
-    """Items with weights, in the order given.
+    """Items with weights, by id, so that the order they are given in plays no part in a sum.
 
     Raises:
         QueryError: none, more than :data:`MAX_ANCHORS`, or a weight that is not above 0.
@@ -41,7 +41,7 @@ def weighted_anchors(items: str | Iterable[str] | Mapping[str, float]) -> dict[s
                 f"The weight of item {item!r} is {weight}, expected a number above 0",
                 code="bad_option",
             )
-    return found
+    return dict(sorted(found.items()))
 
 
 def look_anchors(look: Look) -> dict[str, float]:

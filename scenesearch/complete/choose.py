@@ -13,6 +13,7 @@ from scenesearch.core.points import CUTOUT
 from scenesearch.core.types import Record
 from scenesearch.search.look_builder import attributes_of
 from scenesearch.search.rank.diversify import mmr
+from scenesearch.search.rank.exact import products
 from scenesearch.search.rank.fuse import fuse, order
 
 _MMR_POOL = 200
@@ -55,7 +56,7 @@ def choose(
         vectors = signals.rows.vectors[CUTOUT][head]
         top = fused.scores[head]
         picked = mmr(
-            top / top[0], vectors @ vectors.T, diversity=options.diversity, limit=len(head)
+            top / top[0], products(vectors, vectors), diversity=options.diversity, limit=len(head)
         )
         ranked = [*(head[i] for i in picked), *ranked[len(head) :]]
     taken: dict[str | None, int] = {}

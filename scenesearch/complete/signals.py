@@ -12,6 +12,7 @@ from scenesearch.complete.cooccurrence import Association, SceneTable, borrow, g
 from scenesearch.complete.item_vectors import ItemRows
 from scenesearch.complete.style import StyleCentres
 from scenesearch.core.points import COLOUR, CUTOUT
+from scenesearch.search.rank.exact import products
 
 Floats = NDArray[np.float32]
 
@@ -88,12 +89,12 @@ class SceneEvidence:
                 together[:, i] = self._counts[:, self._number[item]]
         given = borrowed * self.with_anchor.sum(axis=0)
         sources = tuple(self._seen.ids[j] for j in given.argmax(axis=1))
-        scores: Floats = (self.with_anchor @ borrowed.T).astype(np.float32)
+        scores = products(self.with_anchor, borrowed)
         return scores, together, sources
 
     def _borrow(self, rows: ItemRows) -> Floats:
         seen = self._seen
-        likeness = rows.vectors[CUTOUT] @ seen.vectors[CUTOUT].T
+        likeness = products(rows.vectors[CUTOUT], seen.vectors[CUTOUT])
         numbers: dict[str, int] = {}
         codes = [
             np.array([-1 if c is None else numbers.setdefault(c, len(numbers)) for c in names])
@@ -160,11 +161,13 @@ class Signals:
             by_anchor[SCENES] = share * found
             total = by_anchor[SCENES].sum(axis=0)
             scores[SCENES] = np.where(total > 0, total, np.nan).astype(np.float32)
-        by_anchor[STYLE] = share * (style @ centres.styles(rows.vectors[CUTOUT], rows.categories).T)
+        by_anchor[STYLE] = share * products(
+            style, centres.styles(rows.vectors[CUTOUT], rows.categories)
+        )
         scores[STYLE] = by_anchor[STYLE].sum(axis=0)
         if COLOUR in rows.vectors and anchors.vectors[COLOUR].any():
             colours = rows.vectors[COLOUR]
-            by_anchor[COLOURS] = share * (anchors.vectors[COLOUR] @ colours.T)
+            by_anchor[COLOURS] = share * products(anchors.vectors[COLOUR], colours)
             total = by_anchor[COLOURS].sum(axis=0)
             scores[COLOURS] = np.where(colours.any(axis=1), total, np.nan).astype(np.float32)
         return cls(anchors.ids, rows, scores, by_anchor, together, sources)

@@ -1,39 +1,236 @@
-"""What can be said of a search."""
+"""Every option of a search, declared once.
+
+The settings section ``search``, the keywords of the front door, the options of the command line,
+the bodies of the REST API, its description and docs/options.md are made of this class; after a
+change run ``python tools/options.py`` and ``python tools/openapi.py``.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field, GetPydanticSchema, StringConstraints, field_validator
+from pydantic_core import PydanticCustomError
+from pydantic_core.core_schema import no_info_plain_validator_function
+
+from scenesearch.config.options import Expected, Number, Offered, Options, Share, Signed, Whole
+from scenesearch.core.conditions import Condition
 
 Fusion = Literal["best_rank", "share", "reciprocal_rank", "best_score"]
-Boost = Annotated[float, Field(ge=-1, le=1)]
-Share = float
+Preset = Literal["exact", "similar", "category", "style", "colour"]
+MAX_NAMES = 32
+"""Fields, weights or boosts of one search; texts, items and photos too."""
+FieldName = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
+"""A field of the catalogue, such as ``price``."""
 
 
-class SearchSettings(BaseModel):
-    """How answers are made; each can be set for one search too."""
+def _condition(value: Any) -> Condition:
+    if not isinstance(value, get_args(Condition)):
+        raise PydanticCustomError("condition", "a filter comes with each search")
+    return value  # type: ignore[no-any-return]
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    limit: int = Field(20, ge=1, le=1000)
-    per_region: int = Field(8, ge=0, le=200)
-    candidates: int = Field(200, ge=1, le=1000)
-    preset: str = "similar"
-    fusion: Fusion = "best_rank"
-    expansion: int = Field(0, ge=0, le=50)
-    expansion_floor: float = Field(0.5, ge=-1, le=1)
-    diversity: Share = Field(0.0, ge=0, le=1)
-    diversity_field: str | None = None
-    score_min: float | None = Field(None, ge=-1, le=1)
-    familiarity_min: Share = Field(0.01, ge=0, le=1)
-    """Regions stranger to the catalogue than this are answered with "no good match"."""
-    agreement: Share = Field(0.0, ge=0, le=1)
-    agreement_field: str = "category"
-    rerank: int = Field(0, ge=0, le=200)
-    """The best of each object's list that are compared again, part by part; needs kind: timm."""
-    rerank_weight: Share = Field(0.5, ge=0, le=1)
-    boosts: dict[str, Boost] = {}
-    """What fields add to the similarity: a filter, or a field with numbers, to a weight."""
-    collapse: str | None = None
-    facets: tuple[str, ...] = ()
+_Condition = Annotated[
+    Condition,
+    # its own schema would be one of every dataclass that a filter can be made of
+    GetPydanticSchema(lambda *_: no_info_plain_validator_function(_condition)),
+]
+BoostText = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+"""A filter, or a field with numbers."""
+_Each = AfterValidator(lambda names: tuple(dict.fromkeys(names)))
+
+
+class WordWeights(Options):
+    """Weights of the parts of a search by words; each part scores an item 0 to 1.
+
+    docs/words.md has what these values were chosen by.
+    """
+
+    group: ClassVar[str] = "word_weights."
+
+    lexical: Number = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Of BM25 over the texts of items, relative to the best of the candidates",
+    )
+    colour: Number = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Of the cosine between the colours asked for and an item's own",
+    )
+    category: Number = Field(1.0, ge=0, le=100, description="Of being of a category that was named")
+    kind: Number = Field(
+        0.5,
+        ge=0,
+        le=100,
+        description='Share of `category` for "coffee table" where "table" was asked for',
+    )
+    unwanted: Number = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Of not having what is not wanted: a colour, a category, a word",
+    )
+    vectors: Number = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="Of photos, items, vectors and, where the model reads text, the text itself",
+    )
+    boost: Number = Field(
+        0.2,
+        ge=0,
+        le=100,
+        description="Of all parts of the text together on the objects of a photo, where the "
+        "similarity to the object counts 1",
+    )
+
+
+class SearchOptions(Options):
+    """How an answer is made.
+
+    Raises:
+        QueryError: there is no such option, or a value is not of its type or range.
+    """
+
+    apart: ClassVar[frozenset[str]] = frozenset({"where"})
+
+    where: Annotated[
+        _Condition | None, Expected(text="a condition; the front door reads filters as text")
+    ] = Field(None, description="Filter that every match satisfies")
+    limit: Annotated[Whole, Offered(flags=("--limit", "-n"))] = Field(
+        20, ge=1, le=1000, description="Matches of the fused list"
+    )
+    per_region: Annotated[Whole, Offered(of_photos=True)] = Field(
+        8, ge=0, le=200, description="Matches of each region's own list"
+    )
+    candidates: Whole = Field(
+        200, ge=1, le=1000, description="Hits asked of the engine for each region and vector space"
+    )
+    preset: Annotated[Preset, Offered()] = Field(
+        "similar",
+        description="What similar means: weights of the vector spaces by name",
+        examples=["similar"],
+    )
+    weights: Annotated[
+        dict[str, Number] | None,
+        Offered(flags=None),
+        Expected(text="finite numbers, at least one above 0", code="out_of_range"),
+    ] = Field(
+        None,
+        max_length=MAX_NAMES,
+        description="Weights of the vector spaces, instead of a preset",
+        examples=[{"cutout": 0.7, "colour": 0.3}],
+    )
+    fusion: Fusion = Field("best_rank", description="How the regions' lists become one")
+    expansion: Annotated[Whole, Offered()] = Field(
+        0, ge=0, le=50, description="Neighbours that a query moves towards; 0 for none"
+    )
+    expansion_floor: Signed = Field(0.5, description="Cosine that a neighbour needs to be trusted")
+    diversity: Annotated[Share, Offered()] = Field(
+        0.0, description="0 for the best matches, towards 1 for unlike ones"
+    )
+    diversity_field: Annotated[FieldName | None, Offered()] = Field(
+        None, description="Tell likeness by this field instead of by looks"
+    )
+    score_min: Annotated[Signed | None, Offered()] = Field(
+        None, description="Matches less similar than this are left out"
+    )
+    familiarity_min: Share = Field(
+        0.01,
+        description=(
+            'Regions less at home in the catalogue than this are answered with "no good match": '
+            "0.01 refuses what is stranger than 99 % of the catalogue's own photos; 0 for none"
+        ),
+    )
+    agreement: Share = Field(
+        0.0,
+        description="Weight of the vote of each region's best items on what category it shows; "
+        "0 for none",
+    )
+    agreement_field: FieldName = Field("category", description="The field that is voted on")
+    rerank: Annotated[Whole, Offered(of_photos=True)] = Field(
+        0,
+        ge=0,
+        le=200,
+        description="Best items of each object that are compared again, part by part; 0 for none; "
+        "needs an embedder of `kind: timm`",
+    )
+    rerank_weight: Share = Field(0.5, description="How much the second comparison counts")
+    boosts: Annotated[
+        dict[BoostText | _Condition, Signed],
+        Offered(
+            flags=("--boost",),
+            metavar="WEIGHT: WHAT",
+            usage='"0.05: in_stock = true", "0.02: sales"',
+        ),
+        Expected(
+            text=f"at most {MAX_NAMES} conditions or fields by weight, each -1 to 1: "
+            '{"in_stock = true": 0.05}',
+            code="out_of_range",
+        ),
+    ] = Field(
+        {},
+        max_length=MAX_NAMES,
+        description="What a filter that holds adds to the similarity, or a field with numbers: "
+        "its weight counts `log(1 + value)` times",
+        examples=[{"in_stock = true": 0.05}],
+    )
+    collapse: Annotated[FieldName | None, Offered()] = Field(
+        None,
+        description="Items with the same value of this field are one match that lists the others; "
+        "`phash`: items with nearly the same picture",
+    )
+    facets: Annotated[
+        tuple[FieldName, ...],
+        _Each,
+        Offered(flags=("--facet",)),
+        Expected(text=f"a list of at most {MAX_NAMES} names of fields"),
+    ] = Field(
+        (),
+        max_length=MAX_NAMES,
+        description="Fields whose values are counted over the candidates",
+        examples=[["category", "colour_names"]],
+    )
+    sort: Annotated[FieldName | None, Offered()] = Field(
+        None,
+        description="Order the fused list by this field; `-price` for falling order",
+        examples=["-price"],
+    )
+    word_weights: Annotated[
+        WordWeights, Expected(text=f"numbers by name, of {', '.join(WordWeights.model_fields)}")
+    ] = Field(WordWeights(), description="How much each part of the query's words counts")
+
+    @field_validator("weights")
+    @classmethod
+    def _some_weight(cls, weights: dict[str, float] | None) -> dict[str, float] | None:
+        if weights is not None and not any(weight > 0 for weight in weights.values()):
+            raise ValueError("no weight is above 0")
+        return weights
+
+    def changed(self, values: Mapping[str, Any], where: Condition | None = None) -> Self:
+        """These with some options of one question.
+
+        Args:
+            values: by name; None leaves an option as it is, where None is no value of it.
+            where: the filter of the question.
+
+        Raises:
+            QueryError: there is no such option, or a value is not of its type or range.
+        """
+        for name in self.apart & values.keys():
+            raise self.unknown(name)
+        fields = SearchOptions.model_fields
+        given = {
+            name: value
+            for name, value in values.items()
+            if value is not None or name not in fields or fields[name].default is None
+        }
+        new = SearchOptions(**given)
+        update = {name: getattr(new, name) for name in given}
+        return self.model_copy(update={**update, "where": where})

@@ -16,11 +16,15 @@ class FetchSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     enabled: bool = False
+    """Whether any are."""
     hosts: tuple[str, ...] = ()
     """Only these hosts, and ``*.domain`` for its subdomains; empty for every public one."""
     timeout_s: float = Field(10.0, gt=0, le=120)
+    """Seconds for a photo in all: its turn, every redirect, the last byte."""
     max_megabytes: int = Field(40, ge=1, le=1000)
+    """Largest photo (10^6 bytes)."""
     max_redirects: int = Field(3, ge=0, le=10)
+    """Redirects that are followed; each address is checked like the first."""
 
 
 class ServiceSettings(BaseModel):
@@ -29,19 +33,28 @@ class ServiceSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     host: str = "127.0.0.1"
+    """Address or name to listen at; beyond this machine only with a key."""
     port: int = Field(8080, ge=0, le=65_535)
+    """TCP port to listen at; 0 for any that is free."""
     read_keys: tuple[Key, ...] = Field((), repr=False)
+    """Keys that may search, each of at least 16 characters; with read keys alone nobody may
+    write."""
     write_keys: tuple[Key, ...] = Field((), repr=False)
-    """A write key may read too. Without any key everything is open, on loopback only."""
+    """Keys that may change things, and read too. Without any key everything is open, on loopback
+    only."""
     allowed_hosts: tuple[str, ...] = ()
-    """Values of ``Host`` that are answered; empty: any, but on loopback only its own names."""
+    """Values of ``Host`` that are answered, ``*.domain`` for subdomains, ``*`` for any; empty: any,
+    but on loopback only its own names."""
     cors_origins: tuple[str, ...] = ()
-    """Pages of these origins may ask; none by default."""
+    """Pages of these origins may ask from a browser, ``*`` for any; none by default."""
     max_body_megabytes: int = Field(45, ge=1, le=1000)
+    """Largest body of a request (10^6 bytes); more is answered 413."""
     header_timeout_s: float = Field(10.0, gt=0, le=120)
+    """Seconds for the head of a request; the connection is closed then."""
     body_timeout_s: float = Field(30.0, gt=0, le=600)
+    """Seconds for the body of a request, from its head on; 408 then."""
     deadline_s: float = Field(30.0, gt=0, le=600)
-    """A request gets its answer, or 503, within this time."""
+    """Seconds in which a request whose body is there gets its answer, or 503."""
     queue: int = Field(64, ge=1, le=10_000)
     """Photo queries that wait or run; one more is answered 503."""
     light_queue: int = Field(512, ge=1, le=100_000)
@@ -49,15 +62,20 @@ class ServiceSettings(BaseModel):
     threads: int = Field(0, ge=0, le=64)
     """Photo queries worked on at once; 0 for one more than there are cores."""
     light_threads: int = Field(12, ge=1, le=64)
+    """Likewise for what runs no model over a photo."""
     decoders: int = Field(0, ge=0, le=64)
     """Processes that decode photos; 0 for one a core, at most 8."""
     decode_timeout_s: float = Field(10.0, gt=0, le=120)
+    """Seconds for decoding a photo; its process is killed then, and the photo refused."""
     query_ttl_s: float = Field(900.0, ge=0)
-    """How long a photo can be asked again by its query id."""
+    """Seconds after its last use that a photo can be asked again by its query id; 0: never."""
     query_megabytes: int = Field(256, ge=0)
-    """Memory for photos that can be asked again."""
+    """Memory (10^6 bytes) for photos that can be asked again, the least recently used out first;
+    0 keeps none."""
     drain_s: float = Field(2.0, ge=0, le=60)
-    """After SIGTERM new requests are still answered for so long, with ``Connection: close``."""
+    """Seconds after SIGTERM in which what comes is still answered, with ``Connection: close``."""
     state_dir: Path | None = None
-    """Jobs, feedback and photos of inserted items; the store's folder by default."""
+    """Folder of jobs, feedback and photos of inserted items and scenes; by default the store's, or
+    ``cache_dir`` with a Qdrant server."""
     fetch: FetchSettings = FetchSettings()
+    """Whether photos are fetched from addresses that callers name."""

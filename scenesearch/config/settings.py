@@ -1,7 +1,8 @@
 """Settings: defaults in code, a YAML profile over them, the environment over both.
 
 Environment variables are ``SCENESEARCH_`` + the name in capitals, ``__`` between levels
-(``SCENESEARCH_SEARCH__REGIONS=8``). Unknown keys are refused, with the nearest names.
+(``SCENESEARCH_REGIONS__LIMIT=8``); lists and whole sections are JSON. Unknown keys of a profile
+or of a section are refused, with the nearest names.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from scenesearch.config.search import SearchSettings
+from scenesearch.config.search import SearchOptions
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.limits import ImageLimits
@@ -46,83 +47,111 @@ class _Section(BaseModel):
 
 
 class DetectorSettings(_Section):
-    """One detector; several run side by side and their boxes are merged."""
+    """One detector; several run side by side and their boxes are merged.
+
+    Each gives at most 100 boxes of a photo.
+    """
 
     model: str = "yolov8n-seg"
-    """A name of the manifest, or a path to .pt or .onnx."""
+    """A name of the manifest, or a path to an ultralytics .pt or .onnx."""
     confidence: Share = Field(0.15, ge=0, le=1)
+    """Boxes that the detector is less sure of are dropped."""
     image_size: int = Field(640, ge=64, le=2048)
+    """Longer side in pixels of what the detector looks at; photos are scaled to it."""
     suppression_iou: Share = Field(0.7, gt=0, le=1)
+    """Intersection over union above which two boxes of one label are one, in the detector itself;
+    across labels and detectors that is ``regions.overlap``."""
     include: tuple[str, ...] = ()
-    """Only these labels; empty for all."""
+    """Only these labels, in any case; empty for all."""
     exclude: tuple[str, ...] = ()
+    """None of these labels, in any case."""
     runtime: Runtime = "auto"
+    """``onnx`` exports a .pt once and runs that, ``torch`` runs it as it is; ``auto``: ``onnx``
+    where ``embedder.device`` is ``cpu``."""
 
 
 class CutoutSettings(_Section):
     """How an object is separated from its background."""
 
     background: tuple[Channel, Channel, Channel] = (255, 255, 255)
+    """RGB that takes the background's place."""
     matting: Literal["auto", "never"] = "auto"
-    """``auto``: catalogue photos whose background is not plain, when the remover's weights
-    are on this machine."""
+    """``auto``: photos of one thing whose background is not plain are cut out by the remover, when
+    its weights are on this machine; ``never``: they stay as they are."""
     remover: str = "isnet-general-use"
+    """A name of the manifest that rembg has a model for."""
     min_share: Share = Field(0.05, ge=0, le=1)
+    """Share of its region that the mask of a detector or of the remover must cover to be used."""
     max_share: Share = Field(0.98, ge=0, le=1)
+    """Share of its region above which a mask says nothing, and the plain crop is taken."""
     context_padding: Share = Field(0.15, ge=0, le=1)
-    """The context crop is the box grown by this share of its sides."""
+    """The context crop is the box grown by this share of its width and height on every side."""
 
 
 class EmbedderSettings(_Section):
     """What turns pictures into vectors."""
 
     kind: Literal["timm", "open_clip"] = "timm"
+    """The library that the model is of; only ``open_clip`` models read text."""
     model: str = "tf_efficientnet_lite0"
-    """timm architecture, open_clip name, or a path to an open_clip config of ours (.json)."""
+    """timm architecture, open_clip name, or an open_clip config (.json): a path, or one of ours."""
     weights: str = "tf_efficientnet_lite0"
-    """A name of the manifest, a path to a checkpoint, or ``hub`` (needs ``offline: false``)."""
+    """A name of the manifest, or a path to a checkpoint; for open_clip also ``hub`` or ``hub:TAG``
+    (needs ``offline: false``)."""
     layer: Literal["head", "blocks"] = "blocks"
     """timm only: features of the classifier's head, or of the last block."""
     pooling: Literal["avg", "gem"] = "gem"
-    """timm only."""
+    """timm only: how features become one vector, by their average or generalised mean (p = 3)."""
     image_size: int = Field(224, ge=32, le=1024)
+    """timm only: side in pixels of the square input; an open_clip model has its own."""
     batch: int = Field(16, ge=1, le=1024)
     """Pictures at a time; on a CPU small batches are as fast and take less memory."""
     runtime: Runtime = "auto"
+    """``onnx`` runs an export that is made once, in float32 on the CPU; ``auto``: that where
+    ``device`` is ``cpu``, else ``torch``."""
     device: str = "cpu"
+    """torch's name of the device of embedder and detectors, such as ``cuda``."""
     precision: Literal["float32", "bf16"] = "float32"
+    """Of the computation; ``bf16`` needs ``runtime: torch``."""
     whiten: int = Field(0, ge=0)
-    """Dimensions of a PCA whitening fitted on the collection; 0 for none."""
+    """Dimensions of a partly whitening PCA fitted on the collection, once it is made of at least
+    3 photos a dimension; 0 for none."""
 
 
 class RegionSettings(_Section):
-    """Which parts of a query photo are searched."""
+    """Which parts of a query photo are searched; of a catalogue photo where ``index.objects``."""
 
     limit: int = Field(12, ge=1, le=64)
-    """The largest number of regions, the whole photo and tiles included."""
+    """The largest number of detected objects; the whole photo and its nine tiles come on top."""
     min_area: Share = Field(0.004, ge=0, le=1)
+    """Share of the photo's area that an object's box must have."""
     overlap: Share = Field(0.7, gt=0, le=1)
-    """Boxes whose intersection over union is above this are one object."""
+    """Boxes whose intersection over union is above this are one object, whatever their labels."""
     whole: When = "fallback"
-    """Search the photo as a whole too; ``fallback``: only where nothing was detected."""
+    """Search the photo as a whole too; ``fallback``: only where nothing was detected. It is
+    searched in any case where there is no other region."""
     tiles: When = "fallback"
-    """Likewise for half-overlapping windows."""
+    """Likewise for nine half-overlapping windows of half the photo's sides."""
 
 
 class TaggingSettings(_Section):
     """Which detections become objects of a row: a table of what is there wants the small ones."""
 
     limit: int = Field(100, ge=1, le=1000)
+    """The largest number of objects of a row; more than 100 need several detectors."""
     min_area: float = Field(0.0, ge=0, lt=1)
+    """Share of the photo's area that an object's box must have."""
     overlap: float = Field(0.7, gt=0, le=1)
+    """Boxes whose intersection over union is above this are one object, whatever their labels."""
 
 
 class IndexSettings(_Section):
     """How a catalogue becomes points."""
 
     batch: int = Field(64, ge=1, le=4096)
-    """Items written and made durable together; a kill costs at most one batch."""
+    """Photos that are embedded, and kept in the embedding cache, together: what a kill can cost."""
     colours: bool = True
+    """Store a vector of colours beside the embeddings; colours are named either way."""
     objects: bool = False
     """Every object that the detectors see in a catalogue photo is a region of its own."""
     ocr: bool = False
@@ -130,7 +159,7 @@ class IndexSettings(_Section):
     augment: int = Field(0, ge=0, le=20)
     """Nearest neighbours that each stored vector is moved towards; see docs/ranking.md."""
     workers: int = Field(2, ge=1, le=64)
-    """Threads that decode, cut and describe."""
+    """Threads that decode, cut and describe; never more than there are cores."""
 
 
 class Settings(BaseSettings):
@@ -145,30 +174,44 @@ class Settings(BaseSettings):
     )
 
     models_dir: Path | None = None
-    """Where weights are looked for first."""
+    """Folder where weights of the manifest are looked for first, before those of the package."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("scenesearch"))
-    """Exported models and embeddings."""
+    """Exported models, what the second look keeps, the sample's index, and the embeddings of
+    tagging and of a server's collections; those of an embedded store lie in its folder."""
     cache_max_megabytes: int = Field(20_000, ge=0)
-    """Size above which the least recently used embeddings leave their cache; 0 for no cap. About
-    8 KB a photo with ``cpu-small``, so this is two million photos."""
+    """Size (10^6 bytes) above which the least recently used embeddings leave their file; 0 for no
+    cap. About 8 KB a photo with ``cpu-small``, so this is two million photos."""
     trusted_sha256: tuple[str, ...] = ()
-    """Hashes of further .pt and .pth files that may be loaded."""
+    """Hashes of further files that may be loaded though they can carry code: neither .onnx nor
+    .safetensors."""
     offline: bool = True
     """Never ask a model hub for anything."""
     threads: int = Field(0, ge=0)
-    """Threads of the models; 0 for one a core."""
+    """ONNX Runtime's threads for each of embedder, remover and reader; 0 for one a core. The
+    detectors use all cores."""
     qdrant_api_key: str | None = Field(None, repr=False)
+    """Sent to a Qdrant server with every request."""
     min_free_megabytes: int = Field(256, ge=0)
+    """Free disk (10^6 bytes) below which an embedded store and the service refuse to write."""
 
     images: ImageLimits = ImageLimits()
+    """What a photo may cost."""
     detectors: tuple[DetectorSettings, ...] = (DetectorSettings(),)
+    """What finds objects, the most trusted first; none: photos are searched whole and in tiles."""
     cutout: CutoutSettings = CutoutSettings()
+    """How an object is separated from its background."""
     embedder: EmbedderSettings = EmbedderSettings()
+    """What turns pictures into vectors."""
     regions: RegionSettings = RegionSettings()
+    """Which parts of a query photo are searched."""
     tagging: TaggingSettings = TaggingSettings()
+    """Which detections become objects of a row."""
     index: IndexSettings = IndexSettings()
-    search: SearchSettings = SearchSettings()
+    """How a catalogue becomes points."""
+    search: SearchOptions = SearchOptions()
+    """How answers are made, where a search does not say otherwise."""
     service: ServiceSettings = ServiceSettings()
+    """How the service listens, whom it lets in, and what it lets them cost."""
 
     @classmethod
     def settings_customise_sources(
@@ -201,7 +244,7 @@ def find_profile(config: str | Path) -> Path:
 
 
 def load_settings(config: str | Path | None = None, **overrides: Any) -> Settings:
-    """Settings from a profile (path or name), the environment and ``overrides``.
+    """Settings from a profile (path or name), ``overrides`` over it and the environment over both.
 
     Raises:
         ConfigError: the file is not readable YAML, or a key or value is wrong.

@@ -8,8 +8,10 @@ satisfies none, so it satisfies every :class:`Not`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from scenesearch.core.types import Scalar
+if TYPE_CHECKING:
+    from scenesearch.core.types import Scalar
 
 
 @dataclass(frozen=True, slots=True)

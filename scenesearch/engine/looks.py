@@ -10,24 +10,23 @@ from typing import Any
 import numpy as np
 
 from scenesearch.api.opened import Opened
+from scenesearch.config.search import MAX_NAMES, SearchOptions
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import BoxTuple, Scene
 from scenesearch.engine.answers import look_json
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.giving_up import CheckedTimes
-from scenesearch.engine.options import Paging, read_options, to_depth
+from scenesearch.engine.paging import Paging
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
 from scenesearch.engine.tasks import Answer, BoxFormat, LookTask, SearchTask, Sensitivity
 from scenesearch.look.look import Look
-from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.query import Query
 from scenesearch.search.seen import Seen
 from scenesearch.wiring import region_rules
 
 MAX_BOXES = 30
 """Boxes, and objects, of one look."""
-MAX_PARTS = 32
-"""Texts, items, photos or vectors of one question."""
 
 SENSITIVITY: Mapping[Sensitivity | None, float] = {
     "low": 0.5,
@@ -114,11 +113,9 @@ class LookTasks:
     def _options(
         self, where: str | None, values: Mapping[str, Any], offset: int
     ) -> tuple[SearchOptions, Paging]:
-        read = read_options(values)
-        options = self._opened.options(where, read)
-        options.check()
+        options = self._opened.options(where, values)
         paging = Paging.of(offset, options.limit)
-        return self._opened.options(where, {**read, **to_depth(options, paging)}), paging
+        return paging.to_depth(options), paging
 
 
 def _query(task: LookTask, scene: Scene) -> Query:
@@ -233,8 +230,8 @@ def pixel_point(
 
 
 def _check_count(name: str, parts: Sequence[Any] | Mapping[str, float]) -> None:
-    if len(parts) > MAX_PARTS:
-        raise QueryError(f"{len(parts)} {name}, expected at most {MAX_PARTS}", code="too_many")
+    if len(parts) > MAX_NAMES:
+        raise QueryError(f"{len(parts)} {name}, expected at most {MAX_NAMES}", code="too_many")
 
 
 def _weighted(parts: Mapping[str, float]) -> tuple[tuple[str, float], ...]:

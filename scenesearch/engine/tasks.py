@@ -1,7 +1,7 @@
 """What an engine can be asked to do, as plain values that travel between processes.
 
 A task says everything and holds nothing: photos are bytes as they came, boxes are numbers, options
-are those of :class:`~scenesearch.search.query.SearchOptions` by name. Answers are JSON values,
+are those of :class:`~scenesearch.config.search.SearchOptions` by name. Answers are JSON values,
 JSON text ready to be sent, or bytes of a picture.
 """
 
@@ -46,7 +46,7 @@ class LookTask:
         items: catalogue items every region is moved towards, with weights.
         words: plain words ("in blue, under $50").
         where: a filter text.
-        options: of :class:`~scenesearch.search.query.SearchOptions`, but ``where``.
+        options: of :class:`~scenesearch.config.search.SearchOptions`, but ``where``.
         offset: matches of the fused list to leave out.
     """
 

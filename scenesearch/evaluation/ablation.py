@@ -20,7 +20,7 @@ class Variant:
     """One change.
 
     Attributes:
-        options: of :class:`~scenesearch.search.query.SearchOptions`, over the configuration's.
+        options: of :class:`~scenesearch.config.search.SearchOptions`, over the configuration's.
         regions: of :class:`~scenesearch.models.encode.RegionRules`, over the configuration's.
     """
 

@@ -13,6 +13,8 @@ from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.limits import ImageLimits
 from scenesearch.mcp.photos import read_photo
 from scenesearch.mcp.short import short_look, short_tags
+from scenesearch.schemas import base
+from scenesearch.schemas.look import LookOptions
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
@@ -24,14 +26,18 @@ search: one thing, by plain words ('red chair under $50'), a photo of it, or ite
 tag: what is in a photo.
 Filters (where) look like: price < 50 and category in (chair, stool) and in_stock = true."""
 
+
+def _said(option: str) -> Any:
+    field = LookOptions.model_fields[option]
+    return Field(description=field.description, examples=field.examples)
+
+
 Photo = Annotated[str, Field(description="Path of a photo on this machine, or a data URL")]
-Words = Annotated[
-    str, Field(description="Plain words, such as 'in blue, under $50'; prices are understood")
-]
-Where = Annotated[str, Field(description="A filter: price < 50 and category = 'chair'")]
+Words = Annotated[base.Words, _said("words")]
 Like = Annotated[list[str], Field(description="Ids of items: more like these")]
 Unlike = Annotated[list[str], Field(description="Ids of items: less like these")]
-Limit = Annotated[int, Field(ge=1, le=50, description="The most matches")]
+Limit = Annotated[int, Field(ge=1, le=50), _said("limit")]
+"""Shorter lists than over REST: an agent reads all of them."""
 
 
 def build_server(
@@ -49,9 +55,9 @@ def build_server(
     """
     from mcp.server import MCPServer
     from mcp.server.mcpserver.exceptions import ToolError
+    from mcp.server.mcpserver.tools import Tool
 
     allowed = limits or ImageLimits()
-    server: MCPServer[Any] = MCPServer("scenesearch", version=__version__, instructions=ABOUT)
 
     async def look(
         photo: Photo | None = None,
@@ -59,7 +65,7 @@ def build_server(
             str | None, Field(description="Of an earlier look, instead of the photo")
         ] = None,
         words: Words | None = None,
-        where: Where | None = None,
+        where: base.Where | None = None,
         box: Annotated[
             list[float] | None,
             Field(description="x1, y1, x2, y2 in pixels: search only this part of the photo"),
@@ -82,9 +88,9 @@ def build_server(
         photo: Photo | None = None,
         like: Like | None = None,
         unlike: Unlike | None = None,
-        where: Where | None = None,
+        where: base.Where | None = None,
         limit: Limit = 10,
-        offset: Annotated[int, Field(ge=0, le=900, description="Matches to leave out")] = 0,
+        offset: Annotated[base.Offset, _said("offset")] = 0,
     ) -> dict[str, Any]:
         """Find one thing in the catalogue, by words, a photo of it, or items like it."""
         options = _given(where=where) | {"limit": limit, "offset": offset} | _items(like, unlike)
@@ -104,9 +110,14 @@ def build_server(
         except SceneSearchError as error:
             raise ToolError(str(error)) from error
 
-    for tool in (look, search, tag):
-        server.tool()(tool)
-    return server
+    tools = [Tool.from_function(function) for function in (look, search, tag)]
+    for tool in tools:
+        # as the library makes them, they leave out what they do not know and say nothing of it
+        arguments = tool.fn_metadata.arg_model
+        arguments.model_config["extra"] = "forbid"
+        arguments.model_rebuild(force=True)
+        tool.parameters = arguments.model_json_schema(by_alias=True)
+    return MCPServer("scenesearch", version=__version__, instructions=ABOUT, tools=tools)
 
 
 def _given(**options: Any) -> dict[str, Any]:

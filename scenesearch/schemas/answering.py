@@ -1,46 +1,75 @@
-"""How an answer is made: what look and search share."""
+"""How an answer is made: what look and search share.
+
+The options are those of :class:`~scenesearch.config.search.SearchOptions` that are offered, with
+its ranges, defaults and sentences; here stands what is narrower over REST.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import Field
+from annotated_types import MaxLen
+from pydantic import Field, create_model
 
+from scenesearch.config.options import Offered, Signed, offered
+from scenesearch.config.search import MAX_NAMES, BoostText, FieldName, SearchOptions
 from scenesearch.schemas.base import (
     UNIQUE,
+    WHOLE,
     Body,
-    FieldName,
     ItemId,
     Limit,
+    NotNull,
     Offset,
     Optionally,
     Sentence,
-    Share,
     Unique,
     Weight,
     Where,
-    Whole,
     Words,
 )
 
-Preset = Literal["exact", "similar", "category", "style", "colour"]
-SpaceWeights = Annotated[
-    dict[FieldName, Annotated[float, Field(ge=0, le=100)]], Field(min_length=1, max_length=16)
-]
+OFFERED = tuple(name for name, field in SearchOptions.model_fields.items() if offered(field))
+"""Options that can be set over REST."""
 
-_OPTIONS = (
-    *("limit", "per_region", "preset", "weights", "expansion", "diversity", "diversity_field"),
-    *("score_min", "rerank", "boosts", "collapse", "facets", "sort"),
-)
+_NARROWER: Mapping[str, Any] = {
+    "limit": Limit,
+    "weights": Annotated[
+        dict[FieldName, Annotated[float, Field(ge=0, le=100)]], Field(min_length=1)
+    ]
+    | None,
+    "facets": Annotated[list[FieldName], Unique, Field(json_schema_extra=UNIQUE)],
+    "boosts": dict[BoostText, Signed],
+}
+"""Types that differ: pages are short, and in JSON there are lists, and filters as text."""
 
 
-class AnswerOptions(Body):
+def _narrowed(name: str) -> Any:
+    field = SearchOptions.model_fields[name]
+    kind, rules = field.annotation, list(field.metadata)
+    if name in _NARROWER:
+        kind, rules = _NARROWER[name], [one for one in rules if isinstance(one, MaxLen | Offered)]
+    elif kind is int:
+        rules.append(WHOLE)
+    if field.default is None:
+        rules.append(NotNull())
+    said = Field(field.default, description=field.description, examples=field.examples)
+    return Annotated[kind, *rules], said
+
+
+if TYPE_CHECKING:
+    _Offered = Body
+else:
+    _Offered = create_model("_Offered", __base__=Body, **{n: _narrowed(n) for n in OFFERED})
+
+
+class AnswerOptions(_Offered):
     """How the lists are made. What is left out is as the service is configured."""
 
     texts: dict[Sentence, Weight] = Field(
         {},
-        max_length=16,
+        max_length=MAX_NAMES,
         description=(
             "Words that the search moves towards, with weights; below 0 away. Needs a model that "
             "reads text"
@@ -49,7 +78,7 @@ class AnswerOptions(Body):
     )
     items: dict[ItemId, Weight] = Field(
         {},
-        max_length=32,
+        max_length=MAX_NAMES,
         description="Catalogue items that the search moves towards, with weights; below 0 away",
         examples=[{"SKU-1": 1.0, "SKU-2": -0.5}],
     )
@@ -59,57 +88,8 @@ class AnswerOptions(Body):
         examples=["in blue, under $50"],
     )
     where: Optionally[Where] = None
-    facets: Annotated[list[FieldName], Unique] = Field(
-        [],
-        max_length=16,
-        description="Fields whose values are counted over the candidates",
-        examples=[["category", "colour_names"]],
-        json_schema_extra=UNIQUE,
-    )
-    sort: Optionally[FieldName] = Field(
-        None,
-        description="Order the fused list by this field; `-price` for falling order",
-        examples=["-price"],
-    )
-    score_min: Optionally[Annotated[float, Field(ge=-1, le=1)]] = Field(
-        None, description="Matches less similar than this are left out"
-    )
-    diversity: Share = Field(0.0, description="0 for the best matches, towards 1 for unlike ones")
-    diversity_field: Optionally[FieldName] = Field(
-        None, description="Tell likeness by this field instead of by looks"
-    )
-    collapse: Optionally[FieldName] = Field(
-        None,
-        description=(
-            "Items with the same value of this field are one match that lists the others; `phash`: "
-            "items with nearly the same picture"
-        ),
-    )
-    preset: Optionally[Preset] = Field(None, description="What similar means", examples=["similar"])
-    weights: Optionally[SpaceWeights] = Field(
-        None,
-        description="Weights of the vector spaces, instead of a preset",
-        examples=[{"cutout": 0.7, "colour": 0.3}],
-    )
-    limit: Limit = Field(20, description="Matches of the fused list")
     offset: Offset = Field(0, description="Matches of the fused list to leave out")
-    per_region: Whole = Field(8, ge=0, le=50, description="Matches of each region's own list")
-    rerank: Whole = Field(
-        0, ge=0, le=200, description="Best items of each object that are compared part by part"
-    )
-    expansion: Whole = Field(0, ge=0, le=50, description="Neighbours that a query moves towards")
-    boosts: dict[
-        Annotated[str, Field(min_length=1, max_length=4000)], Annotated[float, Field(ge=-1, le=1)]
-    ] = Field(
-        {},
-        max_length=16,
-        description="What a filter that holds, or a field with numbers, adds to the similarity",
-        examples=[{"in_stock = true": 0.05}],
-    )
 
     def options(self) -> Mapping[str, Any]:
-        """What was asked for, by the names of :class:`~scenesearch.search.query.SearchOptions`."""
-        given = {name: getattr(self, name) for name in _OPTIONS if name in self.model_fields_set}
-        if "facets" in given:
-            given["facets"] = tuple(given["facets"])
-        return given
+        """What was asked for, by the names of :class:`~scenesearch.config.search.SearchOptions`."""
+        return {name: getattr(self, name) for name in OFFERED if name in self.model_fields_set}

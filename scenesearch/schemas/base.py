@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 _Type = TypeVar("_Type")
 
 
-class _NotNull:
+class NotNull:
     """Leaves ``null`` out of what a field's schema allows."""
 
     def __get_pydantic_json_schema__(
@@ -31,7 +31,7 @@ class _NotNull:
         return {**schema, **kept[0]} if len(kept) == 1 else {**schema, "anyOf": kept}
 
 
-Optionally = Annotated[_Type | None, _NotNull()]
+Optionally = Annotated[_Type | None, NotNull()]
 """A field that can be left out, None then; ``null`` itself is refused."""
 
 
@@ -90,8 +90,6 @@ _WORDED = r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"
 
 ItemId = Annotated[str, Field(min_length=1, max_length=512, pattern=_PRINTABLE)]
 """An id of the catalogue: any text, kept as it is."""
-FieldName = Annotated[str, Field(min_length=1, max_length=128, pattern=_PRINTABLE)]
-"""A field of the catalogue, such as ``price``."""
 Sentence = Annotated[str, Field(min_length=1, max_length=512, pattern=_WORDED)]
 """Words for a model that reads text."""
 Words = Annotated[str, Field(min_length=1, max_length=1000, pattern=_WORDED)]
@@ -116,7 +114,6 @@ WHOLE = BeforeValidator(_whole)
 Whole = Annotated[int, WHOLE]
 Weight = Annotated[float, Field(ge=-100, le=100)]
 """How much a part counts; below 0 it pushes away."""
-Share = Annotated[float, Field(ge=0, le=1)]
 QueryId = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_-]+$")]
 Cursor = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^[\x21-\x7e]+$")]
 Limit = Annotated[int, Field(ge=1, le=100), WHOLE]

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from scenesearch.config.search import FieldName
 from scenesearch.schemas.base import (
     UNIQUE,
     Asked,
-    FieldName,
     Optionally,
     Sent,
     Unique,

@@ -8,12 +8,12 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from scenesearch.config.search import FieldName
 from scenesearch.schemas.base import (
     UNIQUE,
     Asked,
     Body,
     Cursor,
-    FieldName,
     ItemId,
     Limit,
     Optionally,

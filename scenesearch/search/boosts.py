@@ -19,8 +19,8 @@ from scenesearch.search.rank.boost import Boosted, LogOf
 
 
 def read_boosts(
-    boosts: Mapping[str | Boosted, float], fields: Mapping[str, FieldType]
-) -> dict[str | Boosted, float]:
+    boosts: Mapping[Any, float], fields: Mapping[str, FieldType]
+) -> dict[Boosted, float]:
     """The same boosts with every text understood; two texts that mean the same add up.
 
     Args:
@@ -34,7 +34,7 @@ def read_boosts(
     >>> read_boosts({"sales": 0.02}, {"sales": "integer"})
     {LogOf(field='sales'): 0.02}
     """
-    read: dict[str | Boosted, float] = {}
+    read: dict[Boosted, float] = {}
     for written, weight in boosts.items():
         try:
             boosted = _read(written, fields)
@@ -65,7 +65,7 @@ def _read(written: str | Boosted, fields: Mapping[str, FieldType]) -> Boosted:
 
 
 def gain_of(
-    boosts: Mapping[Any, float], fields: Mapping[str, FieldType]
+    boosts: Mapping[Boosted, float], fields: Mapping[str, FieldType]
 ) -> Callable[[Mapping[str, Any]], float]:
     """What the payload of an item gains, in units of similarity.
 

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 from scenesearch.attributes.colour_vector import palette_vector
 from scenesearch.attributes.names import written_names
+from scenesearch.config.search import SearchOptions
 from scenesearch.core.conditions import AllOf, Condition, OneOf
 from scenesearch.core.points import COLOUR
 from scenesearch.core.protocols import WORDS, Store, TextQuery, VectorQuery
 from scenesearch.core.types import CollectionSchema, FieldType, Hit, Vector
 from scenesearch.filters.evaluate import words
-from scenesearch.search.query import SearchOptions
 from scenesearch.search.rank.candidates import Answer
 from scenesearch.search.vectors import SpaceVectors
 from scenesearch.words import ParsedWords, Vocabulary
@@ -73,6 +73,7 @@ class WordSearch:
         options: how the answer is made.
         where: filter of the whole query, that of the words included.
         spaces: what the collection calls each space that is asked in.
+        needed: payload fields that the ranking needs of every hit.
     """
 
     store: Store
@@ -81,6 +82,7 @@ class WordSearch:
     options: SearchOptions
     where: Condition | None
     spaces: Mapping[str, str]
+    needed: tuple[str, ...] = ()
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -208,7 +210,7 @@ class WordSearch:
 
     @property
     def _asked_fields(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(("item_id", *self.options.fields, *self.fields)))
+        return tuple(dict.fromkeys(("item_id", *self.needed, *self.fields)))
 
     # scores
 

@@ -8,7 +8,8 @@ sells. A region whose classes the catalogue hardly has is a stranger.
 The measure is ``log(profile . prior)``: the chance that the region and a random photo of the
 catalogue are of the same class. It is turned into a level by the catalogue's own photos, each
 compared with all the others: level 0.01 means that 99 % of the catalogue is more at home in it
-than the region is, with every model and every catalogue. docs/decisions.md has the figures.
+than the region is, with every model and every catalogue. docs/decisions/ranking.md has the
+figures.
 """
 
 from __future__ import annotations

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from scenesearch.config.search import SearchOptions
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import POINT_FIELDS, Record
 from scenesearch.look.values import NO_REGION, Evidence, Match, RegionMatches
 from scenesearch.models.encode import EncodedRegion
-from scenesearch.search.query import SearchOptions
 from scenesearch.search.rank.candidates import Answer, Candidates
 from scenesearch.search.rank.pipeline import Ranking
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
+from scenesearch.config.search import SearchOptions
 from scenesearch.core.conditions import AllOf, Condition, Not, OneOf
 from scenesearch.core.points import CONTEXT, CUTOUT
 from scenesearch.core.protocols import Store, VectorQuery
-from scenesearch.search.query import SearchOptions
 from scenesearch.search.rank.candidates import Answer
 from scenesearch.search.rank.expand import expand
 from scenesearch.search.vectors import SpaceVectors

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.config.search import SearchOptions
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import (
@@ -36,9 +37,11 @@ from scenesearch.search.by_words import WordSearch, dense_text, filtered, vocabu
 from scenesearch.search.familiarity import Familiarity
 from scenesearch.search.look_builder import LookBuilder
 from scenesearch.search.nearest import expanded, left_out, nearest
-from scenesearch.search.query import Query, SearchOptions
+from scenesearch.search.query import Query
+from scenesearch.search.rank.boost import Boosted, fields_of
 from scenesearch.search.rank.candidates import Answer
-from scenesearch.search.rank.pipeline import count_facets, rank
+from scenesearch.search.rank.exact import products
+from scenesearch.search.rank.pipeline import count_facets, rank, ranked_by
 from scenesearch.search.rank.presets import preset_weights
 from scenesearch.search.regions import query_regions
 from scenesearch.search.reranker import Reranker, looks_of
@@ -171,7 +174,8 @@ class Searcher:
         options = options or SearchOptions()
         query.check()
         # before the models are asked, not after
-        self._weights(self._read(options))
+        self._boosts(options)
+        self._weights(options)
         prepared = self.prepare(query, regions, seen=seen, times=times)
         return self.answer(prepared, options, times=times)
 
@@ -238,7 +242,8 @@ class Searcher:
         Raises:
             QueryError: an option makes no sense.
         """
-        options = self._read(options or SearchOptions())
+        options = options or SearchOptions()
+        boosts = self._boosts(options)
         weights = self._weights(options)
         opened = self._open()
         query, encoded = prepared.query, prepared.encoded
@@ -262,14 +267,13 @@ class Searcher:
             )
         where = filtered(options.where, prepared.parsed)
         times = times or StageTimes(prepared.seconds)
-        return self._answer(prepared, asked, strange, weights, options, where, times)
+        return self._answer(prepared, asked, strange, weights, boosts, options, where, times)
 
-    def _read(self, options: SearchOptions) -> SearchOptions:
-        """Checked, and with the boosts understood as this collection's fields."""
-        options.check()
+    def _boosts(self, options: SearchOptions) -> Mapping[Boosted, float]:
+        """The boosts, understood as this collection's fields."""
         if not options.boosts:
-            return options
-        return replace(options, boosts=read_boosts(options.boosts, self._open().schema.fields))
+            return {}
+        return read_boosts(options.boosts, self._open().schema.fields)
 
     def _weights(self, options: SearchOptions) -> Mapping[str, float]:
         schema = self._open().schema
@@ -287,7 +291,7 @@ class Searcher:
                 f"{', '.join(schema.vectors)}",
                 code="bad_preset",
             )
-        for field in options.fields:
+        for field in ranked_by(options):
             if field not in schema.fields:
                 raise QueryError(
                     f"Unknown field {field!r}; the collection has "
@@ -303,6 +307,7 @@ class Searcher:
         asked: Sequence[SpaceVectors],
         strange: Sequence[bool],
         weights: Mapping[str, float],
+        boosts: Mapping[Boosted, float],
         options: SearchOptions,
         where: Condition | None,
         times: StageTimes,
@@ -319,8 +324,10 @@ class Searcher:
                 asked = expanded(self._store, asked, few, options)
         scene, encoded, parsed = prepared.query.scene, prepared.encoded, prepared.parsed
         asked_for = parsed or ParsedWords("")
+        boosted = [name for one in boosts for name in fields_of(one)]
+        needed = tuple(dict.fromkeys((*ranked_by(options), *boosted)))
         words = WordSearch(
-            self._store, opened.schema, asked_for, options, left_out(where, own), spaces
+            self._store, opened.schema, asked_for, options, left_out(where, own), spaces, needed
         )
         with times.stage("engine"):
             answers = nearest(
@@ -329,7 +336,7 @@ class Searcher:
                 spaces,
                 limit=options.candidates,
                 where=where,
-                fields=tuple(dict.fromkeys(("item_id", *options.fields, *words.fields))),
+                fields=tuple(dict.fromkeys(("item_id", *needed, *words.fields))),
                 without=own,
             )
         if parsed is not None:
@@ -347,7 +354,7 @@ class Searcher:
                 second_look=looks_of(
                     self._reranker, options.rerank, self._store, encoded, answers, times
                 ),
-                gain=gain_of(options.boosts, opened.schema.fields) if options.boosts else None,
+                gain=gain_of(boosts, opened.schema.fields) if boosts else None,
             )
             facets = count_facets(ranking.candidates, ranking.scores, options.facets)
             builder = LookBuilder(
@@ -372,8 +379,7 @@ class Searcher:
             return np.eye(len(items), dtype=np.float32)
         nothing = np.zeros_like(next(iter(vectors.values())))
         rows = np.stack([vectors.get(points[item], nothing) for item in items])
-        result: NDArray[np.float32] = rows @ rows.T
-        return result
+        return products(rows, rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,10 +106,10 @@ class Kinds:
         >>> Kinds((kitchen,)).by_labels({"Oven": 0.75, "person": 0.25})
         ('kitchen', 0.75)
         """
-        total = sum(found.values())
+        total = math.fsum(found.values())
         best: tuple[str | None, float] = (None, 0.0)
         for kind, labels in zip(self.kinds, self._labels, strict=True):
-            share = sum(score for label, score in found.items() if fold(label) in labels)
+            share = math.fsum(s for label, s in found.items() if fold(label) in labels)
             if share > best[1]:
                 best = (kind.name, share)
         return best[0], best[1] / total if total else 0.0

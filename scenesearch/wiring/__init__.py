@@ -5,7 +5,6 @@ from scenesearch.wiring.catalogue import (
     build_searcher,
     build_syncer,
     region_rules,
-    search_options,
 )
 from scenesearch.wiring.models import (
     build_detector,
@@ -57,7 +56,6 @@ __all__ = [
     "is_url",
     "region_rules",
     "scene_loader",
-    "search_options",
     "state_dir",
     "sync_lock_file",
 ]

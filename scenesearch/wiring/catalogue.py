@@ -17,7 +17,6 @@ from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.pca import fit_projection
 from scenesearch.models.encode import RegionRules
 from scenesearch.models.weights import sha256_of
-from scenesearch.search.query import SearchOptions
 from scenesearch.search.searcher import Searcher
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import PhotoLooks, Syncer
@@ -90,8 +89,3 @@ def build_searcher(parts: Parts, store: Store) -> Searcher:
         rules=region_rules(parts.settings),
         reranker=(lambda: parts.reranker) if parts.settings.embedder.kind == "timm" else None,
     )
-
-
-def search_options(settings: Settings) -> SearchOptions:
-    """The settings' defaults of a search."""
-    return SearchOptions(**settings.search.model_dump())

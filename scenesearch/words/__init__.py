@@ -6,6 +6,5 @@ Pure rules, no model and no network; docs/words.md says what is understood.
 from scenesearch.words.parse import MAX_LENGTH, parse_words
 from scenesearch.words.parsed import ParsedWords
 from scenesearch.words.vocabulary import Vocabulary
-from scenesearch.words.weights import WordWeights
 
-__all__ = ["MAX_LENGTH", "ParsedWords", "Vocabulary", "WordWeights", "parse_words"]
+__all__ = ["MAX_LENGTH", "ParsedWords", "Vocabulary", "parse_words"]

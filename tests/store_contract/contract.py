@@ -9,8 +9,7 @@
         def open_store(self, tmp_path):
             return lambda: MyStore(tmp_path / "index")
 
-Call ``pytest.register_assert_rewrite("store_contract.contract_reads")`` (and ``contract_text``,
-``contract_writes``, ``contract_life``) first for readable failures. Needs pytest.
+``conftest.py`` registers all of it for readable failures. Needs pytest.
 """
 
 from __future__ import annotations

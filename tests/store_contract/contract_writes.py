@@ -75,7 +75,8 @@ class WriteContract(ContractBase):
     def test_one_bad_vector_refuses_the_whole_batch_and_names_its_point(
         self, filled: Store
     ) -> None:
-        good = [Point(str(uuid.uuid4()), p.vectors, p.payload) for p in make_points(3, seed=99)]
+        new = make_points(3, seed=99)
+        good = [Point(str(uuid.UUID(int=n)), p.vectors, p.payload) for n, p in enumerate(new)]
         bad: list[tuple[Any, str]] = [
             ([np.nan] * 24, "not finite"),
             ([np.inf] + [1.0] * 23, "not finite"),
@@ -168,7 +169,7 @@ class WriteContract(ContractBase):
 
         store.set_payload(
             {"price": 7, "category": None, "in_stock": False, "new": "x", "absent": None},
-            ids=[point_id(0), point_id(2), str(uuid.uuid4())],
+            ids=[point_id(0), point_id(2), str(uuid.UUID(int=0))],
         )
 
         records = store.retrieve([point_id(n) for n in range(3)], spaces=["cutout"])
@@ -194,7 +195,7 @@ class WriteContract(ContractBase):
         assert all("price" not in record.payload for record in page)
 
     def test_deleting_by_id_ignores_unknown_ids(self, filled: Store, points: list[Point]) -> None:
-        gone = [points[0].id, points[5].id.upper(), str(uuid.uuid4())]
+        gone = [points[0].id, points[5].id.upper(), str(uuid.UUID(int=0))]
 
         filled.delete(ids=gone)
 

@@ -103,6 +103,9 @@ def searches(shop: SceneSearch, vector: NDArray[np.float32]) -> list[Look]:
         shop.search(items={"A-1": 1.0, "A-2": -0.3}, diversity=0.3),
         shop.search(vectors=vector),
         shop.search(vectors=[(vector, 1.0)]),
+        shop.search("a red chair", facets=["brand"], sort="-price", score_min=None),
+        shop.search("a red chair", boosts={Equals("in_stock", True): 0.05, "sales": 0.02}),
+        shop.search("a red chair", fusion="share", word_weights={"colour": 2.0}),
     ]
 
 

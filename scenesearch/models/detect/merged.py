@@ -15,7 +15,7 @@ class MergedDetector:
     Confidences of different detectors do not compare, so the order of the detectors decides: all
     boxes of the first come before those of the second, and where two overlap the first one's box
     (and its mask, when it is a segmenter) stays. Measured against mixing by confidence in
-    docs/decisions.md.
+    docs/decisions/models.md.
 
     Args:
         detectors: the most trusted first; at least one.

@@ -2,7 +2,8 @@
 
 PCA with partial whitening: directions in which all products agree (white background, soft
 shadow) say little, and are turned down by ``variance ** -power / 2``. Full whitening (power 1)
-amplifies noise when the photos are few; half is the better default here, see docs/decisions.md.
+amplifies noise when the photos are few; half is the better default here, see
+docs/decisions/models.md.
 Source: Jegou and Chum, "Negative evidences and co-occurrences in image retrieval", ECCV 2012.
 """
 

@@ -12,12 +12,14 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 
 from scenesearch.search.rank.candidates import Scores
+from scenesearch.search.rank.fuse import best_of
 
 VOTERS = 20
 
 
 def agree(
     scores: Scores,
+    items: Sequence[str],
     categories: Sequence[Hashable | None],
     *,
     weight: float,
@@ -27,6 +29,7 @@ def agree(
 
     Args:
         scores: shape (regions, items), NaN where an item is not in a region's list.
+        items: their ids, which break ties for the last votes.
         categories: of each item; None takes no part.
         weight: of the boost, in units of cosine; the boost of an item is ``weight`` times the
             root of its category's share of the votes.
@@ -43,8 +46,7 @@ def agree(
         return scores
     boosted = scores.copy()
     for row in range(len(boosted)):
-        present = np.flatnonzero(~np.isnan(scores[row]))
-        best = present[np.argsort(-scores[row, present], kind="stable")[:voters]]
+        best = np.array(best_of(scores[row], tuple(items))[:voters], np.intp)
         votes = np.bincount(codes[best][codes[best] >= 0], minlength=len(numbers))
         shares = np.sqrt(votes / max(len(best), 1))
         boosted[row] += np.float32(weight) * np.where(codes >= 0, shares[codes], 0)

@@ -3,7 +3,7 @@
 The lists of a room answer different questions: a product is right when it is right for *one*
 object of the photo, and most products are in the far tail of every other object's list. So the
 fusions that take a product's best list (``best_rank``, ``share``) do far better here than those
-that add lists up (``reciprocal_rank``); docs/decisions.md has the figures.
+that add lists up (``reciprocal_rank``); docs/decisions/ranking.md has the figures.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scenesearch.config.search import Fusion
 from scenesearch.search.rank.candidates import Scores
+from scenesearch.search.rank.exact import sum_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,15 +80,15 @@ def fuse(
     unit = _unit(scores)
     if method == "reciprocal_rank":
         terms = weight * (1 + k) / (k + ranks(scores))
-        terms /= weight.sum()
-        return Fused(terms.sum(axis=0), terms.astype(np.float32))
+        terms /= sum_of(weight, axis=0)
+        return Fused(sum_of(terms, axis=0), terms.astype(np.float32))
     if method == "share":
         filled = np.where(present, scores, -np.inf)
         top = filled.max(axis=1, keepdims=True)
         below = sharpness * (filled - np.where(np.isfinite(top), top, 0))
         # what is far below stays above 0: it is last, not out
         powers = np.where(present, np.exp(np.maximum(below, -80)), 0)
-        terms = weight * powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-9)
+        terms = weight * powers / np.maximum(sum_of(powers, axis=1)[:, None], 1e-9)
     elif method == "best_rank":
         # the fraction of a rank that weight and similarity decide stays below one rank
         inside = weight * unit

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.search.query import MAIN_COLOUR, PICTURE, SearchOptions
+from scenesearch.config.search import SearchOptions
 from scenesearch.search.rank.agree import agree
 from scenesearch.search.rank.boost import boost
 from scenesearch.search.rank.candidates import Answer, Candidates, Scores, blend, gather
@@ -18,6 +18,8 @@ from scenesearch.search.rank.diversify import collapse, mmr, same_picture, same_
 from scenesearch.search.rank.fuse import Fused, best_of, fuse, order
 from scenesearch.search.rank.rerank import merge
 
+PICTURE, MAIN_COLOUR = "phash", "colour_names"
+"""Payload fields that tell near-duplicate pictures."""
 POOL = 50
 """Diversity looks at this many of the fused list, or twice what is asked for if that is more."""
 
@@ -29,6 +31,15 @@ SecondLook = Callable[[Candidates, Scores], Scores]
 
 Gain = Callable[[Mapping[str, Any]], float]
 """What the fields of an item add to its similarity."""
+
+
+def ranked_by(options: SearchOptions) -> tuple[str, ...]:
+    """Payload fields that the ranking needs of every hit; those of boosts are beside them."""
+    sort = options.sort.removeprefix("-") if options.sort else None
+    voted = options.agreement_field if options.agreement > 0 else None
+    colour = MAIN_COLOUR if options.collapse == PICTURE else None
+    wanted = (*options.facets, options.collapse, colour, options.diversity_field, sort, voted)
+    return tuple(dict.fromkeys(field for field in wanted if field is not None))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +94,7 @@ def rank(
     scores = blend(candidates.scores, space_weights, len(region_weights))
     if options.agreement > 0:
         categories = [_key(payload.get(options.agreement_field)) for payload in candidates.payloads]
-        scores = agree(scores, categories, weight=options.agreement)
+        scores = agree(scores, candidates.items, categories, weight=options.agreement)
     again: Scores | None = None
     if second_look is not None:
         again = second_look(candidates, scores)
