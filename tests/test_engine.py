@@ -392,7 +392,7 @@ def test_every_option_of_a_search_but_the_filter_can_be_asked_for(engine) -> Non
     given = {name: getattr(SearchOptions(), name) for name in SearchOptions.model_fields}
     del given["where"]
 
-    assert engine.front.options(None, given) == SearchOptions()
+    assert engine.opened.options(None, given) == SearchOptions()
 
 
 def test_options_become_the_types_of_search_options() -> None:
