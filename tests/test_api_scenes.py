@@ -14,7 +14,7 @@ from scenesearch import SceneSearch, load_settings
 from scenesearch.cli.main import main
 from scenesearch.core.errors import QueryError, StoreError
 from scenesearch.tagging.ledger import recorded_rows
-from scenesearch.tagging.ray_plan import RayOptions
+from scenesearch.tagging.ray_cluster import RayOptions
 from scenesearch.tagging.run import RunOptions
 
 HERE = Path(__file__).parent

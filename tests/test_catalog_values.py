@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenesearch.catalog import read_catalog
-from scenesearch.catalog.field_types import ColumnType, value_of_cell, value_of_text
+from scenesearch.catalog.attributes import ColumnType, value_of_cell, value_of_text
 from scenesearch.catalog.records import CellError
 from scenesearch.catalog.values import KNOWN_VALUES, id_of
 from scenesearch.core.errors import CatalogError

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image as PILImage
 
-from scenesearch.attributes.names import family_of
+from scenesearch.attributes.names import VOCABULARY
 from scenesearch.attributes.palette import dominant_colours
 from scenesearch.models.cutout.background import separate
+
+FAMILY = {colour.name: colour.family for colour in VOCABULARY}
 
 
 def painted(*parts, size=(120, 120), noise=3.0, seed=0):
@@ -29,7 +31,7 @@ def names(colours):
 
 
 def families(colours):
-    return list(dict.fromkeys(family_of(colour.name) for colour in colours))
+    return list(dict.fromkeys(FAMILY[colour.name] for colour in colours))
 
 
 def test_shares_follow_the_areas_and_sum_to_one():
@@ -61,7 +63,7 @@ def test_a_sofa_that_is_mostly_shadow_is_still_of_its_colour(rgb, family):
     image = linear ** (1 / 2.2) * 255 + np.random.default_rng(1).normal(0, 3, (height, width, 3))
     colours = dominant_colours(image.clip(0, 255).astype(np.uint8))
 
-    assert family_of(colours[0].name) == family
+    assert FAMILY[colours[0].name] == family
     assert colours[0].share > 0.6
 
 
@@ -91,7 +93,7 @@ def test_only_masked_pixels_count_and_the_mixed_rim_does_not():
     image[40:160, 40:160] = (143, 143, 230)  # rim: half background
     image[42:158, 42:158] = (31, 31, 196)
 
-    assert [family_of(c.name) for c in dominant_colours(image, mask)] == ["blue"]
+    assert [FAMILY[c.name] for c in dominant_colours(image, mask)] == ["blue"]
     assert dominant_colours(image)[0].name == "white"
 
 

@@ -72,15 +72,7 @@ def test_a_photo_added_with_other_items_is_corrected_not_doubled(store):
     done = known.add([scene("a", "c", image="1.jpg")])
 
     assert (done.added, done.replaced, done.total) == (0, 1, 1)
-    assert known.co_items("a") == {"c": 1}
-
-
-def test_items_seen_together_are_counted_by_scene_most_first(store):
-    known = KnownScenes(store)
-    known.add([scene(*room, image=str(i)) for i, room in enumerate(ROOMS)])
-
-    assert list(known.co_items("sofa").items()) == [("lamp", 2), ("rug", 2)]
-    assert known.co_items("unseen") == {}
+    assert [one.items for one in known.of_item("a")] == [frozenset("ac")]
 
 
 def test_the_id_of_a_scene_hangs_on_its_content_alone():
@@ -149,7 +141,7 @@ def test_damaged_scenes_can_be_cleared(store):
 
     assert len(KnownScenes(store)) == 0
     known.add([scene("a", "b")])
-    assert KnownScenes(store).co_items("a") == {"b": 1}
+    assert [one.items for one in KnownScenes(store).of_item("a")] == [frozenset("ab")]
 
 
 def test_any_text_is_a_valid_id_or_path():

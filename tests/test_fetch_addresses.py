@@ -9,8 +9,7 @@ import pytest
 
 from scenesearch.fetch.addresses import FORBIDDEN_IPV4, FORBIDDEN_IPV6, forbidden
 from scenesearch.fetch.errors import FetchError
-from scenesearch.fetch.hosts import listed, parse_host
-from scenesearch.fetch.urls import follow, parse_url
+from scenesearch.fetch.urls import follow, listed, parse_host, parse_url
 
 PUBLIC = [
     *("1.1.1.1", "8.8.8.8", "9.255.255.255", "11.0.0.0", "93.184.216.34", "100.63.255.255"),

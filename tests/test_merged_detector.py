@@ -7,7 +7,7 @@ import pytest
 
 from scenesearch.core.protocols import Detector
 from scenesearch.core.types import Detections, Scene
-from scenesearch.models.detect.merged import MergedDetector
+from scenesearch.models.detect.boxes import MergedDetector
 
 
 class Scripted:

@@ -17,8 +17,7 @@ from scenesearch.core.errors import MissingDependencyError, ModelLoadError, Mode
 from scenesearch.core.protocols import Reader
 from scenesearch.core.types import TextLine
 from scenesearch.models.ocr import rapidocr_reader
-from scenesearch.models.ocr.lines import reading_order
-from scenesearch.models.ocr.rapidocr_reader import RapidOcrReader
+from scenesearch.models.ocr.rapidocr_reader import RapidOcrReader, reading_order
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("rapidocr") is None, reason="the ocr extra is not installed"

@@ -63,7 +63,7 @@ if sys.argv[1] == "imported before":
     sys.modules.update(before)
 else:
     before = {}
-from scenesearch.models.cutout.rembg_sessions import session_classes
+from scenesearch.models.cutout.rembg_remover import session_classes
 assert "isnet-general-use" in [one.name() for one in session_classes()]
 assert session_classes() is session_classes()
 left = {name: m for name, m in sys.modules.items() if name.partition(".")[0] == "rembg"}

@@ -18,10 +18,10 @@ from PIL import Image
 from scenesearch.core.types import Colour, Region, Scene
 from scenesearch.look.look import Look
 from scenesearch.look.render import words
-from scenesearch.look.render.badges import place_badges
 from scenesearch.look.render.figure import render_figure
 from scenesearch.look.render.fonts import fitted, font, wrapped
 from scenesearch.look.render.html import render_html
+from scenesearch.look.render.marks import place_badges
 from scenesearch.look.render.palette import REGION_COLOURS, ink_on, region_colour, swatch
 from scenesearch.look.render.pictures import fit, mask_layer, photo
 from scenesearch.look.render.png import MAX_WIDTH, png_bytes, render_png

@@ -16,7 +16,7 @@ from scenesearch.core.errors import (
     StoreError,
 )
 from scenesearch.core.types import CollectionSchema, Hit, Point
-from scenesearch.store.checks import canonical_id, check_collection_name, check_cursor
+from scenesearch.store.checks import canonical_id, check_cursor, check_name
 from scenesearch.store.payloads import decode_payload, encode_payload, retype_payload
 from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.store.ties import MAX_EXTRA, settle, settle_facet
@@ -58,7 +58,7 @@ def test_a_write_needs_the_reserve_and_its_own_size(
 @pytest.mark.parametrize("name", ["", "Items", "a b", "a/b", "..", "a.b", "x" * 65, "стол", "a\n"])
 def test_a_collection_name_that_is_no_plain_word_is_refused(name: str) -> None:
     with pytest.raises(StoreError, match="collection name"):
-        check_collection_name(name)
+        check_name(name)
 
 
 def test_ids_are_written_one_way() -> None:

@@ -23,7 +23,7 @@ from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.limits import ImageLimits
 from scenesearch.images import load_scene
 from scenesearch.tagging import decode_pool
-from scenesearch.tagging.ahead import Ahead, Room
+from scenesearch.tagging.ahead import Ahead
 from scenesearch.tagging.decode import Decoded, Job, Unchanged, Undecoded, decode
 from scenesearch.tagging.decode_pool import DecodePool
 from scenesearch.tagging.slots import Slots
@@ -245,7 +245,7 @@ def soon(condition):
 
 
 def ahead(entries, start, *, running=100, line=100, waiting_bytes=10**9):
-    return Ahead(iter(entries), start, lambda _: running, Room(line, waiting_bytes))
+    return Ahead(iter(entries), start, lambda _: running, line=line, waiting_bytes=waiting_bytes)
 
 
 def test_answers_come_in_the_order_of_the_entries():

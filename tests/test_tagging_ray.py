@@ -21,9 +21,8 @@ from PIL import Image
 
 from scenesearch.core.errors import ConfigError, ModelNotFoundError, SceneSearchError
 from scenesearch.tagging.decode import Decoded, Unchanged, Undecoded
-from scenesearch.tagging.entries import Entry
-from scenesearch.tagging.ledger import Finished
-from scenesearch.tagging.ray_cluster import connected
+from scenesearch.tagging.ledger import Entry, Finished
+from scenesearch.tagging.ray_cluster import RayOptions, connected, plan_workers
 from scenesearch.tagging.ray_messages import (
     from_block,
     of_entry,
@@ -36,7 +35,6 @@ from scenesearch.tagging.ray_messages import (
     to_finished,
     to_outcome,
 )
-from scenesearch.tagging.ray_plan import RayOptions, plan_workers
 from scenesearch.tagging.rows import Tag, TagRow
 from scenesearch.tagging.run import RunOptions, run_tagging
 from scenesearch.tagging.sources import Identity, Source

@@ -21,11 +21,10 @@ from scenesearch.models.embed.torch_embedder import TorchEmbedder
 from scenesearch.models.weights import Weights, sha256_of
 from scenesearch.train.checkpoint import load_tensors
 from scenesearch.train.embedder import About, train_embedder
-from scenesearch.train.freeze import trainable
 from scenesearch.train.groups import make_groups
-from scenesearch.train.losses import WeightedLoss
+from scenesearch.train.loop import trainable
+from scenesearch.train.losses import ViewLoss, WeightedLoss
 from scenesearch.train.recipe import LOSSES, AugmentRules, Recipe
-from scenesearch.train.simclr import ViewLoss
 from scenesearch.train.subjects import Subjects
 
 pytestmark = pytest.mark.models

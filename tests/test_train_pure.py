@@ -11,7 +11,6 @@ from scenesearch.core.errors import CatalogError, ConfigError, ImageError
 from scenesearch.core.types import Item
 from scenesearch.images import load_scene
 from scenesearch.models.cutout.cutter import CutRules
-from scenesearch.train.augment import augment
 from scenesearch.train.groups import (
     Group,
     Photo,
@@ -25,7 +24,7 @@ from scenesearch.train.recall import leave_one_out, view_recall
 from scenesearch.train.recipe import AugmentRules, Recipe, parse_freeze, parse_losses, rate_at
 from scenesearch.train.samplers import photo_batches, product_batches
 from scenesearch.train.subjects import Subject, Subjects
-from scenesearch.train.views import Views
+from scenesearch.train.views import Views, augment
 
 STILL = AugmentRules(0, 1.0, 0, 0, 0, 0, 0, 0)
 

@@ -9,7 +9,6 @@ import pytest
 from fakes.models import COLOURS, FakeEmbedder
 
 from scenesearch.core.errors import ConfigError
-from scenesearch.tagging.choose import choose
 from scenesearch.tagging.rows import Tag
 from scenesearch.tagging.vocabulary import (
     Kind,
@@ -20,7 +19,14 @@ from scenesearch.tagging.vocabulary import (
     read_kinds,
     read_vocabulary,
 )
-from scenesearch.tagging.zero_shot import LOGIT_SCALE, TEMPLATES, Prompts, ZeroShot, softmax
+from scenesearch.tagging.zero_shot import (
+    LOGIT_SCALE,
+    TEMPLATES,
+    Prompts,
+    ZeroShot,
+    choose,
+    softmax,
+)
 
 
 @pytest.fixture

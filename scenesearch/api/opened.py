@@ -18,9 +18,9 @@ from scenesearch.core.types import FieldType, Scene
 from scenesearch.filters.parse import parse_filter
 from scenesearch.images import ImageSource, load_scene
 from scenesearch.models.embed.cache import EmbeddingCache
-from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.scenes.find import SceneFinder
-from scenesearch.scenes.index import SceneIndex, projection_of
+from scenesearch.scenes.index import SceneIndex
 from scenesearch.scenes.points import SCENES
 from scenesearch.search.searcher import Searcher
 from scenesearch.system.once import once

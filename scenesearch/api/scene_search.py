@@ -20,7 +20,7 @@ from scenesearch.catalog.opening import MAX_ROWS
 from scenesearch.config.search_keywords import SearchKeywords
 from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.errors import QueryError
-from scenesearch.scenes.photo_hashes import stored_photos
+from scenesearch.scenes.duplicates import stored_photos
 from scenesearch.search.query import Query
 from scenesearch.wiring import build_scene_finder
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from scenesearch.search.searcher import PreparedQuery
     from scenesearch.sync.plan import SyncRules
     from scenesearch.sync.syncer import SyncReport
-    from scenesearch.tagging.ray_plan import RayOptions
+    from scenesearch.tagging.ray_cluster import RayOptions
     from scenesearch.tagging.rows import TagRow
     from scenesearch.tagging.run import RunOptions, TagProgress, TagSummary
     from scenesearch.tagging.tagger import TagOptions

@@ -13,9 +13,9 @@ from scenesearch import wiring
 from scenesearch.api.opened import Opened
 from scenesearch.config.settings import load_settings
 from scenesearch.core.points import MUST_MATCH, check_models
-from scenesearch.scenes.fill import index_scenes
-from scenesearch.scenes.filling import FillingTagger
-from scenesearch.scenes.index import SceneModels, SceneReport, encode_photo, projection_of
+from scenesearch.models.embed.projection import projection_of
+from scenesearch.scenes.fill import FillingTagger, index_scenes
+from scenesearch.scenes.index import SceneModels, SceneReport, encode_photo
 from scenesearch.scenes.known_items import KnownItems
 from scenesearch.tagging.run import RunOptions, run_tagging, tag_stream
 from scenesearch.tagging.tagger import TagOptions
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from scenesearch.core.types import Scene
     from scenesearch.images import ImageSource
     from scenesearch.models.encode import EncodedRegion
-    from scenesearch.tagging.ray_plan import RayOptions
+    from scenesearch.tagging.ray_cluster import RayOptions
     from scenesearch.tagging.rows import TagRow
     from scenesearch.tagging.run import SceneTagger, TagProgress, TagSummary
 

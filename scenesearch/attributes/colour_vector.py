@@ -109,5 +109,4 @@ def _histogram(labs: NDArray[np.floating], shares: NDArray[np.float64]) -> Vecto
     weights = np.exp(exponents - exponents.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
     roots = np.sqrt(shares / shares.sum() @ weights)
-    result: Vector = (roots / np.linalg.norm(roots)).astype(np.float32)
-    return result
+    return np.asarray(roots / np.linalg.norm(roots), np.float32)

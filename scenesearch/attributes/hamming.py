@@ -54,9 +54,10 @@ def near_pairs(hashes: NDArray[np.uint64], distance: int) -> Pairs:
     codes = np.zeros(0, np.int64)
     if n >= 2:
         count = _block_count(n, distance)
+        edges = [round(BITS * i / count) for i in range(count + 1)]
         parts = [
-            _block_pairs(hashes, shift, width, distance // count, distance)
-            for shift, width in _blocks(count)
+            _block_pairs(hashes, low, high - low, distance // count, distance)
+            for low, high in pairwise(edges)
         ]
         codes = np.unique(np.concatenate(parts))
     first, second = codes // max(n, 1), codes % max(n, 1)
@@ -91,13 +92,6 @@ def _block_count(n: int, distance: int) -> int:
         return count * flips * n * (_LOOK_UP + n / 2 ** (width + 1))
 
     return min(range(1, distance + 2), key=cost)
-
-
-def _blocks(count: int) -> Iterator[tuple[int, int]]:
-    """(first bit, bits) of ``count`` blocks of nearly equal length."""
-    edges = [round(BITS * i / count) for i in range(count + 1)]
-    for low, high in pairwise(edges):
-        yield low, high - low
 
 
 def _block_pairs(

@@ -90,8 +90,7 @@ def lab_to_rgb(lab: ArrayLike) -> NDArray[np.uint8]:
     xyz = np.where(f**3 > _EPSILON, f**3, (116 * f - 16) / _KAPPA) * _WHITE
     linear = np.clip(xyz @ np.linalg.inv(_RGB_TO_XYZ).T, 0, 1)
     codes = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
-    result: NDArray[np.uint8] = np.round(codes * 255).astype(np.uint8)
-    return result
+    return np.asarray(np.round(codes * 255), np.uint8)
 
 
 def ciede2000(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:

@@ -17,15 +17,13 @@ from numpy.typing import ArrayLike, NDArray
 from scenesearch.attributes.lab import ciede2000, rgb_to_lab
 from scenesearch.core.errors import QueryError
 
-Lab = tuple[float, float, float]
-
 
 class NamedColour(NamedTuple):
     """One word of the vocabulary.
 
     Attributes:
         name: lower case, British spelling.
-        family: one of :data:`FAMILIES`.
+        family: black, white, grey, beige, brown, red, pink, orange, yellow, green, blue or purple.
         anchors: sRGB hex without ``#``; the first is the typical one.
     """
 
@@ -33,11 +31,6 @@ class NamedColour(NamedTuple):
     family: str
     anchors: tuple[str, ...]
 
-
-FAMILIES = (
-    *("black", "white", "grey", "beige", "brown", "red"),
-    *("pink", "orange", "yellow", "green", "blue", "purple"),
-)
 
 VOCABULARY = (
     NamedColour("black", "black", ("121212", "2f2f2f", "2b2725", "23262c")),
@@ -136,31 +129,13 @@ def names_of(labs: ArrayLike) -> tuple[str, ...]:
 
     Args:
         labs: CIELAB of shape (n, 3).
+
+    >>> names_of([(53.2, 80.1, 67.2)])
+    ('red',)
     """
     anchors, names = _anchors()
     distances = ciede2000(np.asarray(labs)[:, None, :], anchors[None, :, :])  # (n, anchors)
     return tuple(names[index] for index in distances.argmin(axis=1))
-
-
-def name_of(lab: Lab) -> str:
-    """The nearest word of the vocabulary to one CIELAB colour.
-
-    >>> name_of((53.2, 80.1, 67.2))
-    'red'
-    """
-    return names_of([lab])[0]
-
-
-def family_of(name: str) -> str:
-    """The basic family of a word of the vocabulary, or of one of its synonyms.
-
-    Raises:
-        QueryError: the word is unknown; the message offers near ones.
-
-    >>> family_of("navy")
-    'blue'
-    """
-    return _by_name()[canonical(name)].family
 
 
 def canonical(name: str) -> str:

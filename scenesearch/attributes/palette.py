@@ -87,8 +87,7 @@ def _sample(image: Image, mask: Mask | None, seed: int) -> Image:
         step = len(indices) / _MAX_PIXELS
         phase = np.random.default_rng(seed).random()
         indices = indices[((np.arange(_MAX_PIXELS) + phase) * step).astype(np.intp)]
-    picked: Image = image[np.divmod(indices, mask.shape[1])]
-    return picked
+    return image[np.divmod(indices, mask.shape[1])]
 
 
 def _eroded(mask: Mask, by: int) -> Mask:
@@ -130,7 +129,7 @@ def _cluster(points: _Array, weights: _Array) -> NDArray[np.intp]:
         centres = np.concatenate([centres, points[[(weights * nearest).argmax()]]])
     assigned = np.zeros(len(points), np.intp)
     for _ in range(10):
-        assigned = _nearest(points, centres)
+        assigned = ((points[:, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
         sums = np.stack(
             [np.bincount(assigned, weights * points[:, i], len(centres)) for i in range(3)], axis=1
         )
@@ -148,14 +147,7 @@ def _cluster(points: _Array, weights: _Array) -> NDArray[np.intp]:
 def _importance(lab: _Array) -> _Array:
     """How much a pixel counts: 1 for a neutral one to 1.5 for a vivid one."""
     chroma = np.hypot(lab[:, 1], lab[:, 2])
-    result: _Array = (1 + 0.5 * np.minimum(chroma / _VIVID, 1)).astype(np.float32)
-    return result
-
-
-def _nearest(points: _Array, centres: _Array) -> NDArray[np.intp]:
-    squares = ((points[:, None, :] - centres[None, :, :]) ** 2).sum(axis=2)
-    result: NDArray[np.intp] = squares.argmin(axis=1)
-    return result
+    return np.asarray(1 + 0.5 * np.minimum(chroma / _VIVID, 1), np.float32)
 
 
 def _merge_shades(points: _Array, weights: _Array, assigned: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -198,11 +190,10 @@ def _describe(lab: _Array, groups: NDArray[np.intp], limit: int) -> tuple[Colour
     kept = kept or [int(order[0])]
     centres = np.stack([_lit_colour(lab[groups == group]) for group in kept])
     total = float(shares[kept].sum())
-    colours = [
+    return tuple(
         Colour(name, (float(centre[0]), float(centre[1]), float(centre[2])), float(share) / total)
         for name, centre, share in zip(names_of(centres), centres, shares[kept], strict=True)
-    ]
-    return tuple(colours)
+    )
 
 
 def _lit_colour(lab: _Array) -> _Array:

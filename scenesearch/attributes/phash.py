@@ -25,8 +25,7 @@ def _basis() -> NDArray[np.float64]:
     basis = np.cos(np.pi * frequencies * (2 * positions + 1) / (2 * _SIDE))
     basis *= np.sqrt(2 / _SIDE)
     basis[0] /= np.sqrt(2)
-    result: NDArray[np.float64] = basis
-    return result
+    return basis
 
 
 def phash(image: Image) -> str:
@@ -53,27 +52,3 @@ def phash(image: Image) -> str:
         return "0" * 16
     bits = coefficients > np.median(coefficients[1:])
     return np.packbits(bits).tobytes().hex()
-
-
-def hamming(first: str, second: str) -> int:
-    """How many of the 64 bits of two hashes differ, 0 to 64.
-
-    Raises:
-        ValueError: one of them is not 16 hexadecimal digits.
-
-    >>> hamming("0000000000000000", "000000000000000f")
-    4
-    """
-    return (_bits(first) ^ _bits(second)).bit_count()
-
-
-def _bits(text: str) -> int:
-    try:
-        value = int(text, 16) if len(text) == 16 else -1
-    except ValueError:
-        value = -1
-    if value < 0:
-        raise ValueError(
-            f"a perceptual hash is 16 hexadecimal digits, got {text!r}; make it with phash()"
-        )
-    return value

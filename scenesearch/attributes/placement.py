@@ -13,16 +13,12 @@ class Placement:
 
     Attributes:
         area_share: of the scene's area that the box covers, 0 to 1.
-        centre_x: of the box, 0 (left edge of the scene) to 1 (right edge).
-        centre_y: of the box, 0 (top edge) to 1 (bottom edge).
         size: ``small`` (below 2 % of the scene), ``medium``, ``large`` (25 % and more).
         position: ``centre``, ``top``, ``bottom``, ``left``, ``right``, ``top left``, ... by the
             third of the scene that the box's centre is in.
     """
 
     area_share: float
-    centre_x: float
-    centre_y: float
     size: str
     position: str
 
@@ -52,8 +48,6 @@ def placement(box: BoxTuple, size: tuple[int, int]) -> Placement:
     horizontal = _third(x, ("left", "", "right"))
     return Placement(
         area_share=area,
-        centre_x=x,
-        centre_y=y,
         size="small" if area < 0.02 else "medium" if area < 0.25 else "large",
         position=" ".join(word for word in (vertical, horizontal) if word) or "centre",
     )

@@ -1,22 +1,32 @@
-"""Attributes that come one item at a time: the same names, types and checks as in a manifest.
+"""Types of attributes, found over a column or given by a collection, and values of these types.
 
-A manifest types a column over all of its rows. An item that comes alone meets the types that the
-collection has, and only a name that is new there gets the type of its values.
+CSV cells are text, so a column has a type only when all of its cells agree. Cells of JSONL and
+Parquet have types of their own, and a column that mixes them becomes keywords. A manifest types a
+column over all of its rows. An item that comes alone has the same names, types and checks: it meets
+the types that the collection has, and only a name that is new there gets the type of its values.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenesearch.catalog.columns import KNOWN, normalise, plan_columns
-from scenesearch.catalog.field_types import ColumnType, value_of_cell
 from scenesearch.catalog.records import MAX_COLUMNS, CellError, shown
-from scenesearch.catalog.values import KNOWN_VALUES
+from scenesearch.catalog.values import KNOWN_VALUES, keywords, text_of
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import FieldType, Item, Value
 
+LONG_TEXT_CHARS = 200
+"""A text column with any longer cell is ``text`` (searched by words), not ``keyword``."""
+
+# No leading zeros and no plus: "001" and "+49" are codes, and must stay as they are.
+_INTEGER = re.compile(r"0|-?[1-9][0-9]*")
+_FLOAT = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+INT64 = range(-(2**63), 2**63)
+"""What an ``integer`` field can hold."""
 _TAKEN = ("id", "image")
 """What a manifest names the id and the photos, so that no attribute can have these names."""
 _EXPECTED: Mapping[FieldType, str] = {
@@ -26,7 +36,127 @@ _EXPECTED: Mapping[FieldType, str] = {
     "float": "a number",
     "bool": "true or false",
 }
-_INT64 = range(-(2**63), 2**63)
+_HELD: Mapping[FieldType, tuple[type, ...]] = {
+    "keyword": (str, tuple),
+    "text": (str, tuple),
+    "integer": (int,),
+    "float": (float,),
+    "bool": (bool,),
+}
+
+
+class ColumnType:
+    """What the cells of one column have in common. Feed it every cell, then ask."""
+
+    __slots__ = ("_boolean", "_integer", "_kinds", "_long", "_number", "_numbers", "_odd", "count")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._integer = self._number = self._boolean = True
+        self._long = False
+        self._numbers = 0
+        self._odd: tuple[int, str] | None = None
+        self._kinds: set[str] = set()
+
+    def add_text(self, cell: str, row: int) -> None:
+        """Look at a stripped, non-empty CSV cell."""
+        self.count += 1
+        if len(cell) > LONG_TEXT_CHARS:
+            self._long = True
+        if self._number:
+            if _INTEGER.fullmatch(cell):
+                # Beyond 64 bits it is a code, not a quantity: a float would change its digits.
+                self._number = len(cell) <= 20 and int(cell) in INT64
+            else:
+                self._integer = False
+                self._number = bool(_FLOAT.fullmatch(cell)) and math.isfinite(float(cell))
+            if self._number:
+                self._numbers += 1
+            else:
+                self._odd = (row, cell[:100])
+        if self._boolean:
+            self._boolean = cell.lower() in ("true", "false")
+
+    def add_value(self, cell: Any) -> None:
+        """Look at a cell with a type of its own, not None."""
+        self.count += 1
+        match cell:
+            case bool():
+                kind = "bool"
+            case int():
+                kind = "integer" if cell in INT64 else "large integer"
+            case float():
+                kind = "float"
+            case str():
+                kind = "text"
+                self._long = self._long or len(cell) > LONG_TEXT_CHARS
+            case list():
+                kind = "list"
+            case _:
+                return
+        self._kinds.add(kind)
+
+    def field_type(self) -> FieldType:
+        """The type of the column."""
+        if self._kinds:
+            if self._kinds == {"bool"}:
+                return "bool"
+            if self._kinds == {"integer"}:
+                return "integer"
+            if self._kinds <= {"integer", "float"}:
+                return "float"
+            return "text" if self._long and "list" not in self._kinds else "keyword"
+        if self._boolean and self.count:
+            return "bool"
+        if self._number and self.count:
+            return "integer" if self._integer else "float"
+        return "text" if self._long else "keyword"
+
+    def note(self) -> str | None:
+        """What a user may want to know about the type, or None."""
+        mixed = self._kinds - {"list"}
+        if "large integer" in mixed:
+            return "it has integers beyond 64 bits, so its values are kept as text"
+        if len(mixed) > 1 and not mixed <= {"integer", "float"}:
+            return f"it mixes {', '.join(sorted(self._kinds))}, so its values are kept as text"
+        if not self._kinds and self._odd and self._numbers >= 5:
+            row, cell = self._odd
+            return (
+                f"it is text: row {row} has {shown(cell)} after {self._numbers:,} plain numbers; "
+                f"leave the cell empty to filter by range"
+            )
+        return None
+
+
+def value_of_text(cell: str, kind: FieldType) -> Value:
+    """A stripped CSV cell as a value of its column's type.
+
+    Raises:
+        CellError: it has characters that cannot be stored.
+    """
+    match kind:
+        case "integer":
+            return int(cell)
+        case "float":
+            return float(cell)
+        case "bool":
+            return cell.lower() == "true"
+        case _:
+            return text_of(cell)
+
+
+def value_of_cell(cell: Any, kind: FieldType) -> Value | None:
+    """A cell with a type of its own as a value of its column's type; None when it is empty.
+
+    Raises:
+        CellError: it is nested, not finite, or has characters that cannot be stored.
+    """
+    if isinstance(cell, list):
+        return keywords(cell) or None
+    text = text_of(cell)  # refuses what is nested or not finite, whatever the type
+    if kind == "float":
+        return float(cell)
+    return cell if kind in ("integer", "bool") else text or None
 
 
 def attribute_names(names: Iterable[str]) -> dict[str, str]:
@@ -125,15 +255,14 @@ def _check_kind(cell: Any, kind: FieldType, *, single: bool) -> None:
     texts = kind in ("keyword", "text")
     if not single and not texts:
         raise _wrong(cell, kind, "a list")
+    number = not isinstance(cell, bool) and isinstance(cell, int | float)
     match kind:
         case "bool":
             good = isinstance(cell, bool)
         case "integer":
-            good = not isinstance(cell, bool) and isinstance(cell, int | float)
-            good = good and int(cell) == cell and int(cell) in _INT64
+            good = number and int(cell) == cell and int(cell) in INT64
         case "float":
-            good = not isinstance(cell, bool) and isinstance(cell, int | float)
-            good = good and (not isinstance(cell, int) or cell in _INT64)
+            good = number and (not isinstance(cell, int) or cell in INT64)
         case _:
             good = isinstance(cell, str)
     if not good:
@@ -142,16 +271,7 @@ def _check_kind(cell: Any, kind: FieldType, *, single: bool) -> None:
 
 def _check_value(value: Value, kind: FieldType) -> None:
     """Whether a value is of its field's type, however it was read."""
-    match kind:
-        case "bool":
-            good = isinstance(value, bool)
-        case "integer":
-            good = isinstance(value, int) and not isinstance(value, bool)
-        case "float":
-            good = isinstance(value, float)
-        case _:
-            good = isinstance(value, str | tuple)
-    if not good:
+    if not isinstance(value, _HELD[kind]) or (kind == "integer" and isinstance(value, bool)):
         raise _wrong(value, kind, shown(value))
 
 

@@ -82,6 +82,9 @@ class Namer:
     Args:
         columns: our name to the file's header, or None.
 
+    Attributes:
+        notes: what was renamed because of the map, or left out for want of a name.
+
     Raises:
         CatalogError: a name of the map is not a lower snake case name, or a header is named twice.
     """
@@ -103,12 +106,7 @@ class Namer:
                 )
         self._targets = dict(columns or {})
         self._names: dict[str, str] = {}
-        self._notes: list[str] = []
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What was renamed because of the map."""
-        return tuple(self._notes)
+        self.notes: list[str] = []
 
     def name(self, header: str) -> str:
         """The normalised name of a header.
@@ -124,7 +122,7 @@ class Namer:
             name = normalise(header)
             # The map gave this name to another column, which leaves this one an attribute.
             if name in self._targets:
-                self._notes.append(
+                self.notes.append(
                     f"column {header!r} is kept as 'attr_{name}': the column map gives {name!r} to "
                     f"{self._targets[name]!r}"
                 )
@@ -157,6 +155,8 @@ class Namer:
             if name:
                 names[name] = header
             found.append(name)
+        if unnamed := found.count(""):
+            self.notes.append(f"{unnamed} column(s) without a name were left out")
         return tuple(found)
 
     def check_found(self) -> None:

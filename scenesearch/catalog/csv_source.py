@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TextIO
 
 from scenesearch.catalog.columns import IMAGE_COLUMNS, KNOWN, ColumnMap, Namer
-from scenesearch.catalog.lines import Lines
 from scenesearch.catalog.records import (
     MAX_COLUMNS,
     MAX_FIELD_CHARS,
@@ -18,7 +17,7 @@ from scenesearch.catalog.records import (
     RowError,
     shown,
 )
-from scenesearch.catalog.text_encoding import check_encoding
+from scenesearch.catalog.text_file import Lines, check_encoding
 from scenesearch.catalog.values import SPACE
 from scenesearch.core.errors import CatalogError
 
@@ -34,7 +33,7 @@ class CsvSource:
     Args:
         path: the file.
         columns: our name to the file's header.
-        encoding: forces one; see :func:`scenesearch.catalog.text_encoding.check_encoding`.
+        encoding: forces one; see :func:`scenesearch.catalog.text_file.check_encoding`.
         delimiter: forces one; found from the header where None.
 
     Raises:
@@ -67,9 +66,7 @@ class CsvSource:
             headers = self._read_header(Lines(stream))
         self.header = namer.header(headers)
         namer.check_found()
-        unnamed = sum(not name for name in self.header)
-        left_out = (f"{unnamed} column(s) without a name were left out",) if unnamed else ()
-        self.notes = (*namer.notes, *left_out)
+        self.notes = tuple(namer.notes)
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""
@@ -122,10 +119,8 @@ class CsvSource:
             except csv.Error as error:
                 row, text = lines.number, lines.text
                 lines.retry()
-                if "field limit" in str(error):
-                    yield row, _too_long(row)
-                else:
-                    yield row, _bad_quotes(row, text, error)
+                too_long = "field limit" in str(error)
+                yield row, _too_long(row) if too_long else _bad_quotes(row, text, error)
             else:
                 if fields:
                     yield lines.number, fields
@@ -158,8 +153,14 @@ class CsvSource:
 
     def _find_delimiter(self, lines: Lines, given: str | None, columns: ColumnMap | None) -> int:
         """Set the delimiter from the first line with text; how many lines to skip before it."""
-        line = self._line_with_text(lines)
-        if line is None:
+        for line in lines.each():
+            if isinstance(line, CellError):
+                raise CatalogError(
+                    f"{self._path}: the header cannot be read: {line}", code="bad_header"
+                ) from line
+            if line.strip():
+                break
+        else:
             return 0
         if separator := _SEPARATOR_LINE.fullmatch(line):
             if separator[1] not in _NOT_DELIMITERS:
@@ -171,20 +172,6 @@ class CsvSource:
             scores = [_score(line, delimiter, known) for delimiter in DELIMITERS]
             self._delimiter = DELIMITERS[scores.index(max(scores))]
         return 0
-
-    def _line_with_text(self, lines: Lines) -> str | None:
-        while True:
-            lines.begin()
-            try:
-                line = next(lines)
-            except StopIteration:
-                return None
-            except CellError as error:
-                raise CatalogError(
-                    f"{self._path}: the header cannot be read: {error}", code="bad_header"
-                ) from error
-            if line.strip():
-                return line
 
 
 def _score(line: str, delimiter: str, known: set[str]) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import unicodedata
 from array import array
 from collections.abc import Iterator
@@ -12,7 +13,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.catalog.hashing import item_hash
 from scenesearch.catalog.records import RowError, shown
 from scenesearch.core.types import Item
 
@@ -24,29 +24,36 @@ def id_key(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
-class IdCounts:
-    """How often each id stands in the manifest: 8 bytes a row until it is asked.
+def item_hash(item: Item) -> str:
+    """The sha256 of an item's attributes, as 64 hex digits, whatever their order.
 
-    It goes by 64-bit hashes. Two ids that share one are only treated as candidates; whether they
-    are equal is decided on the ids themselves.
+    The id and the photos are not part of it, so two items differ in it exactly when writing one's
+    payload over the other's would change something. ``1``, ``1.0``, ``"1"`` and True differ.
+
+    >>> one = Item("1", ("a.jpg",), {"price": 9.5, "tags": ("x", "y")})
+    >>> item_hash(one) == item_hash(Item("2", ("b.jpg",), {"tags": ("x", "y"), "price": 9.5}))
+    True
     """
+    text = json.dumps(dict(item.attributes), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
-    def __init__(self) -> None:
-        self._hashes = array("q")
 
-    def add(self, key: str) -> None:
-        """Note one row."""
-        self._hashes.append(hash(key))
+def repeated_hashes(hashes: array[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The hashes of ids that occur more than once, sorted, shape (n,), and how often, shape (n,).
 
-    def repeated(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Sorted hashes that occur more than once, shape (n,), and how often, shape (n,)."""
-        if not self._hashes:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        hashes = np.sort(np.frombuffer(self._hashes, np.int64))
-        starts = np.flatnonzero(np.r_[True, hashes[1:] != hashes[:-1]])
-        counts = np.diff(np.r_[starts, len(hashes)])
-        again = counts > 1
-        return hashes[starts[again]], counts[again]
+    Two ids that share a 64-bit hash are only treated as candidates; whether they are equal is
+    decided on the ids themselves.
+
+    Args:
+        hashes: of the :func:`id_key` of each row: 8 bytes a row is all that is remembered.
+    """
+    if not hashes:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    ordered = np.sort(np.frombuffer(hashes, np.int64))
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    counts = np.diff(np.r_[starts, len(ordered)])
+    again = counts > 1
+    return ordered[starts[again]], counts[again]
 
 
 class Duplicates:
@@ -58,7 +65,7 @@ class Duplicates:
 
     Args:
         policy: one of these.
-        repeated: from :meth:`IdCounts.repeated`.
+        repeated: from :func:`repeated_hashes`.
     """
 
     def __init__(
@@ -74,25 +81,22 @@ class Duplicates:
 
     def add(self, row: int, key: str, item: Item) -> Iterator[Item | RowError]:
         """What a good row gives: an item (its own or one held back), an error, or nothing."""
-        place = self._place(key)
-        if place is None:
+        if self._place(key) is None:
             yield item
             return
-        self._left[place] -= 1
-        if self._policy in ("error", "first"):
-            yield from self._keep_first(row, key, item)
-        else:
-            yield from self._hold(row, key, item)
-        if self._left[place] == 0:
-            yield from self._finish(key)
+        keep = self._keep_first if self._policy in ("error", "first") else self._hold
+        yield from keep(row, key, item)
+        yield from self.done(key)
 
-    def refused(self, key: str) -> Iterator[Item | RowError]:
-        """A row of this id was bad; what was held back for it, if it was the last."""
+    def done(self, key: str) -> Iterator[Item]:
+        """A row of this id was read, good or bad: what was held back, if it was the last."""
         place = self._place(key)
         if place is not None:
             self._left[place] -= 1
             if self._left[place] == 0:
-                yield from self._finish(key)
+                self._seen.pop(key, None)
+                if key in self._held:
+                    yield self._held.pop(key)[0]
 
     def finish(self) -> Iterator[Item | RowError]:
         """What is still held back at the end."""
@@ -102,13 +106,12 @@ class Duplicates:
 
     def notes(self) -> tuple[str, ...]:
         """How many rows were left out without an error."""
-        notes = []
-        if self.same:
-            notes.append(f"{self.same:,} row(s) that repeat another exactly were left out")
-        if self.replaced:
-            kept = "first" if self._policy == "first" else "last"
-            notes.append(f"{self.replaced:,} row(s) were left out for the {kept} of the same id")
-        return tuple(notes)
+        kept = "first" if self._policy == "first" else "last"
+        notes = (
+            (self.same, "that repeat another exactly were left out"),
+            (self.replaced, f"were left out for the {kept} of the same id"),
+        )
+        return tuple(f"{count:,} row(s) {why}" for count, why in notes if count)
 
     def _place(self, key: str) -> int | None:
         if not len(self._hashes):
@@ -117,11 +120,6 @@ class Duplicates:
         place = int(np.searchsorted(self._hashes, wanted))
         found = place < len(self._hashes) and self._hashes[place] == wanted
         return place if found else None
-
-    def _finish(self, key: str) -> Iterator[Item]:
-        self._seen.pop(key, None)
-        if key in self._held:
-            yield self._held.pop(key)[0]
 
     def _keep_first(self, row: int, key: str, item: Item) -> Iterator[Item | RowError]:
         content = _content(item)

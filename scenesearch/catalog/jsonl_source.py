@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scenesearch.catalog.columns import ColumnMap, Namer
-from scenesearch.catalog.lines import Lines
 from scenesearch.catalog.records import CellError, RawRow, RowError, shown
-from scenesearch.catalog.text_encoding import check_encoding
+from scenesearch.catalog.text_file import Lines, check_encoding
 from scenesearch.core.errors import CatalogError
 
 _ONE_OBJECT = 'one object a line, such as {"id": "1", "image": "photos/1.jpg"}'
@@ -22,7 +21,7 @@ class JsonlSource:
     Args:
         path: the file.
         columns: our name to the file's key.
-        encoding: forces one; see :func:`scenesearch.catalog.text_encoding.check_encoding`.
+        encoding: forces one; see :func:`scenesearch.catalog.text_file.check_encoding`.
 
     Raises:
         CatalogError: the encoding does not work, or the file is one JSON array or document.
@@ -38,8 +37,8 @@ class JsonlSource:
         self._encoding = check_encoding(path, encoding)
         self._namer = Namer(columns)
         with self._open() as stream:
-            first = next((line for line in _bounded(Lines(stream)) if line.strip()), "")
-        first = first.strip()
+            lines = (line for line in Lines(stream).each() if isinstance(line, str))
+            first = next(filter(None, map(str.strip, lines)), "")
         if first.startswith("["):
             raise CatalogError(
                 f"{path} is one JSON array: expected {_ONE_OBJECT}; convert it with "
@@ -56,20 +55,18 @@ class JsonlSource:
     @property
     def notes(self) -> tuple[str, ...]:
         """See :class:`scenesearch.catalog.records.Source`."""
-        return self._namer.notes
+        return tuple(self._namer.notes)
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""
         with self._open() as stream:
             lines = Lines(stream)
-            while True:
-                lines.begin()
+            for line in lines.each():
                 try:
-                    line = next(lines)
+                    if isinstance(line, CellError):
+                        raise line
                     if line.strip():
                         yield RawRow(lines.number, self._cells(line))
-                except StopIteration:
-                    break
                 except CellError as error:
                     yield error.at(lines.number)
         self._namer.check_found()
@@ -91,18 +88,6 @@ class JsonlSource:
             if value is not None:
                 cells[name] = value
         return cells
-
-
-def _bounded(lines: Lines) -> Iterator[str]:
-    while True:
-        lines.begin()
-        try:
-            line = next(lines)
-        except StopIteration:
-            return
-        except CellError:
-            continue
-        yield line
 
 
 def _parse(line: str) -> dict[str, Any]:

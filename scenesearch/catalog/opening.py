@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from scenesearch.catalog.columns import ColumnMap
@@ -15,7 +16,7 @@ from scenesearch.catalog.jsonl_source import JsonlSource
 from scenesearch.catalog.parquet_source import ParquetSource
 from scenesearch.catalog.paths import PhotoPaths
 from scenesearch.catalog.reader import CatalogReader
-from scenesearch.catalog.records import Source, shown
+from scenesearch.catalog.records import Source, shown, unreadable
 from scenesearch.core.errors import CatalogError
 
 MAX_ROWS = 10_000_000
@@ -72,13 +73,12 @@ def read_catalog(
             f"image_root {root} is not a folder: expected the folder of the photos",
             code="bad_image_root",
         )
-    opened = _open(
-        path,
-        is_folder=is_folder,
-        columns=columns,
-        encoding=encoding,
-        delimiter=delimiter,
-        max_rows=max_rows,
+    opened: Source = (
+        FolderSource(path)
+        if is_folder
+        else open_rows(
+            path, columns=columns, encoding=encoding, delimiter=delimiter, max_rows=max_rows
+        )
     )
     paths = PhotoPaths(
         own if is_folder else root, root, allow_absolute=image_root is not None and not is_folder
@@ -93,33 +93,35 @@ def read_catalog(
     )
 
 
-def _open(
+def open_rows(
     path: Path,
     *,
-    is_folder: bool,
-    columns: ColumnMap | None,
-    encoding: str | None,
-    delimiter: str | None,
-    max_rows: int,
+    columns: ColumnMap | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    max_rows: int | None = None,
 ) -> Source:
+    """The rows of a file, in the format that its suffix says; arguments as for `read_catalog`.
+
+    Raises:
+        CatalogError: the file as a whole cannot be read, or the suffix is of no format.
+    """
     suffix = path.suffix.lower()
     try:
-        if is_folder:
-            return FolderSource(path)
         if suffix in _CSV:
-            if delimiter is None and suffix in (".tsv", ".tab"):
-                delimiter = "\t"
-            return CsvSource(path, columns=columns, encoding=encoding, delimiter=delimiter)
+            own = "\t" if suffix in (".tsv", ".tab") else None
+            return CsvSource(
+                path,
+                columns=columns,
+                encoding=encoding,
+                delimiter=own if delimiter is None else delimiter,
+            )
         if suffix in _JSONL:
             return JsonlSource(path, columns=columns, encoding=encoding)
         if suffix in _PARQUET:
             return ParquetSource(path, columns=columns, max_rows=max_rows)
     except OSError as error:
-        raise CatalogError(
-            f"{path} cannot be read: {error.strerror or error}; check that it is there and "
-            f"readable",
-            code="catalog_not_readable",
-        ) from error
+        raise unreadable(path, error) from error
     raise CatalogError(
         f"{path} ends in {shown(suffix)}: expected {', '.join(_CSV + _JSONL + _PARQUET)}, or a "
         f"folder of photos; unpack or convert it",
@@ -132,7 +134,9 @@ def _check_source(path: Path) -> bool:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
-        names = _names(path.parent)
+        names: list[str] = []
+        with suppress(OSError, ValueError):
+            names = sorted(os.listdir(path.parent))[:5000]  # noqa: PTH208 - compared as names
         near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
         hint = f" (near: {', '.join(shown(name) for name in near)})" if near else ""
         raise CatalogError(
@@ -145,10 +149,3 @@ def _check_source(path: Path) -> bool:
             code="unsupported_catalog",
         )
     return stat.S_ISDIR(mode)
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(folder))[:5000]  # noqa: PTH208 - names are what is compared
-    except (OSError, ValueError):
-        return []

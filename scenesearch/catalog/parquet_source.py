@@ -67,9 +67,7 @@ class ParquetSource:
                 if name:
                     _check_type(path, field.name, field.type)
             self._as_dictionary = self._small_text_columns(meta, schema)
-        dropped = self.header.count("")
-        left_out = (f"{dropped} column(s) without a name were left out",) if dropped else ()
-        self.notes = (*namer.notes, *left_out)
+        self.notes = tuple(namer.notes)
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""
@@ -142,23 +140,12 @@ class ParquetSource:
 def _check_type(path: Path, name: str, kind: Any) -> None:
     import pyarrow.types as kinds
 
-    inner = kind
-    if kinds.is_dictionary(inner):
-        inner = inner.value_type
-    if kinds.is_list(inner) or kinds.is_large_list(inner):
-        inner = inner.value_type
-        if kinds.is_dictionary(inner):
-            inner = inner.value_type
-        accepted = _is_plain(inner)
-    else:
-        accepted = _is_plain(inner) or (
-            kinds.is_null(inner)
-            or kinds.is_decimal(inner)
-            or kinds.is_date(inner)
-            or kinds.is_time(inner)
-            or kinds.is_timestamp(inner)
-        )
-    if not accepted:
+    scalars = (kinds.is_null, kinds.is_decimal, kinds.is_date, kinds.is_time, kinds.is_timestamp)
+    whole = kind.value_type if kinds.is_dictionary(kind) else kind
+    is_list = kinds.is_list(whole) or kinds.is_large_list(whole)
+    inner = whole.value_type if is_list else whole
+    inner = inner.value_type if kinds.is_dictionary(inner) else inner
+    if not _is_plain(inner) and (is_list or not any(is_kind(inner) for is_kind in scalars)):
         raise CatalogError(
             f"{path}: column {shown(name)} is {shown(str(kind))}: expected text, numbers, "
             f"booleans, dates, or lists of these; convert it, or leave it out",

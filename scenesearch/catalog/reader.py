@@ -1,21 +1,34 @@
-"""Reading a catalogue: its columns and ids in a first pass, its items in a second."""
+"""Reading a catalogue: its columns and ids in a first pass, its items in a second.
+
+The first bad cell costs the row.
+"""
 
 from __future__ import annotations
 
 import stat
+from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from scenesearch.catalog.attributes import ColumnType, value_of_cell, value_of_text
 from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
-from scenesearch.catalog.duplicates import Duplicates, IdCounts, OnDuplicate, id_key
-from scenesearch.catalog.field_types import ColumnType
-from scenesearch.catalog.records import CellError, PhotoNames, RawRow, RowError, Source
-from scenesearch.catalog.rows import RowBuilder
-from scenesearch.catalog.values import id_of
+from scenesearch.catalog.duplicates import Duplicates, OnDuplicate, id_key, repeated_hashes
+from scenesearch.catalog.records import (
+    MAX_PHOTOS,
+    CellError,
+    PhotoNames,
+    RawRow,
+    RowError,
+    Source,
+    shown,
+    unreadable,
+)
+from scenesearch.catalog.values import KNOWN_VALUES, SPACE, id_of, split_list
 from scenesearch.core.errors import CatalogError
-from scenesearch.core.types import FieldType, Item
+from scenesearch.core.types import FieldType, Item, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,14 @@ class CatalogReader:
     It can be iterated again, and then reads the source again. Made by
     :func:`scenesearch.catalog.read_catalog`.
 
+    Args:
+        path: the source.
+        source: its rows.
+        paths: where photos may be.
+        policy: what a repeated id means.
+        max_rows: a source with more is refused.
+        split_photos: whether a text cell can name several photos (``a.jpg|b.jpg``, or JSON).
+
     Attributes:
         path: the source.
         fields: the type of each attribute, over all rows.
@@ -72,27 +93,22 @@ class CatalogReader:
     ) -> None:
         self.path = path
         self._source = source
+        self._paths = paths
+        self._split_photos = split_photos
         self._policy: OnDuplicate = policy
         self._stamp = _stamp(path)
         if source.header is not None:
             plan_columns(source.header)  # fails before the rows are walked over
         types, ids, self.row_count = self._scan(max_rows)
-        self._repeated = ids.repeated()
-        plan = plan_columns(source.header if source.header is not None else types)
+        self._repeated = repeated_hashes(ids)
+        self._plan = plan_columns(source.header if source.header is not None else types)
         self.fields: Mapping[str, FieldType] = {
             name: KNOWN[name] if name in KNOWN else types[column].field_type()
-            for column, name in plan.attributes.items()
+            for column, name in self._plan.attributes.items()
             if column in types
         }
-        self._notes = (*source.notes, *plan.notes, *_type_notes(plan, types))
+        self._notes = (*source.notes, *self._plan.notes, *_type_notes(self._plan, types))
         self._last_notes: tuple[str, ...] = ()
-        self._builder = RowBuilder(
-            plan,
-            self.fields,
-            paths,
-            typed=source.typed,
-            split_photos=split_photos,
-        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -111,17 +127,15 @@ class CatalogReader:
             if isinstance(raw, RowError):
                 yield raw
                 continue
+            key: str | None = None
             try:
                 item_id = id_of(raw.cells.get("id"))
-            except CellError as error:
-                yield error.at(raw.row)
-                continue
-            key = id_key(item_id)
-            try:
+                key = id_key(item_id)
                 item = self._build(raw, item_id)
             except CellError as error:
                 yield error.at(raw.row)
-                yield from duplicates.refused(key)
+                if key is not None:
+                    yield from duplicates.done(key)
             else:
                 yield from duplicates.add(raw.row, key, item)
         yield from duplicates.finish()
@@ -134,14 +148,10 @@ class CatalogReader:
         Raises:
             CatalogError: as for iterating.
         """
-        items: list[Item] = []
-        errors: list[RowError] = []
-        for found in self:
-            if isinstance(found, Item):
-                items.append(found)
-            else:
-                errors.append(found)
-        return Catalog(tuple(items), tuple(errors), dict(self.fields), self.notes)
+        found = list(self)
+        items = tuple(one for one in found if isinstance(one, Item))
+        errors = tuple(one for one in found if isinstance(one, RowError))
+        return Catalog(items, errors, dict(self.fields), self.notes)
 
     def broken_rows(self, errors: Sequence[RowError]) -> BrokenRows:
         """Which items the broken rows are about; reads the source again, where there are any.
@@ -164,14 +174,13 @@ class CatalogReader:
         self._check_unchanged()
         return BrokenRows(frozenset(found.values()), len(wanted) - len(found))
 
-    def _scan(self, max_rows: int) -> tuple[dict[str, ColumnType], IdCounts, int]:
+    def _scan(self, max_rows: int) -> tuple[dict[str, ColumnType], array[int], int]:
         """The first pass: types of columns with any value, ids, number of rows."""
-        types: dict[str, ColumnType] = {}
-        ids = IdCounts()
-        count = 0
+        types: dict[str, ColumnType] = defaultdict(ColumnType)
+        ids = array("q")
+        count, typed = 0, self._source.typed
         first_error: RowError | None = None
-        for raw in self._rows():
-            count += 1
+        for count, raw in enumerate(self._rows(), 1):
             if count > max_rows:
                 raise CatalogError(
                     f"{self.path} has more than {max_rows:,} rows: expected at most that; split "
@@ -181,9 +190,13 @@ class CatalogReader:
             if isinstance(raw, RowError):
                 first_error = first_error or raw
                 continue
-            self._look_at(raw, types)
+            for column, cell in raw.cells.items():
+                if typed:
+                    types[column].add_value(cell)
+                else:
+                    types[column].add_text(cell, raw.row)
             try:
-                ids.add(id_key(id_of(raw.cells.get("id"))))
+                ids.append(hash(id_key(id_of(raw.cells.get("id")))))
             except CellError:
                 continue  # said in the second pass
         if not count:
@@ -203,31 +216,59 @@ class CatalogReader:
         try:
             yield from self._source.rows()
         except OSError as error:
-            raise CatalogError(
-                f"{self.path} cannot be read: {error.strerror or error}; check that it is there "
-                f"and readable",
-                code="catalog_not_readable",
-            ) from error
+            raise unreadable(self.path, error) from error
         except UnicodeDecodeError as error:
             raise self._changed() from error
 
-    def _look_at(self, raw: RawRow, types: dict[str, ColumnType]) -> None:
-        typed = self._source.typed
-        for column, cell in raw.cells.items():
-            kind = types.get(column)
-            if kind is None:
-                kind = types[column] = ColumnType()
-            if typed:
-                kind.add_value(cell)
-            else:
-                kind.add_text(cell, raw.row)
-
     def _build(self, raw: RawRow, item_id: str) -> Item:
+        column = self._plan.image
+        attributes: dict[str, Value] = {}
         try:
-            return self._builder.build(raw, item_id)
+            photos = self._photos(raw.cells.get(column))
+            for column, name in self._plan.attributes.items():
+                cell = raw.cells.get(column)
+                value = None if cell is None else self._value(name, cell)
+                # Empty text and an empty list are no value; 0 and False are.
+                if value is not None and value not in ("", ()):
+                    attributes[name] = value
+            return Item(item_id, photos, attributes)
+        except CellError as error:
+            raise CellError(error.code, str(error), column=column) from error
         except (KeyError, ValueError) as error:
             # A cell that no longer fits the type its column had in the first pass.
             raise self._changed() from error
+
+    def _value(self, name: str, cell: Any) -> Value | None:
+        known = KNOWN_VALUES.get(name)
+        if known is not None:
+            return known(cell)
+        kind = self.fields[name]
+        return value_of_cell(cell, kind) if self._source.typed else value_of_text(cell, kind)
+
+    def _photos(self, cell: Any) -> tuple[str, ...]:
+        if isinstance(cell, str) and self._split_photos:
+            values = split_list(cell, "|")
+        else:
+            values = cell if isinstance(cell, list) else [cell]
+        texts = []
+        for value in values:
+            if not isinstance(value, str | None):
+                raise CellError(
+                    "bad_path",
+                    f"{shown(value)} is not a path: expected text, or a list of texts",
+                )
+            if value is not None and (text := value.strip(SPACE)):
+                texts.append(text)
+        if not texts:
+            raise CellError(
+                "missing_image", "the row names no photo: expected the path of at least one"
+            )
+        if len(texts) > MAX_PHOTOS:
+            raise CellError(
+                "too_many_photos",
+                f"the row names {len(texts):,} photos: expected at most {MAX_PHOTOS:,}",
+            )
+        return tuple(dict.fromkeys(self._paths.resolve(text) for text in texts))
 
     def _check_unchanged(self) -> None:
         if _stamp(self.path) != self._stamp:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+from scenesearch.core.errors import CatalogError
 
 MAX_FIELD_CHARS = 1_000_000
 """A longer cell costs its row."""
@@ -13,6 +16,8 @@ MAX_RECORD_CHARS = 4_000_000
 """A longer row is skipped without ever being held in memory."""
 MAX_COLUMNS = 1000
 """A manifest with more columns is refused."""
+MAX_PHOTOS = 1000
+"""An item with more photos is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,14 @@ class PhotoNames(Protocol):
             CellError: there is none, or it may not be read.
         """
         ...
+
+
+def unreadable(path: Path, error: OSError) -> CatalogError:
+    """A source that the system does not let us read."""
+    return CatalogError(
+        f"{path} cannot be read: {error.strerror or error}; check that it is there and readable",
+        code="catalog_not_readable",
+    )
 
 
 def shown(value: object, limit: int = 80) -> str:

@@ -173,11 +173,8 @@ def _colour(value: Any) -> str | tuple[str, ...]:
 
 
 def _tags(value: Any) -> tuple[str, ...]:
-    return keywords(split_list(value, "|,") if isinstance(value, str) else _as_list(value))
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+    values = value if isinstance(value, list) else [value]
+    return keywords(split_list(value, "|,") if isinstance(value, str) else values)
 
 
 def _price(value: Any) -> float | None:

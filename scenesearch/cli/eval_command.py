@@ -249,7 +249,7 @@ def _report_variants(
 
     changes = {name: compare(base, one, COMPARED) for name, one in found.items()}
     if plot is not None:
-        from scenesearch.evaluation.ablation_figure import draw_changes
+        from scenesearch.evaluation.ablation import draw_changes
 
         draw_changes(changes, plot)
         output.note(f"saved {plot}")

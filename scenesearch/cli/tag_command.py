@@ -93,7 +93,7 @@ def tag(
 ) -> int:
     """Tag photos into a table, going on where an earlier run stopped."""
     from scenesearch.tagging.decode_pool import default_workers
-    from scenesearch.tagging.ray_plan import RayOptions
+    from scenesearch.tagging.ray_cluster import RayOptions
     from scenesearch.tagging.run import RunOptions
     from scenesearch.tagging.tagger import TagOptions
 

@@ -53,7 +53,6 @@ class SceneSource(Protocol):
 
     def scenes_of(self, item_id: str, limit: int) -> Sequence[ItemScene]:
         """At most ``limit`` scenes that an item appears in, best first."""
-        ...
 
 
 class Completer:
@@ -124,7 +123,7 @@ class Completer:
         shares = {item: weights[item] / total for item in anchors.ids}
         present = sorted({name for name in anchors.categories if name is not None})
         if isinstance(items, Look):
-            known = learned.category_names
+            known = learned.centres.categories
             present = sorted({*present, *look_categories(items, options.category_field, known)})
         left_out = () if options.include_present else tuple(present)
         where = learned.others(where, left_out, anchors.ids, options.category_field)
@@ -198,6 +197,7 @@ class Completer:
     ) -> tuple[Signals, list[Record]]:
         weights = np.array([shares[item] for item in anchors.ids], np.float32)
         style = learned.centres.styles(anchors.vectors[CUTOUT], anchors.categories)
+        enough = len(learned.table.scenes) >= MIN_BORROW
         evidence = None
         if options.weights.get(SCENES) and learned.seen.ids:
             evidence = SceneEvidence(
@@ -205,7 +205,7 @@ class Completer:
                 learned.seen,
                 anchors,
                 association=options.association,
-                neighbours=options.neighbours if learned.can_borrow else 0,
+                neighbours=options.neighbours if enough else 0,
                 same_category=options.same_category,
                 prior=options.prior,
             )
@@ -247,14 +247,6 @@ class _Learned:
     table: SceneTable
     seen: ItemRows
     notes: tuple[str, ...]
-
-    @property
-    def category_names(self) -> tuple[str, ...]:
-        return self.centres.categories
-
-    @property
-    def can_borrow(self) -> bool:
-        return len(self.table.scenes) >= MIN_BORROW
 
     def others(
         self, where: Condition | None, left_out: Sequence[str], items: Sequence[str], name: str

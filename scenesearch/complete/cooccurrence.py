@@ -110,8 +110,7 @@ def _llr(both: Floats, own: float, counts: Floats, scenes: int) -> Floats:
     ):
         seen = cell > 0
         total[seen] += cell[seen] * np.log(cell[seen] * scenes / (row[seen] * column[seen]))
-    result: Floats = np.where(k11 * scenes > own * counts, 2 * total, 0).astype(np.float32)
-    return result
+    return np.where(k11 * scenes > own * counts, 2 * total, 0).astype(np.float32)
 
 
 def borrow(

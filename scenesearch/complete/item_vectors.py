@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.complete.style import unit_rows
+from scenesearch.core.batches import batches
 from scenesearch.core.conditions import OneOf
 from scenesearch.core.points import COLOUR, CUTOUT
 from scenesearch.core.protocols import Store
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import CollectionSchema, Record
+from scenesearch.models.embed.tower import normalise_rows
 
 Floats = NDArray[np.float32]
 
@@ -63,23 +65,15 @@ def read_items(store: Store, ids: Sequence[str], field: str, schema: CollectionS
     spaces = spaces_of(schema)
     sums: dict[str, dict[str, Floats]] = {}
     categories: dict[str, str | None] = {}
-    for start in range(0, len(ids), _IDS):
-        where = OneOf("item_id", tuple(ids[start : start + _IDS]))
-        cursor: str | None = None
-        while True:
-            fields = ("item_id", field) if field in schema.fields else ("item_id",)
-            page = store.scroll(
-                where=where, limit=_PAGE, cursor=cursor, fields=fields, spaces=spaces
-            )
-            for record in page:
-                item = str(record.payload["item_id"])
-                categories.setdefault(item, category_of(record.payload, field))
-                into = sums.setdefault(item, {})
-                for space, vector in record.vectors.items():
-                    into[space] = into[space] + vector if space in into else vector
-            cursor = page.cursor
-            if cursor is None:
-                break
+    fields = ("item_id", field) if field in schema.fields else ("item_id",)
+    for part in batches(ids, _IDS):
+        where = OneOf("item_id", tuple(part))
+        for record in scroll_all(store, where=where, fields=fields, spaces=spaces):
+            item = str(record.payload["item_id"])
+            categories.setdefault(item, category_of(record.payload, field))
+            into = sums.setdefault(item, {})
+            for space, vector in record.vectors.items():
+                into[space] = into[space] + vector if space in into else vector
     found = tuple(item for item in ids if item in sums)
     return ItemRows(
         found,
@@ -104,26 +98,21 @@ def rows_of(records: Sequence[Record], field: str, schema: CollectionSchema) -> 
 def _rows(vectors: Sequence[Floats | None], dim: int) -> Floats:
     nothing = np.zeros(dim, np.float32)
     stacked = [nothing if vector is None else vector for vector in vectors]
-    return unit_rows(np.stack(stacked)) if stacked else np.zeros((0, dim), np.float32)
+    return normalise_rows(np.stack(stacked)) if stacked else np.zeros((0, dim), np.float32)
 
 
 def walk(
     store: Store, field: str, schema: CollectionSchema
 ) -> Iterator[tuple[list[str | None], Floats]]:
     """Categories and cutout vectors of every point, page by page."""
-    cursor: str | None = None
     fields = (field,) if field in schema.fields else ("item_id",)
-    while True:
-        page = store.scroll(limit=_PAGE, cursor=cursor, fields=fields, spaces=(CUTOUT,))
+    for page in batches(scroll_all(store, fields=fields, spaces=(CUTOUT,), page=_PAGE), _PAGE):
         found = [record for record in page if CUTOUT in record.vectors]
         if found:
             yield (
                 [category_of(record.payload, field) for record in found],
                 np.stack([record.vectors[CUTOUT] for record in found]),
             )
-        cursor = page.cursor
-        if cursor is None:
-            return
 
 
 def catalogue_digest(store: Store, field: str, schema: CollectionSchema) -> str:

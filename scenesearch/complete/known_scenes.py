@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import RLock
@@ -183,12 +182,6 @@ class KnownScenes:
         """The scenes that hold an item, in the order they were added."""
         kept = self._read()
         return tuple(kept.scenes[i] for i in kept.holding.get(item_id, ()))
-
-    def co_items(self, item_id: str) -> dict[str, int]:
-        """In how many scenes other items are together with this one: most first, ties by id."""
-        counts = Counter(other for scene in self.of_item(item_id) for other in scene.items)
-        del counts[item_id]
-        return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
 
     def _read(self) -> _Kept:
         with self._gate:

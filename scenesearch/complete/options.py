@@ -48,24 +48,33 @@ class CompleteOptions:
         Raises:
             QueryError: names the option, its value and what was expected.
         """
-        wrong = ""
-        if set(self.weights) - set(SIGNALS):
-            wrong = f"weights of {', '.join(self.weights)}, expected only {', '.join(SIGNALS)}"
-        elif not all(np.isfinite(w) and w >= 0 for w in self.weights.values()):
-            wrong = f"weights {dict(self.weights)}, expected numbers of at least 0"
-        elif not any(self.weights.values()):
-            wrong = "no weight above 0, expected at least one"
-        elif self.association not in ASSOCIATIONS:
-            wrong = f"association {self.association!r}, expected {', '.join(ASSOCIATIONS)}"
-        elif self.neighbours < 0:
-            wrong = f"neighbours {self.neighbours}, expected at least 0"
-        elif not 0 <= self.same_category <= 1:
-            wrong = f"same_category {self.same_category}, expected 0 to 1"
-        elif not self.prior > 0:
-            wrong = f"prior {self.prior}, expected a number above 0"
-        elif not 1 <= self.candidates <= 10_000:
-            wrong = f"candidates {self.candidates}, expected 1 to 10000"
-        elif not 0 <= self.diversity <= 1:
-            wrong = f"diversity {self.diversity}, expected 0 to 1"
+        names, shares = ", ".join(self.weights), self.weights.values()
+        demands = (
+            (
+                not set(self.weights) - set(SIGNALS),
+                f"weights of {names}, expected only {', '.join(SIGNALS)}",
+            ),
+            (
+                all(np.isfinite(w) and w >= 0 for w in shares),
+                f"weights {dict(self.weights)}, expected numbers of at least 0",
+            ),
+            (any(shares), "no weight above 0, expected at least one"),
+            (
+                self.association in ASSOCIATIONS,
+                f"association {self.association!r}, expected {', '.join(ASSOCIATIONS)}",
+            ),
+            (self.neighbours >= 0, f"neighbours {self.neighbours}, expected at least 0"),
+            (
+                0 <= self.same_category <= 1,
+                f"same_category {self.same_category}, expected 0 to 1",
+            ),
+            (self.prior > 0, f"prior {self.prior}, expected a number above 0"),
+            (
+                1 <= self.candidates <= 10_000,
+                f"candidates {self.candidates}, expected 1 to 10000",
+            ),
+            (0 <= self.diversity <= 1, f"diversity {self.diversity}, expected 0 to 1"),
+        )
+        wrong = next((text for met, text in demands if not met), None)
         if wrong:
             raise QueryError(f"Cannot complete with {wrong}; change it", code="bad_option")

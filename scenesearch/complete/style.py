@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import StoreError
+from scenesearch.models.embed.tower import normalise_rows
 
 Floats = NDArray[np.float32]
 
@@ -56,7 +57,7 @@ class StyleCentres:
         table = np.vstack([self.means, self.mean[None]])
         # -1 is the last row: everything's mean
         rows = table[[number.get(name, -1) if name is not None else -1 for name in categories]]
-        return unit_rows(vectors - rows)
+        return normalise_rows(vectors - rows)
 
     def to_bytes(self) -> bytes:
         """As .npz, without pickle."""
@@ -125,14 +126,3 @@ def learn_centres(
     means = [(sums[name] + shrink * mean) / (counts[name] + shrink) for name in names]
     stacked = np.stack(means) if means else np.zeros((0, dim))
     return StyleCentres(names, stacked.astype(np.float32), mean.astype(np.float32), digest)
-
-
-def unit_rows(rows: Floats) -> Floats:
-    """Rows of length 1; rows of length 0 stay.
-
-    >>> unit_rows(np.array([[3, 4], [0, 0]], np.float32)).tolist()
-    [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
-    """
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    result: Floats = (rows / np.where(lengths > 0, lengths, 1)).astype(np.float32)
-    return result

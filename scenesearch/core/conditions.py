@@ -63,3 +63,15 @@ class Not:
 
 
 Condition = Equals | OneOf | Between | AllOf | AnyOf | Not
+
+
+def all_of(*conditions: Condition | None) -> Condition | None:
+    """All of those that are given, as one; None where none is.
+
+    >>> all_of(None, Equals("brand", "X"))
+    Equals(field='brand', value='X')
+    """
+    terms = tuple(one for one in conditions if one is not None)
+    if not terms:
+        return None
+    return terms[0] if len(terms) == 1 else AllOf(terms)

@@ -42,7 +42,6 @@ class Model(Protocol):
     @property
     def fingerprint(self) -> str:
         """Weights and preprocessing in one short text, known without loading."""
-        ...
 
     def load(self) -> None:
         """Read the weights; does nothing when they are already there.
@@ -50,11 +49,9 @@ class Model(Protocol):
         Raises:
             ModelError: the weights are missing or cannot be used.
         """
-        ...
 
     def close(self) -> None:
         """Forget the weights; ``load`` brings them back."""
-        ...
 
 
 @runtime_checkable
@@ -63,7 +60,6 @@ class Detector(Model, Protocol):
 
     def detect(self, scenes: Sequence[Scene]) -> list[Detections]:
         """One value for each scene, in order, sorted by falling confidence."""
-        ...
 
 
 @runtime_checkable
@@ -72,7 +68,6 @@ class Remover(Model, Protocol):
 
     def matte(self, image: Image) -> NDArray[np.uint8]:
         """Foreground alpha of shape (height, width), 0 to 255."""
-        ...
 
 
 @runtime_checkable
@@ -82,16 +77,13 @@ class Embedder(Model, Protocol):
     @property
     def dim(self) -> int:
         """Length of the vectors, known without loading."""
-        ...
 
     @property
     def has_text(self) -> bool:
         """Whether ``embed_texts`` works."""
-        ...
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Shape (len(images), dim), rows L2-normalised."""
-        ...
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Shape (len(texts), dim), rows L2-normalised.
@@ -99,7 +91,6 @@ class Embedder(Model, Protocol):
         Raises:
             QueryError: the model has no text tower.
         """
-        ...
 
 
 @runtime_checkable
@@ -109,7 +100,6 @@ class Profiler(Protocol):
     @property
     def profile_dim(self) -> int:
         """Number of classes; 0 where this model has no class head."""
-        ...
 
     def embed_and_profile(
         self, images: Sequence[Image]
@@ -118,7 +108,6 @@ class Profiler(Protocol):
 
         Rows of profiles are probabilities and sum to 1.
         """
-        ...
 
 
 @runtime_checkable
@@ -127,7 +116,6 @@ class Reader(Model, Protocol):
 
     def read(self, image: Image) -> tuple[TextLine, ...]:
         """Lines of text in reading order; empty where nothing is written."""
-        ...
 
 
 class Describer(Protocol):
@@ -136,11 +124,9 @@ class Describer(Protocol):
     @property
     def colour_dim(self) -> int:
         """Length of the colour vectors; 0 when none are made."""
-        ...
 
     def describe(self, cutout: Cutout) -> Description:
         """Colours from the mask only, and a hash of the picture."""
-        ...
 
 
 class VectorQuery(NamedTuple):
@@ -190,7 +176,6 @@ class Store(Protocol):
     @property
     def schema(self) -> CollectionSchema | None:
         """What the collection holds, or None where there is none yet."""
-        ...
 
     def create(self, schema: CollectionSchema) -> None:
         """Make the collection, its payload indexes first. The same schema again does nothing.
@@ -198,7 +183,6 @@ class Store(Protocol):
         Raises:
             CollectionMismatchError: it exists with another schema; names what differs.
         """
-        ...
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """Add payload fields to the schema, and index them.
@@ -206,11 +190,9 @@ class Store(Protocol):
         Raises:
             CollectionMismatchError: a field exists with another type.
         """
-        ...
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write points, whole or not at all; an existing id is replaced."""
-        ...
 
     def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
         """Answer a batch; one list of hits for each query, best first.
@@ -218,11 +200,9 @@ class Store(Protocol):
         Raises:
             QueryError: the collection has no such space, or no field :data:`WORDS`.
         """
-        ...
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """The points with these ids, in the order asked; unknown ids are left out."""
-        ...
 
     def scroll(
         self,
@@ -234,11 +214,9 @@ class Store(Protocol):
         spaces: Sequence[str] = (),
     ) -> Page:
         """Walk over the points in a stable order; ``fields=None`` brings the whole payload."""
-        ...
 
     def count(self, where: Condition | None = None) -> int:
         """How many points, exactly."""
-        ...
 
     def facet(
         self, field: str, *, where: Condition | None = None, limit: int = 50
@@ -250,7 +228,6 @@ class Store(Protocol):
         Raises:
             QueryError: the field is unknown or of a type that has no facets.
         """
-        ...
 
     def set_payload(
         self,
@@ -263,11 +240,9 @@ class Store(Protocol):
 
         Exactly one of ``ids`` and ``where`` is given.
         """
-        ...
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """Remove points. Exactly one of ``ids`` and ``where`` is given."""
-        ...
 
     def together(self) -> AbstractContextManager[None]:
         """Writes inside the ``with`` are durable when it ends, not when each returns.
@@ -275,20 +250,15 @@ class Store(Protocol):
         For many small writes: making one durable can cost far more than the write itself. They
         take effect one by one and in order, and an error keeps those before it.
         """
-        ...
 
     def read_blob(self, name: str) -> bytes | None:
         """A small file kept with the collection (a fitted projection), or None."""
-        ...
 
     def write_blob(self, name: str, data: bytes) -> None:
         """Keep a small file with the collection, replaced whole or not at all."""
-        ...
 
     def optimize(self) -> None:
         """Build whatever makes queries fast; may take seconds, and does nothing when done."""
-        ...
 
     def close(self) -> None:
         """Give the engine back; the object cannot be used afterwards."""
-        ...

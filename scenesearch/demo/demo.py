@@ -18,7 +18,7 @@ import numpy as np
 from scenesearch.api import SceneSearch
 from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.errors import ModelNotFoundError
-from scenesearch.core.types import BoxTuple
+from scenesearch.core.types import BoxTuple, box_tuple
 from scenesearch.images.geometry import iou
 from scenesearch.index.run import Progress
 from scenesearch.look.look import Look
@@ -125,8 +125,7 @@ def _room(
     shop: SceneSearch, sample: Path, scene: Mapping[str, Any], out: Path, *, detected: bool
 ) -> Room:
     known: list[tuple[str, BoxTuple]] = [
-        (str(one["item"]), tuple(map(float, one["box"])))  # type: ignore[misc]  # four of them
-        for one in scene["boxes"]
+        (str(one["item"]), box_tuple(one["box"])) for one in scene["boxes"]
     ]
     photo = sample / str(scene["image"])
     boxes = () if detected else tuple(box for _, box in known)

@@ -13,6 +13,7 @@ from scenesearch.core.conditions import AllOf, Between, Condition
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import FIELDS
 from scenesearch.core.protocols import Store
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import FieldType
 from scenesearch.engine.answers import to_json
 from scenesearch.engine.tasks import FacetTask
@@ -125,14 +126,8 @@ def _items(store: Store, where: Condition | None, points: int) -> int | None:
     """
     if points > COUNTED_POINTS:
         return None
-    found: set[str] = set()
-    cursor: str | None = None
-    while True:
-        page = store.scroll(where=where, limit=IDS, cursor=cursor, fields=("item_id",))
-        found |= {str(record.payload["item_id"]) for record in page}
-        cursor = page.cursor
-        if cursor is None:
-            return len(found)
+    records = scroll_all(store, where=where, fields=("item_id",), page=IDS)
+    return len({str(record.payload["item_id"]) for record in records})
 
 
 def _kind(name: str, fields: Mapping[str, FieldType]) -> FieldType:

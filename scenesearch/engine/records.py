@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scenesearch.catalog.attributes import (
+    ColumnType,
     attribute_names,
     attribute_value,
     check_room,
@@ -16,9 +17,7 @@ from scenesearch.catalog.attributes import (
 )
 from scenesearch.catalog.columns import KNOWN
 from scenesearch.catalog.duplicates import id_key
-from scenesearch.catalog.field_types import ColumnType
-from scenesearch.catalog.records import CellError, shown
-from scenesearch.catalog.rows import MAX_PHOTOS
+from scenesearch.catalog.records import MAX_PHOTOS, CellError, shown
 from scenesearch.catalog.values import id_of
 from scenesearch.core.types import FieldType, Value
 from scenesearch.engine.tasks import ItemRecord

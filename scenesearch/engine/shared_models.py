@@ -87,7 +87,7 @@ class CoalescedEmbedder(Forwarding):
         if self._profiler is not None and self._profiler.profile_dim:
             vectors, profiles = self._profiler.embed_and_profile(images)
         else:
-            vectors = self._embedder.embed_images(images)
+            vectors = self._behind.embed_images(images)
             profiles = np.zeros((len(images), 0), np.float32)
         return list(zip(vectors, profiles, strict=True))
 

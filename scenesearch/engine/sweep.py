@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from scenesearch.api.opened import Opened
+from scenesearch.core.batches import batches
 from scenesearch.core.conditions import OneOf
 from scenesearch.core.protocols import Store
+from scenesearch.core.scroll import scroll_all
 from scenesearch.engine.media import YOUNG_S, MediaFolder
-from scenesearch.index.run import slices
 
 ASKED = 500
 """Photos that a store is asked about at a time."""
@@ -36,13 +37,8 @@ def _used(store: Store, photos: list[str]) -> set[str]:
     found: set[str] = set()
     if store.schema is None:
         return found
-    for some in slices(photos, ASKED):
+    for some in batches(photos, ASKED):
         where = OneOf("photo_sha256", tuple(some))
-        cursor: str | None = None
-        while True:
-            page = store.scroll(where=where, limit=5000, cursor=cursor, fields=("photo_sha256",))
-            found |= {str(record.payload["photo_sha256"]) for record in page}
-            cursor = page.cursor
-            if cursor is None:
-                break
+        records = scroll_all(store, where=where, fields=("photo_sha256",))
+        found |= {str(record.payload["photo_sha256"]) for record in records}
     return found

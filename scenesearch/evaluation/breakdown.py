@@ -6,7 +6,7 @@ store.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -104,7 +104,7 @@ def by_value(answers: Iterable[Answered], values: Mapping[str, str]) -> list[Val
 
 def by_kind(answers: Iterable[Answered]) -> list[RegionFigures]:
     """What objects, tiles and whole photos are worth, the most frequent first."""
-    return _by([(truth, ranked, [r.kind for r in ranked.regions]) for truth, ranked in answers])
+    return _by(answers, lambda region: region.kind)
 
 
 def by_label(answers: Iterable[Answered]) -> list[RegionFigures]:
@@ -112,20 +112,17 @@ def by_label(answers: Iterable[Answered]) -> list[RegionFigures]:
 
     The most frequent comes first.
     """
-    return _by([(truth, ranked, [_label(r) for r in ranked.regions]) for truth, ranked in answers])
+    return _by(answers, lambda region: region.label or f"({region.kind})")
 
 
-def _label(region: RankedRegion) -> str:
-    return region.label or f"({region.kind})"
-
-
-def _by(answers: Sequence[tuple[Truth, Ranked, list[str]]]) -> list[RegionFigures]:
+def _by(answers: Iterable[Answered], name_of: Callable[[RankedRegion], str]) -> list[RegionFigures]:
     regions: dict[str, int] = {}
     earned: dict[str, int] = {}
     right: dict[str, float] = {}
-    for truth, ranked, names in answers:
+    for truth, ranked in answers:
         if not truth.items:
             continue
+        names = [name_of(region) for region in ranked.regions]
         for name, region in zip(names, ranked.regions, strict=True):
             regions[name] = regions.get(name, 0) + 1
             share = len(truth.items.intersection(region.items[:TOP])) / TOP

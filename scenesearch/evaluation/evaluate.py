@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import CatalogError, ImageError, QueryError
-from scenesearch.core.types import BoxTuple, RegionKind
+from scenesearch.core.types import BoxTuple, RegionKind, box_tuple
 from scenesearch.evaluation.metrics import average_precision, bootstrap_interval, hit, ndcg, recall
 
 METRICS: Mapping[str, Callable[[Any, int], float]] = {
@@ -164,15 +164,11 @@ def read_truths(path: Path, *, image_root: Path | None = None) -> list[Truth]:
 def _truth(row: Mapping[str, Any], root: Path) -> Truth:
     if not isinstance(row["items"], list):
         raise TypeError("items must be a list")
-    boxes = tuple(_box(box) for box in row.get("boxes", ()))
+    # {"item": ..., "box": [...]} is also how boxes are written, with what they show
+    written = (box["box"] if isinstance(box, dict) else box for box in row.get("boxes", ()))
+    boxes = tuple(map(box_tuple, written))
     group = str(row.get("group", row.get("room", "")))
     return Truth(root / str(row["image"]), frozenset(map(str, row["items"])), boxes, group)
-
-
-def _box(box: Any) -> BoxTuple:
-    # {"item": ..., "box": [...]} is also how boxes are written, with what they show
-    x1, y1, x2, y2 = (float(side) for side in (box["box"] if isinstance(box, dict) else box))
-    return x1, y1, x2, y2
 
 
 def row_of(number: int, truth: Truth, ranked: Ranked) -> dict[str, Any]:

@@ -17,7 +17,6 @@ import httpcore
 
 from scenesearch.config.service import FetchSettings
 from scenesearch.fetch.errors import FetchError
-from scenesearch.fetch.hosts import listed
 from scenesearch.fetch.network import (
     Connect,
     Endpoint,
@@ -27,7 +26,7 @@ from scenesearch.fetch.network import (
     checked_addresses,
     connect_directly,
 )
-from scenesearch.fetch.urls import Url, follow, parse_url
+from scenesearch.fetch.urls import Url, follow, listed, parse_url
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PAGES = frozenset({"text/html", "application/xhtml+xml"})
@@ -165,25 +164,26 @@ class Fetcher:
         )
 
     def _check_head(self, answer: httpcore.Response) -> None:
-        if answer.status != 200:
-            raise FetchError(
+        # the first that holds is said
+        problems = (
+            (
+                answer.status != 200,
                 f"the server answered with status {answer.status}, expected 200 and a photo",
-                code="fetch_failed",
-                upstream_status=answer.status,
-            )
-        if any(value.lower() != b"identity" for value in _all(answer, b"content-encoding")):
+            ),
             # a photo gains nothing by it, and what it grows to is not known before it has grown
-            raise FetchError(
+            (
+                any(value.lower() != b"identity" for value in _all(answer, b"content-encoding")),
                 "the server sent the photo compressed although it was asked not to",
-                code="fetch_failed",
-                upstream_status=answer.status,
-            )
-        if _media_type(answer) in _PAGES:
-            raise FetchError(
+            ),
+            (
+                _media_type(answer) in _PAGES,
                 "the server sent a web page, expected a photo; give the address of the picture",
-                code="fetch_failed",
-                upstream_status=answer.status,
-            )
+            ),
+        )
+        for wrong, message in problems:
+            if wrong:
+                status = answer.status
+                raise FetchError(message, code="fetch_failed", upstream_status=status)
         length = _header(answer, b"content-length")
         if length is not None and int(length) > self._limit:
             raise self._too_large()

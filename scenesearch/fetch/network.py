@@ -76,20 +76,14 @@ async def checked_addresses(
             ) from error
     if not addresses:
         raise FetchError(f"the host {name!r} has no address", code="fetch_failed")
-    for host in (name, *addresses):
-        if (host, url.port) in own:
-            raise _refused(name)
-    if any(forbidden(address) for address in addresses):
-        raise _refused(name)
+    ours = any((host, url.port) in own for host in (name, *addresses))
+    if ours or any(forbidden(address) for address in addresses):
+        # neither the address nor the reason: names of an inner network are nobody's business
+        raise FetchError(
+            f"the host {name!r} is not a public one; upload the photo itself instead",
+            code="address_not_allowed",
+        )
     return tuple(addresses)
-
-
-def _refused(name: str) -> FetchError:
-    # neither the address nor the reason: names of an inner network are nobody's business
-    return FetchError(
-        f"the host {name!r} is not a public one; upload the photo itself instead",
-        code="address_not_allowed",
-    )
 
 
 async def connect_directly(address: str, port: int) -> httpcore.AsyncNetworkStream:

@@ -35,7 +35,8 @@ MAX_TERMS = 200
 """Values a filter compares with, together."""
 
 _KEYWORDS = frozenset({"and", "or", "not", "in", "between"})
-_COMPARISONS = frozenset({"=", "==", "!=", "<", "<=", ">", ">="})
+_BOUNDS = {"<": "lt", "<=": "lte", ">": "gt", ">=": "gte"}
+_COMPARISONS = frozenset({"=", "==", "!=", *_BOUNDS})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BOOLS = {"true": True, "yes": True, "false": False, "no": False}
 
@@ -133,7 +134,9 @@ class _Parser:
     def _comparison(self) -> Condition:
         name = self._next()
         if name.kind not in ("word", "string") or _is_keyword(name):
-            raise self._problem(f"expected a field, got {name}", self._known(), name)
+            raise self._problem(
+                f"expected a field, got {name}", nearest_fields("", self._fields), name
+            )
         field = self._resolve(name)
         kind = self._fields[field]
         token = self._peek
@@ -166,15 +169,7 @@ class _Parser:
             return Not(Equals(field, self._value(field, kind)))
         self._check_ordered(field, kind, operator)
         bound = float(self._value(field, "float"))
-        match operator.text:
-            case "<":
-                return Between(field, lt=bound)
-            case "<=":
-                return Between(field, lte=bound)
-            case ">":
-                return Between(field, gt=bound)
-            case _:
-                return Between(field, gte=bound)
+        return Between(field, **{_BOUNDS[operator.text]: bound})
 
     def _range(self, field: str, kind: FieldType, at: Token) -> Condition:
         self._check_ordered(field, kind, at)
@@ -251,9 +246,6 @@ class _Parser:
                 "Only integer and float fields take <, <=, >, >= and between.",
                 at,
             )
-
-    def _known(self) -> str:
-        return nearest_fields("", self._fields)
 
     def _count(self, token: Token) -> None:
         self._terms += 1

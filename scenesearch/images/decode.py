@@ -6,6 +6,7 @@ of its first picture need, and only after the header passed the limits.
 
 from __future__ import annotations
 
+import importlib
 import re
 import struct
 import zlib
@@ -52,6 +53,15 @@ _TURNS: Final = {
     7: PillowImage.Transpose.TRANSVERSE,
     8: PillowImage.Transpose.ROTATE_90,
 }
+_PLUGINS: Final = {
+    "JPEG": "Jpeg",
+    "PNG": "Png",
+    "WebP": "WebP",
+    "GIF": "Gif",
+    "BMP": "Bmp",
+    "TIFF": "Tiff",
+}
+"""What Pillow calls each format in the names of its modules and classes."""
 
 # An item entry (ISO/IEC 23008-12) of type Exif: version, flags, id, protection come between.
 _EXIF_ITEM: Final = re.compile(rb"(infe.{8}(?:..)?)Exif", re.DOTALL)
@@ -116,32 +126,10 @@ def _open(kind: str, encoded: bytes) -> ImageFile.ImageFile:
     The format's own class rather than ``Image.open``: that one looks at all formats, follows the
     index of an MPO, and warns by a global pixel limit of its own.
     """
-    stream = BytesIO(encoded)
-    match kind:
-        case "JPEG":
-            from PIL.JpegImagePlugin import JpegImageFile
-
-            return JpegImageFile(stream)
-        case "PNG":
-            from PIL.PngImagePlugin import PngImageFile
-
-            return PngImageFile(stream)
-        case "WebP":
-            from PIL.WebPImagePlugin import WebPImageFile
-
-            return WebPImageFile(stream)
-        case "GIF":
-            from PIL.GifImagePlugin import GifImageFile
-
-            return GifImageFile(stream)
-        case "BMP":
-            from PIL.BmpImagePlugin import BmpImageFile
-
-            return BmpImageFile(stream)
-        case _:
-            from PIL.TiffImagePlugin import TiffImageFile
-
-            return TiffImageFile(stream)
+    name = _PLUGINS[kind]
+    plugin = importlib.import_module(f"PIL.{name}ImagePlugin")
+    opened: ImageFile.ImageFile = getattr(plugin, f"{name}ImageFile")(BytesIO(encoded))
+    return opened
 
 
 def _decode(
@@ -151,7 +139,11 @@ def _decode(
     picture: ImageFile.ImageFile | None = None
     try:
         picture = _open(kind, header.clean)
-        _require_size(picture.size, header.size)
+        # The limits were checked on what our reader saw; the decoder must have seen the same.
+        if picture.size != header.size:
+            raise ValueError(
+                "{} x {} pixels instead of {} x {}".format(*picture.size, *header.size)
+            )
         picture.load()
     except PillowImage.DecompressionBombError as error:
         raise ImageError(
@@ -173,12 +165,6 @@ def _decode(
     return picture
 
 
-def _require_size(got: tuple[int, int], expected: tuple[int, int]) -> None:
-    # The limits were checked on what our reader saw; the decoder must have seen the same.
-    if got != expected:
-        raise ValueError(f"{got[0]} x {got[1]} pixels instead of {expected[0]} x {expected[1]}")
-
-
 def _rescue(
     kind: str, header: Header, picture: ImageFile.ImageFile | None
 ) -> PillowImage.Image | None:
@@ -186,19 +172,15 @@ def _rescue(
 
     Not with ``ImageFile.LOAD_TRUNCATED_IMAGES``: that is one switch for all threads.
     """
-    if kind == "JPEG":
-        try:
+    try:
+        if kind == "JPEG":
             # An end marker makes libjpeg finish, with grey for what it did not get.
             picture = _open(kind, header.clean + b"\xff\xd9")
-            picture.load()
-        except _DECODER_ERRORS:
+        elif picture is None or picture.size != header.size:
             return None
-        return picture
-    if picture is None or picture.size != header.size:
-        return None
-    # Nothing is left to decode, so what is there already counts as loaded.
-    picture.tile = []
-    try:
+        else:
+            # Nothing is left to decode, so what is there already counts as loaded.
+            picture.tile = []
         picture.load()
     except _DECODER_ERRORS:
         return None

@@ -63,39 +63,45 @@ def check_size(size: tuple[int, int], limits: ImageLimits) -> None:
             ``image_too_small`` or ``aspect``.
     """
     width, height = size
+    longer, shorter = max(size), min(size)
+    too_narrow = longer > shorter * limits.max_aspect
     shown = f"{width} x {height} pixels"
-    if width < 1 or height < 1:
-        raise ImageError(
+    # the first that holds is said
+    problems = (
+        (
+            shorter < 1,
+            "corrupt_image",
             f"its header says {shown}; expected both sides to be at least {limits.min_side}; "
             f"export the photo again",
-            code="corrupt_image",
-        )
-    longer, shorter = max(size), min(size)
-    if width * height > limits.max_pixels:
-        raise ImageError(
+        ),
+        (
+            width * height > limits.max_pixels,
+            "too_many_pixels",
             f"it has {shown}, expected at most {limits.max_pixels:,} in all; "
             f"scale it down, or raise ImageLimits.max_pixels",
-            code="too_many_pixels",
-        )
-    too_narrow = longer > shorter * limits.max_aspect
-    if longer > limits.max_side and not too_narrow:
-        raise ImageError(
+        ),
+        (
+            longer > limits.max_side and not too_narrow,
+            "too_many_pixels",
             f"it has {shown}, expected sides of at most {limits.max_side}; "
             f"scale it down, or raise ImageLimits.max_side",
-            code="too_many_pixels",
-        )
-    if shorter < limits.min_side and longer <= limits.max_side:
-        raise ImageError(
+        ),
+        (
+            shorter < limits.min_side and longer <= limits.max_side,
+            "image_too_small",
             f"it has {shown}, expected sides of at least {limits.min_side}; "
             f"use a larger version of the photo",
-            code="image_too_small",
-        )
-    if too_narrow:
-        raise ImageError(
+        ),
+        (
+            too_narrow,
+            "aspect",
             f"it has {shown}, expected the longer side to be at most {limits.max_aspect:g} "
             f"times the shorter one; crop it, or raise ImageLimits.max_aspect",
-            code="aspect",
-        )
+        ),
+    )
+    for wrong, code, message in problems:
+        if wrong:
+            raise ImageError(message, code=code)
 
 
 def check_length(length: int, limits: ImageLimits, *, at_least: bool = False) -> None:

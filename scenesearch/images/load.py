@@ -103,12 +103,14 @@ def load_scene(
 def _default_name(source: ImageSource) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
-    if isinstance(source, (bytes, bytearray, memoryview)):
-        return "<bytes>"
-    if isinstance(source, PillowImage.Image):
-        return "<image>"
-    if isinstance(source, np.ndarray):
-        return "<array>"
+    buffer = (bytes, bytearray, memoryview)
+    for kind, name in (
+        (buffer, "<bytes>"),
+        (PillowImage.Image, "<image>"),
+        (np.ndarray, "<array>"),
+    ):
+        if isinstance(source, kind):
+            return name
     stream_name = getattr(source, "name", None)
     return stream_name if isinstance(stream_name, str) and stream_name else "<stream>"
 

@@ -37,8 +37,7 @@ def to_rgb(picture: PillowImage.Image) -> Image:
         picture = _over_white(picture)
     elif picture.mode != "RGB":
         picture = picture.convert("RGB")
-    pixels: Image = np.asarray(picture)
-    return pixels
+    return np.asarray(picture)
 
 
 def _over_white(picture: PillowImage.Image) -> PillowImage.Image:
@@ -101,36 +100,45 @@ def copied_array(array: NDArray[Any]) -> Image:
 
 
 def _array_problem(array: NDArray[Any]) -> tuple[str, str] | None:
-    if isinstance(array, np.ma.MaskedArray):
-        return "masked", "fill the masked pixels with array.filled(value)"
-    if array.ndim == 0:
-        return "0-dimensional, not a picture", "pass the array itself, not an object around it"
-    if array.dtype == np.bool_:
-        return "boolean, a mask", "pass the picture the mask belongs to"
-    if np.issubdtype(array.dtype, np.floating):
-        return _float_problem(array)
-    if array.dtype != np.uint8:
-        return "not of bytes", "convert it to 0..255 and use array.astype(np.uint8)"
-    if array.ndim == 2:
-        return "grey, of two dimensions", "use np.repeat(array[:, :, None], 3, axis=2)"
-    if array.ndim == 4:
-        return "a batch of pictures", "pass them one by one"
-    if array.ndim != 3:
-        return f"of {array.ndim} dimension(s)", "reshape it"
-    if array.size == 0:
-        return "empty", "pass at least one pixel"
-    if array.shape[2] == 3:
-        return None
-    if array.shape[0] in (1, 3, 4) and array.shape[2] > 4:
-        return "in channels-first order", "use array.transpose(1, 2, 0)"
-    if array.shape[2] == 4:
-        return (
+    is_float = np.issubdtype(array.dtype, np.floating)
+    rows, channels = (array.shape[0], array.shape[2]) if array.ndim == 3 else (0, 0)
+    # the first that holds is said
+    problems = (
+        (
+            isinstance(array, np.ma.MaskedArray),
+            "masked",
+            "fill the masked pixels with array.filled(value)",
+        ),
+        (
+            array.ndim == 0,
+            "0-dimensional, not a picture",
+            "pass the array itself, not an object around it",
+        ),
+        (array.dtype == np.bool_, "boolean, a mask", "pass the picture the mask belongs to"),
+        (is_float, *(_float_problem(array) if is_float else ("", ""))),
+        (
+            array.dtype != np.uint8,
+            "not of bytes",
+            "convert it to 0..255 and use array.astype(np.uint8)",
+        ),
+        (array.ndim == 2, "grey, of two dimensions", "use np.repeat(array[:, :, None], 3, axis=2)"),
+        (array.ndim == 4, "a batch of pictures", "pass them one by one"),
+        (array.ndim != 3, f"of {array.ndim} dimension(s)", "reshape it"),
+        (array.size == 0, "empty", "pass at least one pixel"),
+        (
+            rows in (1, 3, 4) and channels > 4,
+            "in channels-first order",
+            "use array.transpose(1, 2, 0)",
+        ),
+        (
+            channels == 4,
             "of 4 channels",
             "drop the alpha channel with array[:, :, :3], or pass a Pillow image",
-        )
-    if array.shape[2] == 1:
-        return "grey, of one channel", "use np.repeat(array, 3, axis=2)"
-    return f"of {array.shape[2]} channels", "keep red, green and blue"
+        ),
+        (channels == 1, "grey, of one channel", "use np.repeat(array, 3, axis=2)"),
+        (channels != 3, f"of {channels} channels", "keep red, green and blue"),
+    )
+    return next(((what, fix) for wrong, what, fix in problems if wrong), None)
 
 
 def _float_problem(array: NDArray[Any]) -> tuple[str, str]:

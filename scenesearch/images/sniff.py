@@ -80,7 +80,8 @@ def sniff(data: bytes) -> str:
     """
     for magic, name in _MAGIC:
         if data.startswith(magic):
-            return _raw_or_tiff(data) if name == "TIFF" else name
+            raw = name == "TIFF" and data[8:10] == b"CR"
+            return "a camera raw file (CR2)" if raw else name
     if data[:4] == b"RIFF":
         return {b"WEBP": "WebP", b"AVI ": "AVI video", b"WAVE": "WAV audio"}.get(
             data[8:12], "RIFF media"
@@ -113,10 +114,6 @@ def extension_warning(name: str, kind: str) -> str | None:
     if claimed is None or claimed == kind:
         return None
     return f"the extension .{extension} says {claimed}, the content is {kind}; the content was used"
-
-
-def _raw_or_tiff(data: bytes) -> str:
-    return "a camera raw file (CR2)" if data[8:10] == b"CR" else "TIFF"
 
 
 def _iso_media(data: bytes) -> str:

@@ -103,10 +103,7 @@ def read_tiff(data: bytes, limits: ImageLimits) -> Header:
         entry = entries.get(tag)
         if entry is None or entry.kind not in _INTEGERS:
             return ()
-        values: tuple[int, ...] = struct.unpack_from(
-            f"{order}{entry.values}{_INTEGERS[entry.kind]}", data, entry.at
-        )
-        return values
+        return struct.unpack_from(f"{order}{entry.values}{_INTEGERS[entry.kind]}", data, entry.at)
 
     def integer(tag: int, default: int) -> int:
         entry = entries.get(tag)

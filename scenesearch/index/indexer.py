@@ -8,12 +8,14 @@ two, on the first chunk of a new collection.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.core.batches import batches
+from scenesearch.core.conditions import AllOf, Equals, OneOf
 from scenesearch.core.errors import StoreError
 from scenesearch.core.points import (
     AUGMENTED,
@@ -29,14 +31,15 @@ from scenesearch.core.points import (
     schema_of,
 )
 from scenesearch.core.protocols import WORDS, Detector, Reader, Store
-from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Record, Scene
+from scenesearch.core.scroll import scroll_all
+from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Scene
 from scenesearch.index.item_points import item_payload, payload_hash, photo_points, with_read
 from scenesearch.index.learned import learn_familiarity, refresh_augmented
 from scenesearch.index.photo_embedding import PhotoEmbedding
 from scenesearch.index.plan import IndexPlan, ItemPlan, make_plan, stored_items
-from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chunks, slices
+from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chunks
 from scenesearch.models.embed.cache import EmbeddingCache
-from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.models.encode import Encoder
 
 log = logging.getLogger(__name__)
@@ -135,14 +138,12 @@ class Indexer:
             check_models(found, ({READER: "none"} if READER in found else {}) | self.metadata)
             few = not prune and 0 < len(items) <= FEW
             where = OneOf("item_id", tuple(item.id for item in items)) if few else None
-            stored = stored_items(self._scroll(_PLANNED, where))
-        done = 0
+            stored = stored_items(scroll_all(self._store, where=where, fields=_PLANNED))
+        done = count(1)
 
         def each() -> None:
-            nonlocal done
-            done += 1
             if progress is not None:
-                progress("scan", done, len(items))
+                progress("scan", next(done), len(items))
 
         return make_plan(
             items,
@@ -152,15 +153,6 @@ class Indexer:
             prune=prune,
             each=each,
         )
-
-    def _scroll(self, fields: Sequence[str], where: Condition | None = None) -> Iterator[Record]:
-        cursor: str | None = None
-        while True:
-            page = self._store.scroll(where=where, limit=5000, cursor=cursor, fields=fields)
-            yield from page
-            cursor = page.cursor
-            if cursor is None:
-                return
 
     def run(
         self,
@@ -193,7 +185,7 @@ class Indexer:
             if finish:
                 with run.times.stage("optimize"):
                     self._store.optimize()
-        for gone in slices(plan.gone, 500):
+        for gone in batches(plan.gone, 500):
             self._store.delete(where=OneOf("item_id", tuple(gone)))
         if finish:
             self._learn(run)
@@ -240,7 +232,7 @@ class Indexer:
 
     def _learn(self, run: Run) -> None:
         with run.times.stage("learn"):
-            scrolled = self._scroll(("photo_sha256",))
+            scrolled = scroll_all(self._store, fields=("photo_sha256",))
             photos = (str(record.payload["photo_sha256"]) for record in scrolled)
             embedder, cache = self._encoder.embedder, self._cache
             note = learn_familiarity(self._store, photos, embedder, cache, self._cache_key)
@@ -263,11 +255,9 @@ class Indexer:
             missing = {k: v for k, v in fields.items() if k not in schema.fields}
             if missing:
                 self._store.add_fields(missing)
-            data = self._store.read_blob(PROJECTION_BLOB)
-            if data is not None:
-                return Projection.from_bytes(data)
-            if self._store.count() > 0:
-                return None
+            stored = projection_of(self._store)
+            if stored is not None or self._store.count() > 0:
+                return stored
             # empty: a run may have died between making the collection and keeping its projection
         projection = self._fitted(chunk, run) if self._options.whiten else None
         if schema is not None and projection and projection.dim != schema.vectors[CUTOUT]:
@@ -288,7 +278,7 @@ class Indexer:
         keys = sorted({ref.sha256 for plan in chunk for ref in plan.write})
         with run.times.stage("fit"):
             rows = []
-            for part in slices(keys, 1000):
+            for part in batches(keys, 1000):
                 found = self._cache.get(part, self._cache_key)
                 # in the order of the keys, so that an interrupted run fits the same numbers
                 rows += [e.vectors[CUTOUT] for key in part for e in found.get(key, ())]
@@ -322,7 +312,7 @@ class Indexer:
                         self._collection, ref, entries, base, projection, augmented=augmented
                     )
             with run.times.stage("store"):
-                for part in slices(points, UPSERT):
+                for part in batches(points, UPSERT):
                     self._store.upsert(part)
                 with self._store.together():
                     for plan in batch:
@@ -356,7 +346,7 @@ class Indexer:
     def _set_words(self, of_item: Equals, words: str | None) -> None:
         """New words of an item, beside what was read in each of its photos."""
         photos: dict[str | None, list[str]] = {}
-        for record in self._scroll((OCR,), of_item):
+        for record in scroll_all(self._store, where=of_item, fields=(OCR,)):
             photos.setdefault(record.payload.get(OCR), []).append(record.id)
         for read, ids in photos.items():
             self._store.set_payload({WORDS: with_read(words, read)}, ids=ids)

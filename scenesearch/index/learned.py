@@ -8,10 +8,11 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.batches import batches
 from scenesearch.core.points import AUGMENTED, CUTOUT, FAMILIARITY_BLOB, PROFILE
 from scenesearch.core.protocols import Embedder, Profiler, Store
-from scenesearch.core.types import Point, Record
-from scenesearch.index.run import slices
+from scenesearch.core.scroll import scroll_all
+from scenesearch.core.types import Point
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.search.familiarity import Familiarity, fit_familiarity
 
@@ -45,7 +46,8 @@ def refresh_augmented(store: Store, neighbours: int) -> str | None:
         )
     if (count := store.count()) > LARGEST:
         return f"not augmented: {count} points are more than the {LARGEST} it is made for"
-    records = _all(store)
+    every = scroll_all(store, spaces=tuple(schema.vectors), page=PAGE)
+    records = sorted(every, key=lambda record: record.id)
     digest = hashlib.sha256(f"{neighbours}".encode())
     for record in records:
         digest.update(record.id.encode())
@@ -55,29 +57,10 @@ def refresh_augmented(store: Store, neighbours: int) -> str | None:
         return None
     if records:
         moved = augment(np.stack([r.vectors[CUTOUT] for r in records]), neighbours)
-        for start in range(0, len(records), PAGE):
-            store.upsert(
-                [
-                    Point(r.id, {**r.vectors, AUGMENTED: vector}, r.payload)
-                    for r, vector in zip(records[start:], moved[start : start + PAGE], strict=False)
-                ]
-            )
+        for part in batches(zip(records, moved, strict=True), PAGE):
+            store.upsert([Point(r.id, {**r.vectors, AUGMENTED: row}, r.payload) for r, row in part])
     store.write_blob(BLOB, state)
     return None
-
-
-def _all(store: Store) -> list[Record]:
-    """Every point with all its vectors, by id."""
-    schema = store.schema
-    spaces = tuple(schema.vectors) if schema is not None else ()
-    records: list[Record] = []
-    cursor: str | None = None
-    while True:
-        page = store.scroll(limit=PAGE, cursor=cursor, spaces=spaces)
-        records += page.records
-        cursor = page.cursor
-        if cursor is None:
-            return sorted(records, key=lambda record: record.id)
 
 
 BLOCK = 1_024
@@ -147,7 +130,7 @@ def learn_familiarity(
         return None
     sample = keys[:: -(-len(keys) // SAMPLE)] if keys else []
     rows: list[NDArray[np.float32]] = []
-    for part in slices(sample, 1000):
+    for part in batches(sample, 1000):
         found = cache.get(part, key)
         rows += [
             e.vectors[PROFILE]

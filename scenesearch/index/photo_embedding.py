@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from scenesearch.core.batches import batches
 from scenesearch.core.errors import ImageError
 from scenesearch.core.points import OCR, PROFILE
 from scenesearch.core.protocols import Detector, Reader
 from scenesearch.core.types import Scene
 from scenesearch.index.plan import Failure, ItemPlan, PhotoRef
-from scenesearch.index.run import IndexOptions, Run, slices
+from scenesearch.index.run import IndexOptions, Run
 from scenesearch.models.embed.cache import EmbeddingCache, Entry
 from scenesearch.models.encode import EncodedRegion, Encoder, payload_of
 
@@ -69,12 +70,12 @@ class PhotoEmbedding:
             if self._reader is not None:
                 self._reader.load()
         with ThreadPoolExecutor(self._options.workers, "scenesearch-prepare") as pool:
-            batches = slices(todo, self._options.batch)
+            parts = list(batches(todo, self._options.batch))
             # one batch ahead: threads decode the next while this one is embedded
-            ahead = [pool.submit(self._prepare, *pair) for pair in batches[0]]
-            for i, batch in enumerate(batches):
+            ahead = [pool.submit(self._prepare, *pair) for pair in parts[0]]
+            for i, batch in enumerate(parts):
                 current = ahead
-                following = batches[i + 1] if i + 1 < len(batches) else ()
+                following = parts[i + 1] if i + 1 < len(parts) else ()
                 ahead = [pool.submit(self._prepare, *pair) for pair in following]
                 try:
                     with run.times.stage("prepare"):

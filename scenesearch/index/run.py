@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from scenesearch.index.plan import Failure, ItemPlan
 from scenesearch.models.encode import RegionRules
@@ -12,7 +11,6 @@ from scenesearch.system.timing import StageTimes
 
 Progress = Callable[[str, int, int], None]
 """Called with (stage, done, total)."""
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +87,6 @@ class Run:
         """Whether anything came of an item: not when all that it asked for could not be read."""
         good = any(ref.sha256 not in self.bad for ref in plan.write)
         return bool(good or plan.patch or plan.moved or not plan.write)
-
-
-def slices(values: Sequence[T], size: int) -> list[Sequence[T]]:
-    """Consecutive parts of at most ``size``."""
-    return [values[start : start + size] for start in range(0, len(values), size)]
 
 
 def chunks(items: Sequence[ItemPlan], size: int) -> Iterator[Sequence[ItemPlan]]:

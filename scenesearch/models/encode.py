@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scenesearch.attributes.placement import Placement, placement
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT, colours_payload
 from scenesearch.core.protocols import Describer, Detector, Embedder, Profiler, Remover
-from scenesearch.core.types import Cutout, Description, Image, Region, Scene
+from scenesearch.core.types import Cutout, Description, Image, Region, Scene, box_tuple
 from scenesearch.models.cutout.cutter import CutRules, context_crop, cut_product, cut_region
 from scenesearch.models.detect.regions import object_regions
 from scenesearch.system.timing import StageTimes
@@ -107,8 +107,7 @@ class Encoder:
     def product_region(self, scene: Scene) -> tuple[Region, Cutout]:
         """The product of a catalogue photo; the region's box is what the product covers."""
         cutout, box = cut_product(scene.image, self.rules, self.remover)
-        x1, y1, x2, y2 = (float(side) for side in box)
-        return Region("whole", "whole", (x1, y1, x2, y2)), cutout
+        return Region("whole", "whole", box_tuple(box)), cutout
 
     def prepare_product(
         self, scene: Scene, detector: Detector | None = None, rules: RegionRules | None = None

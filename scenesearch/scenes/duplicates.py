@@ -7,7 +7,8 @@ photo make one group. Without vectors the hashes decide alone, within a smaller 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.attributes.hamming import as_bits, near_pairs
+from scenesearch.attributes.phash import phash
+from scenesearch.core.batches import batches
+from scenesearch.core.conditions import Condition, all_of
+from scenesearch.core.errors import ImageError
+from scenesearch.core.points import CUTOUT
+from scenesearch.core.protocols import Store
+from scenesearch.core.scroll import scroll_all
+from scenesearch.core.types import Scene
+from scenesearch.scenes.index import WHOLE
+from scenesearch.scenes.points import RAW
 
 HASH_ALONE = 6
 """Bits that two hashes may differ in when nothing else is known; docs/scenes.md has the figures."""
@@ -22,6 +33,8 @@ HASH_WITH_VECTORS = 16
 """Likewise when vectors confirm."""
 COSINE = 0.95
 """Least likeness of two photos' vectors."""
+_AHEAD = 64
+"""Photos read before the first of them is taken."""
 _ROWS = 1024
 """Vectors compared at a time: bounds the memory."""
 FLAT = "0" * 16
@@ -127,26 +140,21 @@ def find_duplicates(
         complete = bool(known) and all(photo.vector is not None for photo in known)
         distance = HASH_WITH_VECTORS if complete else HASH_ALONE
     sets = _Sets(len(known))
-    for alike in _equal([photo.sha256 for photo in known]):
+    for alike in _places(photo.sha256 for photo in known).values():
         for other in alike[1:]:
             sets.join(alike[0], other)
     _join_near(known, sets, distance, cosine)
-    members: dict[int, list[HashedPhoto]] = defaultdict(list)
-    for i, photo in enumerate(known):
-        members[sets.root(i)].append(photo)
-    groups = [_group(found) for found in members.values() if len(found) > 1]
+    members = _places(sets.root(i) for i in range(len(known))).values()
+    groups = [_group([known[i] for i in alike]) for alike in members if len(alike) > 1]
     return sorted(groups, key=lambda group: (-len(group.photos), group.best.source))
 
 
 def _join_near(known: Sequence[HashedPhoto], sets: _Sets, distance: int, cosine: float) -> None:
     # a flat picture's hash is that of every flat picture
-    by_hash: dict[str, list[int]] = defaultdict(list)
-    for i, photo in enumerate(known):
-        if photo.phash and photo.phash != FLAT:
-            by_hash[photo.phash].append(i)
+    by_hash = _places("" if photo.phash == FLAT else photo.phash for photo in known)
     for alike in by_hash.values():
         _join_pairs(known, sets, alike, alike, cosine)
-    hashes = list(by_hash)
+    hashes = [str(one) for one in by_hash]
     first, second, _ = near_pairs(as_bits(hashes), distance)
     lists = [by_hash[one] for one in hashes]
     # most hashes are of one photo: those are compared many at a time
@@ -193,12 +201,13 @@ def _cosine(one: HashedPhoto, other: HashedPhoto) -> float | None:
     return float(one.vector @ other.vector)
 
 
-def _equal(keys: Sequence[str]) -> list[list[int]]:
-    found: dict[str, list[int]] = defaultdict(list)
+def _places(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
+    """Where each key stands; no key is the empty text."""
+    found: dict[str | int, list[int]] = defaultdict(list)
     for i, key in enumerate(keys):
-        if key:
+        if key != "":
             found[key].append(i)
-    return [alike for alike in found.values() if len(alike) > 1]
+    return found
 
 
 def _group(members: Sequence[HashedPhoto]) -> DuplicateGroup:
@@ -230,3 +239,56 @@ class _Sets:
         """Make the sets of two numbers one."""
         low, high = sorted((self.root(one), self.root(other)))
         self._parents[high] = low
+
+
+def hash_photos(
+    sources: Iterable[str],
+    load: Callable[[str], Scene],
+    failed: list[tuple[str, str]],
+    *,
+    workers: int = 2,
+) -> Iterator[HashedPhoto]:
+    """Read photos and hash them; no model is needed, and no vectors come of it.
+
+    Args:
+        sources: names of the photos.
+        load: source to scene; raises ImageError; called from threads.
+        failed: takes source and reason of every photo that cannot be read.
+        workers: threads that decode.
+    """
+
+    def one(source: str) -> HashedPhoto | tuple[str, str]:
+        try:
+            scene = load(source)
+        except ImageError as error:
+            return source, str(error)
+        return HashedPhoto(source, scene.sha256, *scene.size, phash(scene.image))
+
+    with ThreadPoolExecutor(workers) as pool:
+        for some in batches(sources, _AHEAD):
+            for found in pool.map(one, some):
+                if isinstance(found, HashedPhoto):
+                    yield found
+                else:
+                    failed.append(found)
+
+
+def stored_photos(store: Store, where: Condition | None = None) -> Iterator[HashedPhoto]:
+    """The photos of a collection of scenes, with their vectors.
+
+    Raw embeddings where there are any: a whitened space pulls near-copies apart.
+    """
+    schema = store.schema
+    space = RAW[CUTOUT] if schema is not None and RAW[CUTOUT] in schema.vectors else CUTOUT
+    fields = ("photo", "photo_sha256", "width", "height", "phash")
+    wanted = all_of(WHOLE, where)
+    for record in scroll_all(store, where=wanted, fields=fields, spaces=(space,), page=1_000):
+        payload = record.payload
+        yield HashedPhoto(
+            str(payload["photo"]),
+            str(payload.get("photo_sha256", "")),
+            int(payload.get("width", 0)),
+            int(payload.get("height", 0)),
+            str(payload.get("phash", "")),
+            record.vectors.get(space),
+        )

@@ -1,14 +1,19 @@
-"""Photos to the collection: read, skip what is there, tag and encode in batches, store."""
+"""Photos to the collection: read, skip what is there, tag and encode in batches, store.
+
+:class:`FillingTagger` does the last of it on the way of a tagging run: one run, both results.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Protocol
 
+from scenesearch.core.batches import batches
 from scenesearch.core.errors import ImageError
+from scenesearch.core.protocols import Model
 from scenesearch.core.types import Record, Scene
+from scenesearch.models.embed.forwarding import Standing
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.index import SceneIndex, SceneReport
 from scenesearch.scenes.known_items import KnownItems
@@ -18,26 +23,19 @@ BATCH = 16
 """Photos tagged together and made durable together."""
 
 
-class SceneTagger(Protocol):
-    """What tags photos and keeps what it encoded."""
+class EncodingTagger(Model, Protocol):
+    """What tags photos and keeps what it encoded.
 
-    @property
-    def fingerprint(self) -> str:
-        """Everything that a row depends on beside the photo."""
-        ...
-
-    def load(self) -> None:
-        """Read the weights; does nothing when they are already there."""
-        ...
+    Its fingerprint is everything that a row depends on beside the photo.
+    """
 
     def tag_and_encode(self, scenes: Sequence[Scene]) -> list[tuple[TagRow, list[EncodedRegion]]]:
         """A row and its regions for each photo, in order, the whole photo first."""
-        ...
 
 
 def index_scenes(
     index: SceneIndex,
-    tagger: SceneTagger,
+    tagger: EncodingTagger,
     sources: Iterable[str],
     load: Callable[[str], Scene],
     *,
@@ -67,7 +65,7 @@ def index_scenes(
     known = known or KnownItems()
     report = SceneReport()
     done = 0
-    for some in _batches(dict.fromkeys(sources), batch):
+    for some in batches(dict.fromkeys(sources), batch):
         scenes = list(_read(some, load, report))
         stored = index.known([scene.source for scene in scenes])
         todo = []
@@ -114,7 +112,35 @@ def _read(
             report.failed.append((source, str(error)))
 
 
-def _batches(sources: Iterable[str], size: int) -> Iterator[list[str]]:
-    stream = iter(sources)
-    while some := list(islice(stream, size)):
-        yield some
+class FillingTagger(Standing[EncodingTagger]):
+    """A tagger whose photos are in the collection by the time it returns their rows.
+
+    A run records rows after that, so a kill between the two repeats one batch, whose points are
+    then replaced by the same ones.
+
+    Args:
+        tagger: rows and vectors of photos.
+        index: the collection.
+        name: of store and collection: rows recorded for another one do not count as done.
+    """
+
+    def __init__(self, tagger: EncodingTagger, index: SceneIndex, name: str) -> None:
+        super().__init__(tagger)
+        self._index = index
+        self._name = name
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the tagger, and where the photos go."""
+        return f"{super().fingerprint}|scenes={self._name}"
+
+    def tag(self, scenes: Sequence[Scene]) -> list[TagRow]:
+        """One row a scene, in order.
+
+        Raises:
+            StoreError: the collection cannot be written; none of these rows is lost, they are
+                made again.
+        """
+        tagged = self._behind.tag_and_encode(scenes)
+        self._index.add(tagged)
+        return [row for row, _ in tagged]

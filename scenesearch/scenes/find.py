@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
-from scenesearch.core.conditions import AllOf, Condition, Equals, Not
+from scenesearch.core.conditions import Condition, Equals, Not, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT
 from scenesearch.core.protocols import Store, VectorQuery
-from scenesearch.core.types import Record, Vector
+from scenesearch.core.scroll import scroll_all
+from scenesearch.core.types import Record, Vector, box_tuple
 from scenesearch.filters.parse import parse_filter
+from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.answer import SHOWN_FIELDS, Facets, SceneAnswer, SceneMatch, match_of
-from scenesearch.scenes.index import WHOLE, SceneIndex, check_projection, projection_of
+from scenesearch.scenes.index import WHOLE, SceneIndex, check_projection
 from scenesearch.scenes.lexicon import Lexicon
 from scenesearch.scenes.points import OBJECT_FIELDS, SCENES, stored_vectors
 from scenesearch.scenes.understand import SceneQuery, understand
@@ -103,10 +106,10 @@ class SceneFinder:
             QueryError: the text cannot be read, or names nothing that is known.
         """
         query = self._query(text)
-        condition = _all(WHOLE, _wanted(query), where)
+        condition = all_of(WHOLE, _wanted(query), where)
         total = self._store.count(condition)
         scored: list[tuple[float, str, Record]] = []
-        for record in self._scroll(condition, RANKED):
+        for record in self._ranked(condition):
             score = _confidence(record.payload, query.labels if query else ())
             scored.append((-score, str(record.payload["photo"]), record))
         scored.sort(key=lambda one: one[:2])
@@ -139,7 +142,7 @@ class SceneFinder:
         query = self._query(text)
         # the cutout of a whole photo is the photo; its context is no more than that
         vector = stored_vectors(encoded.vectors, projection_of(self._store))[CUTOUT]
-        condition = _all(WHOLE, _wanted(query), where)
+        condition = all_of(WHOLE, _wanted(query), where)
         hits = self._store.query([VectorQuery(CUTOUT, vector, limit, condition, SHOWN_FIELDS)])[0]
         matches = tuple(match_of(hit.payload, hit.score) for hit in hits)
         return SceneAnswer(matches, None, query, query.notes if query else ())
@@ -173,16 +176,16 @@ class SceneFinder:
         vectors = self._item_vectors(items, item_id, preset)
         weights = preset_weights(preset)
         has_it = Equals("items", item_id)
-        wanted = _all(_wanted(query), where)
-        best = self._objects_like(vectors, weights, _all(OBJECT, has_it, wanted), limit)
+        wanted = all_of(_wanted(query), where)
+        best = self._objects_like(vectors, weights, all_of(OBJECT, has_it, wanted), limit)
         scores = {str(record.payload["photo"]): (score, record) for score, record in best}
         matches = []
-        for record in self._scroll(_all(WHOLE, has_it, wanted), RANKED):
+        for record in self._ranked(all_of(WHOLE, has_it, wanted)):
             score, found = scores.get(str(record.payload["photo"]), (None, record))
             matches.append(_object_match(found, score, known=True))
         matches.sort(key=lambda m: (m.score is None, -(m.score or 0.0), m.photo))
         if len(matches) < limit:
-            others = _all(OBJECT, Not(has_it), wanted)
+            others = all_of(OBJECT, Not(has_it), wanted)
             matches += [
                 _object_match(record, score)
                 for score, record in self._objects_like(
@@ -205,7 +208,7 @@ class SceneFinder:
             QueryError: a field is unknown or of a type that has no facets.
         """
         query = self._query(text)
-        condition = _all(_wanted(query), where)
+        condition = all_of(_wanted(query), where)
         return {field: self._facet(field, condition, limit) for field in fields}
 
     # --- pieces ----------------------------------------------------------------------------
@@ -216,20 +219,10 @@ class SceneFinder:
         return self.understand(text) if text.strip() else None
 
     def _facet(self, field: str, where: Condition | None, limit: int) -> list[tuple[Any, int]]:
-        return self._store.facet(field, where=_all(WHOLE, where), limit=limit)
+        return self._store.facet(field, where=all_of(WHOLE, where), limit=limit)
 
-    def _scroll(self, where: Condition, most: int) -> Iterator[Record]:
-        cursor: str | None = None
-        seen = 0
-        while seen < most:
-            page = self._store.scroll(
-                where=where, limit=min(2_000, most - seen), cursor=cursor, fields=SHOWN_FIELDS
-            )
-            yield from page
-            seen += len(page.records)
-            cursor = page.cursor
-            if cursor is None:
-                return
+    def _ranked(self, where: Condition | None) -> Iterator[Record]:
+        return islice(scroll_all(self._store, where=where, fields=SHOWN_FIELDS, page=2_000), RANKED)
 
     def _check_comparable(self, items: Store) -> None:
         ours, theirs = self._store.schema, items.schema
@@ -274,7 +267,7 @@ class SceneFinder:
         self,
         vectors: Mapping[str, Vector],
         weights: Mapping[str, float],
-        where: Condition,
+        where: Condition | None,
         limit: int,
     ) -> list[tuple[float, Record]]:
         """The best object of each photo, best first; at most ``limit`` photos."""
@@ -296,12 +289,6 @@ class SceneFinder:
                 ordered = sorted(best.items(), key=lambda one: (-one[1][0], one[0]))
                 return [pair for _, pair in ordered[:limit]]
             asked = min(4 * asked, MOST_CANDIDATES)
-
-
-def _all(*conditions: Condition | None) -> Condition:
-    """All of those that are given."""
-    terms = tuple(one for one in conditions if one is not None)
-    return terms[0] if len(terms) == 1 else AllOf(terms)
 
 
 def _wanted(query: SceneQuery | None) -> Condition | None:
@@ -328,11 +315,10 @@ def _weighted(
 
 def _object_match(record: Record, score: float | None, *, known: bool = False) -> SceneMatch:
     box = record.payload.get("box")
-    x1, y1, x2, y2 = box or (0.0, 0.0, 0.0, 0.0)
     return match_of(
         record.payload,
         score,
         known=known,
-        box=(float(x1), float(y1), float(x2), float(y2)) if box and score is not None else None,
+        box=box_tuple(box) if box and score is not None else None,
         label=record.payload.get("label") if score is not None else None,
     )

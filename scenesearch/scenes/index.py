@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import islice
 
 import numpy as np
 
-from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.core.batches import batches
+from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf, all_of
 from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT, PROJECTION_BLOB, check_models
 from scenesearch.core.protocols import Detector, Store
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import CollectionSchema, Point, Record, Scene
 from scenesearch.models.detect.regions import whole_region
-from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder
 from scenesearch.scenes.points import (
     FIELDS,
@@ -23,7 +24,6 @@ from scenesearch.scenes.points import (
     SCENE_SCHEMA_VERSION,
     SCENES,
     scene_points,
-    stored_vectors,
 )
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.rows import TagRow
@@ -135,7 +135,7 @@ class SceneIndex:
 
         Raises:
             CollectionMismatchError: it is there and was made with other models, or with another
-                projection (:meth:`reproject` brings it in line).
+                projection.
         """
         if store.schema is not None:
             check_models(store.schema.metadata, models.metadata)
@@ -168,8 +168,7 @@ class SceneIndex:
             StoreError: the store cannot be written.
         """
         report = SceneReport()
-        stream = iter(tagged)
-        while batch := list(islice(stream, BATCH)):
+        for batch in batches(tagged, BATCH):
             good = {}
             for row, encoded in batch:
                 if row.error is None:
@@ -224,12 +223,7 @@ class SceneIndex:
 
     def forget(self, sources: Sequence[str]) -> int:
         """Remove photos; returns how many were there."""
-        gone = 0
-        for start in range(0, len(sources), 500):
-            where = OneOf("photo", tuple(sources[start : start + 500]))
-            gone += self._store.count(AllOf((WHOLE, where)))
-            self._store.delete(where=where)
-        return gone
+        return self._forget("photo", sources)
 
     def forget_content(self, sha256: Sequence[str]) -> int:
         """Remove photos by what they hold, whatever they are called; returns how many there were.
@@ -237,9 +231,12 @@ class SceneIndex:
         Args:
             sha256: of the encoded files.
         """
+        return self._forget("photo_sha256", sha256)
+
+    def _forget(self, field: str, values: Sequence[str]) -> int:
         gone = 0
-        for start in range(0, len(sha256), 500):
-            where = OneOf("photo_sha256", tuple(sha256[start : start + 500]))
+        for part in batches(values, 500):
+            where = OneOf(field, tuple(part))
             gone += self._store.count(AllOf((WHOLE, where)))
             self._store.delete(where=where)
         return gone
@@ -248,70 +245,11 @@ class SceneIndex:
         """How many photos there are."""
         return self._store.count(WHOLE)
 
-    def reproject(self, projection: Projection) -> int:
-        """Follow items that were fitted anew: projected vectors are made again from the raw ones.
-
-        Killed on the way, the same call finishes the work.
-
-        Returns:
-            How many points were written.
-
-        Raises:
-            CollectionMismatchError: the collection has no raw vectors, or of another size.
-        """
-        schema = self._store.schema
-        has = dict(schema.vectors) if schema else {}
-        if has.get(CUTOUT) != projection.dim or RAW[CUTOUT] not in has:
-            raise CollectionMismatchError(
-                f"The projection gives {projection.dim} dimensions, the collection has "
-                f"{has.get(CUTOUT)} and {'raw' if RAW[CUTOUT] in has else 'no raw'} vectors beside "
-                f"them; index the photos into a new --collection"
-            )
-        spaces = [space for space in has if space not in (CUTOUT, CONTEXT)]
-        names = {raw: space for space, raw in RAW.items()}
-        done, cursor = 0, None
-        while True:
-            page = self._store.scroll(limit=UPSERT, cursor=cursor, spaces=spaces)
-            self._store.upsert(
-                [
-                    Point(
-                        record.id,
-                        stored_vectors(
-                            {names.get(s, s): v for s, v in record.vectors.items()}, projection
-                        ),
-                        record.payload,
-                    )
-                    for record in page
-                ]
-            )
-            done += len(page.records)
-            cursor = page.cursor
-            if cursor is None:
-                break
-        self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
-        self._projection = projection
-        return done
-
     def _of(
         self, sources: Sequence[str], fields: Sequence[str], also: Condition | None = None
     ) -> Iterator[Record]:
-        wanted: Condition = OneOf("photo", tuple(sources))
-        where = wanted if also is None else AllOf((also, wanted))
-        cursor: str | None = None
-        while True:
-            page = self._store.scroll(where=where, limit=5_000, cursor=cursor, fields=fields)
-            yield from page
-            cursor = page.cursor
-            if cursor is None:
-                return
-
-
-def projection_of(store: Store) -> Projection | None:
-    """What the vectors of a collection were projected with; None for raw ones, and for none."""
-    if store.schema is None:
-        return None
-    data = store.read_blob(PROJECTION_BLOB)
-    return Projection.from_bytes(data) if data is not None else None
+        where = all_of(also, OneOf("photo", tuple(sources)))
+        return scroll_all(self._store, where=where, fields=fields)
 
 
 def check_projection(scenes: Store, projection: Projection | None) -> None:
@@ -335,8 +273,8 @@ def check_projection(scenes: Store, projection: Projection | None) -> None:
 
     raise CollectionMismatchError(
         f"The photos were indexed with {said(stored)}, the items with {said(projection)}, and "
-        f"they do not compare; index the photos again into a new --collection, or call "
-        f"SceneIndex.reproject where both have one"
+        f"they do not compare; index the photos again into a new collection: "
+        f"scenesearch scenes index PHOTOS --collection NAME"
     )
 
 

@@ -13,12 +13,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scenesearch.attributes.colour_vector import palette_vector
 from scenesearch.attributes.names import written_names
 from scenesearch.config.search import SearchOptions
-from scenesearch.core.conditions import AllOf, Condition, OneOf
+from scenesearch.core.conditions import Condition, OneOf, all_of
 from scenesearch.core.points import COLOUR
 from scenesearch.core.protocols import WORDS, Store, TextQuery, VectorQuery
 from scenesearch.core.types import CollectionSchema, FieldType, Hit, Vector
@@ -95,23 +95,6 @@ class WordSearch:
     def _has_category(self) -> bool:
         return CATEGORY in self.fields
 
-    def add(
-        self,
-        answers: Sequence[Answer],
-        weights: Mapping[str, float],
-        alone: SpaceVectors | None,
-    ) -> tuple[list[Answer], dict[str, float]]:
-        """The engine's answers with those of the words, and the weights of all.
-
-        Args:
-            answers: the engine's.
-            weights: of the spaces.
-            alone: vectors by space of a query without a photo; None for one with a photo.
-        """
-        if alone is None:
-            return self.beside(answers, weights)
-        return self.alone(answers, alone, weights)
-
     def alone(
         self, answers: Sequence[Answer], asked: SpaceVectors, weights: Mapping[str, float]
     ) -> tuple[list[Answer], dict[str, float]]:
@@ -187,7 +170,8 @@ class WordSearch:
 
     def _found(self) -> tuple[list[Sequence[Hit]], list[Sequence[Hit]]]:
         """Lists of points that the words bring up: by their text, and by their colours."""
-        parsed, limit, fields = self.parsed, self.options.candidates, self._asked_fields
+        parsed, limit = self.parsed, self.options.candidates
+        fields = tuple(dict.fromkeys(("item_id", *self.needed, *self.fields)))
         texts: list[VectorQuery | TextQuery] = []
         colours: list[VectorQuery | TextQuery] = []
         if parsed.lexical:
@@ -197,7 +181,7 @@ class WordSearch:
             if self._has_category and parsed.categories:
                 # the best of the category might not be among the best of all
                 of_kind = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
-                wheres.append(_and(self.where, of_kind))
+                wheres.append(all_of(self.where, of_kind))
             colours += [
                 VectorQuery(COLOUR, self._palette, limit, where, fields) for where in wheres
             ]
@@ -207,10 +191,6 @@ class WordSearch:
             page = self.store.scroll(where=self.where, limit=limit, fields=fields)
             by_words.append([Hit(record.id, 0.0, record.payload) for record in page])
         return by_words, coloured
-
-    @property
-    def _asked_fields(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(("item_id", *self.needed, *self.fields)))
 
     # scores
 
@@ -228,7 +208,7 @@ class WordSearch:
             queries[WORD_COLOUR] = VectorQuery(COLOUR, self._palette, 1)
         if COLOUR in self.schema.vectors:
             for name in parsed.not_colours:
-                queries[_unwanted_colour(name)] = VectorQuery(COLOUR, _palette_of((name,)), 1)
+                queries[f"{UNWANTED} {name}"] = VectorQuery(COLOUR, _palette_of((name,)), 1)
         if parsed.not_words:
             queries[UNWANTED] = TextQuery(parsed.unwanted, 1)
         return {name: Ask(query, known.get(name, {})) for name, query in queries.items()}
@@ -266,7 +246,7 @@ class WordSearch:
 
     def _unwanted(self, candidates: Mapping[str, Hit], found: Mapping[str, Scored]) -> list[Scored]:
         parsed = self.parsed
-        names = [_unwanted_colour(name) for name in parsed.not_colours]
+        names = [f"{UNWANTED} {name}" for name in parsed.not_colours]
         unwanted = [found[name] for name in names if name in found]
         if parsed.not_categories and self._has_category:
             out = frozenset(parsed.not_categories)
@@ -301,7 +281,7 @@ class WordSearch:
         for name, (query, known) in asks.items():
             missing = tuple(item for item in items if item not in known)
             if missing:
-                where = _and(self.where, OneOf("item_id", missing))
+                where = all_of(self.where, OneOf("item_id", missing))
                 pending[name] = query._replace(
                     limit=POINTS * len(missing), where=where, fields=("item_id",)
                 )
@@ -318,11 +298,6 @@ class WordSearch:
                 if full[name]
             }
         return scores
-
-
-def _unwanted_colour(colour: str) -> str:
-    """The name of what the store is asked about a colour that is not wanted."""
-    return f"{UNWANTED} {colour}"
 
 
 @lru_cache(maxsize=256)
@@ -350,13 +325,7 @@ def dense_text(parsed: ParsedWords) -> str:
 
 def filtered(where: Condition | None, parsed: ParsedWords | None) -> Condition | None:
     """A filter, and what the words ask for as one."""
-    return where if parsed is None else _and(where, parsed.where)
-
-
-def _and(one: Condition | None, other: Condition | None) -> Any:
-    if one is None or other is None:
-        return one or other
-    return AllOf((one, other))
+    return where if parsed is None else all_of(where, parsed.where)
 
 
 def _best(hits: Sequence[Hit]) -> dict[str, float]:
@@ -387,14 +356,13 @@ def _hits(candidates: Mapping[str, Hit], scores: Scored) -> list[Hit]:
 def _written(colours: tuple[str, ...]) -> tuple[tuple[tuple[str, re.Pattern[str]], ...], ...]:
     """Every way to write one of the colours: its words, and what finds each as a whole word."""
     return tuple(
-        tuple((word, _whole(word)) for word in sorted(words(name)))
+        tuple(
+            (word, re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])"))
+            for word in sorted(words(name))
+        )
         for name, colour in written_names().items()
         if colour in colours
     )
-
-
-def _whole(word: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![^\W_]){re.escape(word)}(?![^\W_])")
 
 
 def _says(text: str, written: tuple[tuple[tuple[str, re.Pattern[str]], ...], ...]) -> bool:

@@ -52,12 +52,12 @@ class LookBuilder:
 
     def fused(self) -> tuple[Match, ...]:
         """The fused list."""
-        matches = []
-        for i in self._ranking.ordered:
-            regions = self._regions_of(i)
-            score = float(self._ranking.fused.scores[i])
-            matches.append(self._match(i, regions, score))
-        return tuple(match for match in matches if match is not None)
+        scores = self._ranking.fused.scores
+        return tuple(
+            match
+            for i in self._ranking.ordered
+            if (match := self._match(i, self._regions_of(i), float(scores[i])))
+        )
 
     def regions(
         self, encoded: Sequence[EncodedRegion], strange: Sequence[bool]

@@ -1,17 +1,20 @@
-"""The engine's batch of a search: the nearest points to each region, in each space."""
+"""The engine's batch of a search: the nearest points to each region, in each space.
+
+And query expansion, by which a query moves towards its best answers before it is asked for good.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenesearch.config.search import SearchOptions
-from scenesearch.core.conditions import AllOf, Condition, Not, OneOf
+from scenesearch.core.conditions import Condition, Not, OneOf, all_of
 from scenesearch.core.points import CONTEXT, CUTOUT
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.search.rank.candidates import Answer
-from scenesearch.search.rank.expand import expand
 from scenesearch.search.vectors import SpaceVectors
 
 SPARE = 4
@@ -64,8 +67,7 @@ def left_out(where: Condition | None, items: Collection[str]) -> Condition | Non
     """A filter that also leaves some items out."""
     if not items:
         return where
-    others = Not(OneOf("item_id", tuple(items)))
-    return others if where is None else AllOf((where, others))
+    return all_of(where, Not(OneOf("item_id", tuple(items))))
 
 
 def expanded(
@@ -98,3 +100,34 @@ def expanded(
                 )
         result.append(moved)
     return result
+
+
+def expand(
+    query: NDArray[np.float32],
+    neighbours: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    *,
+    alpha: float = 3.0,
+    floor: float = 0.5,
+) -> NDArray[np.float32]:
+    """Alpha-weighted query expansion (Radenovic, Tolias and Chum, TPAMI 2019).
+
+    The guard against drift is the floor: neighbours below it do not count, and with none above
+    it the query stays as it is.
+
+    Args:
+        query: shape (dim,), L2-normalised.
+        neighbours: shape (k, dim), the vectors of the best hits.
+        scores: shape (k,), their cosines to the query.
+        alpha: weight of a neighbour is its cosine to this power.
+        floor: cosine below which a neighbour is not trusted.
+
+    Returns:
+        Shape (dim,), L2-normalised.
+    """
+    trusted = scores >= floor
+    if not trusted.any():
+        return query
+    weights = np.clip(scores[trusted], 0, None) ** alpha
+    moved = query + weights @ neighbours[trusted]
+    return (moved / np.linalg.norm(moved)).astype(np.float32)

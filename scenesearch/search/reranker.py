@@ -16,15 +16,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.batches import batches
 from scenesearch.core.errors import ImageError, QueryError
 from scenesearch.core.protocols import Model, Store
-from scenesearch.core.types import BoxTuple, Cutout, Image, Scene
+from scenesearch.core.types import BoxTuple, Cutout, Image, Scene, box_tuple
 from scenesearch.images.geometry import pixel_box
 from scenesearch.models.embed.cache import EmbeddingCache, Entry
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.search.look_builder import best_points
 from scenesearch.search.rank.candidates import Answer, Candidates, Scores
 from scenesearch.search.rank.fuse import best_of
+from scenesearch.search.rank.pipeline import SecondLook
 from scenesearch.search.rank.rerank import cells_of, late_interaction
 from scenesearch.system.timing import StageTimes
 
@@ -42,11 +44,9 @@ class CellEmbedder(Model, Protocol):
     @property
     def grid(self) -> int:
         """Cells along a side."""
-        ...
 
     def embed_cells(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Shape (len(images), grid * grid, dim), cells row by row, each L2-normalised."""
-        ...
 
 
 class Shown(NamedTuple):
@@ -68,8 +68,7 @@ class Shown(NamedTuple):
         photo, sha256, box = (payload.get(name) for name in ("photo", "photo_sha256", "box"))
         if not photo or not sha256 or not box or len(box) != 4:
             return None
-        x1, y1, x2, y2 = (float(side) for side in box)
-        return cls(str(photo), str(sha256), (x1, y1, x2, y2))
+        return cls(str(photo), str(sha256), box_tuple(box))
 
     @property
     def key(self) -> str:
@@ -93,7 +92,6 @@ class Reranker(Protocol):
             For each region the similarities, shape (photos,), -1 to 1; NaN where a photo cannot
             be read any more.
         """
-        ...
 
 
 class CellReranker:
@@ -135,27 +133,22 @@ class CellReranker:
             StoreError: the cache cannot be used.
         """
         with self._lock:
-            return self._similarities(cutouts, photos)
-
-    def _similarities(
-        self, cutouts: Sequence[Cutout], photos: Sequence[Sequence[Shown]]
-    ) -> list[NDArray[np.float32]]:
-        self._cells.load()
-        known = self._of_photos({shown.key: shown for many in photos for shown in many})
-        asked = [cutout for cutout, many in zip(cutouts, photos, strict=True) if many]
-        rows = iter(self._cells.embed_cells([cutout.image for cutout in asked]))
-        grid = self._cells.grid
-        result = []
-        for cutout, many in zip(cutouts, photos, strict=True):
-            scores = np.full(len(many), np.nan, np.float32)
-            if many:
-                query = next(rows)[cells_of(cutout.mask, grid)]
-                readable = [i for i, shown in enumerate(many) if shown.key in known]
-                if readable:
-                    stack = np.stack([known[many[i].key] for i in readable]).astype(np.float32)
-                    scores[readable] = late_interaction(query, stack)
-            result.append(scores)
-        return result
+            self._cells.load()
+            known = self._of_photos({shown.key: shown for many in photos for shown in many})
+            asked = [cutout for cutout, many in zip(cutouts, photos, strict=True) if many]
+            rows = iter(self._cells.embed_cells([cutout.image for cutout in asked]))
+            grid = self._cells.grid
+            result = []
+            for cutout, many in zip(cutouts, photos, strict=True):
+                scores = np.full(len(many), np.nan, np.float32)
+                if many:
+                    query = next(rows)[cells_of(cutout.mask, grid)]
+                    readable = [i for i, shown in enumerate(many) if shown.key in known]
+                    if readable:
+                        stack = np.stack([known[many[i].key] for i in readable]).astype(np.float32)
+                        scores[readable] = late_interaction(query, stack)
+                result.append(scores)
+            return result
 
     def _of_photos(self, wanted: Mapping[str, Shown]) -> dict[str, NDArray[np.float16]]:
         """The cells of stored regions by key, from the cache or made now."""
@@ -165,8 +158,8 @@ class CellReranker:
         found = self._cache.get(list(wanted), fingerprint)
         known = {key: entries[0].vectors[CELLS] for key, entries in found.items()}
         missing = [key for key in wanted if key not in known]
-        for start in range(0, len(missing), BATCH):
-            part = self._pictures((key, wanted[key]) for key in missing[start : start + BATCH])
+        for keys in batches(missing, BATCH):
+            part = self._pictures((key, wanted[key]) for key in keys)
             if not part:
                 continue
             # half precision: the cosines differ in the fourth digit, the file is half as large
@@ -191,58 +184,6 @@ class CellReranker:
         return pictures
 
 
-class SecondLooks:
-    """The best of each region's list through a reranker, when the ranking asks for it.
-
-    Args:
-        store: for the photos of the products.
-        reranker: compares them.
-        cutouts: of the regions.
-        answers: the engine's, for the points of the products.
-        limit: products of each region.
-        times: the time it takes is a stage of its own, and none of the ranking's.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        reranker: Reranker,
-        cutouts: Sequence[Cutout],
-        answers: Sequence[Answer],
-        limit: int,
-        times: StageTimes,
-    ) -> None:
-        self._store = store
-        self._reranker = reranker
-        self._cutouts = cutouts
-        self._answers = answers
-        self._limit = limit
-        self._times = times
-
-    def __call__(self, candidates: Candidates, scores: Scores) -> Scores:
-        """What the reranker says, in the shape of ``scores``; NaN where it was not asked."""
-        start = time.perf_counter()
-        asked = [best_of(row, candidates.items)[: self._limit] for row in scores]
-        points = best_points(candidates, self._answers, {i for items in asked for i in items})
-        ids = [points[r, i] for r, items in enumerate(asked) for i in items if (r, i) in points]
-        records = self._store.retrieve(list(dict.fromkeys(ids)))
-        shown = {record.id: Shown.of(record.payload) for record in records}
-        said = np.full(scores.shape, np.nan, np.float32)
-        rows: list[list[int]] = []
-        photos: list[list[Shown]] = []
-        for region, items in enumerate(asked):
-            found = [(i, shown.get(points.get((region, i), ""))) for i in items]
-            rows.append([i for i, photo in found if photo is not None])
-            photos.append([photo for _, photo in found if photo is not None])
-        for region, values in enumerate(self._reranker.similarities(self._cutouts, photos)):
-            said[region, rows[region]] = values
-        taken = time.perf_counter() - start
-        self._times.add("rerank", taken)
-        # the ranking is timed around this
-        self._times.add("rank", -taken)
-        return said
-
-
 def looks_of(
     make: Callable[[], Reranker] | None,
     limit: int,
@@ -250,8 +191,8 @@ def looks_of(
     encoded: Sequence[EncodedRegion],
     answers: Sequence[Answer],
     times: StageTimes,
-) -> SecondLooks | None:
-    """The second look of one search; None where none is asked for, or there is no photo.
+) -> SecondLook | None:
+    """The best of each region's list through a reranker, when the ranking asks for it.
 
     Args:
         make: gives the reranker; None for a searcher without one.
@@ -259,7 +200,11 @@ def looks_of(
         store: the collection.
         encoded: the regions of the photo.
         answers: the engine's.
-        times: where the time goes.
+        times: the time it takes is a stage of its own, and none of the ranking's.
+
+    Returns:
+        Gives what the reranker says, in the shape of the scores; NaN where it was not asked.
+        None where no second look is asked for, or there is no photo.
 
     Raises:
         QueryError: there is no reranker.
@@ -272,4 +217,28 @@ def looks_of(
             f"or rerank 0",
             code="no_reranker",
         )
-    return SecondLooks(store, make(), [one.cutout for one in encoded], answers, limit, times)
+    reranker, cutouts = make(), [one.cutout for one in encoded]
+
+    def look(candidates: Candidates, scores: Scores) -> Scores:
+        start = time.perf_counter()
+        asked = [best_of(row, candidates.items)[:limit] for row in scores]
+        points = best_points(candidates, answers, {i for items in asked for i in items})
+        ids = [points[r, i] for r, items in enumerate(asked) for i in items if (r, i) in points]
+        records = store.retrieve(list(dict.fromkeys(ids)))
+        shown = {record.id: Shown.of(record.payload) for record in records}
+        said = np.full(scores.shape, np.nan, np.float32)
+        rows: list[list[int]] = []
+        photos: list[list[Shown]] = []
+        for region, items in enumerate(asked):
+            found = [(i, shown.get(points.get((region, i), ""))) for i in items]
+            rows.append([i for i, photo in found if photo is not None])
+            photos.append([photo for _, photo in found if photo is not None])
+        for region, values in enumerate(reranker.similarities(cutouts, photos)):
+            said[region, rows[region]] = values
+        taken = time.perf_counter() - start
+        times.add("rerank", taken)
+        # the ranking is timed around this
+        times.add("rank", -taken)
+        return said
+
+    return look

@@ -22,7 +22,6 @@ from scenesearch.core.points import (
     CUTOUT,
     FAMILIARITY_BLOB,
     MUST_MATCH,
-    PROJECTION_BLOB,
     SCHEMA_VERSION,
     check_models,
     schema_of,
@@ -30,7 +29,7 @@ from scenesearch.core.points import (
 from scenesearch.core.protocols import Detector, Store
 from scenesearch.core.types import CollectionSchema, Region
 from scenesearch.look.look import Look
-from scenesearch.models.embed.projection import Projection
+from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.search.boosts import gain_of, read_boosts
 from scenesearch.search.by_words import WordSearch, dense_text, filtered, vocabulary_of
@@ -91,44 +90,39 @@ class Searcher:
         """
         if isinstance(words, ParsedWords):
             return words
-        fields = self._open().schema.fields
+        fields = self.open().schema.fields
         with self._reading:
             if self._vocabulary is None:
                 self._vocabulary = vocabulary_of(self._store, fields)
         return parse_words(words, self._vocabulary, fields, strict_category=strict_category)
 
-    def open(self) -> None:
+    def open(self) -> Opened:
         """Read what is read once of a collection, as the first search would.
 
         Raises:
             StoreError: there is no collection, or it was made with other models.
         """
-        self._open()
-
-    def _open(self) -> Opened:
         if self._opened is not None:
             return self._opened
         with self._reading:
-            return self._read_collection()
+            if self._opened is None:
+                self._opened = self._read_collection()
+            return self._opened
 
     def _read_collection(self) -> Opened:
-        if self._opened is None:
-            schema = schema_of(self._store)
-            wanted = {
-                "schema": SCHEMA_VERSION,
-                "embedder": self._encoder.embedder.fingerprint,
-                "background": "-".join(str(part) for part in self._encoder.rules.background),
-            }
-            check_models(schema.metadata, wanted, MUST_MATCH)
-            data = self._store.read_blob(PROJECTION_BLOB)
-            projection = Projection.from_bytes(data) if data is not None else None
-            data = self._store.read_blob(FAMILIARITY_BLOB)
-            self._opened = Opened(
-                schema,
-                QueryVectors(self._store, self._encoder, projection),
-                Familiarity.from_bytes(data) if data is not None else None,
-            )
-        return self._opened
+        schema = schema_of(self._store)
+        wanted = {
+            "schema": SCHEMA_VERSION,
+            "embedder": self._encoder.embedder.fingerprint,
+            "background": "-".join(str(part) for part in self._encoder.rules.background),
+        }
+        check_models(schema.metadata, wanted, MUST_MATCH)
+        data = self._store.read_blob(FAMILIARITY_BLOB)
+        return Opened(
+            schema,
+            QueryVectors(self._store, self._encoder, projection_of(self._store)),
+            Familiarity.from_bytes(data) if data is not None else None,
+        )
 
     def regions(
         self,
@@ -200,7 +194,7 @@ class Searcher:
             StoreError: there is no collection, or it was made with other models.
         """
         query.check()
-        vectors = self._open().vectors
+        vectors = self.open().vectors
         times, seen = times or StageTimes(), seen or Seen()
         encoded: list[EncodedRegion] = []
         if query.scene is not None or query.products:
@@ -245,7 +239,7 @@ class Searcher:
         options = options or SearchOptions()
         boosts = self._boosts(options)
         weights = self._weights(options)
-        opened = self._open()
+        opened = self.open()
         query, encoded = prepared.query, prepared.encoded
         spaces = tuple(weights)
         strange: list[bool] = []
@@ -273,10 +267,10 @@ class Searcher:
         """The boosts, understood as this collection's fields."""
         if not options.boosts:
             return {}
-        return read_boosts(options.boosts, self._open().schema.fields)
+        return read_boosts(options.boosts, self.open().schema.fields)
 
     def _weights(self, options: SearchOptions) -> Mapping[str, float]:
-        schema = self._open().schema
+        schema = self.open().schema
         weights = options.weights or preset_weights(options.preset)
         unknown = [space for space in weights if space not in schema.vectors]
         if options.weights is not None and unknown:
@@ -312,7 +306,7 @@ class Searcher:
         where: Condition | None,
         times: StageTimes,
     ) -> Look:
-        opened = self._open()
+        opened = self.open()
         own = frozenset(item for item, _ in prepared.query.items)
         spaces = {space: opened.cutouts if space == CUTOUT else space for space in weights}
         if options.expansion:
@@ -341,8 +335,11 @@ class Searcher:
             )
         if parsed is not None:
             with times.stage("words"):
-                alone = None if scene is not None else asked[0]
-                answers, weights = words.add(answers, weights, alone)
+                answers, weights = (
+                    words.alone(answers, asked[0], weights)
+                    if scene is None
+                    else words.beside(answers, weights)
+                )
         with times.stage("rank"):
             region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
             ranking = rank(

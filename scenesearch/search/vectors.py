@@ -96,16 +96,16 @@ class QueryVectors:
         return means
 
     def _own(self, vector: NDArray[np.float32]) -> SpaceVectors:
-        raw, stored = self._encoder.embedder.dim, self._dim
+        raw = self._encoder.embedder.dim
+        stored = self._projection.dim if self._projection else raw
         flat = np.asarray(vector, np.float32)
         sizes = f"({raw},)" if raw == stored else f"({raw},) or ({stored},)"
-        wrong = ""
-        if flat.shape not in {(raw,), (stored,)}:
-            wrong = f"one of shape {flat.shape}"
-        elif not np.isfinite(flat).all():
-            wrong = "one that is not finite"
-        elif not flat.any():
-            wrong = "zero"
+        faults = (
+            (flat.shape not in {(raw,), (stored,)}, f"one of shape {flat.shape}"),
+            (not np.isfinite(flat).all(), "one that is not finite"),
+            (not flat.any(), "zero"),
+        )
+        wrong = next((text for is_so, text in faults if is_so), None)
         if wrong:
             raise QueryError(
                 f"A query vector must be finite, not zero and of shape {sizes}, got {wrong}",
@@ -114,10 +114,6 @@ class QueryVectors:
         unit = _normalised(flat)
         own = self._project(unit) if flat.shape == (raw,) else unit
         return {CUTOUT: own, CONTEXT: own}
-
-    @property
-    def _dim(self) -> int:
-        return self._projection.dim if self._projection else self._encoder.embedder.dim
 
 
 def combine(parts: Sequence[tuple[SpaceVectors, float]], spaces: Sequence[str]) -> SpaceVectors:
@@ -146,5 +142,4 @@ def _normalised(vector: NDArray[np.float32] | int) -> NDArray[np.float32]:
             "The parts of the query cancel out to nothing; lower a negative weight",
             code="empty_query",
         )
-    result: NDArray[np.float32] = (array / length).astype(np.float32)
-    return result
+    return (array / length).astype(np.float32)

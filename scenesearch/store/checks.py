@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable
 
 from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema, FieldType
 from scenesearch.filters.typed import nearest_fields
 
@@ -15,29 +16,15 @@ _BLOB = re.compile(r"[a-z0-9_-][a-z0-9_.-]{0,63}")
 _FIELD = re.compile(r'[^"\\\x00-\x1f\x7f\ud800-\udfff]{1,256}')
 
 
-def check_collection_name(name: str) -> str:
-    """The name itself.
+def check_name(name: str, what: str = "collection") -> str:
+    """The name of a collection, or of something else that engines name alike, itself.
 
     Raises:
         StoreError: it is not 1 to 64 of ``a-z 0-9 _ -``.
     """
     if not _NAME.fullmatch(name):
         raise StoreError(
-            f"bad collection name {name!r}: use 1 to 64 lower-case letters, digits, '_' and '-'",
-            code="bad_name",
-        )
-    return name
-
-
-def check_space_name(name: str) -> str:
-    """The name itself.
-
-    Raises:
-        StoreError: it is not 1 to 64 of ``a-z 0-9 _ -``.
-    """
-    if not _NAME.fullmatch(name):
-        raise StoreError(
-            f"bad vector space name {name!r}: use 1 to 64 lower-case letters, digits, '_' and '-'",
+            f"bad {what} name {name!r}: use 1 to 64 lower-case letters, digits, '_' and '-'",
             code="bad_name",
         )
     return name
@@ -157,3 +144,18 @@ def check_selection(ids: object, where: object) -> None:
     if (ids is None) == (where is None):
         got = "neither" if ids is None else "both"
         raise ValueError(f"give exactly one of ids and where, got {got}")
+
+
+def check_text_search(schema: CollectionSchema) -> None:
+    """Nothing, when a collection can be searched by words.
+
+    Raises:
+        QueryError: it was made before there was a field for that.
+    """
+    if schema.fields.get(WORDS) != "text":
+        raise QueryError(
+            f"This collection cannot be searched by words: it has no field {WORDS!r} of type "
+            f"text, which collections made by an older version lack; index its catalogue again, "
+            f"which adds the field and embeds nothing anew",
+            code="no_words",
+        )

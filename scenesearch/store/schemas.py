@@ -8,7 +8,7 @@ from typing import get_args
 
 from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.types import CollectionSchema, FieldType
-from scenesearch.store.checks import check_key, check_space_name
+from scenesearch.store.checks import check_key, check_name
 
 MAX_DIM = 65_536
 """The longest vectors the engine takes."""
@@ -25,7 +25,7 @@ def check_schema(schema: CollectionSchema) -> CollectionSchema:
     if not schema.vectors:
         raise StoreError("a collection needs at least one vector space, got none")
     for space, dim in schema.vectors.items():
-        check_space_name(space)
+        check_name(space, "vector space")
         if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM:
             raise StoreError(
                 f"vector space {space!r} must have 1 to {MAX_DIM} dimensions, got {dim!r}"

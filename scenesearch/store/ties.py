@@ -23,7 +23,6 @@ class Scored(Protocol):
     @property
     def id(self) -> Any:
         """Of the point."""
-        ...
 
 
 P = TypeVar("P", bound=Scored)

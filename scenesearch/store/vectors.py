@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from scenesearch.core.errors import InvalidVectorError
 from scenesearch.core.protocols import TextQuery, VectorQuery
 from scenesearch.core.types import CollectionSchema, Point, Vector
-from scenesearch.store.bm25 import check_text_search
-from scenesearch.store.checks import check_spaces
+from scenesearch.store.checks import check_spaces, check_text_search
 
 _SMALLEST = 1e-12
 """The largest absolute value of a vector that counts as all zeros."""

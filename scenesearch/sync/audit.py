@@ -80,28 +80,21 @@ def find_duplicates(
         return ()
     files, seen = _stored(plan, stored)
     # photos that known items are about to get
-    for item in plan.items:
-        if item.known:
-            for ref in item.write:
-                files.setdefault(ref.sha256, []).append(_known(item, ref.path))
+    for item, ref in ((one, ref) for one in plan.items if one.known for ref in one.write):
+        files.setdefault(ref.sha256, []).append(_known(item, ref.path))
+    pairs = [(item, ref) for item in new for ref in item.write]
     found: dict[tuple[str, str], Finding] = {}
-    for item in new:
-        for ref in item.write:
-            other = _first_other(files.get(ref.sha256, ()), item)
-            if other is not None:
-                found[item.item.id, ref.path] = Finding(
-                    item.item.id, ref.path, other.item_id, other.photo, same=True
-                )
-            files.setdefault(ref.sha256, []).append(_known(item, ref.path))
-    rest = [
-        (item, ref.path)
-        for item in new
-        for ref in item.write
-        if (item.item.id, ref.path) not in found
-    ]
+    for item, ref in pairs:
+        other = next((one for one in files.get(ref.sha256, ()) if _other(one, item)), None)
+        if other is not None:
+            found[item.item.id, ref.path] = Finding(
+                item.item.id, ref.path, other.item_id, other.photo, same=True
+            )
+        files.setdefault(ref.sha256, []).append(_known(item, ref.path))
+    rest = [(item, ref.path) for item, ref in pairs if (item.item.id, ref.path) not in found]
     for finding in _near(rest, list(look([path for _, path in rest])), seen, near):
         found[finding.item_id, finding.photo] = finding
-    order = [(item.item.id, ref.path) for item in new for ref in item.write]
+    order = [(item.item.id, ref.path) for item, ref in pairs]
     return tuple(found[key] for key in order if key in found)
 
 
@@ -193,7 +186,3 @@ def _known(plan: ItemPlan, path: str) -> _Known:
 def _other(known: _Known, plan: ItemPlan) -> bool:
     group = plan.item.attributes.get("group")
     return known.item_id != plan.item.id and (group is None or known.group != group)
-
-
-def _first_other(known: Sequence[_Known], plan: ItemPlan) -> _Known | None:
-    return next((one for one in known if _other(one, plan)), None)

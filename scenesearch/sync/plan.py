@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from scenesearch.core.types import FieldType
 from scenesearch.index.plan import IndexPlan, ItemPlan
@@ -134,33 +133,25 @@ def kind_of(plan: ItemPlan) -> str:
     return "attributes" if plan.patch else "moved"
 
 
-class Spared(NamedTuple):
-    """What :func:`spare` gives.
-
-    Attributes:
-        plan: with only what may be deleted as ``gone``.
-        kept: as in :class:`SyncPlan`.
-        postponed: as in :class:`SyncPlan`.
-    """
-
-    plan: IndexPlan
-    kept: tuple[str, ...]
-    postponed: tuple[str, ...]
-
-
-def spare(plan: IndexPlan, broken: frozenset[str], nameless: int) -> Spared:
+def spare(
+    plan: IndexPlan, broken: frozenset[str], nameless: int
+) -> tuple[IndexPlan, tuple[str, ...], tuple[str, ...]]:
     """Take from what would be deleted whatever a broken row may be about.
 
     Args:
         plan: with ``gone`` as if broken rows were not there.
         broken: ids of broken rows.
         nameless: how many broken rows have no readable id.
+
+    Returns:
+        The plan with only what may be deleted as ``gone``; then what is kept and what is
+        postponed, as in :class:`SyncPlan`.
     """
     kept = tuple(item for item in plan.gone if item in broken)
     rest = tuple(item for item in plan.gone if item not in broken)
     if nameless:
-        return Spared(replace(plan, gone=()), kept, rest)
-    return Spared(replace(plan, gone=rest), kept, ())
+        return replace(plan, gone=()), kept, rest
+    return replace(plan, gone=rest), kept, ()
 
 
 def refusal(gone: int, stored: int, rules: SyncRules) -> str | None:

@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from scenesearch.catalog import BrokenRows, Catalog, CatalogReader, RowError
+from scenesearch.core.batches import batches
 from scenesearch.core.errors import CatalogError, ImageError
 from scenesearch.core.protocols import Describer, Store
+from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Record, Scene
 from scenesearch.index.indexer import Indexer
-from scenesearch.index.run import IndexReport, Progress, slices
+from scenesearch.index.run import IndexReport, Progress
 from scenesearch.models.cutout.cutter import CutRules, cut_product
 from scenesearch.sync.audit import FIELDS, Seen, doubled, find_duplicates, mean_colour
 from scenesearch.sync.plan import SyncPlan, SyncRules, refusal, spare
@@ -70,7 +72,7 @@ class PhotoLooks:
         """One for each path, in order; None for a photo that cannot be read."""
         with ThreadPoolExecutor(self._workers, "scenesearch-audit") as pool:
             # map() hands out all of its work at once
-            for part in slices(paths, 1000):
+            for part in batches(paths, 1000):
                 yield from pool.map(self._look, part)
 
     def _look(self, path: str) -> Seen | None:
@@ -186,10 +188,4 @@ class Syncer:
     def _scroll(self, fields: Sequence[str]) -> Iterator[Record]:
         if self._store.schema is None:
             return
-        cursor: str | None = None
-        while True:
-            page = self._store.scroll(limit=5000, cursor=cursor, fields=fields)
-            yield from page
-            cursor = page.cursor
-            if cursor is None:
-                return
+        yield from scroll_all(self._store, fields=fields)

@@ -1,4 +1,4 @@
-"""Files beside an engine: a guard against full disks, and writes that are whole or not at all."""
+"""Disk space: a guard against full disks, and what writes and folders take."""
 
 from __future__ import annotations
 

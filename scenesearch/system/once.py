@@ -32,5 +32,4 @@ class once(cached_property[T]):  # noqa: N801 - a decorator, named as the one it
             return self
         # setdefault is atomic, so all threads take the same lock
         with instance.__dict__.setdefault("_once_lock", RLock()):
-            value: T = super().__get__(instance, owner)
-            return value
+            return super().__get__(instance, owner)

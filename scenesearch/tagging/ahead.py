@@ -6,27 +6,18 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from types import TracebackType
-from typing import Generic, NamedTuple, TypeVar
+from functools import partial
+from typing import Generic, TypeVar
 
 from scenesearch.tagging.decode import Decoded, Outcome
+
+_STOP_S = 2.0
+"""How long the thread is waited for in the end; it may hang on standard input."""
 
 T = TypeVar("T")
 
 Start = Callable[[T], Future[Outcome] | None]
 """Starts the decoding of an entry; None where there is nothing to decode."""
-
-
-class Room(NamedTuple):
-    """How far ahead decoding may be.
-
-    Attributes:
-        line: entries begun and not taken, decoded or not.
-        waiting_bytes: of decoded pixels not taken; what runs comes on top.
-    """
-
-    line: int
-    waiting_bytes: int
 
 
 class Ahead(Generic[T]):
@@ -39,7 +30,8 @@ class Ahead(Generic[T]):
         entries: drawn in the thread.
         start: called in the thread.
         running: how many may be in the making when this entry is begun.
-        room: further bounds.
+        line: how many may be begun and not taken, decoded or not.
+        waiting_bytes: of decoded pixels that may be not taken; what runs comes on top.
     """
 
     def __init__(
@@ -47,12 +39,15 @@ class Ahead(Generic[T]):
         entries: Iterator[T],
         start: Start[T],
         running: Callable[[T], int],
-        room: Room,
+        *,
+        line: int,
+        waiting_bytes: int,
     ) -> None:
         self._entries = entries
         self._start = start
         self._allowed = running
-        self._room = room
+        self._most_in_line = line
+        self._most_bytes = waiting_bytes
         self._line: deque[tuple[T, Future[Outcome] | None]] = deque()
         self._changed = threading.Condition()
         self._running = self._waiting_bytes = 0
@@ -64,18 +59,13 @@ class Ahead(Generic[T]):
         self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
 
-    def join(self, timeout_s: float) -> None:
-        """Wait for the thread; it may be held up by whoever it reads from."""
+    def join(self, timeout_s: float = _STOP_S) -> None:
+        """Wait for the thread, but not for long: whoever it reads from may hold it up."""
         self._thread.join(timeout_s)
 
     def __iter__(self) -> Iterator[tuple[T, Outcome | None]]:
@@ -93,12 +83,10 @@ class Ahead(Generic[T]):
             if future is None:
                 yield entry, None
                 continue
-            while not future.done():
-                with self._changed:
-                    if not future.done():
-                        self._changed.wait(0.5)
-            outcome = future.result()
             with self._changed:
+                while not future.done():
+                    self._changed.wait(0.5)
+                outcome = future.result()
                 self._waiting_bytes -= _bytes(outcome)
                 self._changed.notify_all()
             yield entry, outcome
@@ -106,8 +94,11 @@ class Ahead(Generic[T]):
     def _draw(self) -> None:
         try:
             for entry in self._entries:
-                if not self._wait_for_room(self._allowed(entry)):
-                    return
+                running = self._allowed(entry)
+                with self._changed:
+                    self._changed.wait_for(partial(self._may_go_on, running))
+                    if self._stopped:
+                        return
                 future = self._start(entry)
                 with self._changed:
                     self._line.append((entry, future))
@@ -122,17 +113,11 @@ class Ahead(Generic[T]):
                 self._ended = True
                 self._changed.notify_all()
 
-    def _wait_for_room(self, running: int) -> bool:
-        with self._changed:
-            while not self._stopped and not self._has_room(running):
-                self._changed.wait()
-            return not self._stopped
-
-    def _has_room(self, running: int) -> bool:
-        return (
+    def _may_go_on(self, running: int) -> bool:
+        return self._stopped or (
             self._running < running
-            and len(self._line) < self._room.line
-            and self._waiting_bytes < self._room.waiting_bytes
+            and len(self._line) < self._most_in_line
+            and self._waiting_bytes < self._most_bytes
         )
 
     def _done(self, future: Future[Outcome]) -> None:

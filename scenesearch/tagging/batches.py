@@ -1,22 +1,89 @@
-"""Decoded photos to finished rows, in batches that fill."""
+"""Sources on their way to rows: how their decoding is started, and batches that fill."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from scenesearch.core.errors import ImageError, SceneSearchError
+from scenesearch.core.limits import ImageLimits
 from scenesearch.core.types import Scene
 from scenesearch.system.timing import StageTimes
-from scenesearch.tagging.decode import Decoded, Outcome, Unchanged, Undecoded
-from scenesearch.tagging.entries import Entry, Memory
-from scenesearch.tagging.ledger import Finished
+from scenesearch.tagging.decode import Decoded, Job, Outcome, Unchanged, Undecoded
+from scenesearch.tagging.decode_pool import DecodePool
+from scenesearch.tagging.ledger import Entry, Finished, Memory
 from scenesearch.tagging.rows import TagRow
+from scenesearch.tagging.source_remote import read_remote
+from scenesearch.tagging.sources import Identity
 
 _FLUSH_SKIPPED = 1_000
 """Sources without work that are handed on together."""
 _FLUSH_ANY = 10_000
 """No more wait for a batch to fill."""
+_GRACE_S = 5.0
+"""How much later than its own limit a read that does not come back is given up."""
+
+
+class Starter:
+    """Starts the decoding of an entry; reads it first where it is in object storage.
+
+    Args:
+        pool: that decodes.
+        timeout_s: for reading one photo.
+        limits: of photos; no more bytes than these allow are read.
+    """
+
+    def __init__(self, pool: DecodePool, *, timeout_s: float, limits: ImageLimits) -> None:
+        self._pool = pool
+        self._timeout_s = timeout_s
+        self._limits = limits
+
+    def __call__(self, entry: Entry) -> Future[Outcome] | None:
+        """The outcome, later; None where there is nothing to decode."""
+        source = entry.source
+        if source.error is not None or entry.decision == "skip":
+            return None
+        if not source.remote:
+            return self._pool.submit(Job(source.name, source.path, None, entry.known_sha256))
+        outcome: Future[Outcome] = Future()
+        # a thread a photo, because a read that never comes back must not hold up the others;
+        # as many at a time as are allowed to run ahead
+        threading.Thread(
+            target=self._fetch, args=(entry, outcome), name="read-remote", daemon=True
+        ).start()
+        return outcome
+
+    def _fetch(self, entry: Entry, outcome: Future[Outcome]) -> None:
+        source = entry.source
+        message = f"{source.name}: not read within {self._timeout_s:g} s; try again"
+        late = threading.Timer(
+            self._timeout_s + _GRACE_S, _settle, (outcome, Undecoded("timed_out", message))
+        )
+        late.daemon = True
+        late.start()
+        try:
+            data, stamp = read_remote(
+                source.path, max_bytes=self._limits.max_bytes, timeout_s=self._timeout_s
+            )
+        except ImageError as error:
+            _settle(outcome, Undecoded(error.code, str(error)))
+            return
+        except SceneSearchError as error:
+            # a missing package fails every photo alike, and is no fault of this one
+            if not outcome.done():
+                outcome.set_exception(error)
+            return
+        finally:
+            late.cancel()
+        if entry.identity is None and stamp is not None:
+            entry.identity = Identity(*stamp)
+        job = Job(source.name, source.path, data, entry.known_sha256)
+        self._pool.submit(job).add_done_callback(
+            lambda task: None if task.cancelled() else _settle(outcome, task.result())
+        )
 
 
 class SceneTagger(Protocol):
@@ -129,8 +196,7 @@ class Batch:
     def _decoded(self, entry: Entry, photo: Decoded) -> Finished | _Waiting:
         found = self._memory.same_content(photo.sha256)
         if found is not None:
-            row = _renamed(found[0], found[1], entry.source.name, photo.warnings)
-            return _of_row(entry, row, photo.sha256, len(photo.warnings), copied=True)
+            return _of_row(entry, *found, photo.sha256, photo.warnings, copied=True)
         index = self._by_content.setdefault(photo.sha256, len(self._scenes))
         copied = index < len(self._scenes)
         if not copied:
@@ -139,9 +205,10 @@ class Batch:
 
     def _finished(self, waiting: _Waiting, rows: Sequence[TagRow]) -> Finished:
         scene = self._scenes[waiting.scene]
-        entry, warnings = waiting.entry, waiting.warnings
-        row = _renamed(rows[waiting.scene], len(scene.warnings), entry.source.name, warnings)
-        return _of_row(entry, row, scene.sha256, len(warnings), copied=waiting.copied)
+        row, own = rows[waiting.scene], len(scene.warnings)
+        return _of_row(
+            waiting.entry, row, own, scene.sha256, waiting.warnings, copied=waiting.copied
+        )
 
     def _failed(self, entry: Entry, code: str, message: str) -> Finished:
         line = " ".join(message.split())
@@ -150,13 +217,18 @@ class Batch:
         return Finished(entry.place, name, entry.identity, row=row)
 
 
-def _renamed(row: TagRow, own: int, name: str, warnings: tuple[str, ...]) -> TagRow:
-    """The row of another file with the same content; ``own`` warnings were that file's."""
-    return replace(row, source=name, warnings=(*warnings, *row.warnings[own:]))
-
-
 def _of_row(
-    entry: Entry, row: TagRow, sha256: str, scene_warnings: int, *, copied: bool
+    entry: Entry, row: TagRow, own: int, sha256: str, warnings: tuple[str, ...], *, copied: bool
 ) -> Finished:
+    """By the row of a file with the same content; ``own`` of its warnings were that file's."""
     name = entry.source.name
-    return Finished(entry.place, name, entry.identity, sha256, row, scene_warnings, copied)
+    row = replace(row, source=name, warnings=(*warnings, *row.warnings[own:]))
+    return Finished(entry.place, name, entry.identity, sha256, row, len(warnings), copied)
+
+
+def _settle(outcome: Future[Outcome], value: Outcome) -> None:
+    try:
+        outcome.set_result(value)
+    except InvalidStateError:
+        # whoever came first, the read or its time limit, has answered
+        return

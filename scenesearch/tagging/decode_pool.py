@@ -48,7 +48,7 @@ class DecodePool:
     """
 
     def __init__(self, workers: int, *, timeout_s: float, limits: ImageLimits) -> None:
-        self._workers = workers
+        self.workers = workers
         self._timeout_s = timeout_s
         self._limits = limits
         self._lock = threading.RLock()
@@ -101,9 +101,9 @@ class DecodePool:
         from pebble import ProcessPool
 
         # as many photos run at a time as Ahead lets; one without a slot goes by pipe
-        slots = Slots(2 * self._workers)
+        slots = Slots(2 * self.workers)
         processes = ProcessPool(
-            max_workers=self._workers,
+            max_workers=self.workers,
             initializer=start_worker,
             initargs=(slots,),
             context=get_context("spawn"),
@@ -148,26 +148,26 @@ class DecodePool:
         error = task.exception()
         if error is None:
             outcome.set_result(pool.fetch(task.result(), slot))
-        elif isinstance(error, BrokenProcessPool):
+            return
+        if isinstance(error, BrokenProcessPool):
             # the photo may not even have been looked at: a worker died between two photos
             self._give_up(pool)
             if attempt < ATTEMPTS:
                 self._schedule(job, outcome, attempt + 1)
             else:
                 outcome.set_result(_died(job, "all decoding processes died"))
-        elif isinstance(error, TimeoutError):
-            # the worker is dead by now, so nobody writes into the slot
-            pool.slots.give_back(slot)
+            return
+        # the worker is dead by now, so nobody writes into the slot
+        pool.slots.give_back(slot)
+        if isinstance(error, TimeoutError):
             message = (
                 f"{job.name}: not decoded within {self._timeout_s:g} s; raise the timeout, or "
                 f"export the photo again"
             )
             outcome.set_result(Undecoded("timed_out", message, self._timeout_s))
         elif isinstance(error, ProcessExpired):
-            pool.slots.give_back(slot)
             outcome.set_result(_died(job, f"exit code {error.exitcode}"))
         else:
-            pool.slots.give_back(slot)
             outcome.set_result(_died(job, f"{type(error).__name__}: {error}"))
 
 

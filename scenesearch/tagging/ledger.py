@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +21,7 @@ from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableEr
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.sqlite_file import DurableFile, Form, is_damaged, is_full
 from scenesearch.tagging.rows import TagRow
-from scenesearch.tagging.sources import Identity
+from scenesearch.tagging.sources import Identity, Source, identify
 
 APPLICATION_ID = 0x53435447
 """In the header of the file (``SCTG``): what tells a ledger from any other database."""
@@ -79,6 +80,36 @@ class Finished:
     copied: bool = False
 
 
+@dataclass(slots=True)
+class Entry:
+    """One source of a run.
+
+    Attributes:
+        place: among the sources of the run, from 0.
+        identity: what the file was like before it was read; set late for object storage.
+        decision: what is to be done with it.
+        known_sha256: of the content that was tagged already; empty for none.
+    """
+
+    place: int
+    source: Source
+    identity: Identity | None = None
+    decision: Decision = "work"
+    known_sha256: str = ""
+
+
+class Memory:
+    """What was tagged before: here nothing was, and everything is new."""
+
+    def enter(self, place: int, source: Source) -> Entry:
+        """Decide what is to be done with a source."""
+        return Entry(place, source)
+
+    def same_content(self, sha256: str) -> tuple[TagRow, int] | None:  # noqa: ARG002
+        """A row of this content, and how many of its first warnings are about its file."""
+        return None
+
+
 def decide(
     known: Known | None,
     identity: Identity | None,
@@ -104,12 +135,14 @@ def decide(
     return "skip" if same and identity is not None and not rehash else "verify"
 
 
-class Ledger:
+class Ledger(Memory):
     """The ledger of one output; one process at a time.
 
     Args:
         out: the output; the ledger is ``OUT.ledger``, its lock ``OUT.ledger.lock``.
         fingerprint: of the models of this run.
+        rehash: compare contents even where size and time of change are the same.
+        retry_failed: work on what failed before.
 
     Raises:
         StoreUnavailableError: another run writes this output.
@@ -117,14 +150,18 @@ class Ledger:
         NoSpaceError: the disk is full.
     """
 
-    def __init__(self, out: Path, fingerprint: str) -> None:
+    def __init__(
+        self, out: Path, fingerprint: str, *, rehash: bool = False, retry_failed: bool = False
+    ) -> None:
         self.path = ledger_path(out)
         self._fingerprint = fingerprint
+        self._rehash = rehash
+        self._retry_failed = retry_failed
         self._nothing_known = False
         self._lock = _lock(out, self.path)
         try:
             # the thread that draws the sources asks, the main one writes
-            self._file = DurableFile(self.path, _FORM, self._explained)
+            self._file = DurableFile(self.path, _FORM, partial(_explained, self.path))
         except BaseException:
             self._lock.release()
             raise
@@ -154,6 +191,20 @@ class Ledger:
         size, stamp, sha256, fingerprint, failed = found
         identity = None if size is None else Identity(size, stamp)
         return Known(identity, sha256, fingerprint, bool(failed))
+
+    def enter(self, place: int, source: Source) -> Entry:
+        """By the record of the source and what its file is like now."""
+        identity = identify(source)
+        known = self.known(source.name)
+        decision = decide(
+            known,
+            identity,
+            self._fingerprint,
+            rehash=self._rehash,
+            retry_failed=self._retry_failed,
+        )
+        sha256 = known.sha256 if known is not None and decision == "verify" else ""
+        return Entry(place, source, identity, decision, sha256)
 
     def same_content(self, sha256: str) -> tuple[TagRow, int] | None:
         """The row of any source with this content, and how many of its warnings are its file's."""
@@ -208,9 +259,6 @@ class Ledger:
         """The rows of this run as JSON texts, in the order of its sources."""
         yield from _texts(self._file.db, self.path, failed_only=failed_only)
 
-    def _explained(self, error: sqlite3.Error) -> StoreError:
-        return _explained(self.path, error)
-
 
 def ledger_path(out: Path) -> Path:
     """The ledger of an output."""
@@ -259,8 +307,10 @@ def _row(path: Path, text: str) -> TagRow:
 
 
 def _explained(path: Path, error: sqlite3.Error) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if is_full(error) or (_is_io(code) and _is_full(path)):
+    # the low byte is the kind of an extended code
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    of_disk = kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    if is_full(error) or (of_disk and _is_full(path)):
         return NoSpaceError(
             f"{path}: the disk is full; everything before this batch is kept, free some space and "
             f"run again to go on"
@@ -273,11 +323,6 @@ def _explained(path: Path, error: sqlite3.Error) -> StoreError:
     return StoreError(
         f"{path}: the ledger failed ({error}); check that the folder is there and writable"
     )
-
-
-def _is_io(code: int | None) -> bool:
-    # the low byte is the kind of an extended code
-    return code is not None and code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
 
 
 def _is_full(path: Path) -> bool:

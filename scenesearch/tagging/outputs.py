@@ -6,30 +6,31 @@ the ledger, so that no number of photos is too large.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import errno
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import IO, Any
 
 from scenesearch.core.errors import ConfigError, NoSpaceError, StoreError
 from scenesearch.system.whole_file import replacing
 from scenesearch.tagging.ledger import Ledger
-from scenesearch.tagging.parquet_output import write_parquet
+from scenesearch.tagging.rows import TaggedObject, TagRow
 
 Texts = Iterator[str]
 """Rows as JSON texts."""
 
-_PHOTO_COLUMNS = (
-    *("source", "sha256", "width", "height", "phash", "kind", "kind_score", "tags", "colours"),
-    *("text", "warnings", "models", "error", "message"),
-)
-_OBJECT_COLUMNS = (
-    *("key", "box", "label", "confidence", "area_share", "position", "colours", "tags", "phash"),
-    "mask",
-)
+_PHOTO_COLUMNS = tuple(field.name for field in fields(TagRow) if field.name != "objects")
+_OBJECT_COLUMNS = tuple(field.name for field in fields(TaggedObject))
+GROUP_ROWS = 1024
+"""Rows of a group."""
+_CONVERTED_ROWS = 64
+"""Rows held as Python values, which take many times the memory of columns."""
 
 
 def check_output(out: Path) -> None:
@@ -84,7 +85,7 @@ def write_csv(texts: Texts, file: IO[bytes]) -> None:
     A photo without objects has one line whose object columns are empty.
     """
     # a csv writer wants text; the lines go out as they come
-    writer = csv.writer(_Encoded(file), lineterminator="\n")
+    writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
     writer.writerow([*_PHOTO_COLUMNS, *(f"object_{name}" for name in _OBJECT_COLUMNS)])
     for text in texts:
         row = json.loads(text)
@@ -99,14 +100,57 @@ def _cell(value: Any) -> Any:
     return "" if value is None else value
 
 
-class _Encoded:
-    """What a csv writer needs of a text file, over a binary one."""
+def schema() -> Any:
+    """The columns, as :class:`pyarrow.Schema`; the fields of a row, in its order.
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    Numbers are 64 bits wide, so that what is read is what JSON lines would say.
+    """
+    import pyarrow as pa
 
-    def write(self, text: str) -> int:
-        return self._file.write(text.encode())
+    real, text, whole = pa.float64(), pa.string(), pa.int32()
+    tag = pa.struct([("name", text), ("score", real), ("source", text)])
+    colour = pa.struct([("name", text), ("lab", pa.list_(real)), ("share", real)])
+    line = pa.struct([("text", text), ("confidence", real), ("box", pa.list_(real))])
+    mask = pa.struct([("size", pa.list_(whole)), ("counts", text)])
+    one = pa.struct(
+        [
+            *(("key", text), ("box", pa.list_(real)), ("label", text), ("confidence", real)),
+            *(("area_share", real), ("position", text), ("colours", pa.list_(colour))),
+            *(("tags", pa.list_(tag)), ("phash", text), ("mask", mask)),
+        ]
+    )
+    return pa.schema(
+        [
+            *(("source", text), ("sha256", text), ("width", whole), ("height", whole)),
+            *(("phash", text), ("kind", text), ("kind_score", real), ("tags", pa.list_(tag))),
+            *(("colours", pa.list_(colour)), ("text", pa.list_(line))),
+            *(("objects", pa.list_(one)), ("warnings", pa.list_(text)), ("models", text)),
+            *(("error", text), ("message", text)),
+        ]
+    )
+
+
+def write_parquet(texts: Iterator[str], file: IO[bytes]) -> None:
+    """One row a photo.
+
+    Args:
+        texts: rows as JSON.
+        file: open for writing.
+    """
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    columns = schema()
+    with ParquetWriter(file, columns, compression="zstd") as writer:
+        while group := list(_batches(itertools.islice(texts, GROUP_ROWS), columns)):
+            writer.write_table(pa.Table.from_batches(group))
+
+
+def _batches(texts: Iterator[str], columns: Any) -> Iterator[Any]:
+    import pyarrow as pa
+
+    while some := [json.loads(text) for text in itertools.islice(texts, _CONVERTED_ROWS)]:
+        yield pa.RecordBatch.from_pylist(some, schema=columns)
 
 
 @contextmanager

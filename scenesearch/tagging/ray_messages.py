@@ -15,10 +15,9 @@ import numpy as np
 from scenesearch.core import errors
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.tagging.decode import Decoded, Outcome, Unchanged, Undecoded
-from scenesearch.tagging.entries import Entry
-from scenesearch.tagging.ledger import Decision, Finished
+from scenesearch.tagging.ledger import Decision, Entry, Finished
 from scenesearch.tagging.rows import TagRow
-from scenesearch.tagging.sources import Identity, Source
+from scenesearch.tagging.sources import Source, identity_of
 
 PIXELS = "pixels"
 TEXT = "text"
@@ -34,31 +33,6 @@ class Message(NamedTuple):
 
     values: Mapping[str, Any]
     pixels: Any = None
-
-
-class Raised(NamedTuple):
-    """An error that ends the run, on its way to whoever started it."""
-
-    kind: str
-    message: str
-    code: str | None = None
-
-    @classmethod
-    def of(cls, error: Exception) -> Raised:
-        """The error as names and texts."""
-        code = error.code if isinstance(error, SceneSearchError) else None
-        return cls(type(error).__name__, str(error), code)
-
-    def error(self) -> SceneSearchError:
-        """An error of the same class, where it is one of this package."""
-        known = getattr(errors, self.kind, None)
-        if isinstance(known, type) and issubclass(known, SceneSearchError):
-            return known(self.message, code=self.code)
-        return SceneSearchError(
-            f"a stage failed on a node of the cluster ({self.kind}: {self.message}); check that "
-            f"all nodes have the same version of scenesearch",
-            code="ray_failed",
-        )
 
 
 def to_block(messages: Sequence[Message]) -> Any:
@@ -101,7 +75,7 @@ def to_entry(values: Mapping[str, Any]) -> Entry:
     source = Source(values["name"], values["path"], remote=values["remote"])
     sha256 = values["known_sha256"]
     decision: Decision = "verify" if sha256 else "work"
-    return Entry(values["place"], source, _identity(values["identity"]), decision, sha256)
+    return Entry(values["place"], source, identity_of(values["identity"]), decision, sha256)
 
 
 def of_outcome(entry: Entry, outcome: Outcome) -> Message:
@@ -152,7 +126,7 @@ def to_finished(values: Mapping[str, Any]) -> Finished:
     return Finished(
         values["place"],
         values["source"],
-        _identity(values["identity"]),
+        identity_of(values["identity"]),
         values["sha256"],
         None if row is None else TagRow.from_dict(row),
         values["scene_warnings"],
@@ -161,20 +135,21 @@ def to_finished(values: Mapping[str, Any]) -> Finished:
 
 
 def of_error(error: Exception) -> Message:
-    """An error that ends the run."""
-    return Message({"raised": Raised.of(error)})
+    """An error that ends the run, as names and texts, on its way to whoever started it."""
+    code = error.code if isinstance(error, SceneSearchError) else None
+    return Message({"raised": (type(error).__name__, str(error), code)})
 
 
 def to_error(values: Mapping[str, Any]) -> SceneSearchError | None:
-    """The error a message holds, if it is one."""
-    raised = values.get("raised")
-    return None if raised is None else Raised(*raised).error()
-
-
-def of_times(seconds: Mapping[str, float]) -> Message:
-    """Seconds by stage that went into a block."""
-    return Message({"times": dict(seconds)})
-
-
-def _identity(values: Sequence[Any] | None) -> Identity | None:
-    return None if values is None else Identity(*values)
+    """The error a message holds, if it is one: of the same class, where that is of this package."""
+    if "raised" not in values:
+        return None
+    kind, message, code = values["raised"]
+    known = getattr(errors, kind, None)
+    if isinstance(known, type) and issubclass(known, SceneSearchError):
+        return known(message, code=code)
+    return SceneSearchError(
+        f"a stage failed on a node of the cluster ({kind}: {message}); check that all nodes have "
+        f"the same version of scenesearch",
+        code="ray_failed",
+    )

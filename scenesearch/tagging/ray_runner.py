@@ -12,22 +12,19 @@ import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import chain, starmap
 from pathlib import Path
 from typing import BinaryIO
 
 from scenesearch.core.errors import ModelError, SceneSearchError
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.batches import Batch, SceneTagger
-from scenesearch.tagging.entries import Entry, Memory, entered
-from scenesearch.tagging.ledger import Finished
-from scenesearch.tagging.outputs import check_output
-from scenesearch.tagging.ray_cluster import Cluster, connected
+from scenesearch.tagging.ledger import Entry, Finished, Memory
+from scenesearch.tagging.ray_cluster import MakeTagger, RayOptions, Workers, connected, stream
 from scenesearch.tagging.ray_messages import Message, of_entry, to_block, to_error, to_finished
-from scenesearch.tagging.ray_plan import RayOptions
-from scenesearch.tagging.ray_stages import MakeTagger
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import Batches, RunOptions, TagProgress, TagSummary, record
-from scenesearch.tagging.sources import Source, list_sources
+from scenesearch.tagging.sources import Source
 
 __all__ = ["MakeTagger", "RayOptions", "run_tagging_on_ray"]
 
@@ -68,8 +65,7 @@ def run_tagging_on_ray(
             back before is kept.
         StoreError: as in a local run.
     """
-    options, cluster, out = options or RunOptions(), cluster or RayOptions(), Path(out)
-    check_output(out)
+    options, cluster = options or RunOptions(), cluster or RayOptions()
     decoders = 0
 
     def work(listed: Iterator[Source], memory: Memory, times: StageTimes) -> Batches:
@@ -78,8 +74,7 @@ def run_tagging_on_ray(
         yield from _finished_on_ray(listed, memory, on_ray)
         decoders = on_ray.decoders
 
-    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
-    done = record(listed, work, tagger.fingerprint, out, options, progress)
+    done = record(sources, work, tagger.fingerprint, Path(out), options, progress, stdin)
     return replace(done, workers=decoders)
 
 
@@ -106,7 +101,7 @@ class _OnRay:
         self._make_tagger = make_tagger
         self._cluster = cluster
         self._open = ExitStack()
-        self._joined: Cluster | None = None
+        self._joined: Workers | None = None
 
     def close(self) -> None:
         """Leave the cluster; one of our own ends."""
@@ -121,7 +116,7 @@ class _OnRay:
         if self._joined is None:
             with self.times.stage("start"):
                 self._joined = self._open.enter_context(connected(self._cluster))
-            self.decoders = self._joined.workers.decoders
+            self.decoders = self._joined.decoders
         waiting = {entry.place: entry for entry in entries}
         yield from self._streamed(self._joined, waiting, self.options)
         if len(waiting) == len(entries) > self.options.batch:
@@ -137,13 +132,14 @@ class _OnRay:
             yield [self._lost(entry) for entry in waiting.values()]
 
     def _streamed(
-        self, cluster: Cluster, waiting: dict[int, Entry], options: RunOptions
+        self, workers: Workers, waiting: dict[int, Entry], options: RunOptions
     ) -> Iterator[list[Finished]]:
         """What comes back for entries by their places; it is taken out of these."""
         messages = [of_entry(entry, _everywhere(entry)) for entry in waiting.values()]
         size = options.batch
         blocks = [to_block(messages[i : i + size]) for i in range(0, len(messages), size)]
-        with closing(cluster.stream(blocks, self._make_tagger, options)) as coming:
+        made = self._make_tagger
+        with closing(stream(blocks, made, options, self._cluster, workers)) as coming:
             while True:
                 with self.times.stage("wait"):
                     came = next(coming, None)
@@ -191,12 +187,11 @@ def _finished_on_ray(
     sources: Iterator[Source], memory: Memory, on_ray: _OnRay
 ) -> Generator[list[Finished], None, None]:
     """Batches of finished sources, in any order."""
-    entries = entered(sources, memory)
     idle = Batch(on_ray.tagger, memory, on_ray.options.batch, 1, StageTimes())
     work: list[Entry] = []
     with closing(on_ray):
-        while True:
-            entry = next(entries, None)
+        # None: there are no more
+        for entry in chain(starmap(memory.enter, enumerate(sources)), [None]):
             if entry is not None and (entry.decision == "skip" or entry.source.error is not None):
                 idle.add(entry, None)
             elif entry is not None:
@@ -206,8 +201,6 @@ def _finished_on_ray(
             if work and (len(work) == on_ray.window or entry is None):
                 yield from on_ray.finished(work)
                 work = []
-            if entry is None:
-                return
 
 
 def _everywhere(entry: Entry) -> str:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from scenesearch.core.limits import ImageLimits
 from scenesearch.system.timing import StageTimes
-from scenesearch.tagging.ahead import Ahead, Room
-from scenesearch.tagging.batches import Batch, SceneTagger
+from scenesearch.tagging.ahead import Ahead
+from scenesearch.tagging.batches import Batch, SceneTagger, Starter
 from scenesearch.tagging.decode_pool import DecodePool, default_workers
-from scenesearch.tagging.entries import Entry, LedgerMemory, Memory, NoMemory, Starter, entered
-from scenesearch.tagging.ledger import Finished, Ledger
+from scenesearch.tagging.ledger import Entry, Finished, Ledger, Memory
 from scenesearch.tagging.outputs import check_output, write_outputs
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.sources import Source, list_sources
@@ -37,9 +38,6 @@ _TURN_S = 0.0002
 """Longest turn of a thread while others want theirs."""
 _REMOTE_READS = 8
 """Photos read from object storage at a time, on top of those being decoded."""
-_STOP_S = 2.0
-"""How long the thread that draws sources is waited for; it may hang on standard input."""
-
 
 Batches = Generator[list[Finished], None, None]
 """Finished sources, in the order of the sources."""
@@ -150,7 +148,8 @@ def tag_stream(
 
 
 def _rows(sources: Iterator[Source], tagger: SceneTagger, options: RunOptions) -> Iterator[TagRow]:
-    with closing(_finished(sources, tagger, NoMemory(), options, StageTimes())) as batches:
+    found = _finished(sources, Memory(), StageTimes(), tagger=tagger, options=options)
+    with closing(found) as batches:
         for batch in batches:
             yield from (one.row for one in batch if one.row is not None)
 
@@ -185,75 +184,66 @@ def run_tagging(
         NoSpaceError: the disk is full; everything before this batch is kept.
         StoreError: the ledger is damaged or of something else, or another run writes this output.
     """
-    options, out = options or RunOptions(), Path(out)
-    check_output(out)
-
-    def work(listed: Iterator[Source], memory: Memory, times: StageTimes) -> Batches:
-        return _finished(listed, tagger, memory, options, times)
-
-    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
-    return record(listed, work, tagger.fingerprint, out, options, progress)
+    options = options or RunOptions()
+    work = partial(_finished, tagger=tagger, options=options)
+    return record(sources, work, tagger.fingerprint, Path(out), options, progress, stdin)
 
 
 def record(
-    sources: Iterator[Source],
+    sources: Sequence[str | Path],
     work: Callable[[Iterator[Source], Memory, StageTimes], Batches],
     fingerprint: str,
     out: Path,
     options: RunOptions,
     progress: Callable[[TagProgress], None] | None,
+    stdin: BinaryIO | None,
 ) -> TagSummary:
     """Keep what some workers finish, batch by batch, then write the output.
 
     Args:
-        sources: in the order of the output.
+        sources: as for :func:`run_tagging`; so are the errors.
         work: sources, what the ledger knows and the clock to batches of finished sources.
         fingerprint: of the tagger.
-        out: as for :func:`run_tagging`, and checked; so are the errors.
+        out: .jsonl, .parquet or .csv.
         options: how to work.
         progress: called after each batch.
+        stdin: what the source ``-`` reads.
     """
+    check_output(out)
+    listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
     start = time.perf_counter()
-    times, counts = StageTimes(), _Counts()
-    with closing(Ledger(out, fingerprint)) as ledger:
+    times = StageTimes()
+    counts: Counter[str] = Counter()
+    again = {"rehash": options.rehash, "retry_failed": options.retry_failed}
+    with closing(Ledger(out, fingerprint, **again)) as ledger:
         ledger.begin()
-        memory = LedgerMemory(
-            ledger, fingerprint, rehash=options.rehash, retry_failed=options.retry_failed
-        )
-        with closing(work(sources, memory, times)) as batches:
+        with closing(work(listed, ledger, times)) as batches:
             for batch in batches:
                 with times.stage("write"):
                     ledger.commit(batch)
-                counts.add(batch)
+                rows = [one.row for one in batch if one.row is not None]
+                counts.update(
+                    photos=len(batch),
+                    rows=len(rows),
+                    failed=sum(row.error is not None for row in rows),
+                    copied=sum(one.copied for one in batch),
+                )
                 if progress is not None:
                     seconds = time.perf_counter() - start
-                    progress(TagProgress(counts.photos, counts.failed, seconds))
+                    progress(TagProgress(counts["photos"], counts["failed"], seconds))
         with times.stage("output"):
             write_outputs(ledger, out)
         failed = ledger.failed()
     return TagSummary(
-        photos=counts.photos,
-        done=counts.rows - counts.failed,
-        same_content=counts.copied,
-        skipped=counts.photos - counts.rows - (failed - counts.failed),
+        photos=counts["photos"],
+        done=counts["rows"] - counts["failed"],
+        same_content=counts["copied"],
+        skipped=counts["photos"] - counts["rows"] - (failed - counts["failed"]),
         failed=failed,
         seconds=time.perf_counter() - start,
         stages=dict(times.seconds),
         workers=options.workers,
     )
-
-
-class _Counts:
-    """What was finished so far."""
-
-    def __init__(self) -> None:
-        self.photos = self.rows = self.failed = self.copied = 0
-
-    def add(self, batch: Sequence[Finished]) -> None:
-        self.photos += len(batch)
-        self.rows += sum(one.row is not None for one in batch)
-        self.failed += sum(one.row is not None and one.row.error is not None for one in batch)
-        self.copied += sum(one.copied for one in batch)
 
 
 @contextmanager
@@ -271,24 +261,36 @@ def _short_turns() -> Iterator[None]:
         sys.setswitchinterval(before)
 
 
-def _running(workers: int, entry: Entry) -> int:
-    """One photo in each worker, and the next one beside it."""
-    return 2 * workers + (_REMOTE_READS if entry.source.remote else 0)
+def decode_ahead(entries: Iterator[Entry], pool: DecodePool, options: RunOptions) -> Ahead[Entry]:
+    """Entries with their photos, decoded while whoever iterates is busy.
+
+    Args:
+        entries: drawn in a thread.
+        pool: that decodes.
+        options: time limit, limits of photos, and how far ahead.
+    """
+
+    def running(entry: Entry) -> int:
+        # one photo in each worker, and the next one beside it
+        return 2 * pool.workers + (_REMOTE_READS if entry.source.remote else 0)
+
+    start = Starter(pool, timeout_s=options.timeout_s, limits=options.limits)
+    line = 4 * options.batch
+    return Ahead(entries, start, running, line=line, waiting_bytes=options.ahead_bytes)
 
 
 def _finished(
     sources: Iterator[Source],
-    tagger: SceneTagger,
     memory: Memory,
-    options: RunOptions,
     times: StageTimes,
+    *,
+    tagger: SceneTagger,
+    options: RunOptions,
 ) -> Batches:
     """Batches of finished sources, in their order."""
-    room = Room(line=4 * options.batch, waiting_bytes=options.ahead_bytes)
     batch = Batch(tagger, memory, options.batch, options.batch_bytes, times)
     pool = DecodePool(options.workers, timeout_s=options.timeout_s, limits=options.limits)
-    start = Starter(pool, timeout_s=options.timeout_s, limits=options.limits)
-    ahead = Ahead(entered(sources, memory), start, partial(_running, options.workers), room)
+    ahead = decode_ahead(starmap(memory.enter, enumerate(sources)), pool, options)
     try:
         with closing(pool), ahead, _short_turns():
             decoded = iter(ahead)
@@ -306,4 +308,4 @@ def _finished(
             if batch:
                 yield batch.finish()
     finally:
-        ahead.join(_STOP_S)
+        ahead.join()

@@ -72,8 +72,7 @@ class Slots:
             raise ValueError("these slots hold no memory")
         count = int(np.prod(shape))
         pixels = np.frombuffer(self._memory, np.uint8, count, slot * self._nbytes)
-        copied: Image = pixels.reshape(shape).copy()
-        return copied
+        return pixels.reshape(shape).copy()
 
     def close(self) -> None:
         """Give the memory back."""

@@ -7,18 +7,27 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
-from scenesearch.core.errors import CatalogError
+from scenesearch.catalog.columns import IMAGE_COLUMNS
+from scenesearch.catalog.opening import open_rows
+from scenesearch.catalog.records import RowError, unreadable
+from scenesearch.catalog.values import SPACE
+from scenesearch.core.errors import CatalogError, NoSpaceError, StoreError
+from scenesearch.system.sqlite_file import is_full
 from scenesearch.tagging.source_files import expand_glob, is_glob, photos_below
-from scenesearch.tagging.source_lists import MANIFEST_SUFFIXES, Listed, lines_of, listed_in
 from scenesearch.tagging.source_remote import is_remote, remote_photos
-from scenesearch.tagging.source_seen import Seen
 
 STDIN = "-"
+MANIFEST_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".txt")
+MAX_PATH_BYTES = 8192
+"""A longer line is no path."""
+_READ_BYTES = 1 << 16
 
 
 class Identity(NamedTuple):
@@ -102,7 +111,7 @@ def _one(argument: str, image_column: str | None, stdin: BinaryIO | None) -> Ite
         return _not_none(argument, map(_listed, lines_of(stdin, base=None)))
     if is_remote(argument):
         return (
-            Source(_text(address), address, remote=True, identity=_identity(stamp))
+            Source(_text(address), address, remote=True, identity=identity_of(stamp))
             for address, stamp in remote_photos(argument)
         )
     path = Path(argument)
@@ -130,8 +139,9 @@ def _listed(entry: Listed) -> Source:
     return Source(_text(entry.path), entry.path, remote=is_remote(entry.path), error=entry.error)
 
 
-def _identity(stamp: tuple[int, str] | None) -> Identity | None:
-    return None if stamp is None else Identity(*stamp)
+def identity_of(values: Sequence[Any] | None) -> Identity | None:
+    """An identity from its values, where there are any."""
+    return None if values is None else Identity(*values)
 
 
 def _text(path: str) -> str:
@@ -158,9 +168,131 @@ def _not_none(argument: str, stream: Iterator[Source]) -> Iterator[Source]:
     yield from stream
 
 
+class Listed(NamedTuple):
+    """A path or address of a list; or, with ``error``, the place of a row that has none."""
+
+    path: str
+    error: tuple[str, str] | None = None
+
+
+def listed_in(path: Path, image_column: str | None = None) -> Iterator[Listed]:
+    """The photos of a manifest; relative paths start at its folder.
+
+    A row that cannot be used is an entry with an error, and the others are not affected.
+
+    Args:
+        path: CSV, TSV, JSONL or Parquet by its suffix, or .txt with a path a line.
+        image_column: header of the column of photos; the usual names where None.
+
+    Raises:
+        CatalogError: the manifest as a whole cannot be read, or has no column of photos.
+    """
+    try:
+        if path.suffix.lower() == ".txt":
+            with path.open("rb", buffering=0) as stream:
+                yield from lines_of(stream, base=path.parent, name=str(path))
+            return
+        source = open_rows(path, columns={"image": image_column} if image_column else None)
+        columns: tuple[str, ...] = ("image",) if image_column else IMAGE_COLUMNS
+        if source.header is not None:
+            columns = _first_of(columns, source.header, path)
+        for row in source.rows():
+            if isinstance(row, RowError):
+                yield Listed(f"{path}:{row.row}", (row.code, row.message))
+            else:
+                yield from _photos(row.cells, columns, path, row.row)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def lines_of(
+    stream: BinaryIO | None, *, base: Path | None, name: str = "<stdin>"
+) -> Iterator[Listed]:
+    """One path or address a line, as they come; empty lines are left out.
+
+    Args:
+        stream: bytes, best unbuffered: a thread that waits in a buffered read holds its lock
+            when the interpreter ends. None for the standard input of the process.
+        base: where relative paths start; the working directory where None.
+        name: of the list, in messages.
+    """
+    if stream is None:
+        with open(0, "rb", buffering=0, closefd=False) as own:
+            yield from lines_of(own, base=base, name=name)
+        return
+    number, rest, too_long = 0, b"", False
+    while True:
+        chunk = stream.read(_READ_BYTES)
+        *lines, rest = (rest + (chunk or b"\n")).split(b"\n")
+        for line in lines:
+            number += 1
+            if too_long or len(line) > MAX_PATH_BYTES:
+                message = (
+                    f"line {number} is longer than {MAX_PATH_BYTES:,} bytes: expected one path"
+                )
+                yield Listed(f"{name}:{number}", ("bad_path", message))
+            elif line.strip():
+                yield Listed(_based(os.fsdecode(line.rstrip(b"\r")), base))
+            too_long = False
+        if len(rest) > MAX_PATH_BYTES:
+            # kept out of memory; the line still counts once
+            rest, too_long = b"", True
+        if not chunk:
+            return
+
+
+def _first_of(columns: tuple[str, ...], header: tuple[str, ...], path: Path) -> tuple[str, ...]:
+    found = next((column for column in columns if column in header), None)
+    if found is None:
+        raise CatalogError(
+            f"{path} has no column of photos: found {', '.join(filter(None, header)) or 'none'}, "
+            f"expected one of {', '.join(columns)}; rename it, or name it with --image-column",
+            code="missing_column",
+        )
+    return (found,)
+
+
+def _photos(
+    cells: Mapping[str, Any], columns: tuple[str, ...], path: Path, row: int
+) -> Iterator[Listed]:
+    value = next((cells[column] for column in columns if cells.get(column)), None)
+    values = value if isinstance(value, list) else [value]
+    texts = [text.strip(SPACE) for text in values if isinstance(text, str) and text.strip(SPACE)]
+    if not texts or len(texts) < len(values):
+        message = f"the row names no photo: expected a path as text in {columns[0]!r}"
+        yield Listed(f"{path}:{row}", ("missing_image", message))
+    for text in texts:
+        yield Listed(_based(text, path.parent))
+
+
+def _based(text: str, base: Path | None) -> str:
+    if base is None or is_remote(text):
+        return text
+    return os.path.join(base, text)  # noqa: PTH118 - a million calls
+
+
 def _once(sources: Iterable[Source]) -> Iterator[Source]:
-    with Seen() as seen:
+    """Each photo once, by a temporary database without a name: it vanishes with the process."""
+    # one thread uses it, but whoever gives up the stream may be another
+    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as seen:
+        seen.executescript(
+            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
+            "CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID; BEGIN;"
+        )
         for source in sources:
             key = source.path if source.remote else os.path.abspath(source.path)  # noqa: PTH100
-            if source.error is not None or seen.first_time(key):
+            if source.error is not None or _first_time(seen, key):
                 yield source
+
+
+def _first_time(seen: sqlite3.Connection, key: str) -> bool:
+    data = key.encode("utf-8", "surrogateescape")
+    try:
+        return seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", (data,)).rowcount == 1
+    except sqlite3.Error as error:
+        if is_full(error):
+            raise NoSpaceError(
+                "the folder for temporary files is full; free some space there, or set "
+                "SQLITE_TMPDIR to another folder"
+            ) from error
+        raise StoreError(f"the list of photos seen so far failed: {error}") from error

@@ -23,11 +23,10 @@ from scenesearch.core.types import Colour, Detections, Scene, TextLine
 from scenesearch.models.detect.regions import object_regions, whole_region
 from scenesearch.models.encode import EncodedRegion, Encoder, Prepared, RegionRules
 from scenesearch.system.timing import StageTimes
-from scenesearch.tagging.choose import choose
 from scenesearch.tagging.masks import encode_mask
 from scenesearch.tagging.rows import Tag, TaggedObject, TagRow
 from scenesearch.tagging.vocabulary import read_kinds, read_vocabulary
-from scenesearch.tagging.zero_shot import Prompts, ZeroShot
+from scenesearch.tagging.zero_shot import Prompts, ZeroShot, choose
 
 ROW_VERSION = "1"
 """Of what a row says; raised when the same photo, models and options give another row."""
@@ -155,10 +154,9 @@ class Tagger:
         Raises:
             ModelError: weights are missing or cannot be used.
         """
-        if self.detector is not None:
-            self.detector.load()
-        if self.reader is not None:
-            self.reader.load()
+        for model in (self.detector, self.reader):
+            if model is not None:
+                model.load()
         if self.zero_shot:
             self.encoder.embedder.load()
             self._chooser()
@@ -166,11 +164,9 @@ class Tagger:
     def close(self) -> None:
         """Forget the weights, the encoder's too; ``load`` brings them back."""
         self._words = None
-        self.encoder.embedder.close()
-        if self.detector is not None:
-            self.detector.close()
-        if self.reader is not None:
-            self.reader.close()
+        for model in (self.encoder.embedder, self.detector, self.reader):
+            if model is not None:
+                model.close()
 
     def tag(self, scenes: Sequence[Scene], times: StageTimes | None = None) -> list[TagRow]:
         """One row a photo, in order.
@@ -218,17 +214,16 @@ class Tagger:
     def _prepare(self, scenes: Sequence[Scene], times: StageTimes) -> list[list[Prepared]]:
         """The whole photo and its objects, for each photo."""
         with times.stage("detect"):
-            found = self._detect(scenes)
+            found = (
+                self.detector.detect(scenes)
+                if self.detector is not None and scenes
+                else [Detections.empty() for _ in scenes]
+            )
         with (
             times.stage("describe"),
             ThreadPoolExecutor(self.options.workers, "scenesearch-tag") as pool,
         ):
             return list(pool.map(self._regions, scenes, found))
-
-    def _detect(self, scenes: Sequence[Scene]) -> list[Detections]:
-        if self.detector is None or not scenes:
-            return [Detections.empty() for _ in scenes]
-        return self.detector.detect(scenes)
 
     def _regions(self, scene: Scene, found: Detections) -> list[Prepared]:
         objects = object_regions(

@@ -1,4 +1,4 @@
-"""Which words a picture is like, by a model that embeds both. Numpy and protocols only.
+"""Which words a picture is like, by a model that embeds both, and the few of them that are tags.
 
 A. Radford et al., "Learning Transferable Visual Models From Natural Language Supervision" (CLIP,
 2021), section 3.1: a class is the normalised mean of the embeddings of several prompts that name
@@ -7,13 +7,18 @@ it, and its probability is the softmax over the scaled cosines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.protocols import Embedder
+from scenesearch.tagging.rows import Tag
+from scenesearch.tagging.vocabulary import fold
+
+Vectors = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Words to rows of shape (words, dim), L2-normalised."""
 
 LOGIT_SCALE = 100.0
 """The cosines are multiplied by this before the softmax: CLIP's temperature is learned and was
@@ -93,6 +98,40 @@ class ZeroShot:
         return answers
 
 
+def choose(
+    tags: Iterable[Tag], *, limit: int, vectors: Vectors | None = None, same: float = 1.0
+) -> tuple[Tag, ...]:
+    """The best tags, without two for one thing.
+
+    Args:
+        tags: in any order, names as tags are written.
+        limit: the largest number.
+        vectors: of a text tower, where there is one; tags whose cosine is above ``same`` are one.
+        same: -1 to 1.
+
+    Returns:
+        Best score first; of equal scores a label comes before a zero-shot tag, then by name.
+
+    >>> found = [("rug", 0.5), ("sofa", 0.4), ("sofas", 0.9)]
+    >>> [tag.name for tag in choose([Tag(*one, "label") for one in found], limit=5)]
+    ['sofas', 'rug']
+    """
+    best: dict[str, Tag] = {}
+    for tag in sorted(tags, key=lambda tag: (-tag.score, tag.source, tag.name)):
+        best.setdefault(fold(tag.name), tag)
+    ranked = list(best.values())
+    if vectors is None:
+        return tuple(ranked[:limit])
+    rows = vectors([tag.name for tag in ranked])
+    kept: list[int] = []
+    for i in range(len(ranked)):
+        if len(kept) == limit:
+            break
+        if not kept or float((rows[kept] @ rows[i]).max()) <= same:
+            kept.append(i)
+    return tuple(ranked[i] for i in kept)
+
+
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """Shares of each row of shape (n, classes), summing to 1.
 
@@ -101,12 +140,10 @@ def softmax(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """
     wide = logits.astype(np.float64)
     powers = np.exp(wide - wide.max(axis=1, keepdims=True))
-    result: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
-    return result
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True), np.float64)
 
 
 def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     # words whose vectors cancel out have no direction; then every picture is equally unlike them
     norms = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    result: NDArray[np.float32] = (rows / norms).astype(np.float32)
-    return result
+    return np.asarray(rows / norms, np.float32)

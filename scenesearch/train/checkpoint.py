@@ -100,12 +100,11 @@ def load_tensors(path: Path) -> dict[str, Any]:
     from safetensors.torch import load_file
 
     try:
-        tensors: dict[str, Any] = load_file(path)
+        return dict(load_file(path))
     except checkpoint_errors() as error:
         raise ModelLoadError(
             f"{path}: not a readable .safetensors: {one_line(error)}; start anew without --resume"
         ) from error
-    return tensors
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -75,12 +75,10 @@ def write_dataset(
     numbers = {category: number for number, category in enumerate(names)}
     for key, image in images.items():
         part = "val" if key in held_out else "train"
-        lines = []
-        for annotation in annotations.get(key, ()):
-            line = _line(annotation, image, numbers, coco, masks=masks)
-            skipped += line is None
-            lines += [line] if line is not None else []
+        found = [_line(a, image, numbers, coco, masks=masks) for a in annotations.get(key, ())]
+        lines = [line for line in found if line is not None]
         boxes += len(lines)
+        skipped += len(found) - len(lines)
         source = root / str(image["file_name"])
         if not source.is_file():
             raise CatalogError(f"{coco}: the photo {source} is missing; give --image-root")

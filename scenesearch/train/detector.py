@@ -264,7 +264,9 @@ def _finish(
     notes: tuple[str, ...],
 ) -> DetectorOutcome:
     best = out / RUN / "weights" / "best.pt"
-    rows, figures = _results(out / RUN / "results.csv")
+    rows = _results(out / RUN / "results.csv")
+    kept = max(rows, key=lambda row: row.get("metrics/mAP50-95(B)", 0.0), default={})
+    figures = {k: v for k, v in kept.items() if k.startswith("metrics/")}
     shutil.copyfile(to_onnx(best), out / WEIGHTS)
     write_json(out / FIGURES, figures)
     measured = (
@@ -289,7 +291,6 @@ def _finish(
         "Recipe": {**asdict(recipe), "trainer": "ultralytics"},
         "Versions": versions(("scenesearch", "torch", "ultralytics")),
     }
-    kept = max(rows, key=lambda row: row.get("metrics/mAP50-95(B)", 0.0), default={})
     write_text(
         out / CARD,
         model_card(
@@ -304,8 +305,8 @@ def _finish(
     return DetectorOutcome(out, figures, notes)
 
 
-def _results(path: Path) -> tuple[list[dict[str, float]], dict[str, float]]:
-    """Figures by epoch, and those of the best one, from ultralytics' own table."""
+def _results(path: Path) -> list[dict[str, float]]:
+    """Figures by epoch, from ultralytics' own table."""
     import csv
 
     with path.open(newline="", encoding="utf-8") as file:
@@ -313,9 +314,5 @@ def _results(path: Path) -> tuple[list[dict[str, float]], dict[str, float]]:
             {key.strip(): float(value) for key, value in row.items() if "lr/" not in key}
             for row in csv.DictReader(file)
         ]
-    if not rows:
-        return [], {}
     # an epoch that was in the table and not yet in the checkpoint is there twice after a resume
-    rows = list({row["epoch"]: row for row in rows}.values())
-    best = max(rows, key=lambda row: row.get("metrics/mAP50-95(B)", 0.0))
-    return rows, {k: v for k, v in best.items() if k.startswith("metrics/")}
+    return list({row["epoch"]: row for row in rows}.values())

@@ -17,12 +17,11 @@ from scenesearch.models.embed.tower import Tower, TowerSource, normalise_rows
 from scenesearch.train.card import model_card, profile, verdict, versions
 from scenesearch.train.checkpoint import Checkpoints, save_tensors, write_text
 from scenesearch.train.groups import Group, Photo, Split, fingerprint, flatten, split
-from scenesearch.train.loop import Figures, History, Loss, Report, Task, deterministic, run
-from scenesearch.train.losses import WeightedLoss
+from scenesearch.train.loop import Figures, History, Report, Task, deterministic, run
+from scenesearch.train.losses import Loss, ViewLoss, WeightedLoss
 from scenesearch.train.recall import leave_one_out, view_recall
 from scenesearch.train.recipe import Recipe
 from scenesearch.train.samplers import photo_batches, product_batches
-from scenesearch.train.simclr import ViewLoss
 from scenesearch.train.subjects import Subjects
 from scenesearch.train.views import Views
 
@@ -118,9 +117,9 @@ def train_embedder(
         raise ConfigError(
             f"{out}: holds a training run already; give another folder, or go on with --resume"
         )
-    notes = []
+    notes: tuple[str, ...] = ()
     if resume and not checkpoints.exist:
-        notes.append(f"{out} has no finished epoch to resume from; started anew")
+        notes = (f"{out} has no finished epoch to resume from; started anew",)
         resume = False
     readable, unreadable = _readable(groups, subjects, workers, report)
     subjects.rest()
@@ -145,7 +144,7 @@ def train_embedder(
             report=report,
             each=lambda so_far: _write_metrics(out, so_far),
         )
-    outcome = Outcome(out, tuple(history.rows), history.best, unreadable, tuple(notes))
+    outcome = Outcome(out, tuple(history.rows), history.best, unreadable, notes)
     _write_texts(outcome, source, parts, recipe, about)
     return outcome
 
@@ -228,7 +227,7 @@ def _task(
         labels,
         batches,
         2 if recipe.unsupervised else 1,
-        lambda: _figures(tower.pixels_to_vectors, views, parts, recipe, device),
+        lambda: _figures(tower.pixels_to_vectors, views, parts, device),
         lambda: save_tensors(checkpoint(), out / WEIGHTS),
         Checkpoints(out / CHECKPOINTS),
         json.loads(json.dumps(facts)),
@@ -236,7 +235,7 @@ def _task(
     )
 
 
-def _figures(module: Any, views: Views, parts: Split, recipe: Recipe, device: str) -> Figures:
+def _figures(module: Any, views: Views, parts: Split, device: str) -> Figures:
     """Recall among the held-out photos: of each other by group, or of views where none has two."""
     photos, labels = flatten(parts.held_out)
     if not photos:
@@ -250,7 +249,6 @@ def _figures(module: Any, views: Views, parts: Split, recipe: Recipe, device: st
         for start in range(0, len(photos), EVALUATION_BATCH)
         if (part := photos[start : start + EVALUATION_BATCH])
     ]
-    del recipe
     return view_recall(embed(module, pictures, device), plain)
 
 

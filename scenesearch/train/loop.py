@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from scenesearch.train.checkpoint import (
     restore_optimizer,
     under,
 )
-from scenesearch.train.freeze import trainable
+from scenesearch.train.losses import Loss
 from scenesearch.train.recipe import Recipe, rate_at
 from scenesearch.train.views import Views
 
@@ -34,26 +34,6 @@ Figures = dict[str, float]
 
 KEYS = ("recall@1", "recall@5", "map")
 """What one epoch is better by than another, in this order."""
-
-
-class Loss(Protocol):
-    """Labelled vectors to one number, and what it learns itself."""
-
-    def parameters(self) -> list[Any]:
-        """Learnt beside the tower."""
-        ...
-
-    def __call__(self, vectors: Any, labels: Any) -> tuple[Any, dict[str, float]]:
-        """The number, and its parts by name."""
-        ...
-
-    def state(self) -> dict[str, Any]:
-        """Tensors by name."""
-        ...
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take tensors that ``state`` gave."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +112,10 @@ def run(
     if task.loss.parameters():
         groups.append({"params": task.loss.parameters(), "lr": recipe.proxy_learning_rate})
     optimizer = torch.optim.AdamW(groups, weight_decay=recipe.weight_decay)
-    history, done = History(), 0
     if resume:
         history, done = _restore(task, optimizer)
     else:
-        history.rows.append({"epoch": 0, **task.evaluate()})
+        history, done = History([{"epoch": 0, **task.evaluate()}]), 0
         task.keep()
     each(history)
     for epoch in range(done, recipe.epochs):
@@ -255,3 +234,88 @@ def deterministic(device: str) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before)
         torch.set_rng_state(state)
+
+
+def trainable(module: Any, freeze: int | tuple[str, ...]) -> dict[str, Any]:
+    """Freeze a part of a tower, and say what is left.
+
+    Args:
+        module: ``pixels_to_vectors`` of a tower.
+        freeze: how many stages from the input stay as they are, or prefixes of names of
+            parameters (of the tower's file: ``conv_stem``, ``blocks.0``).
+
+    Returns:
+        The parameters that are trained, by name.
+
+    Raises:
+        ConfigError: nothing is left, a prefix names nothing, or this tower has no stages.
+    """
+    named = dict(module.named_parameters())
+    frozen = _first_stages(module, freeze) if isinstance(freeze, int) else _named(named, freeze)
+    for name, parameter in named.items():
+        parameter.requires_grad_(name not in frozen)
+    left = {name: parameter for name, parameter in named.items() if name not in frozen}
+    if not left:
+        raise ConfigError(
+            f"freeze {freeze!r} leaves nothing to train of {len(named)} parameters; freeze less"
+        )
+    return left
+
+
+def _named(named: dict[str, Any], prefixes: tuple[str, ...]) -> set[str]:
+    frozen: set[str] = set()
+    for prefix in prefixes:
+        # the file's names lie under the attribute that holds the model
+        found = {
+            name
+            for name in named
+            if f"{name}.".startswith(f"{prefix}.")
+            or f"{name.partition('.')[2]}.".startswith(f"{prefix}.")
+        }
+        if not found:
+            first = ", ".join(dict.fromkeys(".".join(name.split(".")[1:3]) for name in named))
+            raise ConfigError(
+                f"freeze {prefix!r}: no parameter has that prefix; there are: {first}"
+            )
+        frozen |= found
+    return frozen
+
+
+def _first_stages(module: Any, count: int) -> set[str]:
+    if count == 0:
+        return set()
+    stages = _stages(module)
+    if count < 0 or count >= len(stages):
+        raise ConfigError(
+            f"freeze {count}: this tower has {len(stages)} stages, expected 0 to {len(stages) - 1}"
+        )
+    return {name for stage in stages[:count] for name in stage}
+
+
+def _stages(module: Any) -> list[list[str]]:
+    """Names of parameters by stage, from the input on.
+
+    timm architectures say what their stages are; a transformer of open_clip has its layers.
+    """
+    from timm.models import group_parameters
+
+    for start, model in (
+        ("backbone.", getattr(module, "backbone", None)),
+        ("visual.trunk.", getattr(getattr(module, "visual", None), "trunk", None)),
+    ):
+        matcher = getattr(model, "group_matcher", None)
+        if matcher is not None:
+            stages = group_parameters(model, matcher(coarse=True))
+            return [[start + name for name in names] for _, names in sorted(stages.items())]
+    layers = getattr(getattr(getattr(module, "visual", None), "transformer", None), "resblocks", ())
+    if not len(layers):
+        raise ConfigError(
+            "freeze: this tower does not say what its stages are; give prefixes of names instead"
+        )
+    names = [name for name, _ in module.named_parameters()]
+    start = "visual.transformer.resblocks."
+    of_layers = [[n for n in names if n.startswith(f"{start}{i}.")] for i in range(len(layers))]
+    before = ("conv1", "class_embedding", "positional_embedding", "ln_pre", "patch")
+    stem = [n for n in names if n.removeprefix("visual.").startswith(before)]
+    rest = set(names) - set(stem) - {name for layer in of_layers for name in layer}
+    return [stem, *of_layers, sorted(rest)]

@@ -1,14 +1,48 @@
-"""Losses of pytorch-metric-learning by name, added up by weight."""
+"""Losses of pytorch-metric-learning: of groups, by name and added up by weight; of views."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from scenesearch.train.dependency import metric_learning
+from scenesearch.core.errors import MissingDependencyError
+from scenesearch.train.checkpoint import under
 
 
-class WeightedLoss:
+def metric_learning() -> None:
+    """Nothing, where pytorch-metric-learning is installed.
+
+    Raises:
+        MissingDependencyError: it is not.
+    """
+    if importlib.util.find_spec("pytorch_metric_learning") is None:
+        raise MissingDependencyError(
+            "Training an embedder needs pytorch-metric-learning, which is not installed; install "
+            "it with pip install 'scenesearch[train]'"
+        )
+
+
+class Loss:
+    """Labelled vectors to one number, and what it learns itself: nothing, where it does not say."""
+
+    def parameters(self) -> list[Any]:
+        """Learnt beside the tower."""
+        return []
+
+    def __call__(self, vectors: Any, labels: Any) -> tuple[Any, dict[str, float]]:
+        """The number, and its parts by name."""
+        raise NotImplementedError
+
+    def state(self) -> dict[str, Any]:
+        """Tensors by name."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take tensors that ``state`` gave."""
+
+
+class WeightedLoss(Loss):
     """A sum of losses on labelled vectors.
 
     * ``contrastive``: Hadsell et al., CVPR 2006; on cosines, pairs of one product pulled up to 1,
@@ -70,10 +104,37 @@ class WeightedLoss:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take tensors that :meth:`state` gave."""
         for name, (loss, _) in self._parts.items():
-            start = f"{name}."
-            loss.load_state_dict(
-                {k.removeprefix(start): v for k, v in state.items() if k.startswith(start)}
-            )
+            loss.load_state_dict(under(name, state))
+
+
+class ViewLoss(Loss):
+    """NT-Xent on two views of each photo: views of one are alike, views of others are not.
+
+    SimCLR's loss (Chen et al., ICML 2020, arXiv:2002.05709) straight on the tower's vectors: a
+    small catalogue is no data to train a projection head on, and the vectors are what is searched.
+
+    Args:
+        temperature: of the softmax over cosines, above 0.
+    """
+
+    def __init__(self, temperature: float) -> None:
+        metric_learning()
+        from pytorch_metric_learning.losses import NTXentLoss, SelfSupervisedLoss
+
+        self._loss = SelfSupervisedLoss(NTXentLoss(temperature))
+
+    def __call__(self, vectors: Any, labels: Any) -> tuple[Any, dict[str, float]]:  # noqa: ARG002
+        """The loss, and the same by name.
+
+        Args:
+            vectors: tensor (2 n, dim): one view of each photo, then the other of each.
+            labels: are not looked at.
+        """
+        from torch.nn.functional import normalize
+
+        first, second = normalize(vectors, dim=1).chunk(2)
+        value = self._loss(first, second)
+        return value, {"views": float(value.detach())}
 
 
 def _made(name: str, dim: int, products: int) -> tuple[Any, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scenesearch.core.errors import CatalogError
-from scenesearch.train.dependency import metric_learning
+from scenesearch.train.losses import metric_learning
 
 
 def product_batches(

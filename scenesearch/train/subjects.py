@@ -7,11 +7,12 @@ plain crop, as a query's region without a mask is.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
+from cachetools import LRUCache
 from PIL import Image as PILImage
 
 from scenesearch.core.protocols import Remover
@@ -60,9 +61,7 @@ class Subjects:
         self._rules = rules
         self._longest = 2 * side
         self._remover = remover
-        self._max_bytes = max_bytes
-        self._kept: OrderedDict[Photo, Subject] = OrderedDict()
-        self._bytes = 0
+        self._kept: LRUCache[Photo, Subject] = LRUCache(max_bytes, getsizeof=_size)
         self._lock = threading.Lock()
 
     def get(self, photo: Photo) -> Subject:
@@ -73,15 +72,11 @@ class Subjects:
         """
         with self._lock:
             if photo in self._kept:
-                self._kept.move_to_end(photo)
                 return self._kept[photo]
         subject = _smaller(self._cut(photo), self._longest)
-        with self._lock:
-            if photo not in self._kept:
-                self._kept[photo] = subject
-                self._bytes += _size(subject)
-                while self._bytes > self._max_bytes and len(self._kept) > 1:
-                    self._bytes -= _size(self._kept.popitem(last=False)[1])
+        # one that is larger than all there is room for is not kept
+        with self._lock, suppress(ValueError):
+            self._kept[photo] = subject
         return subject
 
     def rest(self) -> None:

@@ -13,7 +13,7 @@ from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
 from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
 from scenesearch.models.cutout.rembg_remover import RembgRemover
-from scenesearch.models.detect.merged import MergedDetector
+from scenesearch.models.detect.boxes import MergedDetector
 from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.onnx_embedder import OnnxEmbedder

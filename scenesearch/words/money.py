@@ -208,10 +208,6 @@ def amount(digits: str) -> float:
     if not marks:
         return float(digits)
     whole, _, rest = digits.rpartition(marks[-1])
-    alone = len(marks) == 1
-    thousands = len(rest) == 3 and (not alone or set(marks) == {marks[-1]}) and whole != "0"
-    if not alone and len(set(marks)) == 2:
-        thousands = False
-    if thousands:
+    if len(rest) == 3 and whole != "0" and len(set(marks)) == 1:
         return float(re.sub(r"[.,]", "", digits))
     return float(f"{re.sub(r'[.,]', '', whole)}.{rest}")

@@ -136,30 +136,25 @@ class _Reader:
         self.notes: list[str] = []
 
     def read(self) -> None:
-        place, negation = 0, None
+        place, negation = 0, False
         while place < len(self._tokens):
             token = self._tokens[place]
             if self._is_negation(place):
-                negation, place = token, place + 1
+                negation, place = True, place + 1
                 continue
-            if token.after_break:
-                negation = None
+            negation = negation and not token.after_break
+            negated = negation or token.minus
             found = self._at(place)
-            negated = negation is not None or token.minus
+            place += 1 if found is None else found.length
             if found is not None:
-                self._take(found, place, negated=negated)
-                place += found.length
+                self._take(found, place - found.length, negated=negated)
             elif token.text in GLUE:
-                place += 1
                 continue
             elif negated:
                 self.not_words.append(token.text)
-                place += 1
             else:
                 self.left.append(token)
-                place += 1
-            if not (place < len(self._tokens) and self._tokens[place].text == "or"):
-                negation = None
+            negation = negation and place < len(self._tokens) and self._tokens[place].text == "or"
 
     def _is_negation(self, place: int) -> bool:
         token, following = self._tokens[place], self._tokens[place + 1 : place + 2]
@@ -188,13 +183,10 @@ class _Reader:
             self.categories += found.named.categories
             self.kinds += found.named.kinds
 
-    def _window(self, place: int, length: int) -> list[Token]:
-        return self._tokens[place : place + length]
-
     def _category(self, place: int) -> _Found | None:
         most = min(self._vocabulary.longest + 1, len(self._tokens) - place)
         for length in range(most, 0, -1):
-            window = self._window(place, length)
+            window = self._tokens[place : place + length]
             if any(token.text in GLUE for token in (window[0], window[-1])):
                 continue
             stems = stems_of(token.text for token in window)
@@ -226,7 +218,7 @@ class _Reader:
     def _colour(self, place: int) -> _Found | None:
         known = _colours()
         for length in range(min(_LONGEST_COLOUR, len(self._tokens) - place), 0, -1):
-            window = self._window(place, length)
+            window = self._tokens[place : place + length]
             if any(token.after_break for token in window[1:]):
                 continue
             words = [token.text for token in window]
@@ -255,8 +247,4 @@ def _apart(wanted: list[str], unwanted: list[str]) -> tuple[tuple[str, ...], tup
 
 
 def _joined(tokens: list[Token]) -> str:
-    text = ""
-    for i, token in enumerate(tokens):
-        gap = "" if i == 0 else "-" if token.hyphen else " "
-        text += gap + token.text
-    return text
+    return "".join(("-" if token.hyphen else " ") + token.text for token in tokens)[1:]

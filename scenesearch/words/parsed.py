@@ -54,22 +54,17 @@ class ParsedWords:
     @property
     def where(self) -> Condition | None:
         """What must hold, as a filter, or None."""
-        terms: list[Condition] = []
-        if self.price is not None:
-            terms.append(self.price)
-        if self.in_stock is not None:
-            terms.append(Equals("in_stock", self.in_stock))
-        if self.strict_category and self.categories:
-            terms.append(OneOf("category", (*self.categories, *self.kinds)))
-        if self.strict_category and self.not_categories:
-            terms.append(Not(OneOf("category", self.not_categories)))
-        return AllOf(tuple(terms)) if len(terms) > 1 else next(iter(terms), None)
-
-    @property
-    def ranks(self) -> bool:
-        """Whether anything is left to rank by once the filter holds."""
-        wanted = (self.colours, self.not_colours, self.categories, self.not_categories)
-        return any(wanted) or bool(self.remaining or self.not_words)
+        strict = self.strict_category
+        asked = (
+            self.price,
+            None if self.in_stock is None else Equals("in_stock", self.in_stock),
+            OneOf("category", (*self.categories, *self.kinds))
+            if strict and self.categories
+            else None,
+            Not(OneOf("category", self.not_categories)) if strict and self.not_categories else None,
+        )
+        terms = tuple(term for term in asked if term is not None)
+        return AllOf(terms) if len(terms) > 1 else next(iter(terms), None)
 
     @property
     def lexical(self) -> str:

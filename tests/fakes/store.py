@@ -13,6 +13,7 @@ from threading import RLock
 from typing import Any, NamedTuple
 
 import numpy as np
+from fakes.bm25 import bm25, tokens
 from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Condition
@@ -30,7 +31,6 @@ from scenesearch.core.types import (
 )
 from scenesearch.filters.evaluate import matches
 from scenesearch.filters.typed import check_condition
-from scenesearch.store.bm25 import bm25, check_text_search, tokens
 from scenesearch.store.checks import (
     canonical_id,
     check_blob_name,
@@ -39,6 +39,7 @@ from scenesearch.store.checks import (
     check_limit,
     check_selection,
     check_spaces,
+    check_text_search,
 )
 from scenesearch.store.payloads import (
     bool_fields,

@@ -9,8 +9,7 @@ import numpy as np
 
 from scenesearch.core.types import Scene
 from scenesearch.look.render import words
-from scenesearch.look.render.badges import place_badges
-from scenesearch.look.render.marks import scaled_boxes
+from scenesearch.look.render.marks import place_badges, scaled_boxes
 from scenesearch.look.render.palette import css, ink_on, region_colour
 from scenesearch.look.render.pictures import letterboxed, mask_layer, photo, scene_picture
 from scenesearch.look.values import LookData, Match

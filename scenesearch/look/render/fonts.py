@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from PIL import ImageFont
+
 
 @cache
 def font(size: int, *, bold: bool = False) -> Any:
@@ -15,8 +17,6 @@ def font(size: int, *, bold: bool = False) -> Any:
     DejaVu Sans as matplotlib ships it: Pillow's own default has ASCII only, and catalogues have
     é, €, я. A character that DejaVu lacks too is drawn as a box.
     """
-    from PIL import ImageFont
-
     # find_spec looks for the folder; importing matplotlib for a file name would cost 0.2 s.
     spec = importlib.util.find_spec("matplotlib")
     for folder in (spec.submodule_search_locations if spec else None) or ():

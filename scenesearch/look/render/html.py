@@ -7,8 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from scenesearch.look.render import words
-from scenesearch.look.render.badges import place_badges
-from scenesearch.look.render.marks import scaled_boxes
+from scenesearch.look.render.marks import place_badges, scaled_boxes
 from scenesearch.look.render.palette import css, ink_on, region_colour, swatch
 from scenesearch.look.render.pictures import crop, data_uri, fit, mask_layer, photo, scene_picture
 from scenesearch.look.values import NO_REGION, Evidence, LookData, Match
@@ -74,6 +73,7 @@ def render_html(
         for name, values in look.facets.items()
         if values
     ]
+    notes = (*look.notes, *(look.scene.warnings if look.scene is not None else ()))
     return _template().render(
         document=document,
         prefix="" if document else f"look-{_digest(look)}-",
@@ -85,7 +85,7 @@ def render_html(
         total=len(look.matches),
         facets=facets,
         timings=[(words.clean(name, 40), f"{ms:.0f} ms") for name, ms in look.timings_ms.items()],
-        notes=[words.clean(note) for note in (*look.notes, *_warnings(look))],
+        notes=[words.clean(note) for note in notes],
     )
 
 
@@ -171,10 +171,6 @@ def _thumbnail(path: str | None) -> dict[str, Any] | None:
         fit(picture.size, (THUMB_SIDE, THUMB_SIDE)), resample=1, reducing_gap=2.0
     )
     return {"src": data_uri(small), "width": small.width, "height": small.height}
-
-
-def _warnings(look: LookData) -> tuple[str, ...]:
-    return look.scene.warnings if look.scene is not None else ()
 
 
 def _digest(look: LookData) -> str:

@@ -1,18 +1,20 @@
-"""Boxes and numbers drawn on the photo, legible whatever is under them."""
+"""Boxes and numbers on the photo: where the numbers go, and how both are drawn to be legible."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from PIL import Image, ImageDraw
+from PIL.Image import Image as Picture
 
 from scenesearch.core.types import BoxTuple
-from scenesearch.look.render.badges import Point, place_badges
 from scenesearch.look.render.fonts import font
 from scenesearch.look.render.palette import ink_on, region_colour
 from scenesearch.look.render.pictures import mask_layer
 from scenesearch.look.values import LookData
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
+Point = tuple[float, float]
 
 _SMOOTH = 4
 """Circles are drawn this many times larger and reduced: Pillow does not smooth them."""
@@ -27,8 +29,6 @@ def annotate(picture: Picture, look: LookData, *, radius: int, line: int) -> Pic
         radius: of the numbers' circles, in pixels.
         line: width of the boxes, in pixels.
     """
-    from PIL import ImageDraw
-
     picture = picture.copy()
     boxes = scaled_boxes(look, picture.size)
     layer = mask_layer(look, picture.size, line)
@@ -69,8 +69,6 @@ def scaled_boxes(look: LookData, size: tuple[int, int]) -> list[BoxTuple]:
 
 def paste_badge(picture: Picture, centre: Point, radius: int, index: int) -> None:
     """Draw the number of region ``index`` in a filled circle with a white and a dark ring."""
-    from PIL import Image, ImageDraw
-
     colour = region_colour(index)
     side = 2 * radius * _SMOOTH
     badge = Image.new("RGBA", (side, side))
@@ -101,5 +99,65 @@ def _draw_box(draw: Any, box: BoxTuple, index: int, line: int) -> None:
         draw.rectangle((left, top, right, bottom), outline=colour, width=width)
 
 
+def place_badges(boxes: Sequence[BoxTuple], size: tuple[int, int], radius: float) -> list[Point]:
+    """Centres of one circle a box: inside the photo, on its box, and apart from each other.
+
+    Boxes are served from the smallest to the largest, because a large one has more room to give.
+    Where a photo is too crowded, the place with the most room is taken.
+
+    Args:
+        boxes: pixels, xyxy.
+        size: (width, height) of the photo.
+        radius: of the circles, in pixels of the photo.
+
+    Returns:
+        (x, y) for each box, in the order of ``boxes``.
+
+    >>> place_badges([(10, 10, 90, 90)], (100, 100), 5)
+    [(15.0, 15.0)]
+    """
+    order = sorted(range(len(boxes)), key=lambda i: (_area(boxes[i]), i))
+    placed: dict[int, Point] = {}
+
+    def room(point: Point) -> float:
+        return min((_distance(point, other) for other in placed.values()), default=4 * radius)
+
+    for i in order:
+        places = list(_candidates(boxes[i], size, radius))
+        free = (place for place in places if room(place) >= 2 * radius)
+        placed[i] = next(free, None) or max(places, key=room)
+    return [placed[i] for i in range(len(boxes))]
+
+
+def _candidates(box: BoxTuple, size: tuple[int, int], radius: float) -> Iterator[Point]:
+    x1, y1, x2, y2 = box
+    left, top, right, bottom = x1 + radius, y1 + radius, x2 - radius, y2 - radius
+    middle_x, middle_y = (x1 + x2) / 2, (y1 + y2) / 2
+    inside = [
+        *((left, top), (right, top), (left, bottom), (right, bottom)),
+        *((middle_x, top), (left, middle_y), (right, middle_y), (middle_x, bottom)),
+        (middle_x, middle_y),
+    ]
+    # Rings around the first corner, for boxes whose own places are all taken.
+    step = 2.1 * radius
+    around = [
+        (left + dx * step, top + dy * step)
+        for ring in range(1, 6)
+        for dy in range(-ring, ring + 1)
+        for dx in range(-ring, ring + 1)
+        if max(abs(dx), abs(dy)) == ring
+    ]
+    for x, y in (*inside, *around):
+        yield _clamp(x, radius, size[0]), _clamp(y, radius, size[1])
+
+
+def _clamp(value: float, radius: float, side: int) -> float:
+    return side / 2 if side < 2 * radius else float(min(max(value, radius), side - radius))
+
+
+def _distance(a: Point, b: Point) -> float:
+    return float(((a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2) ** 0.5)
+
+
 def _area(box: BoxTuple) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
+    return max(box[2] - box[0], 0) * max(box[3] - box[1], 0)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from PIL import Image, ImageChops, ImageFilter, ImageOps
+from PIL.Image import Image as Picture
 
 from scenesearch.core.errors import ImageError
 from scenesearch.core.types import Region, Scene
+from scenesearch.images import load_scene
 from scenesearch.images.geometry import pixel_box
 from scenesearch.images.letterbox import letterbox
 from scenesearch.look.render.palette import RGB, region_colour
 from scenesearch.look.values import LookData
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
 
 _TINT_ALPHA = 70
 _OUTLINE_ALPHA = 255
@@ -33,10 +33,6 @@ def fit(size: tuple[int, int], inside: tuple[int, int], *, enlarge: float = 1) -
 
 def photo(path: str | None) -> Picture | None:
     """A catalogue photo, or None where there is none or it cannot be read."""
-    from PIL import Image
-
-    from scenesearch.images import load_scene
-
     if not path:
         return None
     try:
@@ -47,15 +43,11 @@ def photo(path: str | None) -> Picture | None:
 
 def scene_picture(scene: Scene, inside: tuple[int, int], *, enlarge: float = 1) -> Picture:
     """The scene, scaled into a box of (width, height)."""
-    from PIL import Image
-
     return _resized(Image.fromarray(scene.image), fit(scene.size, inside, enlarge=enlarge))
 
 
 def crop(scene: Scene, region: Region, inside: tuple[int, int], *, enlarge: float = 4) -> Picture:
     """What a region shows, background and all, scaled into a box of (width, height)."""
-    from PIL import Image
-
     x1, y1, x2, y2 = pixel_box(region.box, scene.size)
     part = Image.fromarray(scene.image[y1:y2, x1:x2])
     return _resized(part, fit(part.size, inside, enlarge=enlarge))
@@ -64,7 +56,6 @@ def crop(scene: Scene, region: Region, inside: tuple[int, int], *, enlarge: floa
 def letterboxed(picture: Picture, side: int, background: RGB = (255, 255, 255)) -> Picture:
     """A square of ``side`` pixels with the whole picture in its middle."""
     import numpy as np
-    from PIL import Image
 
     return Image.fromarray(letterbox(np.asarray(picture), side, background))
 
@@ -80,8 +71,6 @@ def mask_layer(look: LookData, size: tuple[int, int], line: int) -> Picture | No
     Returns:
         RGBA, or None where no region has a mask.
     """
-    from PIL import Image
-
     scene = look.scene
     if scene is None or all(found.region.mask is None for found in look.regions):
         return None
@@ -96,7 +85,7 @@ def mask_layer(look: LookData, size: tuple[int, int], line: int) -> Picture | No
         mask = Image.fromarray(found.region.mask.astype("uint8") * 255).resize(
             shown, Image.Resampling.BILINEAR
         )
-        alpha = _outlined(mask.point(_binary), line)
+        alpha = _outlined(mask.point(lambda value: 255 if value >= 128 else 0), line)
         ink = Image.new("RGBA", shown, (*region_colour(i), 0))
         ink.putalpha(alpha)
         layer.alpha_composite(ink, (left, top))
@@ -116,30 +105,18 @@ def data_uri(picture: Picture, *, quality: int = 84) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
-def _binary(value: int) -> int:
-    return 255 if value >= 128 else 0
-
-
-def _either(value: int, *, inside: int) -> int:
-    return inside if value else 0
-
-
 def _outlined(mask: Picture, line: int) -> Picture:
     """Alpha of a mask of 0 and 255: the rim opaque, the inside a tint."""
-    from PIL import ImageChops, ImageFilter, ImageOps
-
     # Padded, so that a mask that reaches the border of its box gets a rim there as well.
     padded = ImageOps.expand(mask, line)
     core = padded.filter(ImageFilter.MinFilter(2 * line + 1))
     core = core.crop((line, line, line + mask.width, line + mask.height))
-    rim = ImageChops.subtract(mask, core).point(partial(_either, inside=_OUTLINE_ALPHA))
-    tint = core.point(partial(_either, inside=_TINT_ALPHA))
+    rim = ImageChops.subtract(mask, core).point(lambda value: _OUTLINE_ALPHA if value else 0)
+    tint = core.point(lambda value: _TINT_ALPHA if value else 0)
     return ImageChops.lighter(rim, tint)
 
 
 def _resized(picture: Picture, size: tuple[int, int]) -> Any:
-    from PIL import Image
-
     if picture.size == size:
         return picture
     # The gap reduces by whole factors first: several times faster, and not visible at 2.

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw
+from PIL.Image import Image as Picture
 
 from scenesearch.look.render import tiles, words
 from scenesearch.look.render.fonts import fitted, font
@@ -16,9 +18,6 @@ from scenesearch.look.render.marks import annotate
 from scenesearch.look.render.pictures import scene_picture
 from scenesearch.look.render.tiles import GAP, INK, MUTED, THUMB, TILE_HEIGHT
 from scenesearch.look.values import LookData
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
 
 MAX_WIDTH = 2400
 MAX_ROWS = 20
@@ -81,8 +80,6 @@ def render_png(look: LookData, *, per_region: int = 5) -> Picture:
     Raises:
         ValueError: ``per_region`` is below 1.
     """
-    from PIL import Image, ImageDraw
-
     if per_region < 1:
         raise ValueError(f"per_region must be at least 1, got {per_region}")
     layout = _layout(look, per_region)
@@ -107,8 +104,6 @@ def render_png(look: LookData, *, per_region: int = 5) -> Picture:
 
 
 def _draw_rows(page: Picture, look: LookData, layout: _Layout) -> None:
-    from PIL import ImageDraw
-
     draw = ImageDraw.Draw(page)
     for row, found in enumerate(look.regions[: layout.rows]):
         x, y = layout.left, _TOP + row * _ROW
@@ -131,8 +126,6 @@ def _draw_rows(page: Picture, look: LookData, layout: _Layout) -> None:
 
 
 def _draw_fused(page: Picture, look: LookData, layout: _Layout) -> None:
-    from PIL import ImageDraw
-
     draw = ImageDraw.Draw(page)
     x, y = layout.fused
     columns, rows = layout.grid

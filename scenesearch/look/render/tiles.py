@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from PIL import ImageDraw
+from PIL.Image import Image as Picture
 
 from scenesearch.core.types import Scene
 from scenesearch.look.render import words
@@ -12,9 +14,6 @@ from scenesearch.look.render.marks import paste_badge
 from scenesearch.look.render.palette import RGB, region_colour, swatch
 from scenesearch.look.render.pictures import crop, letterboxed, photo
 from scenesearch.look.values import NO_REGION, Match, RegionMatches
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
 
 THUMB = 160
 GAP = 16
@@ -32,8 +31,6 @@ def draw_info(
     page: Picture, corner: tuple[int, int], found: RegionMatches, index: int, width: int
 ) -> None:
     """Number, name, confidence and colours of a region, in ``width`` x 160 pixels."""
-    from PIL import ImageDraw
-
     x, y = corner
     draw = ImageDraw.Draw(page)
     paste_badge(page, (x + 17, y + 17), 17, index)
@@ -56,8 +53,6 @@ def draw_crop(
     page: Picture, corner: tuple[int, int], scene: Scene, found: RegionMatches, index: int
 ) -> None:
     """What was searched, framed in the region's colour."""
-    from PIL import ImageDraw
-
     x, y = corner
     part = crop(scene, found.region, (THUMB, THUMB))
     page.paste(letterboxed(part, THUMB, _EMPTY), corner)
@@ -76,8 +71,6 @@ def draw_match(
         match: the product.
         earned_by: region indices whose numbers are put on the photo.
     """
-    from PIL import ImageDraw
-
     x, y = corner
     draw = ImageDraw.Draw(page)
     picture = photo(match.photo)

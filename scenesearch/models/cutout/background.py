@@ -109,7 +109,8 @@ def background_mask(
     """
     height, width = image.shape[:2]
     step = -(-max(height, width) // _WORKING_SIDE)
-    limit = _tolerance(background) if tolerance is None else tolerance
+    own = min(max(4.0, 1.5 * background.noise + 3.0), 20.0)
+    limit = own if tolerance is None else tolerance
     colour = np.array(background.colour, np.uint8)
     small = image[::step, ::step]
     mask = _subject(small, _distances(small, colour), limit, background.noise)
@@ -148,10 +149,6 @@ def separate(
         reason = f"{share:.1%} of the picture stands out, so its border is no background"
         return Separation(nothing, None, background, reason)
     return Separation(mask, tight_box(mask), background)
-
-
-def _tolerance(background: PlainBackground) -> float:
-    return min(max(4.0, 1.5 * background.noise + 3.0), 20.0)
 
 
 def _distances(pixels: Image, colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -220,8 +217,7 @@ def _true_gaps(
         # Ripples of the edge around the gap say nothing about what is behind it.
         inside = inside[inside <= limit]
         gaps[label] = inside.size > 0 and np.mean(inside <= noise + 1.0) >= 0.85
-    result: Mask = gaps[labels]
-    return result
+    return gaps[labels]
 
 
 def _without_shadow(image: Image, distances: NDArray[np.uint8], mask: Mask) -> Mask:
@@ -277,8 +273,7 @@ def _full_size(mask: Mask, step: int, shape: tuple[int, int]) -> Mask:
     if step == 1:
         return mask
     large = mask.repeat(step, axis=0).repeat(step, axis=1)
-    result: Mask = large[: shape[0], : shape[1]]
-    return result
+    return large[: shape[0], : shape[1]]
 
 
 def _refine_edges(

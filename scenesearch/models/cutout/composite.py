@@ -32,8 +32,7 @@ def composite(image: Image, mask: Mask, background: tuple[int, int, int]) -> Ima
     height, width = mask.shape
     kept = np.repeat(mask, 3, axis=1)
     painted = np.tile(np.array(background, np.uint8), width)
-    result: Image = np.where(kept, image.reshape(height, 3 * width), painted).reshape(image.shape)
-    return result
+    return np.where(kept, image.reshape(height, 3 * width), painted).reshape(image.shape)
 
 
 def usable_mask(mask: Mask, *, min_share: float = 0.05, max_share: float = 0.98) -> str:

@@ -60,8 +60,7 @@ def cut_region(scene: Scene, region: Region, rules: CutRules) -> Cutout:
 def context_crop(scene: Scene, box: BoxTuple, rules: CutRules) -> Image:
     """The box with some of what surrounds it, background kept: a tight crop misleads models."""
     x1, y1, x2, y2 = pixel_box(pad_box(box, rules.context_padding, scene.size), scene.size)
-    crop: Image = scene.image[y1:y2, x1:x2]
-    return crop
+    return scene.image[y1:y2, x1:x2]
 
 
 def cut_product(

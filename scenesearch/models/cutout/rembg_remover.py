@@ -1,8 +1,18 @@
-"""rembg models as removers: the session is kept, only the mask is asked for."""
+"""rembg models as removers: the session is kept, only the mask is asked for.
+
+The models come without the rest of rembg: ``import rembg`` imports its alpha matting too, which
+nothing here uses. That is compiled when it is imported for the first time, which takes most of a
+minute, and cannot be imported at all where neither the package's folder nor a home can be
+written: in a container that is read-only.
+"""
 
 from __future__ import annotations
 
-import threading
+import sys
+from functools import cache
+from importlib.util import find_spec, module_from_spec
+from threading import Lock
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,10 +21,12 @@ from PIL import Image as PILImage
 
 from scenesearch.core.errors import ModelLoadError
 from scenesearch.core.types import Image
-from scenesearch.models.cutout.rembg_sessions import session_classes
 from scenesearch.models.load_errors import one_line, onnx_errors
 from scenesearch.models.onnx_runtime import import_onnxruntime
 from scenesearch.models.weights import Weights
+
+_NAME = "rembg"
+_alone = Lock()
 
 
 class RembgRemover:
@@ -32,9 +44,9 @@ class RembgRemover:
         self._threads = threads
         self._session: Any = None
         # catalogue photos are prepared in threads, and one session serves them all
-        self._lock = threading.Lock()
+        self._lock = Lock()
         # one photo at a time: each takes a gigabyte, which the session keeps, and all the cores
-        self._turn = threading.Lock()
+        self._turn = Lock()
 
     @property
     def fingerprint(self) -> str:
@@ -87,5 +99,33 @@ class RembgRemover:
         session = self._ready()
         with self._turn, np.errstate(invalid="ignore", divide="ignore"):
             mask = session.predict(PILImage.fromarray(image))[0]
-        alpha: NDArray[np.uint8] = np.asarray(mask, np.uint8)
-        return alpha
+        return np.asarray(mask, np.uint8)
+
+
+@cache
+def session_classes() -> tuple[Any, ...]:
+    """The classes of all models that rembg has.
+
+    Who imports rembg later, or has before, has all of it.
+
+    Raises:
+        ModuleNotFoundError: rembg is not installed.
+    """
+    with _alone:
+        before = _taken_out()
+        try:
+            if (found := find_spec(_NAME)) is not None:
+                # a package that was not run: only what its folder holds
+                sys.modules[_NAME] = module_from_spec(found)
+            from rembg.sessions import sessions_class
+
+            return tuple(sessions_class)
+        finally:
+            _taken_out()
+            sys.modules.update(before)
+
+
+def _taken_out() -> dict[str, ModuleType]:
+    """Modules of rembg, which are imported anew from now on."""
+    names = [name for name in sys.modules if name.partition(".")[0] == _NAME]
+    return {name: sys.modules.pop(name) for name in names}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from scenesearch.core.errors import QueryError
-from scenesearch.core.types import BoxTuple, Detections, Region
+from scenesearch.core.types import BoxTuple, Detections, Region, box_tuple
 from scenesearch.models.detect.boxes import keep_large, suppress
 
 
@@ -37,7 +37,7 @@ def object_regions(
         Region(
             f"object:{i}",
             "object",
-            _box_tuple(kept.boxes[i]),
+            box_tuple(kept.boxes[i]),
             kept.labels[i],
             float(kept.confidences[i]),
             kept.masks[i],
@@ -73,7 +73,7 @@ def given_regions(boxes: Sequence[BoxTuple], size: tuple[int, int]) -> list[Regi
     regions = []
     width, height = size
     for i, box in enumerate(boxes):
-        x1, y1, x2, y2 = (float(value) for value in box)
+        x1, y1, x2, y2 = box_tuple(box)
         if not all(math.isfinite(v) for v in (x1, y1, x2, y2)) or x2 <= x1 or y2 <= y1:
             raise QueryError(
                 f"Box {i} is {tuple(box)}; expected finite pixels x1 < x2 and y1 < y2",
@@ -119,8 +119,3 @@ def region_at(
 
 def _area(box: BoxTuple) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _box_tuple(box: Sequence[float]) -> BoxTuple:
-    x1, y1, x2, y2 = (float(value) for value in box)
-    return x1, y1, x2, y2

@@ -21,7 +21,7 @@ from scenesearch.core.types import Detections, Mask, Scene
 from scenesearch.images.geometry import pixel_box
 from scenesearch.models.detect.boxes import keep_labels
 from scenesearch.models.load_errors import checkpoint_errors, one_line, onnx_errors
-from scenesearch.models.onnx_runtime import forbid_telemetry, import_onnxruntime
+from scenesearch.models.onnx_runtime import forbid_telemetry, import_onnxruntime, quiet_session
 from scenesearch.models.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -195,11 +195,7 @@ def _wait_quietly(model: Any, path: Path) -> None:
     session = getattr(backend, "session", None)
     if session is None or session.get_providers() != ["CPUExecutionProvider"]:
         return
-    ort = import_onnxruntime()
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    backend.session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    backend.session = quiet_session(path)
 
 
 def _onnx_task(path: Path) -> str:
@@ -242,5 +238,4 @@ def _mask_in_box(mask: Any, box: Any, size: tuple[int, int]) -> Mask:
     )
     grey = PILImage.fromarray((mask > 0.5).astype(np.uint8) * np.uint8(255))
     cut = grey.resize((x2 - x1, y2 - y1), PILImage.Resampling.BILINEAR, box=window)
-    result: Mask = np.asarray(cut) > 127
-    return result
+    return np.asarray(cut) > 127

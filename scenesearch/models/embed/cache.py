@@ -15,7 +15,7 @@ import logging
 import sqlite3
 import threading
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.batches import batches
 from scenesearch.core.errors import NoSpaceError, StoreError
-from scenesearch.models.embed.cache_eviction import Uses
-from scenesearch.models.embed.cache_schema import prepare
+from scenesearch.models.embed.cache_eviction import Uses, prepare
 from scenesearch.system.sqlite_file import is_full, transaction
 
 log = logging.getLogger(__name__)
@@ -88,49 +88,38 @@ class EmbeddingCache:
         """
         self._alive()
         found: dict[str, tuple[Entry, ...]] = {}
-        for start in range(0, len(sha256), _VARIABLES):
-            part = sha256[start : start + _VARIABLES]
-            marks = ",".join("?" * len(part))
-            query = (
-                f"SELECT sha256, regions, payload FROM photos "  # noqa: S608 - only ? marks
-                f"WHERE fingerprint = ? AND sha256 IN ({marks})"
-            )
-            # one connection for all threads: what another one writes is seen whole or not at all
-            with self._lock, closing(self._db.execute(query, (fingerprint, *part))) as rows:
-                entries = rows.fetchall()
-            for key, blob, text in entries:
-                try:
-                    found[key] = _decode(blob, text)
-                except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-                    raise StoreError(
-                        f"{self._path}: the entry of photo {key} is damaged ({error}); delete "
-                        f"the file to have it made again"
-                    ) from error
+        query = "SELECT sha256, regions, payload FROM photos WHERE fingerprint = ?"
+        for key, blob, text in self._rows(query, sha256, fingerprint):
+            try:
+                found[key] = _decode(blob, text)
+            except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+                raise StoreError(
+                    f"{self._path}: the entry of photo {key} is damaged ({error}); delete "
+                    f"the file to have it made again"
+                ) from error
         self._touch(found, fingerprint)
         return found
 
     def known(self, sha256: Iterable[str], fingerprint: str) -> set[str]:
         """Which of these photos are there; they stay while this object is open."""
         self._alive()
-        wanted = list(dict.fromkeys(sha256))
         # of the two tables with one row an entry, this one is far smaller
         query = (
             "SELECT sha256 FROM uses"
             " WHERE fingerprint = (SELECT id FROM fingerprints WHERE text = ?)"
         )
-        found: set[str] = set()
-        with self._lock:
-            if len(wanted) > _VARIABLES:
-                with closing(self._db.execute(query, (fingerprint,))) as rows:
-                    found = {key for (key,) in rows} & set(wanted)
-            else:
-                # one item more must not read what millions have left
-                marks = ",".join("?" * len(wanted))
-                few = f"{query} AND sha256 IN ({marks})"
-                with closing(self._db.execute(few, (fingerprint, *wanted))) as rows:
-                    found = {key for (key,) in rows}
+        found = {key for (key,) in self._rows(query, dict.fromkeys(sha256), fingerprint)}
         self._touch(found, fingerprint)
         return found
+
+    def _rows(self, query: str, sha256: Iterable[str], fingerprint: str) -> Iterator[Any]:
+        """What a query says of photos, some of them at a time: one more must not read millions."""
+        for part in batches(sha256, _VARIABLES):
+            few = f"{query} AND sha256 IN ({','.join('?' * len(part))})"
+            # one connection for all threads: what another one writes is seen whole or not at all
+            with self._lock, closing(self._db.execute(few, (fingerprint, *part))) as rows:
+                found = rows.fetchall()
+            yield from found
 
     def put(self, photos: Mapping[str, Sequence[Entry]], fingerprint: str) -> None:
         """Keep photos, all or none; they survive a killed process when this returns.

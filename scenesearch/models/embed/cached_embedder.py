@@ -49,7 +49,7 @@ class CachedEmbedder(Forwarding):
         }
         missing = {key: image for key, image in zip(keys, images, strict=True) if key not in known}
         if missing:
-            rows = self._embedder.embed_images(list(missing.values()))
+            rows = self._behind.embed_images(list(missing.values()))
             new = dict(zip(missing, rows, strict=True))
             self._cache.put(
                 {key: (Entry({_VECTOR: row}, {}),) for key, row in new.items()}, of_pictures
@@ -65,7 +65,7 @@ class CachedEmbedder(Forwarding):
         Raises:
             QueryError: the model has no text tower.
         """
-        return self._embedder.embed_texts(texts)
+        return self._behind.embed_texts(texts)
 
 
 def _key(image: Image) -> str:

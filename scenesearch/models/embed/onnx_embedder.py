@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scenesearch.core.errors import ModelLoadError
-from scenesearch.core.types import Image
-from scenesearch.models.embed.torch_embedder import encode_texts, in_batches
 from scenesearch.models.embed.tower import Tower, TowerSource, normalise_rows
+from scenesearch.models.embed.tower_embedder import Run, TowerEmbedder
 from scenesearch.models.load_errors import one_line, onnx_errors
-from scenesearch.models.onnx_runtime import forbid_telemetry, import_onnxruntime
+from scenesearch.models.onnx_runtime import forbid_telemetry, quiet_session
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +22,7 @@ TOLERANCE = 1e-3
 """Largest difference of any component of a normalised vector between torch and the export."""
 
 
-class OnnxEmbedder:
+class OnnxEmbedder(TowerEmbedder):
     """Runs the image tower in ONNX Runtime; text, where there is any, stays in torch.
 
     The graph takes uint8 (n, side, side, 3), so the normalisation of pixels runs inside it.
@@ -41,76 +37,36 @@ class OnnxEmbedder:
     def __init__(
         self, source: TowerSource, *, cache_dir: Path, threads: int = 0, batch: int = 32
     ) -> None:
-        self._source = source
+        super().__init__(source, batch)
         self._cache_dir = cache_dir
         self._threads = threads
-        self._batch = batch
-        self._session: Any = None
-        self._loading = Lock()
-        self._text_tower: Tower | None = None
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the source: the export is checked to give the same numbers."""
-        return self._source.fingerprint
-
-    @property
-    def dim(self) -> int:
-        """Length of the vectors."""
-        return self._source.dim
-
-    @property
-    def has_text(self) -> bool:
-        """Whether ``embed_texts`` works."""
-        return self._source.has_text
+        self._with_text: Tower | None = None
 
     @property
     def path(self) -> Path:
         """Where the export of this model is, or will be."""
-        key = f"{EXPORT_VERSION}:{self._source.fingerprint}:{self._source.side}"
+        key = f"{EXPORT_VERSION}:{self.fingerprint}:{self._source.side}"
         return self._cache_dir / "onnx" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.onnx"
 
-    def load(self) -> None:
-        """Open the export, making it first where there is none."""
-        self._ready()
+    def _open(self) -> Any:
+        if not self.path.is_file():
+            log.info("exporting %s to ONNX, once", self.fingerprint)
+            export(self._source, self.path)
+        return open_session(self.path, self._threads)
 
-    def _ready(self) -> Any:
-        with self._loading:
-            if self._session is None:
-                if not self.path.is_file():
-                    log.info("exporting %s to ONNX, once", self._source.fingerprint)
-                    export(self._source, self.path)
-                self._session = open_session(self.path, self._threads)
-            return self._session
+    def _run(self) -> Run:
+        session = self._ready()
+        return lambda pixels: session.run(None, {"pixels": pixels})
+
+    def _text_tower(self) -> Tower:
+        if self._with_text is None:
+            self._with_text = self._source.load()
+        return self._with_text
 
     def close(self) -> None:
         """Forget the session."""
-        self._session = None
-        self._text_tower = None
-
-    @property
-    def profile_dim(self) -> int:
-        """Number of classes of the model's head; 0 without one."""
-        return self._source.classes
-
-    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        """Shape (len(images), dim), rows L2-normalised."""
-        return self.embed_and_profile(images)[0]
-
-    def embed_and_profile(
-        self, images: Sequence[Image]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Vectors (n, dim) and class probabilities (n, profile_dim), in one pass."""
-        session = self._ready()
-        return in_batches(
-            images, lambda pixels: session.run(None, {"pixels": pixels}), self._source, self._batch
-        )
-
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Shape (len(texts), dim), rows L2-normalised."""
-        if self.has_text and self._text_tower is None:
-            self._text_tower = self._source.load()
-        return encode_texts(self._text_tower, texts, self.fingerprint)
+        super().close()
+        self._with_text = None
 
 
 def open_session(path: Path, threads: int) -> Any:
@@ -119,15 +75,8 @@ def open_session(path: Path, threads: int) -> Any:
     Raises:
         ModelLoadError: the file cannot be used.
     """
-    ort = import_onnxruntime()
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    # threads that spin while they wait gain 3 % on an idle machine, and halve the speed of one
-    # that also decodes the next photos or answers others
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return quiet_session(path, threads)
     except onnx_errors() as error:
         raise ModelLoadError(
             f"{path}: ONNX Runtime cannot open it: {one_line(error)}; delete the file to have it "

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import StoreError
+from scenesearch.core.points import PROJECTION_BLOB
+from scenesearch.core.protocols import Store
 from scenesearch.models.embed.tower import normalise_rows
 
 
@@ -67,3 +69,13 @@ class Projection:
             raise StoreError(
                 f"The collection's fitted projection cannot be read ({error}); index it again"
             ) from error
+
+
+def projection_of(store: Store) -> Projection | None:
+    """What the vectors of a collection were projected with; None for raw ones, and for none.
+
+    Raises:
+        StoreError: what is kept is not a projection.
+    """
+    data = store.read_blob(PROJECTION_BLOB) if store.schema is not None else None
+    return Projection.from_bytes(data) if data is not None else None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.protocols import Embedder
 from scenesearch.core.types import Image
+from scenesearch.models.embed.forwarding import Standing
 from scenesearch.models.embed.timm_tower import TimmTower
 from scenesearch.models.embed.tower import Tower, normalise_rows
 from scenesearch.models.load_errors import one_line
@@ -123,7 +124,7 @@ def _module(pooled: Any, level: int) -> Any:
     return PixelsToCells().eval()
 
 
-class CellMaps:
+class CellMaps(Standing[Embedder]):
     """Cells of pictures, from whatever runs the source.
 
     Args:
@@ -132,32 +133,19 @@ class CellMaps:
     """
 
     def __init__(self, source: TimmCells, runtime: Embedder) -> None:
+        super().__init__(runtime)
         self._source = source
-        self._runtime = runtime
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the runtime."""
-        return self._runtime.fingerprint
 
     @property
     def grid(self) -> int:
         """Cells along a side."""
         return self._source.grid
 
-    def load(self) -> None:
-        """Read the weights."""
-        self._runtime.load()
-
-    def close(self) -> None:
-        """Forget them."""
-        self._runtime.close()
-
     def embed_cells(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Shape (len(images), grid * grid, dim), each cell L2-normalised."""
         cells = self.grid * self.grid
         if not images:
             return np.zeros((0, cells, self._source.dim // cells), np.float32)
-        maps = self._runtime.embed_images(images)
+        maps = self._behind.embed_images(images)
         channels = maps.shape[1] // cells
         return normalise_rows(maps.reshape(-1, channels)).reshape(len(images), cells, channels)

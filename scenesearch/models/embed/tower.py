@@ -40,27 +40,22 @@ class TowerSource(Protocol):
     @property
     def fingerprint(self) -> str:
         """Weights and everything that changes the numbers, known without loading."""
-        ...
 
     @property
     def dim(self) -> int:
         """Length of the vectors, known without loading the weights."""
-        ...
 
     @property
     def side(self) -> int:
         """Pixels of the square input."""
-        ...
 
     @property
     def has_text(self) -> bool:
         """Whether the loaded tower encodes text."""
-        ...
 
     @property
     def classes(self) -> int:
         """Classes of its head; 0 without one."""
-        ...
 
     def load(self) -> Tower:
         """Read the weights.
@@ -68,7 +63,6 @@ class TowerSource(Protocol):
         Raises:
             ModelError: they are missing or cannot be used.
         """
-        ...
 
 
 def normalise_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:

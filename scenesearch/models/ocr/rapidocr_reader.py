@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import threading
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import numpy as np
 from scenesearch.core.errors import MissingDependencyError, ModelLoadError, ModelNotFoundError
 from scenesearch.core.types import BoxTuple, Image, TextLine
 from scenesearch.models.load_errors import one_line, onnx_errors
-from scenesearch.models.ocr.lines import reading_order
 from scenesearch.models.onnx_runtime import import_onnxruntime
 from scenesearch.models.weights import sha256_of
 
@@ -45,12 +45,16 @@ class RapidOcrReader:
     def __init__(
         self, *, min_confidence: float = 0.5, min_characters: int = 2, threads: int = 0
     ) -> None:
-        if not 0 <= min_confidence <= 1:
-            raise ValueError(f"min_confidence is a share of 0 to 1, got {min_confidence}")
-        if min_characters < 1:
-            raise ValueError(f"min_characters must be at least 1, got {min_characters}")
-        if threads < 0:
-            raise ValueError(f"threads must be at least 0 (one a core), got {threads}")
+        for met, demand in (
+            (
+                0 <= min_confidence <= 1,
+                f"min_confidence is a share of 0 to 1, got {min_confidence}",
+            ),
+            (min_characters >= 1, f"min_characters must be at least 1, got {min_characters}"),
+            (threads >= 0, f"threads must be at least 0 (one a core), got {threads}"),
+        ):
+            if not met:
+                raise ValueError(demand)
         self._min_confidence = min_confidence
         self._min_characters = min_characters
         self._threads = threads
@@ -186,8 +190,7 @@ def _padded(image: Image) -> Image:
     right = max(-(-height // LONGEST_SHAPE) - width, 0)
     if not below and not right:
         return image
-    padded: Image = np.pad(image, ((0, below), (0, right), (0, 0)), constant_values=255)
-    return padded
+    return np.pad(image, ((0, below), (0, right), (0, 0)), constant_values=255)
 
 
 def _upright(corners: np.ndarray[Any, Any], size: tuple[int, int]) -> BoxTuple:
@@ -202,3 +205,34 @@ def _missing() -> MissingDependencyError:
         "Reading text in photos needs RapidOCR, which is not installed; install it with "
         "pip install 'scenesearch[ocr]', or switch it off"
     )
+
+
+def reading_order(pieces: Iterable[TextLine]) -> tuple[TextLine, ...]:
+    """From the top to the bottom, and along each line from left to right.
+
+    A piece is on the line above it when its middle lies within the height of that line's first
+    piece. Columns are not told apart: pieces side by side count as one line, as on a price tag.
+
+    Args:
+        pieces: in any order.
+
+    >>> shop = TextLine("SHOP", 1.0, (60, 8, 90, 20))
+    >>> open_ = TextLine("OPEN", 1.0, (5, 10, 40, 22))
+    >>> late = TextLine("till late", 1.0, (5, 30, 80, 40))
+    >>> [piece.text for piece in reading_order([late, shop, open_])]
+    ['OPEN', 'SHOP', 'till late']
+    """
+    lines: list[list[TextLine]] = []
+    for piece in sorted(pieces, key=lambda piece: (_middle(piece), piece.box[0], piece.text)):
+        first = lines[-1][0].box if lines else None
+        if first is not None and first[1] <= _middle(piece) < first[3]:
+            lines[-1].append(piece)
+        else:
+            lines.append([piece])
+    return tuple(
+        piece for line in lines for piece in sorted(line, key=lambda one: (one.box[0], one.text))
+    )
+
+
+def _middle(piece: TextLine) -> float:
+    return (piece.box[1] + piece.box[3]) / 2

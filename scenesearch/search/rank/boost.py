@@ -70,5 +70,4 @@ def boost(scores: Scores, gains: NDArray[np.float32]) -> Scores:
     Returns:
         A new array of the same shape; no longer bounded by -1 and 1.
     """
-    result: Scores = (scores + gains[None]).astype(np.float32)
-    return result
+    return (scores + gains[None]).astype(np.float32)

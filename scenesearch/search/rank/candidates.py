@@ -98,5 +98,4 @@ def blend(scores: Mapping[str, Scores], weights: Mapping[str, float], regions: i
         total += np.float32(weight) * filled
         weight_sum += np.where(answered, np.float32(weight), 0)
         seen |= known
-    result: Scores = np.where(seen, total / np.maximum(weight_sum, 1e-9), np.nan).astype(np.float32)
-    return result
+    return np.where(seen, total / np.maximum(weight_sum, 1e-9), np.nan).astype(np.float32)

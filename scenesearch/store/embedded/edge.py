@@ -25,7 +25,6 @@ from scenesearch.store.checks import (
     check_cursor,
     check_facet,
     check_limit,
-    check_selection,
     check_spaces,
 )
 from scenesearch.store.embedded.edge_directory import EdgeDirectory, OpenShard
@@ -34,19 +33,17 @@ from scenesearch.store.embedded.edge_translate import (
     EdgeRequests,
     engine_errors,
     field_index,
-    to_record,
 )
 from scenesearch.store.embedded.payload_memo import PayloadMemo, cosine, relevance
 from scenesearch.store.payloads import (
     bool_fields,
     decode_payload,
     encode_patch,
-    encode_payload,
 )
-from scenesearch.store.retype import retype_patches
+from scenesearch.store.records import in_order, retype_patches, to_page, to_write
 from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
 from scenesearch.store.ties import settle, settle_facet
-from scenesearch.store.vectors import query_vectors, unit_vectors
+from scenesearch.store.vectors import query_vectors
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
 from scenesearch.system.whole_file import write_whole
 
@@ -135,16 +132,9 @@ class EdgeStore:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.upsert`."""
-        # The last of equal ids wins, as if they had come one after the other.
-        by_id = {canonical_id(point.id): point for point in points}
         with self._gate:
             opened = self._open()
-            fields = opened.schema.fields
-            vectors = unit_vectors(list(by_id.values()), opened.schema)
-            payloads = [
-                encode_payload(point.payload, fields, f"point {point_id}")
-                for point_id, point in by_id.items()
-            ]
+            by_id, vectors, payloads = to_write(points, opened.schema)
             if by_id:
                 operation = opened.requests.upsert(list(by_id), vectors, payloads)
                 size = write_estimate(list(by_id.values()), opened.schema)
@@ -160,7 +150,7 @@ class EdgeStore:
         """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
         with self._gate:
             opened = self._open()
-            selection = self._selection(opened, ids, where)
+            selection = opened.requests.selection(ids, where)
             if patch := encode_patch(payload, opened.schema.fields):
                 self._write(opened, opened.requests.set_payload(selection, patch), "set payloads")
 
@@ -168,15 +158,8 @@ class EdgeStore:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
         with self._gate:
             opened = self._open()
-            operation = opened.requests.delete(self._selection(opened, ids, where))
+            operation = opened.requests.delete(opened.requests.selection(ids, where))
             self._write(opened, operation, "delete points")
-
-    @staticmethod
-    def _selection(opened: OpenShard, ids: Sequence[str] | None, where: Condition | None) -> Any:
-        check_selection(ids, where)
-        if ids is None:
-            return opened.requests.where(where)
-        return opened.requests.those([canonical_id(i) for i in ids])
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -275,8 +258,7 @@ class EdgeStore:
         bools = bool_fields(opened.schema.fields)
         with engine_errors(f"read points of {self._home}"):
             points = opened.shard.retrieve(wanted, True, names or False)
-        found = {record.id: record for record in (to_record(point, bools) for point in points)}
-        return [found[i] for i in wanted if i in found]
+        return in_order(points, wanted, bools)
 
     def scroll(
         self,
@@ -299,8 +281,7 @@ class EdgeStore:
         bools = bool_fields(opened.schema.fields, fields)
         with engine_errors(f"read points of {self._home}"):
             points, following = opened.shard.scroll(request)
-        records = tuple(to_record(point, bools) for point in points)
-        return Page(records, None if following is None else str(following))
+        return to_page(points, following, bools)
 
     def count(self, where: Condition | None = None) -> int:
         """See :meth:`scenesearch.core.protocols.Store.count`."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from scenesearch.core.errors import StoreError
 from scenesearch.core.types import CollectionSchema
-from scenesearch.store.checks import check_blob_name, check_collection_name
+from scenesearch.store.checks import check_blob_name, check_name
 from scenesearch.store.embedded.edge_translate import (
     EdgeRequests,
     create_shard,
@@ -62,7 +62,7 @@ class EdgeDirectory:
     def __init__(self, root: Path, collection: str, search_threads: int | None = None) -> None:
         self.root = root
         self._search_threads = search_threads
-        self.name = check_collection_name(collection)
+        self.name = check_name(collection)
         self.home = root / collection
 
     def read_schema(self) -> CollectionSchema | None:

@@ -7,20 +7,21 @@ turns that into this package's errors.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
+from cachetools import LRUCache, cachedmethod
 from numpy.typing import NDArray
 
-from scenesearch.core.conditions import Between, Condition
+from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import CollectionSchema, FieldType, Record
-from scenesearch.store.payloads import decode_payload
-from scenesearch.store.translate import key_path, translate
+from scenesearch.core.types import CollectionSchema, FieldType
+from scenesearch.store.translate import Dialect, Requests, key_path
 
 SEGMENT_KB = 64_000
 """Segments stop growing here (64,000 vectors of 256 dimensions): adding a few thousand points
@@ -136,45 +137,7 @@ TRANSLATED = 64
 """Filters that are remembered as the engine takes them."""
 
 
-class EdgeDialect:
-    """qdrant-edge's filter classes, imported once."""
-
-    def __init__(self) -> None:
-        import qdrant_edge as edge
-
-        self._edge: Any = edge
-
-    def match(self, key: str, value: str | int) -> Any:
-        """A keyword or an integer; never a bool, whose filters match nothing in 0.9."""
-        return self._edge.FieldCondition(key, match=self._edge.MatchValue(value))
-
-    def match_any(self, key: str, values: Sequence[str | int]) -> Any:
-        """One of several keywords or integers."""
-        return self._edge.FieldCondition(key, match=self._edge.MatchAny(list(values)))
-
-    def match_words(self, key: str, text: str) -> Any:
-        """All words of a text."""
-        return self._edge.FieldCondition(key, match=self._edge.MatchText(text))
-
-    def between(self, key: str, bounds: Between) -> Any:
-        """A range, over integers as over floats."""
-        inside = self._edge.RangeFloat(gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte)
-        return self._edge.FieldCondition(key, range=inside)
-
-    def ids(self, ids: Sequence[str]) -> Any:
-        """One of these points."""
-        return self._edge.HasIdCondition(set(ids))
-
-    def combine(
-        self, *, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()
-    ) -> Any:
-        """A filter."""
-        return self._edge.Filter(
-            must=list(must) or None, should=list(should) or None, must_not=list(must_not) or None
-        )
-
-
-class EdgeRequests:
+class EdgeRequests(Requests):
     """Builds the engine's requests for one collection.
 
     Args:
@@ -184,28 +147,22 @@ class EdgeRequests:
     def __init__(self, fields: Mapping[str, FieldType]) -> None:
         import qdrant_edge as edge
 
+        dialect = Dialect(edge, edge.RangeFloat, lambda ids: edge.HasIdCondition(set(ids)))
+        super().__init__(fields, dialect, edge.PayloadSelector.Include)
         self._edge: Any = edge
-        self._fields = fields
-        self._dialect = EdgeDialect()
-        self._translated: dict[str, Any] = {}
+        self._translated: LRUCache[str, Any] = LRUCache(TRANSLATED)
+        self._alone = Lock()
 
+    # one search asks several times for the same hundreds of items; by their text, because
+    # 1 and True are equal, and not the same in a filter
+    @cachedmethod(
+        lambda self: self._translated,
+        key=lambda _, condition: repr(condition),
+        lock=lambda self: self._alone,
+    )
     def where(self, condition: Condition | None) -> Any:
         """A filter, or None."""
-        if condition is None:
-            return None
-        # one search asks several times for the same hundreds of items; by their text, because
-        # 1 and True are equal, and not the same in a filter
-        key = repr(condition)
-        found = self._translated.get(key)
-        if found is None:
-            if len(self._translated) >= TRANSLATED:
-                self._translated.clear()
-            found = self._translated[key] = translate(condition, self._fields, self._dialect)
-        return found
-
-    def those(self, ids: Sequence[str]) -> Any:
-        """A filter for some points; unlike lists of ids, it does not mind unknown ones."""
-        return self._dialect.combine(must=[self._dialect.ids(ids)])
+        return super().where(condition)
 
     def nearest(
         self,
@@ -236,14 +193,6 @@ class EdgeRequests:
     def batch(self, requests: list[Any]) -> Any:
         """Several queries at once."""
         return self._edge.QueryBatchRequest(requests)
-
-    def selector(self, fields: Sequence[str] | None) -> Any:
-        """Which payload comes back: all for None."""
-        if fields is None:
-            return True
-        if not fields:
-            return False
-        return self._edge.PayloadSelector.Include([key_path(field) for field in fields])
 
     def scroll(
         self, cursor: str | None, limit: int, where: Any, selector: Any, spaces: list[str]
@@ -287,12 +236,3 @@ class EdgeRequests:
     def delete(self, where: Any) -> Any:
         """Removes the points of a filter."""
         return self._edge.UpdateOperation.delete_points_by_filter(where)
-
-
-def to_record(point: Any, bools: Collection[str]) -> Record:
-    """A retrieved point."""
-    vectors = {
-        space: np.asarray(vector, dtype=np.float32)
-        for space, vector in (point.vector or {}).items()
-    }
-    return Record(str(point.id), decode_payload(point.payload, bools), vectors)

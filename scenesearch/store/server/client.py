@@ -20,15 +20,14 @@ from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point
 from scenesearch.store.checks import (
     canonical_id,
     check_blob_name,
-    check_collection_name,
     check_cursor,
     check_facet,
     check_limit,
-    check_selection,
+    check_name,
     check_spaces,
 )
-from scenesearch.store.payloads import bool_fields, encode_patch, encode_payload
-from scenesearch.store.retype import retype_patches
+from scenesearch.store.payloads import bool_fields, encode_patch
+from scenesearch.store.records import in_order, retype_patches, to_page, to_write
 from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
 from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.client_translate import (
@@ -37,13 +36,12 @@ from scenesearch.store.server.client_translate import (
     field_schema,
     is_local,
     to_hits,
-    to_record,
     to_text_hits,
     vector_params,
 )
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
-from scenesearch.store.vectors import query_vectors, unit_vectors
+from scenesearch.store.vectors import query_vectors
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -69,7 +67,7 @@ class ClientStore:
         api_key: str | None = None,
         timeout: float = 10.0,
     ) -> None:
-        self._name = check_collection_name(collection)
+        self._name = check_name(collection)
         if collection.endswith(META_SUFFIX):
             raise StoreError(
                 f"bad collection name {collection!r}: names ending in {META_SUFFIX} are taken "
@@ -152,7 +150,7 @@ class ClientStore:
         patches = retype_patches(self, new)
         with client_errors(f"rewrite fields of {self._name!r}", self._where):
             for patch, ids in patches:
-                chosen = requests.chosen(requests.those(ids))
+                chosen = requests.chosen(ids, None)
                 self._client.set_payload(self._name, patch, points=chosen, wait=True)
 
     # --- points ----------------------------------------------------------------------------
@@ -161,13 +159,7 @@ class ClientStore:
         """See :meth:`scenesearch.core.protocols.Store.upsert`."""
         # Read again for each write: another process may have added fields.
         schema = self._require(fresh=True)
-        # The last of equal ids wins, as if they had come one after the other.
-        by_id = {canonical_id(point.id): point for point in points}
-        vectors = unit_vectors(list(by_id.values()), schema)
-        payloads = [
-            encode_payload(point.payload, schema.fields, f"point {point_id}")
-            for point_id, point in by_id.items()
-        ]
+        by_id, vectors, payloads = to_write(points, schema)
         if by_id:
             batch = self._requests(schema).points(list(by_id), vectors, payloads)
             with client_errors(f"write {len(by_id)} points to {self._name!r}", self._where):
@@ -182,7 +174,7 @@ class ClientStore:
     ) -> None:
         """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
         schema = self._require(fresh=True)
-        chosen = self._chosen(schema, ids, where)
+        chosen = self._requests(schema).chosen(ids, where)
         if patch := encode_patch(payload, schema.fields):
             with client_errors(f"set payloads in {self._name!r}", self._where):
                 self._client.set_payload(self._name, patch, points=chosen, wait=True)
@@ -195,18 +187,9 @@ class ClientStore:
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
-        chosen = self._chosen(self._require(), ids, where)
+        chosen = self._requests(self._require()).chosen(ids, where)
         with client_errors(f"delete points from {self._name!r}", self._where):
             self._client.delete(self._name, chosen, wait=True)
-
-    def _chosen(
-        self, schema: CollectionSchema, ids: Sequence[str] | None, where: Condition | None
-    ) -> Any:
-        check_selection(ids, where)
-        requests = self._requests(schema)
-        if ids is not None:
-            return requests.chosen(requests.those([canonical_id(i) for i in ids]))
-        return requests.chosen(requests.where(where))
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -247,8 +230,7 @@ class ClientStore:
             points = self._client.retrieve(
                 self._name, wanted, with_payload=True, with_vectors=names or False
             )
-        found = {record.id: record for record in (to_record(point, bools) for point in points)}
-        return [found[i] for i in wanted if i in found]
+        return in_order(points, wanted, bools)
 
     def scroll(
         self,
@@ -276,8 +258,7 @@ class ClientStore:
                 with_payload=requests.selector(fields),
                 with_vectors=names or False,
             )
-        records = tuple(to_record(point, bools) for point in points)
-        return Page(records, None if following is None else str(following))
+        return to_page(points, following, bools)
 
     def count(self, where: Condition | None = None) -> int:
         """See :meth:`scenesearch.core.protocols.Store.count`."""

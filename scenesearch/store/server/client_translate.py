@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.core.conditions import Between, Condition
+from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Record
+from scenesearch.core.types import CollectionSchema, FieldType, Hit
 from scenesearch.store.payloads import decode_payload
-from scenesearch.store.translate import key_path, translate
+from scenesearch.store.translate import Dialect, Requests, key_path
 
 MIN_EF = 256
 """HNSW candidates a query; the server's 100 misses several of the best 200."""
@@ -62,47 +62,7 @@ def is_local(client: Any) -> bool:
     return isinstance(getattr(client, "_client", None), QdrantLocal)
 
 
-class ClientDialect:
-    """qdrant-client's filter classes, imported once."""
-
-    def __init__(self) -> None:
-        from qdrant_client import models
-
-        self._models: Any = models
-
-    def match(self, key: str, value: str | int) -> Any:
-        """A keyword or an integer."""
-        match = self._models.MatchValue(value=value)
-        return self._models.FieldCondition(key=key, match=match)
-
-    def match_any(self, key: str, values: Sequence[str | int]) -> Any:
-        """One of several keywords or integers."""
-        match = self._models.MatchAny(any=list(values))
-        return self._models.FieldCondition(key=key, match=match)
-
-    def match_words(self, key: str, text: str) -> Any:
-        """All words of a text."""
-        return self._models.FieldCondition(key=key, match=self._models.MatchText(text=text))
-
-    def between(self, key: str, bounds: Between) -> Any:
-        """A range, over integers as over floats."""
-        inside = self._models.Range(gt=bounds.gt, gte=bounds.gte, lt=bounds.lt, lte=bounds.lte)
-        return self._models.FieldCondition(key=key, range=inside)
-
-    def ids(self, ids: Sequence[str]) -> Any:
-        """One of these points."""
-        return self._models.HasIdCondition(has_id=list(ids))
-
-    def combine(
-        self, *, must: Sequence[Any] = (), should: Sequence[Any] = (), must_not: Sequence[Any] = ()
-    ) -> Any:
-        """A filter."""
-        return self._models.Filter(
-            must=list(must) or None, should=list(should) or None, must_not=list(must_not) or None
-        )
-
-
-class ClientRequests:
+class ClientRequests(Requests):
     """Builds the client's arguments for one collection.
 
     Args:
@@ -113,22 +73,16 @@ class ClientRequests:
     def __init__(self, fields: Mapping[str, FieldType], *, local: bool) -> None:
         from qdrant_client import models
 
+        dialect = Dialect(models, models.Range, lambda i: models.HasIdCondition(has_id=list(i)))
+        super().__init__(
+            fields, dialect, lambda names: models.PayloadSelectorInclude(include=names)
+        )
         self._models: Any = models
-        self._fields = fields
         self._local = local
-        self._dialect = ClientDialect()
 
-    def where(self, condition: Condition | None) -> Any:
-        """A filter, or None."""
-        return None if condition is None else translate(condition, self._fields, self._dialect)
-
-    def those(self, ids: Sequence[str]) -> Any:
-        """A filter for some points; unlike lists of ids, it does not mind unknown ones."""
-        return self._dialect.combine(must=[self._dialect.ids(ids)])
-
-    def chosen(self, where: Any) -> Any:
-        """The points of a filter, as the target of a write."""
-        return self._models.FilterSelector(filter=where)
+    def chosen(self, ids: Sequence[str] | None, where: Condition | None) -> Any:
+        """Points by their ids or by a condition, as the target of a write."""
+        return self._models.FilterSelector(filter=self.selection(ids, where))
 
     def nearest(
         self, vector: NDArray[np.float32], space: str, limit: int, where: Any, selector: Any
@@ -153,14 +107,6 @@ class ClientRequests:
             filter=where,
             with_payload=selector,
         )
-
-    def selector(self, fields: Sequence[str] | None) -> Any:
-        """Which payload comes back: all for None."""
-        if fields is None:
-            return True
-        if not fields:
-            return False
-        return self._models.PayloadSelectorInclude(include=[key_path(field) for field in fields])
 
     def points(
         self,
@@ -223,12 +169,3 @@ def to_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
 def to_text_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
     """Points scored by BM25 as hits: without bounds, unlike cosines."""
     return [Hit(str(p.id), float(p.score), decode_payload(p.payload, bools)) for p in points]
-
-
-def to_record(point: Any, bools: Collection[str]) -> Record:
-    """A retrieved point."""
-    vectors = {
-        space: np.asarray(vector, dtype=np.float32)
-        for space, vector in (point.vector or {}).items()
-    }
-    return Record(str(point.id), decode_payload(point.payload, bools), vectors)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from scenesearch.tagging.exports.files import whole_file
-from scenesearch.tagging.exports.masks import mask_area
-from scenesearch.tagging.exports.spool import Spool
+from scenesearch.tagging.exports.files import dump, spool, spooled, whole_file
+from scenesearch.tagging.masks import mask_area
 from scenesearch.tagging.rows import TaggedObject, TagRow
 
 
@@ -25,22 +23,22 @@ def write_coco(path: Path, rows: Iterable[TagRow]) -> None:
         NoSpaceError: the disk is full.
     """
     labels: set[str] = set()
-    with whole_file(path) as file, Spool(path.resolve().parent) as spool:
+    with whole_file(path) as file, spool(path.resolve().parent) as aside:
         file.write('{"info": {"description": "Tagged by scenesearch"}, "licenses": [],\n')
         file.write('"images": [')
         for image_id, row in enumerate(rows, 1):
-            file.write(_separator(image_id) + _dump(_image(image_id, row)))
+            file.write(_separator(image_id) + dump(_image(image_id, row)))
             for one in row.objects:
                 labels.add(one.label)
-                spool.put([one.label, _annotation(image_id, one)])
+                aside.write(dump([one.label, _annotation(image_id, one)]) + "\n")
         numbers = {label: number for number, label in enumerate(sorted(labels), 1)}
         file.write('\n],\n"annotations": [')
-        for annotation_id, (label, annotation) in enumerate(spool.read(), 1):
+        for annotation_id, (label, annotation) in enumerate(spooled(aside), 1):
             ids = {"id": annotation_id, "category_id": numbers[label]}
-            file.write(_separator(annotation_id) + _dump(ids | annotation))
+            file.write(_separator(annotation_id) + dump(ids | annotation))
         file.write('\n],\n"categories": [')
         for label, number in numbers.items():
-            file.write(_separator(number) + _dump({"id": number, "name": label}))
+            file.write(_separator(number) + dump({"id": number, "name": label}))
         file.write("\n]}\n")
 
 
@@ -64,7 +62,3 @@ def _annotation(image_id: int, one: TaggedObject) -> dict[str, Any]:
 
 def _separator(number: int) -> str:
     return "\n" if number == 1 else ",\n"
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)

@@ -7,14 +7,17 @@ target as it was, and what was half written is removed by the next export to the
 from __future__ import annotations
 
 import errno
+import json
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
 
 from scenesearch.core.errors import ConfigError, NoSpaceError
 from scenesearch.system.whole_file import replacing, sync_directory
@@ -62,9 +65,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
         NoSpaceError: the disk is full.
     """
     target = path.resolve()
+    temporary = _beside(target, "tmp")
     with _space_for(target):
         _forget(target, "tmp")
-        temporary = _beside(target, "tmp")
         try:
             temporary.mkdir()
         except OSError as error:
@@ -80,6 +83,43 @@ def whole_folder(path: Path) -> Iterator[Path]:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         _forget(target, "old")
+
+
+def spool(folder: Path) -> IO[str]:
+    """A file for values put aside, a line each, and read again in order: none stays in memory.
+
+    Numbers of classes are known only when every label was seen, which is after the last row. The
+    file has no name, and lies in the folder of the export; it is gone when closed or killed.
+    """
+    return tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8", newline="\n")
+
+
+def spooled(file: IO[str]) -> Iterator[Any]:
+    """Everything that was put aside, from the first; adding ends with this."""
+    file.seek(0)
+    return map(json.loads, file)
+
+
+def dump(value: Any) -> str:
+    """A JSON value as text."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+
+def local_path(source: str) -> Path | None:
+    """The absolute path of a photo of this machine; None for any other address.
+
+    Args:
+        source: a path, or an address such as ``s3://shop/1.jpg``, as it was tagged.
+
+    >>> local_path("s3://shop/1.jpg") is None
+    True
+    >>> local_path("file:///photos/a%20b.jpg").as_posix()
+    '/photos/a b.jpg'
+    """
+    scheme, separator, _ = source.partition("://")
+    if not separator:
+        return Path(source).absolute()
+    return Path(unquote(urlsplit(source).path)) if scheme == "file" else None
 
 
 def _beside(target: Path, kind: str) -> Path:

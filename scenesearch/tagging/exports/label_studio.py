@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from scenesearch.tagging.exports.files import whole_file
-from scenesearch.tagging.exports.sources import local_path
+from scenesearch.tagging.exports.files import dump, local_path, whole_file
 from scenesearch.tagging.rows import TaggedObject, TagRow
 
 _LOCAL = "/data/local-files/?d="
@@ -30,8 +28,7 @@ def write_label_studio(path: Path, rows: Iterable[TagRow]) -> None:
     with whole_file(path) as file:
         file.write("[")
         for number, row in enumerate(rows):
-            task = json.dumps(_task(row), ensure_ascii=False, allow_nan=False)
-            file.write((",\n" if number else "\n") + task)
+            file.write((",\n" if number else "\n") + dump(_task(row)))
         file.write("\n]\n")
 
 

@@ -1,12 +1,16 @@
-"""What an export is to be and where: ``coco:boxes.json`` as a value, checked before any work."""
+"""What an export is to be and where: ``coco:boxes.json`` as a value, checked, then written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
 from scenesearch.core.errors import ConfigError
-from scenesearch.tagging.exports.earlier import check_replaceable
+from scenesearch.tagging.exports.coco import write_coco
+from scenesearch.tagging.exports.label_studio import write_label_studio
+from scenesearch.tagging.exports.yolo import check_replaceable, write_yolo
+from scenesearch.tagging.rows import TagRow
 
 ExportFormat = Literal["coco", "yolo", "yolo-seg", "label-studio"]
 
@@ -59,3 +63,30 @@ def parse_export(spec: str) -> Export:
             code="bad_export",
         )
     return made
+
+
+def write_export(spec: str, rows: Iterable[TagRow]) -> Path:
+    """Write rows as ``spec`` says; what was there before stays until the new export is whole.
+
+    Args:
+        spec: ``coco:PATH.json``, ``yolo:FOLDER``, ``yolo-seg:FOLDER`` or
+            ``label-studio:PATH.json``; see docs/exports.md.
+        rows: read once; those with an error are left out.
+
+    Returns:
+        The file or folder.
+
+    Raises:
+        ConfigError: the spec makes no sense, or the place cannot be written.
+        NoSpaceError: the disk is full.
+    """
+    export = parse_export(spec)
+    good = (row for row in rows if row.error is None)
+    match export.format:
+        case "coco":
+            write_coco(export.path, good)
+        case "label-studio":
+            write_label_studio(export.path, good)
+        case "yolo" | "yolo-seg":
+            write_yolo(export.path, good, outlines=export.format == "yolo-seg")
+    return export.path

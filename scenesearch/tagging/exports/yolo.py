@@ -13,7 +13,9 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
+import itertools
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,25 +23,73 @@ from typing import Any
 
 import yaml
 
-from scenesearch.tagging.exports.earlier import (
-    DATA,
-    IMAGES,
-    LABELS,
-    MARK,
-    SOURCES,
-    check_replaceable,
+from scenesearch.core.errors import ConfigError
+from scenesearch.tagging.exports.files import (
+    disk_is_full,
+    dump,
+    local_path,
+    spool,
+    spooled,
+    whole_folder,
 )
-from scenesearch.tagging.exports.files import disk_is_full, whole_folder
-from scenesearch.tagging.exports.masks import outline
-from scenesearch.tagging.exports.sources import local_path
-from scenesearch.tagging.exports.spool import Spool
+from scenesearch.tagging.masks import outline
 from scenesearch.tagging.rows import TaggedObject, TagRow
 
 log = logging.getLogger(__name__)
 
+MARK = "# Written by scenesearch"
+"""The first line of ``data.yaml``: the folder is ours."""
+IMAGES, LABELS, DATA, SOURCES = "images", "labels", "data.yaml", "sources.csv"
+
+_OURS = frozenset({IMAGES, LABELS, DATA, SOURCES, f"{LABELS}.cache"})
+"""With what ultralytics puts beside the labels when it reads the folder."""
 _LONGEST_STEM = 180
 """In bytes: file systems allow 255 for a name, and a digest and an extension are added."""
 _UNSAFE = re.compile(r"[^\w.,+=@() -]")
+
+
+def check_replaceable(folder: Path) -> None:
+    """Nothing, when there is no such folder, it is empty, or an export made by us and left alone.
+
+    Raises:
+        ConfigError: something is there that would be lost.
+    """
+    if not folder.exists() and not folder.is_symlink():
+        return
+    if not folder.is_dir():
+        raise ConfigError(
+            f"export: {str(folder)!r} is a file; expected a folder that is new, empty, or an "
+            f"earlier export",
+            code="bad_export",
+        )
+    strange = _strange(folder)
+    if strange is not None:
+        raise ConfigError(
+            f"export: {str(folder)!r} holds {strange}, which an export would remove; expected a "
+            f"folder that is new, empty, or an earlier export as it was written; name another "
+            f"folder, or move it away",
+            code="bad_export",
+        )
+
+
+def _strange(folder: Path) -> str | None:
+    names = {entry.name for entry in os.scandir(folder)}
+    if not names:
+        return None
+    data = folder / DATA
+    if not data.is_file():
+        return repr(min(names))
+    with data.open(encoding="utf-8", errors="replace") as file:
+        if not file.readline().startswith(MARK):
+            return f"a {DATA} that is not ours"
+    if names - _OURS:
+        return repr(min(names - _OURS))
+    if IMAGES not in names:
+        return None
+    # ours are links; a photo that was put there may be the only copy
+    with os.scandir(folder / IMAGES) as images:
+        own = next((e.name for e in images if not e.is_symlink()), None)
+    return None if own is None else repr(f"{IMAGES}/{own}")
 
 
 def write_yolo(folder: Path, rows: Iterable[TagRow], *, outlines: bool) -> None:
@@ -61,17 +111,18 @@ def write_yolo(folder: Path, rows: Iterable[TagRow], *, outlines: bool) -> None:
     check_replaceable(folder)
     labels: set[str] = set()
     unlinked = 0
-    with whole_folder(folder) as made, Spool(made.parent) as spool:
+    with whole_folder(folder) as made, spool(made.parent) as aside:
         for row in rows:
             labels.update(one.label for one in row.objects)
-            spool.put([row.source, [_object(row, one, outlines) for one in row.objects]])
+            objects = [_object(row, one, outlines) for one in row.objects]
+            aside.write(dump([row.source, objects]) + "\n")
         numbers = {label: number for number, label in enumerate(sorted(labels))}
         (made / IMAGES).mkdir()
         (made / LABELS).mkdir()
         with (made / SOURCES).open("w", encoding="utf-8", newline="") as file:
             sources = csv.writer(file)
             sources.writerow(["name", "source"])
-            for source, objects in spool.read():
+            for source, objects in spooled(aside):
                 name = _write_labels(made / LABELS, source, objects, numbers)
                 unlinked += not _link(made / IMAGES, name, source)
                 sources.writerow([name, source])
@@ -124,9 +175,7 @@ def _names(source: str) -> Iterator[str]:
     yield name
     name = f"{name}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
     yield name
-    number = 1
-    while True:
-        number += 1
+    for number in itertools.count(2):
         yield f"{name}-{number}"
 
 

@@ -1,16 +1,20 @@
-"""Which encoding a text file has: UTF-8 or what its byte order mark says, checked to the end.
+"""Text manifests: which encoding a file has, and its lines, bounded in memory.
 
-Nothing else is guessed: the same bytes are valid in many single-byte encodings, and a wrong guess
-stores wrong names without an error. A guess is only made for the message.
+The encoding is UTF-8 or what the byte order mark says, checked to the end. Nothing else is guessed:
+the same bytes are valid in many single-byte encodings, and a wrong guess stores wrong names without
+an error. A guess is only made for the message.
 """
 
 from __future__ import annotations
 
 import codecs
 import io
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
-from scenesearch.catalog.records import shown
+from scenesearch.catalog.records import MAX_RECORD_CHARS, CellError, shown
 from scenesearch.core.errors import CatalogError
 
 _CHUNK_BYTES = 1 << 20
@@ -70,7 +74,8 @@ def check_encoding(path: Path, encoding: str | None) -> str:
                 f"{path} is not text but {name}; expected a CSV or JSONL file",
                 code="unsupported_catalog",
             )
-    codec = _by_mark(start) if encoding is None else _codec(encoding)
+    marked = next((codec for mark, codec in _MARKS if start.startswith(mark)), "utf-8")
+    codec = marked if encoding is None else _codec(encoding)
     decoder = codecs.getincrementaldecoder(codec)("strict")
     offset = 0
     lines = 1
@@ -115,10 +120,6 @@ def _codec(encoding: str) -> str:
     return "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
 
 
-def _by_mark(start: bytes) -> str:
-    return next((codec for mark, codec in _MARKS if start.startswith(mark)), "utf-8")
-
-
 def _bad_byte(path: Path, codec: str, offset: int, *, guess: bool) -> CatalogError:
     with path.open("rb") as stream:
         line = 1
@@ -153,3 +154,83 @@ def _likely(sample: bytes) -> str | None:
     # Of codecs that read the sample alike, the first of the list is the most common.
     alike = {best.encoding, *best.could_be_from_charset}
     return next((codec for codec in _LIKELY if codec in alike), best.encoding)
+
+
+class Lines(Iterator[str]):
+    """Lines with their ends, as ``csv.reader`` wants them.
+
+    Several lines can make one record. :meth:`begin` starts a record, :meth:`retry` gives all of
+    its lines but the first back, so that a stray quote costs one row and not all that follow.
+
+    Args:
+        stream: opened with the ``newline`` that suits the format.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._next_number = 1
+        self._again: deque[tuple[int, str | None]] = deque()
+        self._taken: list[tuple[int, str | None]] = []
+        self._chars = 0
+
+    @property
+    def number(self) -> int:
+        """The number, from 1, of the line the record starts on."""
+        return self._taken[0][0] if self._taken else self._next_number
+
+    @property
+    def text(self) -> str:
+        """The first line of the record, empty where it was too long to keep."""
+        return (self._taken[0][1] or "") if self._taken else ""
+
+    def begin(self) -> None:
+        """Start a record with the line that comes next."""
+        self._taken.clear()
+        self._chars = 0
+
+    def each(self) -> Iterator[str | CellError]:
+        """Every line as a record of its own; an error for one that is too long."""
+        while True:
+            self.begin()
+            try:
+                yield next(self)
+            except StopIteration:
+                return
+            except CellError as error:
+                yield error
+
+    def retry(self) -> None:
+        """Give the lines of the record back, but not its first, and start another."""
+        self._again.extendleft(reversed(self._taken[1:]))
+        self.begin()
+
+    def __next__(self) -> str:
+        """The next line of the record.
+
+        Raises:
+            CellError: ``row_too_long``, with the line skipped.
+        """
+        number, line = self._again.popleft() if self._again else self._read()
+        self._taken.append((number, line))
+        if line is not None:
+            self._chars += len(line)
+            if self._chars <= MAX_RECORD_CHARS:
+                return line
+        raise CellError(
+            "row_too_long",
+            f"the row has more than {MAX_RECORD_CHARS:,} characters: expected fewer; shorten it",
+        )
+
+    def _read(self) -> tuple[int, str | None]:
+        line: str | None = self._stream.readline(MAX_RECORD_CHARS + 1)
+        if not line:
+            raise StopIteration
+        number = self._next_number
+        self._next_number += 1
+        if len(line) > MAX_RECORD_CHARS and not line.endswith(("\n", "\r")):
+            # Walk to the end of the line in pieces; none of it is kept.
+            line = None
+            while piece := self._stream.readline(1 << 16):
+                if piece.endswith(("\n", "\r")):
+                    break
+        return number, line

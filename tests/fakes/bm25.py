@@ -12,10 +12,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from scenesearch.core.errors import QueryError
-from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import CollectionSchema
-
 K1 = 1.2
 """How soon more of the same word stops counting; the engines' default."""
 B = 0.75
@@ -60,18 +56,3 @@ def bm25(documents: Mapping[str, Sequence[str]], text: str) -> dict[str, float]:
             gain = idf * count[term] * (K1 + 1) / (count[term] + norm)
             scores[key] = scores.get(key, 0.0) + gain
     return scores
-
-
-def check_text_search(schema: CollectionSchema) -> None:
-    """Nothing, when a collection can be searched by words.
-
-    Raises:
-        QueryError: it was made before there was a field for that.
-    """
-    if schema.fields.get(WORDS) != "text":
-        raise QueryError(
-            f"This collection cannot be searched by words: it has no field {WORDS!r} of type "
-            f"text, which collections made by an older version lack; index its catalogue again, "
-            f"which adds the field and embeds nothing anew",
-            code="no_words",
-        )
