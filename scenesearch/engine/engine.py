@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 from scenesearch.api.opened import Opened
 from scenesearch.core.errors import SceneSearchError
@@ -28,18 +28,6 @@ if TYPE_CHECKING:
     from scenesearch.engine.catalogue import CatalogueTasks
     from scenesearch.engine.scenes import SceneTasks
     from scenesearch.engine.thumbnails import Thumbnails
-
-CatalogueTask: TypeAlias = (
-    tasks.GetItem
-    | tasks.ListItems
-    | tasks.PutItems
-    | tasks.PatchItem
-    | tasks.DeleteItems
-    | tasks.StoredPhoto
-)
-SceneTask: TypeAlias = (
-    tasks.AddScenes | tasks.FindScenes | tasks.SceneFacets | tasks.DeleteScenes | tasks.ScenePhoto
-)
 
 
 class Engine:
@@ -131,23 +119,28 @@ class Engine:
                 return Answer(self.health.status(deep=task.deep))
             case tasks.ModelsTask():
                 return Answer(models(self.opened))
-            case (
-                tasks.GetItem()
-                | tasks.ListItems()
-                | tasks.PutItems()
-                | tasks.PatchItem()
-                | tasks.DeleteItems()
-                | tasks.StoredPhoto()
-            ):
-                return self._catalogue_task(task, times)
-            case (
-                tasks.AddScenes()
-                | tasks.FindScenes()
-                | tasks.SceneFacets()
-                | tasks.DeleteScenes()
-                | tasks.ScenePhoto()
-            ):
-                return self._scene_task(task, times)
+            case tasks.GetItem():
+                return self._timed(times, "engine", lambda: self._catalogue.get_item(task))
+            case tasks.ListItems():
+                return self._timed(times, "engine", lambda: self._catalogue.list_items(task))
+            case tasks.PutItems():
+                return self._written(times, lambda: self._catalogue.put_items(task))
+            case tasks.PatchItem():
+                return self._written(times, lambda: self._catalogue.patch_item(task))
+            case tasks.DeleteItems():
+                return self._written(times, lambda: self._catalogue.delete_items(task))
+            case tasks.StoredPhoto():
+                return self._timed(times, "photo", lambda: self._catalogue.stored_photo(task))
+            case tasks.AddScenes():
+                return self._timed(times, "index", lambda: self._scenes.add_scenes(task))
+            case tasks.FindScenes():
+                return self._timed(times, "engine", lambda: self._scenes.find_scenes(task))
+            case tasks.SceneFacets():
+                return self._timed(times, "engine", lambda: self._scenes.scene_facets(task))
+            case tasks.DeleteScenes():
+                return self._timed(times, "index", lambda: self._scenes.delete_scenes(task))
+            case tasks.ScenePhoto():
+                return self._timed(times, "photo", lambda: self._scenes.scene_photo(task))
             case _:
                 assert_never(task)
 
@@ -161,38 +154,6 @@ class Engine:
         with times.stage(stage):
             value = work()
         return Answer(value, dict(times.seconds))
-
-    def _catalogue_task(self, task: CatalogueTask, times: CheckedTimes) -> Answer:
-        match task:
-            case tasks.GetItem():
-                return self._timed(times, "engine", lambda: self._catalogue.get_item(task))
-            case tasks.ListItems():
-                return self._timed(times, "engine", lambda: self._catalogue.list_items(task))
-            case tasks.PutItems():
-                return self._written(times, lambda: self._catalogue.put_items(task))
-            case tasks.PatchItem():
-                return self._written(times, lambda: self._catalogue.patch_item(task))
-            case tasks.DeleteItems():
-                return self._written(times, lambda: self._catalogue.delete_items(task))
-            case tasks.StoredPhoto():
-                return self._timed(times, "photo", lambda: self._catalogue.stored_photo(task))
-            case _:
-                assert_never(task)
-
-    def _scene_task(self, task: SceneTask, times: CheckedTimes) -> Answer:
-        match task:
-            case tasks.AddScenes():
-                return self._timed(times, "index", lambda: self._scenes.add_scenes(task))
-            case tasks.FindScenes():
-                return self._timed(times, "engine", lambda: self._scenes.find_scenes(task))
-            case tasks.SceneFacets():
-                return self._timed(times, "engine", lambda: self._scenes.scene_facets(task))
-            case tasks.DeleteScenes():
-                return self._timed(times, "index", lambda: self._scenes.delete_scenes(task))
-            case tasks.ScenePhoto():
-                return self._timed(times, "photo", lambda: self._scenes.scene_photo(task))
-            case _:
-                assert_never(task)
 
     @once
     def _catalogue(self) -> CatalogueTasks:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import Any
+
+from cachetools import TTLCache
 
 from scenesearch.api.opened import Opened
 from scenesearch.core.conditions import AllOf, Between, Condition
@@ -19,7 +20,6 @@ from scenesearch.engine.answers import to_json
 from scenesearch.engine.tasks import FacetTask
 
 COUNTED = frozenset({"keyword", "integer", "bool"})
-NUMBERS = frozenset({"float", "integer"})
 FIRST = ("category", "colour_names")
 FEW = 100
 """Values above which a field is none to choose from, unless it is asked for by name."""
@@ -47,8 +47,7 @@ class FacetTasks:
 
     def __init__(self, opened: Opened, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._opened = opened
-        self._clock = clock
-        self._counted: OrderedDict[FacetTask, tuple[float, str]] = OrderedDict()
+        self._counted: TTLCache[FacetTask, str] = TTLCache(KEPT, FRESH_S, timer=clock)
         self._lock = Lock()
         self._changes = 0
 
@@ -59,20 +58,16 @@ class FacetTasks:
             QueryError: an unknown field, or too many.
             StoreError: there is no collection.
         """
-        now = self._clock()
         with self._lock:
-            until, text = self._counted.get(task, (now, ""))
+            known = self._counted.get(task)
             changes = self._changes
-        if until > now:
-            return text
+        if known is not None:
+            return known
         text = to_json(facets(self._opened, task))
         with self._lock:
             # what was counted before a write is not kept after it
             if changes == self._changes:
-                self._counted[task] = (self._clock() + FRESH_S, text)
-                self._counted.move_to_end(task)
-                while len(self._counted) > KEPT:
-                    self._counted.popitem(last=False)
+                self._counted[task] = text
         return text
 
     def forget(self) -> None:

@@ -13,10 +13,10 @@ from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import Value
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.urls import parse_url
+from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.state.records import JobRecord, Link, RecordError
 
 MAX_ROWS = 100_000
-MAX_PHOTOS = 8
 CSV = frozenset({".csv", ".tsv", ".tab", ".txt"})
 JSONL = frozenset({".jsonl", ".ndjson", ".json"})
 
