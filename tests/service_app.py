@@ -86,10 +86,10 @@ def serving(
     settings = Settings(service=service, cache_dir=folder / "cache")
     front = SceneSearch(folder / "store", config=settings)
     models = Parts(settings)
-    front.use_parts(models)  # type: ignore[arg-type]
+    front._opened.use_parts(models)  # type: ignore[arg-type]
     if indexed:
         front.index(shop.write_catalog(folder, shop.colour_shop(folder)))
-    engine = Engine(front)
+    engine = Engine(front._opened)
     try:
         engine.load()
         backend = ThreadBackend(engine)

@@ -248,14 +248,14 @@ def test_exit_code_2_for_what_was_asked_wrongly(cli, reading, room, tmp_path, ca
 
 
 def test_exit_code_4_when_models_are_missing(cli, monkeypatch, tmp_path, room):
-    import scenesearch.api.base
+    import scenesearch.wiring
     from scenesearch.models.weights import WeightFinder
 
     class RealParts(shop.FakeParts):
         def __init__(self, settings):
             WeightFinder(tmp_path / "empty").find("yolov8n-seg")
 
-    monkeypatch.setattr(scenesearch.api.base, "Parts", RealParts)
+    monkeypatch.setattr(scenesearch.wiring, "Parts", RealParts)
 
     done = cli("look", room, "--store", tmp_path / "new")
 

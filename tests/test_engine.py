@@ -12,6 +12,7 @@ import pytest
 import shop
 
 from scenesearch import SceneSearch, load_settings
+from scenesearch.api.opened import Opened
 from scenesearch.config.search import SearchOptions, WordWeights
 from scenesearch.core.errors import FilterError, ImageError, QueryError, StoreError
 from scenesearch.engine.answers import to_json
@@ -52,11 +53,16 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def engine(folder, parts):
+def front(folder, parts):
     catalog = shop.write_catalog(folder, shop.colour_shop(folder / "photos"))
     front = SceneSearch(folder / "store", config=load_settings(None, **SETTINGS))
     front.index(catalog)
-    engine = Engine(front)
+    return front
+
+
+@pytest.fixture(scope="module")
+def engine(front):
+    engine = Engine(front._opened)
     engine.load()
     yield engine
     engine.close()
@@ -90,13 +96,13 @@ def without_times(answer):
 
 @pytest.mark.process
 def test_loading_starts_the_process_of_the_store(folder, engine) -> None:
-    front = SceneSearch(folder / "new", config=load_settings(None, **SETTINGS), store_process=True)
-    other = Engine(front)
-    assert front.store.pid is None
+    opened = Opened(folder / "new", load_settings(None, **SETTINGS), process=True)
+    other = Engine(opened)
+    assert opened.store.pid is None
     try:
         other.load()
-        assert front.store.pid is not None
-        assert front.store.schema is None
+        assert opened.store.pid is not None
+        assert opened.store.schema is None
     finally:
         other.close()
 
@@ -134,9 +140,9 @@ def test_pictures_are_named_by_point_and_colours_as_the_web_writes_them(engine) 
     assert all(re.fullmatch("#[0-9a-f]{6}", shade) for shade in shades)
 
 
-def test_an_answer_is_the_looks_own_json_with_pictures_by_address(engine) -> None:
+def test_an_answer_is_the_looks_own_json_with_pictures_by_address(engine, front) -> None:
     answer = ask(engine, LookTask(photo=ROOM, detection_limit=12))
-    look = engine.front.shop_the_look(ROOM.data)
+    look = front.shop_the_look(ROOM.data)
     its = look_values(look, limit=20, photo_url=photo_url)
 
     assert without_times(answer) == without_times({**its, "next_offset": 20})
@@ -394,7 +400,7 @@ def test_every_option_of_a_search_but_the_filter_can_be_asked_for(engine) -> Non
     given = {name: getattr(SearchOptions(), name) for name in SearchOptions.model_fields}
     del given["where"]
 
-    assert engine.front.options(None, given) == SearchOptions()
+    assert engine.opened.options(None, given) == SearchOptions()
 
 
 def test_options_become_the_types_of_search_options() -> None:
@@ -485,8 +491,10 @@ def test_a_search_finds_one_thing(engine, task, best) -> None:
 
 
 def test_a_search_by_a_stored_vector_finds_its_item(engine) -> None:
-    where = engine.front.parse("item_id = 'cyan-square'")
-    vector = engine.front.store.scroll(where=where, spaces=("cutout",)).records[0].vectors["cutout"]
+    where = engine.opened.parse("item_id = 'cyan-square'")
+    vector = (
+        engine.opened.store.scroll(where=where, spaces=("cutout",)).records[0].vectors["cutout"]
+    )
     answer = ask(engine, SearchTask(vectors=((tuple(map(float, vector)), 1.0),)))
 
     assert answer["matches"][0]["item_id"] == "cyan-square"
@@ -552,12 +560,12 @@ def test_facets_are_counted_again_after_a_while_and_after_a_write(engine) -> Non
 
     class Front:
         asked = 0
-        store = engine.front.store
-        parse = staticmethod(engine.front.parse)
+        store = engine.opened.store
+        parse = staticmethod(engine.opened.parse)
 
         def fields(self):
             self.asked += 1
-            return engine.front.fields()
+            return engine.opened.fields()
 
     clock, front = Clock(), Front()
     tasks = FacetTasks(front, clock=clock)
@@ -622,8 +630,7 @@ def test_a_loaded_engine_over_a_collection_is_ready(engine) -> None:
 
 
 def test_without_a_collection_it_is_not_ready_and_says_why(tmp_path, parts) -> None:
-    front = SceneSearch(tmp_path / "none", config=load_settings(None, **SETTINGS))
-    engine = Engine(front)
+    engine = Engine(Opened(tmp_path / "none", load_settings(None, **SETTINGS)))
     try:
         assert not engine.run(Status()).value["ready"]
         reasons = " ".join(engine.run(Status(deep=True)).value["reasons"])
@@ -638,9 +645,9 @@ def test_without_a_collection_it_is_not_ready_and_says_why(tmp_path, parts) -> N
 
 def test_a_collection_of_other_models_is_not_ready(engine, folder, parts) -> None:
     settings = load_settings(None, **{**SETTINGS, "cutout": {"background": (0, 0, 0)}})
-    front = SceneSearch("unused", config=settings)
-    front.__dict__["store"] = engine.front.store
-    other = Engine(front)
+    opened = Opened("unused", settings)
+    opened.store = engine.opened.store
+    other = Engine(opened)
     found = other.run(Status(deep=True)).value
 
     assert not found["ready"]
@@ -686,7 +693,7 @@ def test_eight_threads_get_what_one_gets(engine) -> None:
     ]
     serial = [without_times(ask(engine, task)) for task in tasks]
     # what is read of the collection once is read again, by whoever comes first
-    engine.front.use_parts(engine.front.parts)
+    engine.opened.changed()
 
     for _ in range(2):
         with ThreadPoolExecutor(8) as pool:

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Any, assert_never
 
-from scenesearch.api import SceneSearch
-from scenesearch.config.settings import Settings
+from scenesearch.api.opened import Opened
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.protocols import Startable
 from scenesearch.core.types import Scene
@@ -38,33 +37,26 @@ class Engine:
     whoever waits then.
 
     Args:
-        front: the collection and its models; closed with the engine.
-        settings: those of ``front`` by default.
+        opened: the collection and its models; closed with the engine.
         queries: photos that can be asked again; by default as the settings say.
     """
 
-    def __init__(
-        self,
-        front: SceneSearch,
-        settings: Settings | None = None,
-        *,
-        queries: Queries | None = None,
-    ) -> None:
-        self.settings = settings or front.settings
+    def __init__(self, opened: Opened, *, queries: Queries | None = None) -> None:
+        self.settings = opened.settings
         service = self.settings.service
-        self.front = front
-        front.use_parts(SharedParts(front.parts))
+        self.opened = opened
+        opened.use_parts(SharedParts(opened.parts))
         self.queries = queries or Queries(
             max_megabytes=service.query_megabytes, ttl_s=service.query_ttl_s
         )
         self.decoder = Decoder(
             service.decoders, timeout_s=service.decode_timeout_s, limits=self.settings.images
         )
-        self.health = Health(front, self.queries)
+        self.health = Health(opened, self.queries)
         self._loading = Lock()
-        self._looks = LookTasks(front, self.decoder, self.queries)
-        self._tags = TagTasks(front, self.decoder)
-        self._facets = FacetTasks(front)
+        self._looks = LookTasks(opened, self.decoder, self.queries)
+        self._tags = TagTasks(opened, self.decoder)
+        self._facets = FacetTasks(opened)
 
     def load(self) -> None:
         """Load the models and start all processes, so that the first task is fast.
@@ -75,10 +67,10 @@ class Engine:
         """
         with self._loading:
             try:
-                self.front.load()
+                self.opened.load()
                 self.decoder.start()
-                if isinstance(self.front.store, Startable):
-                    self.front.store.start()
+                if isinstance(self.opened.store, Startable):
+                    self.opened.store.start()
                 self._sweep()
             except SceneSearchError as error:
                 self.health.problem = str(error)
@@ -90,13 +82,13 @@ class Engine:
         for what in ("items", "scenes"):
             media = self._media(what)
             if media.root.is_dir():
-                sweep_media(self.front, media)
+                sweep_media(self.opened, media)
 
     def close(self) -> None:
         """Stop the decoding processes; give models and store back."""
         self.decoder.close()
         self.queries.clear()
-        self.front.close()
+        self.opened.close()
 
     def run(self, task: Task, given_up: GivenUp = never) -> Answer:
         """Do a task.
@@ -126,7 +118,7 @@ class Engine:
             case tasks.Status():
                 return Answer(self.health.status(deep=task.deep))
             case tasks.ModelsTask():
-                return Answer(models(self.front))
+                return Answer(models(self.opened))
             case tasks.GetItem():
                 return self._timed(times, "engine", lambda: self._catalogue.get_item(task))
             case tasks.ListItems():
@@ -168,14 +160,14 @@ class Engine:
         from scenesearch.engine.catalogue import CatalogueTasks
 
         media, thumbnails = self._media("items"), self._thumbnails
-        return CatalogueTasks(self.front, media, self._decoded, thumbnails=thumbnails)
+        return CatalogueTasks(self.opened, media, self._decoded, thumbnails=thumbnails)
 
     @once
     def _scenes(self) -> SceneTasks:
         from scenesearch.engine.scenes import SceneTasks
 
         media, thumbnails = self._media("scenes"), self._thumbnails
-        return SceneTasks(self.front, media, self._decoded, thumbnails=thumbnails)
+        return SceneTasks(self.opened, media, self._decoded, thumbnails=thumbnails)
 
     @once
     def _thumbnails(self) -> Thumbnails:
@@ -188,6 +180,6 @@ class Engine:
 
     def _media(self, what: str) -> MediaFolder:
         """Where photos are kept that came with tasks; each collection has a folder of its own."""
-        root = self.front.state_dir / "photos" / what
+        root = self.opened.state_dir / "photos" / what
         free = self.settings.min_free_megabytes * 1_000_000
         return MediaFolder(root, min_free_bytes=free)

@@ -9,7 +9,7 @@ from typing import Any
 
 from cachetools import TTLCache
 
-from scenesearch.api import SceneSearch
+from scenesearch.api.opened import Opened
 from scenesearch.core.conditions import AllOf, Between, Condition
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import FIELDS
@@ -41,12 +41,12 @@ class FacetTasks:
     Counting 100,000 items takes seconds, and everyone who opens a page asks for the same.
 
     Args:
-        front: the collection.
+        opened: the collection.
         clock: seconds that never go back.
     """
 
-    def __init__(self, front: SceneSearch, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._front = front
+    def __init__(self, opened: Opened, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._opened = opened
         self._counted: TTLCache[FacetTask, str] = TTLCache(KEPT, FRESH_S, timer=clock)
         self._lock = Lock()
         self._changes = 0
@@ -63,7 +63,7 @@ class FacetTasks:
             changes = self._changes
         if known is not None:
             return known
-        text = to_json(facets(self._front, task))
+        text = to_json(facets(self._opened, task))
         with self._lock:
             # what was counted before a write is not kept after it
             if changes == self._changes:
@@ -77,7 +77,7 @@ class FacetTasks:
             self._counted.clear()
 
 
-def facets(front: SceneSearch, task: FacetTask) -> dict[str, Any]:
+def facets(opened: Opened, task: FacetTask) -> dict[str, Any]:
     """What :class:`FacetTask` asks for.
 
     Returns:
@@ -89,14 +89,14 @@ def facets(front: SceneSearch, task: FacetTask) -> dict[str, Any]:
         QueryError: an unknown field, or too many.
         StoreError: there is no collection.
     """
-    fields = front.fields()
+    fields = opened.fields()
     if not 1 <= task.limit <= MAX_VALUES:
         raise QueryError(f"limit is {task.limit}, expected 1 to {MAX_VALUES}", code="out_of_range")
     if len(task.fields) > MAX_FIELDS:
         raise QueryError(
             f"{len(task.fields)} fields, expected at most {MAX_FIELDS}", code="too_many"
         )
-    where, store = front.parse(task.where), front.store
+    where, store = opened.parse(task.where), opened.store
     points = store.count(where)
     if task.fields:
         found = {

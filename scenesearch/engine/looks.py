@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from scenesearch.api import SceneSearch
+from scenesearch.api.opened import Opened
 from scenesearch.config.search import MAX_NAMES, SearchOptions
 from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
@@ -23,6 +23,7 @@ from scenesearch.engine.tasks import Answer, LookTask, SearchTask, Sensitivity
 from scenesearch.look.look import Look
 from scenesearch.search.query import Query
 from scenesearch.search.seen import Seen
+from scenesearch.wiring import region_rules
 
 MAX_BOXES = 30
 """Boxes, and objects, of one look."""
@@ -45,13 +46,13 @@ class LookTasks:
     """Answers :class:`LookTask` and :class:`SearchTask`; safe to use from threads.
 
     Args:
-        front: the collection and its models.
+        opened: the collection and its models.
         decoder: of photos.
         queries: photos that can be asked again.
     """
 
-    def __init__(self, front: SceneSearch, decoder: Decoder, queries: Queries) -> None:
-        self._front = front
+    def __init__(self, opened: Opened, decoder: Decoder, queries: Queries) -> None:
+        self._opened = opened
         self._decoder = decoder
         self._queries = queries
 
@@ -75,8 +76,8 @@ class LookTasks:
             query = _query(task, kept.blank())
             if self._is_new(query, rules, seen):
                 query = replace(query, scene=self._decoder.scene(kept.photo, times))
-        look = self._front.ask(query, options, regions=rules, seen=seen, times=times)
-        if self._front.parts.detector is None and not task.boxes and task.point is None:
+        look = self._opened.searcher.look(query, options, regions=rules, seen=seen, times=times)
+        if self._opened.parts.detector is None and not task.boxes and task.point is None:
             look = replace(look, notes=(*look.notes, NO_DETECTOR))
         query_id = task.query_id
         if query_id is None:
@@ -87,10 +88,11 @@ class LookTasks:
 
     def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
         """Whether a kept photo is asked for something that needs its pixels."""
-        by_detector = not query.boxes and self._front.parts.detector is not None
+        by_detector = not query.boxes and self._opened.parts.detector is not None
         if by_detector and not seen.detected:
             return True
-        return bool(seen.missing(self._front.seen_regions(query, rules, seen)))
+        wanted = replace(region_rules(self._opened.settings), **rules)
+        return bool(seen.missing(self._opened.searcher.regions(query, rules=wanted, seen=seen)))
 
     def search(self, task: SearchTask, times: CheckedTimes) -> Answer:
         """Search for one thing. Answer: JSON text."""
@@ -105,12 +107,13 @@ class LookTasks:
             vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
             words=task.words,
         )
-        return _answer(self._front.ask(query, options, times=times), paging, None, times)
+        look = self._opened.searcher.look(query, options, times=times)
+        return _answer(look, paging, None, times)
 
     def _options(
         self, where: str | None, values: Mapping[str, Any], offset: int
     ) -> tuple[SearchOptions, Paging]:
-        options = self._front.options(where, values)
+        options = self._opened.options(where, values)
         paging = Paging.of(offset, options.limit)
         return paging.to_depth(options), paging
 

@@ -87,6 +87,9 @@ class RegionMatches:
     cutout_reason: str = ""
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"RegionMatches({self.region!r}: {len(self.matches)} matches)"
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LookData:

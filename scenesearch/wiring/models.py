@@ -7,12 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from scenesearch.config.settings import (
-    DetectorSettings,
-    EmbedderSettings,
-    Runtime,
-    Settings,
-)
+from scenesearch.config.settings import DetectorSettings, Runtime, Settings
 from scenesearch.core.errors import ConfigError, ModelNotFoundError
 from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
 from scenesearch.core.types import Scene
@@ -79,7 +74,7 @@ def build_remover(settings: Settings, finder: WeightFinder) -> Remover | None:
 
 def build_embedder(settings: Settings, finder: WeightFinder) -> Embedder:
     """The embedder in the runtime that suits the device."""
-    return _run(settings, _tower(settings, settings.embedder, finder))
+    return _run(settings, build_tower(settings, finder))
 
 
 def _run(settings: Settings, source: TowerSource) -> Embedder:
@@ -105,7 +100,7 @@ def build_reranker(settings: Settings, finder: WeightFinder) -> CellReranker:
         ConfigError: the embedder is not a timm model.
     """
     wanted = settings.embedder
-    tower = _tower(settings, wanted, finder)
+    tower = build_tower(settings, finder)
     if not isinstance(tower, TimmTower):
         raise ConfigError(
             f"search.rerank needs an embedder of kind timm, got {wanted.kind}; set search.rerank: 0"
@@ -122,10 +117,7 @@ def build_reranker(settings: Settings, finder: WeightFinder) -> CellReranker:
 
 def build_tower(settings: Settings, finder: WeightFinder) -> TowerSource:
     """The embedder's model before a runtime is chosen for it: what training starts from."""
-    return _tower(settings, settings.embedder, finder)
-
-
-def _tower(settings: Settings, wanted: EmbedderSettings, finder: WeightFinder) -> TowerSource:
+    wanted = settings.embedder
     if wanted.kind == "timm":
         return TimmTower(
             wanted.model,

@@ -76,14 +76,11 @@ class SceneSearchEngine:
     collection: str = "items"
 
     def __call__(self) -> TaskEngine:
-        """Open the front door and put the engine over it."""
-        from scenesearch.api import SceneSearch
+        """Name what is to be opened and put the engine over it."""
+        from scenesearch.api.opened import Opened
         from scenesearch.engine.engine import Engine
 
-        front = SceneSearch(
-            self.store, collection=self.collection, config=self.settings, store_process=True
-        )
-        return Engine(front, self.settings)
+        return Engine(Opened(self.store, self.settings, collection=self.collection, process=True))
 
 
 TURN_S = 0.001

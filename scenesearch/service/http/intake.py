@@ -20,6 +20,7 @@ from scenesearch.engine.remote.backend import DeadlineError
 from scenesearch.engine.tasks import Photo
 from scenesearch.schemas.photos import InlinePhoto, LinkedPhoto, PhotoSources
 from scenesearch.service.http.depends import fetcher, settings, time_left
+from scenesearch.service.http.guard import MEGABYTE
 from scenesearch.service.http.problems import ProblemError, clean
 from scenesearch.service.http.strict_json import parse_json
 from scenesearch.service.http.strict_json import read_json as read_json_value
@@ -291,20 +292,29 @@ async def read_form(request: Request, most_files: int, expected: str) -> FormDat
         ProblemError: it is malformed, or too much.
     """
     try:
-        return await request.form(
-            max_files=most_files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+        # the parser says by its words alone that a part is too large: any that fits the body is
+        # taken, and measured here
+        form = await request.form(
+            max_files=most_files,
+            max_fields=MAX_FIELDS,
+            max_part_size=settings(request).service.max_body_megabytes * MEGABYTE,
         )
     except ProblemError:
         raise
     except HTTPException as error:
-        # the parser tells an oversized part from a malformed one by its words alone
-        if "maximum size" in str(error.detail):
-            raise _part_too_large() from None
         raise ProblemError(
             "bad_multipart",
             f"The form cannot be read: {error.detail} Send {FORM} with a boundary, {expected}",
             status=400,
         ) from None
+    if any(_too_large(value) for _, value in form.multi_items()):
+        await form.close()
+        raise _part_too_large()
+    return form
+
+
+def _too_large(value: UploadFile | str) -> bool:
+    return isinstance(value, str) and len(value.encode()) > MAX_FIELD_BYTES
 
 
 def _part_too_large() -> ProblemError:
