@@ -374,6 +374,7 @@ def test_no_pictures_are_no_cells(checkpoint):
     assert CellMaps(cells, TorchEmbedder(cells)).embed_cells([]).shape == (0, 16, 112)
 
 
+@pytest.mark.models
 def test_another_layer_is_another_fingerprint(checkpoint):
     assert source(checkpoint).fingerprint != source(checkpoint, stride=32).fingerprint
 

@@ -56,6 +56,7 @@ def test_run_lengths_come_back_as_the_mask_they_were(mask: np.ndarray) -> None:
     assert (dataset.pixels(runs(mask)) == mask).all()
 
 
+@pytest.mark.models
 def test_the_outline_of_a_thing_in_two_parts_spans_both() -> None:
     points = dataset.outline(blob((5, 20, 25, 50), (60, 10, 75, 30)))
     assert points is not None
