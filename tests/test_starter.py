@@ -349,6 +349,7 @@ class _Model:
         return [type("Result", (), {"boxes": _Boxes(found)})()]
 
 
+@pytest.mark.models
 def test_the_share_of_real_furniture_counts_boxes_by_overlap_confidence_and_class(
     tmp_path: Path,
 ) -> None:
