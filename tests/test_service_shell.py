@@ -7,6 +7,7 @@ import gzip
 import json
 import logging
 import re
+from functools import cache
 
 import pytest
 import service_fakes as fakes
@@ -168,6 +169,7 @@ async def own_reading(request: Request):
     return {"got": str(await read_json(request))[:50]}
 
 
+@cache
 def strict_app():
     app = app_with()
     router = APIRouter()
