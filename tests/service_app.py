@@ -19,7 +19,7 @@ from scenesearch.config.settings import Settings
 from scenesearch.engine.engine import Engine
 from scenesearch.engine.tasks import Answer, Task
 from scenesearch.service.http.app import create_app
-from scenesearch.service.lasting import open_state
+from scenesearch.service.lifespan import open_state
 
 png = shop.png
 LOCAL = "http://127.0.0.1"

@@ -16,9 +16,9 @@ from scenesearch.api.opened import Opened
 from scenesearch.config.search import SearchOptions, WordWeights
 from scenesearch.core.errors import FilterError, ImageError, QueryError, StoreError
 from scenesearch.engine.answers import to_json
+from scenesearch.engine.cancellation import TaskCancelledError
 from scenesearch.engine.engine import Engine
 from scenesearch.engine.facets import FacetTasks
-from scenesearch.engine.giving_up import GivenUpError
 from scenesearch.engine.media import photo_url
 from scenesearch.engine.paging import MAX_DEPTH
 from scenesearch.engine.tasks import (
@@ -378,8 +378,8 @@ def test_a_bad_photo_is_an_image_error_with_the_code_of_its_cause(engine, data, 
 
 @pytest.mark.process
 def test_a_photo_that_takes_too_long_costs_itself_only(folder, engine) -> None:
+    from scenesearch.engine.cancellation import CheckedTimes
     from scenesearch.engine.decoding import Decoder
-    from scenesearch.engine.giving_up import CheckedTimes
 
     decoder = Decoder(1, timeout_s=0.001, limits=engine.settings.images)
     # who watches the workers looks ten times a second, so it must take longer than that
@@ -664,7 +664,7 @@ def test_a_task_can_be_given_up_before_each_of_its_stages(engine, counts) -> Non
         asked = iter([False] * after)
         try:
             engine.run(LookTask(photo=ROOM), lambda asked=asked: next(asked, True))
-        except GivenUpError as error:
+        except TaskCancelledError as error:
             stopped.append(re.search("the stage '(.*?)'", str(error))[1])
     wanted = ["start", "decode", "detect", "cutout", "embed", "engine", "rank", "fetch", "encode"]
 

@@ -33,7 +33,7 @@ from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.http.app import create_app
 from scenesearch.service.jobs.manifests import read_manifest, suffix_of
 from scenesearch.service.jobs.runner import JobRunner, Pace
-from scenesearch.service.lasting import lasting
+from scenesearch.service.lifespan import lifespan
 from scenesearch.service.state import State
 from scenesearch.service.state.jobs import JobLimits
 from scenesearch.service.state.records import JobRecord, Link
@@ -318,7 +318,7 @@ def test_what_the_service_was_given_is_given_back_when_it_stops(tmp_path) -> Non
 
     async def run():
         fetcher = Fetcher(FetchSettings(enabled=True))
-        async with lasting(shelf, State(tmp_path, min_free_bytes=0), fetcher):
+        async with lifespan(shelf, State(tmp_path, min_free_bytes=0), fetcher):
             assert not shelf.closed
         with pytest.raises(RuntimeError, match="after shutdown"):
             await fetcher.fetch("http://example.com/photo.jpg")

@@ -394,11 +394,11 @@ def test_writes_together_keep_other_writers_waiting_and_readers_not(store: Proce
         store.set_payload({"price": 1.0}, ids=[point_id(1)])
         order.append("other")
 
-    with store.together():
+    with store.batch_writes():
         other = threading.Thread(target=write)
         other.start()
         store.upsert(make_points(70)[60:])
-        with store.together():
+        with store.batch_writes():
             store.delete(ids=[point_id(0)])
         assert store.count() == 69
         order.append("together")
@@ -449,7 +449,7 @@ def test_calls_in_flight_fail_when_the_process_is_killed(
 
 
 def test_writes_together_fail_when_the_process_died_meanwhile(edge: ProcessStore) -> None:
-    with pytest.raises(StoreUnavailableError, match="together"), edge.together():  # noqa: PT012
+    with pytest.raises(StoreUnavailableError, match="together"), edge.batch_writes():  # noqa: PT012
         edge.upsert([Point(point_id(900), {}, {})])
         psutil.Process(edge.pid).kill()
         time.sleep(0.05)

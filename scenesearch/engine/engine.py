@@ -11,9 +11,9 @@ from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.protocols import Startable
 from scenesearch.core.types import Scene
 from scenesearch.engine import tasks
+from scenesearch.engine.cancellation import Cancelled, CheckedTimes, never
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.facets import FacetTasks
-from scenesearch.engine.giving_up import CheckedTimes, GivenUp, never
 from scenesearch.engine.health import Health, models
 from scenesearch.engine.looks import LookTasks
 from scenesearch.engine.media import MediaFolder
@@ -90,21 +90,21 @@ class Engine:
         self.queries.clear()
         self.opened.close()
 
-    def run(self, task: Task, given_up: GivenUp = never) -> Answer:
+    def run(self, task: Task, cancelled: Cancelled = never) -> Answer:
         """Do a task.
 
         Args:
             task: what to do.
-            given_up: asked between stages; True ends the task there.
+            cancelled: asked between stages; True ends the task there.
 
         Raises:
-            GivenUpError: ``given_up`` said so.
+            TaskCancelledError: ``cancelled`` said so.
             ImageError: a photo cannot be read, or is refused.
             QueryError: the task makes no sense.
             StoreError: there is no collection, or it cannot be used.
             ModelError: a model cannot be used.
         """
-        times = CheckedTimes(given_up)
+        times = CheckedTimes(cancelled)
         times.check("start")
         match task:
             case tasks.LookTask():

@@ -14,8 +14,8 @@ from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import Scene
 from scenesearch.engine.answers import look_json
+from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.decoding import Decoder
-from scenesearch.engine.giving_up import CheckedTimes
 from scenesearch.engine.paging import Paging
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen

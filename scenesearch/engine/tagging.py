@@ -6,8 +6,8 @@ from threading import Lock
 
 from scenesearch.api.opened import Opened
 from scenesearch.engine.answers import to_json
+from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.decoding import Decoder
-from scenesearch.engine.giving_up import CheckedTimes
 from scenesearch.engine.tasks import Answer, TagTask
 from scenesearch.tagging.tagger import Tagger, TagOptions
 from scenesearch.wiring import build_tagger

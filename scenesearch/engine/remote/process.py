@@ -2,7 +2,7 @@
 
 Tasks that run models and light ones have a pool each, so that an item is read or a facet counted
 while photos are looked at. A task whose deadline has passed, or that nobody wants any more, is
-not begun; one that is under way is told so through ``given_up``.
+not begun; one that is under way is told so through ``cancelled``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class TaskEngine(Protocol):
         """Load what is needed, so that the first task is as fast as the others."""
         ...
 
-    def run(self, task: Task, given_up: Callable[[], bool]) -> Answer:
-        """Do a task; whoever asks ``given_up`` and hears True may stop in any way."""
+    def run(self, task: Task, cancelled: Callable[[], bool]) -> Answer:
+        """Do a task; whoever asks ``cancelled`` and hears True may stop in any way."""
         ...
 
     def close(self) -> None:
@@ -145,14 +145,14 @@ class _Job:
         self.cancelled = False
 
     def do(self, engine: TaskEngine) -> Answer:
-        if self._given_up():
+        if self._cancelled():
             raise DeadlineError(
                 "the deadline passed before the work began; try again, or allow more time",
                 retry_after_s=1,
             )
         with task_since(self._since):
-            return engine.run(self._run.task, self._given_up)
+            return engine.run(self._run.task, self._cancelled)
 
-    def _given_up(self) -> bool:
+    def _cancelled(self) -> bool:
         deadline = self._run.deadline
         return self.cancelled or (deadline is not None and time.monotonic() > deadline)

@@ -35,7 +35,7 @@ from scenesearch.service.http.routes import (
     search,
     tag,
 )
-from scenesearch.service.lasting import lasting
+from scenesearch.service.lifespan import lifespan
 
 if TYPE_CHECKING:
     from scenesearch.config.service import ServiceSettings
@@ -76,7 +76,7 @@ def create_app(
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=lambda _app: lasting(backend, state, fetcher),
+        lifespan=lambda _app: lifespan(backend, state, fetcher),
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,
         middleware=_middleware(settings.service, metrics, lifecycle),

@@ -142,7 +142,7 @@ class ProcessStore:
         self._write(Store.delete, ids=None if ids is None else list(ids), where=where)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def batch_writes(self) -> Iterator[None]:
         """See :meth:`scenesearch.core.protocols.Store.together`. Other threads' writes wait.
 
         Raises:

@@ -19,7 +19,7 @@ _QDRANT_PORT = 6333
 
 
 @asynccontextmanager
-async def lasting(
+async def lifespan(
     backend: Backend, state: State | None, fetcher: PhotoFetcher | None
 ) -> AsyncIterator[None]:
     """Work jobs off while the block runs; then give everything back, in order.
