@@ -126,12 +126,15 @@ def build_tower(settings: Settings, finder: WeightFinder) -> TowerSource:
             pooling=wanted.pooling,
             side=wanted.image_size,
         )
-    if wanted.weights.startswith("hub"):
-        if settings.offline:
-            raise ModelNotFoundError(
-                f"embedder {wanted.model!r} comes from a model hub and offline is true; set "
-                f"offline: false (SCENESEARCH_OFFLINE=false), or give weights: a file"
-            )
+    weights_of_hub = wanted.weights.startswith("hub")
+    # such a name is looked up at the hub for its configuration, whatever the weights are
+    if settings.offline and (weights_of_hub or wanted.model.startswith("hf-hub:")):
+        raise ModelNotFoundError(
+            f"embedder {wanted.model!r} comes from a model hub and offline is true; set "
+            f"offline: false (SCENESEARCH_OFFLINE=false), or give weights: a file and model: a "
+            f"built-in name or a configuration file"
+        )
+    if weights_of_hub:
         return OpenClipTower(wanted.model, None, tag=wanted.weights.partition(":")[2] or None)
     return OpenClipTower(_open_clip_config(wanted.model), finder.find(wanted.weights))
 
