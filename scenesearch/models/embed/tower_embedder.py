@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from threading import Lock
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +13,13 @@ from scenesearch.core.errors import QueryError
 from scenesearch.core.types import Image
 from scenesearch.images.letterbox import letterbox
 from scenesearch.models.embed.tower import Tower, TowerSource, normalise_rows
+from scenesearch.models.lazy import LazyModel
 
 Run = Callable[[NDArray[np.uint8]], Sequence[NDArray[np.float32]]]
 """uint8 (n, side, side, 3) to [vectors] or [vectors, profiles]."""
 
 
-class TowerEmbedder(ABC):
+class TowerEmbedder(LazyModel):
     """Satisfies ``Embedder`` and ``Profiler`` with a tower, whatever runs it.
 
     Args:
@@ -29,10 +28,9 @@ class TowerEmbedder(ABC):
     """
 
     def __init__(self, source: TowerSource, batch: int) -> None:
+        super().__init__()
         self._source = source
         self._batch = batch
-        self._loaded: Any = None
-        self._loading = Lock()
 
     @property
     def fingerprint(self) -> str:
@@ -53,28 +51,6 @@ class TowerEmbedder(ABC):
     def profile_dim(self) -> int:
         """Number of classes of the model's head; 0 without one."""
         return self._source.classes
-
-    def load(self) -> None:
-        """Read the weights.
-
-        Raises:
-            ModelError: they are missing or cannot be used.
-        """
-        self._ready()
-
-    def close(self) -> None:
-        """Forget the weights."""
-        self._loaded = None
-
-    def _ready(self) -> Any:
-        with self._loading:
-            if self._loaded is None:
-                self._loaded = self._open()
-            return self._loaded
-
-    @abstractmethod
-    def _open(self) -> Any:
-        """What runs the model."""
 
     @abstractmethod
     def _run(self) -> Run:
