@@ -73,9 +73,8 @@ class PhotoEmbedding:
             parts = list(batches(todo, self._options.batch))
             # one batch ahead: threads decode the next while this one is embedded
             ahead = [pool.submit(self._prepare, *pair) for pair in parts[0]]
-            for i, batch in enumerate(parts):
+            for batch, following in zip(parts, [*parts[1:], ()], strict=True):
                 current = ahead
-                following = parts[i + 1] if i + 1 < len(parts) else ()
                 ahead = [pool.submit(self._prepare, *pair) for pair in following]
                 try:
                     with run.times.stage("prepare"):

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import FilterError, QueryError
 from scenesearch.core.types import FieldType
 from scenesearch.filters.evaluate import matches
@@ -75,11 +74,14 @@ def gain_of(
     """
 
     def gain(payload: Mapping[str, Any]) -> float:
-        return sum(weight * _size(boosted, payload) for boosted, weight in boosts.items())
-
-    def _size(boosted: Condition | LogOf, payload: Mapping[str, Any]) -> float:
-        if isinstance(boosted, LogOf):
-            return boosted.of(payload)
-        return float(matches(boosted, payload, fields))
+        return sum(
+            weight
+            * (
+                boosted.of(payload)
+                if isinstance(boosted, LogOf)
+                else matches(boosted, payload, fields)
+            )
+            for boosted, weight in boosts.items()
+        )
 
     return gain

@@ -26,6 +26,7 @@ from scenesearch.train.checkpoint import (
 )
 from scenesearch.train.losses import Loss
 from scenesearch.train.recipe import Recipe, rate_at
+from scenesearch.train.samplers import mixed
 from scenesearch.train.views import Views
 
 Report = Callable[[str, int, int], None]
@@ -138,7 +139,7 @@ def _epoch(
 ) -> dict[str, Any]:
     import torch
 
-    torch.manual_seed(np.random.SeedSequence((recipe.seed, epoch)).generate_state(1)[0].item())
+    torch.manual_seed(mixed(recipe.seed, epoch))
     _train_mode(task.module, batch_norm=recipe.train_batch_norm)
     batches = task.batches(epoch)
     labels = np.asarray(task.labels)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from scenesearch.attributes.names import written_names
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import FieldType
-from scenesearch.words.money import PRICE, Money, Span, find_price
+from scenesearch.words.money import PRICE, Money, find_price
 from scenesearch.words.parsed import ParsedWords
 from scenesearch.words.tokens import BREAK, GLUE, NEGATIONS, Token, tokenise
 from scenesearch.words.vocabulary import Named, Stems, Vocabulary, stems_of
@@ -98,7 +98,7 @@ def parse_words(
         notes = [f"the catalogue has no field {PRICE!r}, so {said} is left out"]
         money = Money(spans=money.spans)
     stock = list(_IN_STOCK.finditer(lower)) if fields.get("in_stock") == "bool" else []
-    taken = [*money.spans, *(Span(*found.span()) for found in stock)]
+    taken = [*money.spans, *(found.span() for found in stock)]
     reader = _Reader(tokenise(lower, taken), vocabulary)
     reader.read()
     categories, not_categories = _apart(reader.categories, reader.not_categories)
@@ -113,7 +113,7 @@ def parse_words(
         price=money.price,
         currency=money.currency,
         in_stock=stock[-1]["out"] is None if stock else None,
-        remaining=_joined(reader.left),
+        remaining="".join(("-" if t.hyphen else " ") + t.text for t in reader.left)[1:],
         not_words=tuple(dict.fromkeys(reader.not_words)),
         strict_category=strict_category,
         notes=tuple(dict.fromkeys([*notes, *reader.notes])),
@@ -244,7 +244,3 @@ def _apart(wanted: list[str], unwanted: list[str]) -> tuple[tuple[str, ...], tup
     """Both without repetition; what is in both is unwanted."""
     without = tuple(dict.fromkeys(unwanted))
     return tuple(value for value in dict.fromkeys(wanted) if value not in without), without
-
-
-def _joined(tokens: list[Token]) -> str:
-    return "".join(("-" if token.hyphen else " ") + token.text for token in tokens)[1:]

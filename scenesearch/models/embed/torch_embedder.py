@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,5 +68,4 @@ class TorchEmbedder(TowerEmbedder):
         return run
 
     def _text_tower(self) -> Tower:
-        tower: Tower = self._ready()
-        return tower
+        return cast(Tower, self._ready())

@@ -73,5 +73,4 @@ def normalise_rows(vectors: NDArray[Any]) -> NDArray[np.float32]:
     """
     rows = np.asarray(vectors, np.float32)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    result: NDArray[np.float32] = rows / np.maximum(lengths, np.float32(1e-12))
-    return result
+    return np.asarray(rows / np.maximum(lengths, np.float32(1e-12)))

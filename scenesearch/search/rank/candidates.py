@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,6 +38,19 @@ class Candidates:
     scores: Mapping[str, Scores]
     payloads: tuple[Mapping[str, Any], ...]
     columns: tuple[NDArray[np.intp], ...]
+
+
+def first_hits(lists: Iterable[Sequence[Hit]]) -> dict[str, Hit]:
+    """The first hit of each item in some lists, in order of appearance.
+
+    Args:
+        lists: each hit's payload holds ``item_id``.
+    """
+    found: dict[str, Hit] = {}
+    for hits in lists:
+        for hit in hits:
+            found.setdefault(str(hit.payload["item_id"]), hit)
+    return found
 
 
 def gather(answers: Sequence[Answer], regions: int) -> Candidates:
