@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import ModelLoadError
-from scenesearch.models.embed.tower import Tower, TowerSource
-from scenesearch.models.embed.tower_embedder import Run, TowerEmbedder
+from scenesearch.models.embed.tower import Run, Tower, TowerEmbedder, TowerSource
 
 
 class TorchEmbedder(TowerEmbedder):
