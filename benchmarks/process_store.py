@@ -72,7 +72,7 @@ def main() -> int:
 
 def _fill(store: Store, rows: np.ndarray, dim: int) -> None:
     store.create(schema({SPACE: dim}))
-    with store.together():
+    with store.batch_writes():
         for number, batch in enumerate(product_points(rows, (SPACE,), batch=1000)):
             store.upsert(batch)
             if (number + 1) * 1000 % CHUNK == 0:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 
-import scenesearch.api.base
 import scenesearch.wiring
 from scenesearch.cli.main import main
 
@@ -19,6 +18,5 @@ if __name__ == "__main__":
     from shop import FakeParts as parts
 
     parts.delay_s = float(os.environ.pop("SCENESEARCH_TEST_DELAY_S", "0"))
-    scenesearch.api.base.Parts = parts
     scenesearch.wiring.Parts = parts
     sys.exit(main())

@@ -22,7 +22,7 @@ from typing import Any
 import shop
 from PIL import Image
 
-from scenesearch.api import SceneSearch
+from scenesearch.api.opened import Opened
 from scenesearch.config.settings import Settings
 from scenesearch.engine.catalogue import CatalogueTasks
 from scenesearch.engine.media import MediaFolder
@@ -58,11 +58,11 @@ def draw(seed: int) -> list[dict[str, Any]]:
 
 def tasks_of(folder: Path, store: Any = None) -> CatalogueTasks:
     """The tasks over fakes; tests open the same folder with it."""
-    front = SceneSearch(folder / "store", config=Settings(min_free_megabytes=0))
-    front.use_parts(shop.FakeParts(front.settings))
-    front.__dict__["store"] = store or EdgeStore(folder / "store", "items", min_free_bytes=0)
+    opened = Opened(folder / "store", Settings(min_free_megabytes=0))
+    opened.use_parts(shop.FakeParts(opened.settings))
+    opened.store = store or EdgeStore(folder / "store", "items", min_free_bytes=0)
     media = MediaFolder(folder / "media", min_free_bytes=0)
-    return CatalogueTasks(front, media, lambda one: load_scene(one.data, name=one.name))
+    return CatalogueTasks(opened, media, lambda one: load_scene(one.data, name=one.name))
 
 
 def do(tasks: CatalogueTasks, step: dict[str, Any]) -> Any:

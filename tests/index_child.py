@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -125,6 +126,8 @@ def serve() -> None:
             try:
                 index(**json.loads(line))
                 status = 0
+            except Exception:  # noqa: BLE001 - the status says that, this says what
+                traceback.print_exc()
             finally:
                 sys.stderr.flush()
                 os._exit(status)

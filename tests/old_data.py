@@ -39,7 +39,6 @@ def answers(shop: Any) -> dict[str, Any]:
     photos = shop.scenes().find("red and blue")
     return {
         "count": shop.count(),
-        "fields": dict(shop.fields()),
         "item": dict(shop.get("red-square").attributes),
         "look": _scores(look),
         "regions": [[one.region.label, _list(one.matches)] for one in look.regions],

@@ -20,7 +20,7 @@ from scenesearch.engine.remote.process import TaskEngine
 from scenesearch.engine.tasks import Answer, GetItem, TagTask, Task
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.store import ProcessStore
-from scenesearch.store.process.turn import now, since
+from scenesearch.system.turn import now, since
 
 
 @dataclass(frozen=True)
@@ -60,13 +60,13 @@ class PlainEngine:
         if self._store is not None:
             self._store.count()
 
-    def run(self, task: Task, given_up: Callable[[], bool]) -> Answer:
+    def run(self, task: Task, cancelled: Callable[[], bool]) -> Answer:
         name, _, argument = words_of(task).partition(" ")
         self._note(f"began {name} {argument}")
         answer: object = argument
         if name == "sleep":
             until = time.monotonic() + float(argument)
-            while time.monotonic() < until and not given_up():
+            while time.monotonic() < until and not cancelled():
                 time.sleep(0.005)
         elif name == "large":
             answer = "x" * int(argument)
@@ -86,7 +86,7 @@ class PlainEngine:
             answer = (since(), now())
         elif name == "priority":
             answer = os.getpriority(os.PRIO_PROCESS, 0)
-        self._note(f"{'gave up' if given_up() else 'ended'} {name} {argument}")
+        self._note(f"{'gave up' if cancelled() else 'ended'} {name} {argument}")
         return Answer(answer, {"engine": 0.001})
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from scenesearch.config.settings import Settings
 from scenesearch.engine.engine import Engine
 from scenesearch.engine.tasks import Answer, Task
 from scenesearch.service.http.app import create_app
-from scenesearch.service.lasting import open_state
+from scenesearch.service.lifespan import open_state
 
 png = shop.png
 LOCAL = "http://127.0.0.1"
@@ -86,10 +86,10 @@ def serving(
     settings = Settings(service=service, cache_dir=folder / "cache")
     front = SceneSearch(folder / "store", config=settings)
     models = Parts(settings)
-    front.use_parts(models)  # type: ignore[arg-type]
+    front._opened.use_parts(models)  # type: ignore[arg-type]
     if indexed:
         front.index(shop.write_catalog(folder, shop.colour_shop(folder)))
-    engine = Engine(front)
+    engine = Engine(front._opened)
     try:
         engine.load()
         backend = ThreadBackend(engine)

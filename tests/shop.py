@@ -287,11 +287,9 @@ class FakeParts:
 
 def use_fakes(monkeypatch: pytest.MonkeyPatch) -> type[FakeParts]:
     """Front door and command line run on fakes until the test ends."""
-    import scenesearch.api.base
     import scenesearch.wiring
 
     parts: type[FakeParts] = type("Parts", (FakeParts,), {"made": []})
-    monkeypatch.setattr(scenesearch.api.base, "Parts", parts)
     monkeypatch.setattr(scenesearch.wiring, "Parts", parts)
     return parts
 

@@ -7,7 +7,7 @@ import shutil
 import stat
 from pathlib import Path
 
-BLOCK = 1 << 18
+ZEROS = bytes(1 << 18)
 
 
 def copy_tree(source: Path, target: Path) -> Path:
@@ -19,8 +19,8 @@ def _copy(source: str, target: str) -> None:
     if not stat.S_ISREG(os.lstat(source).st_mode):
         return
     with Path(source).open("rb", 0) as read, Path(target).open("wb", 0) as write:
-        while block := read.read(BLOCK):
-            if block.count(0) == len(block):
+        while block := read.read(len(ZEROS)):
+            if block == ZEROS:
                 write.seek(len(block), os.SEEK_CUR)
             else:
                 write.write(block)

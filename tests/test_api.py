@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import shop
 from PIL import Image
-from sparse import copy_tree
 
 from scenesearch import SceneSearch, load_settings
 from scenesearch.core.conditions import AllOf, Between, Equals
@@ -61,7 +61,7 @@ def template(tmp_path_factory, catalog, parts):
 @pytest.fixture(scope="module")
 def reader(template, tmp_path_factory):
     """The whole catalogue, for tests that only ask."""
-    path = copy_tree(template, tmp_path_factory.mktemp("reader") / "store")
+    path = shutil.copytree(template, tmp_path_factory.mktemp("reader") / "store")
     with SceneSearch(path, config=SETTINGS) as reader:
         yield reader
 
@@ -69,7 +69,7 @@ def reader(template, tmp_path_factory):
 @pytest.fixture
 def front(template, tmp_path):
     """The whole catalogue, for tests that write."""
-    copy_tree(template, tmp_path / "store")
+    shutil.copytree(template, tmp_path / "store")
     with opened(tmp_path) as front:
         yield front
 
@@ -109,7 +109,7 @@ def test_an_index_is_there_when_it_is_opened_again(front, catalog):
 
     assert front.count() == 24
     assert (outcome.report.unchanged, outcome.report.embedded) == (24, 0)
-    assert front._parts.embedder.loads == 0
+    assert front._opened.parts.embedder.loads == 0
 
 
 def test_several_photos_of_an_item_are_one_item(tmp_path, folder, items):
@@ -165,7 +165,7 @@ def test_a_dry_run_tells_what_would_happen_and_leaves_no_trace(tmp_path, catalog
     assert outcome.report is None
     assert len(outcome.plan.items) == 24
     assert not (tmp_path / "store").exists()
-    assert front._parts.embedder.loads == 0
+    assert front._opened.parts.embedder.loads == 0
 
 
 def test_a_dry_run_over_a_collection_changes_nothing(front, folder, items, tmp_path):
@@ -203,7 +203,7 @@ def test_what_was_just_fitted_is_used_at_once(tmp_path, folder):
 
 
 def test_two_collections_share_a_store_and_its_embeddings(template, tmp_path, catalog):
-    copy_tree(template, tmp_path / "store")
+    shutil.copytree(template, tmp_path / "store")
 
     with opened(tmp_path, collection="two") as front:
         report = front.index(catalog).report
@@ -272,7 +272,7 @@ def test_one_thing_is_searched_by_any_mixture(reader, asked, first):
 
 
 def test_vectors_of_the_caller_are_searched(reader):
-    vector = reader._parts.embedder.embed_images([shop.product("cyan")])[0]
+    vector = reader._opened.parts.embedder.embed_images([shop.product("cyan")])[0]
 
     assert reader.search(vectors=vector).matches[0].item_id.startswith("cyan")
     assert ids(reader.search(vectors=[(vector, 1.0)])) == ids(reader.search(vectors=vector))
@@ -299,7 +299,7 @@ def test_a_filter_that_makes_no_sense_is_refused(reader, where, said):
 
 def test_the_settings_decide_what_is_not_given(template, tmp_path):
     settings = load_settings(None, search={"limit": 3, "per_region": 1})
-    copy_tree(template, tmp_path / "store")
+    shutil.copytree(template, tmp_path / "store")
 
     with opened(tmp_path, config=settings) as front:
         room = shop.room(("red", "square"))
@@ -326,12 +326,6 @@ def test_a_photo_that_cannot_be_read_is_named(reader, tmp_path):
         reader.shop_the_look(path)
 
 
-def test_look_is_a_short_name(reader):
-    room = shop.room(("red", "square"))
-
-    assert ids(reader.look(room)) == ids(reader.shop_the_look(room))
-
-
 def test_the_regions_of_a_photo_need_no_collection(tmp_path):
     with opened(tmp_path) as front:
         regions = front.regions(shop.room(("red", "square"), ("blue", "tall")))
@@ -342,12 +336,12 @@ def test_the_regions_of_a_photo_need_no_collection(tmp_path):
 
 def test_a_photo_is_prepared_once_and_asked_about_many_times(reader):
     prepared = reader.prepare(shop.room(("red", "square"), ("blue", "tall")))
-    before = reader._parts.embedder.embedded
+    before = reader._opened.parts.embedder.embedded
 
     wide = reader.answer(prepared, where="category = wide")
     cheap = reader.answer(prepared, where="price < 15", limit=2)
 
-    assert reader._parts.embedder.embedded == before
+    assert reader._opened.parts.embedder.embedded == before
     assert {match.attributes["category"] for match in wide.matches} == {"wide"}
     assert len(cheap.matches) == 2
 
@@ -365,7 +359,18 @@ def test_loading_is_done_once_whatever_comes_after(front):
     front.load()
     front.shop_the_look(shop.room(("red", "square")))
 
-    assert front._parts.embedder.loads == 1
+    assert front._opened.parts.embedder.loads == 1
+
+
+def test_what_a_notebook_shows_is_one_line_without_arrays(reader, template):
+    room = shop.room(("red", "square"), ("blue", "tall"))
+    prepared, regions = reader.prepare(room), reader.regions(room)
+
+    assert repr(reader).startswith("SceneSearch('")
+    assert repr(reader).endswith("/store', collection='items')")
+    assert repr(prepared) == "PreparedQuery(2 regions, 0 other parts)"
+    assert repr(regions[:1]) == "[Region('object:0', red, 10, 105, 40, 135)]"
+    assert repr(reader.answer(prepared).regions[0]) == f"RegionMatches({regions[0]!r}: 8 matches)"
 
 
 def test_likeness_is_the_mean_cosine_between_points(reader):
@@ -415,6 +420,27 @@ def test_items_are_counted_by_filter(reader):
 def test_items_are_deleted_by_id_by_filter_or_by_both(front, chosen, gone):
     assert front.delete(**chosen) == gone
     assert front.count() == 24 - gone
+
+
+def test_an_item_is_never_left_half_whichever_of_its_photos_was_meant(tmp_path, folder, items):
+    both = Item("both", (items[0].photos[0], items[3].photos[0]), {"title": "two"})
+    with opened(tmp_path) as front:
+        front.index(changed_catalog(folder, [both, items[1]], tmp_path))
+        one = f"photo_sha256 = '{load_scene(both.photos[1]).sha256}'"
+
+        assert front.count(one) == 1
+        assert front.delete(ids=[items[1].id], where=one) == 0
+        assert front.delete(where=one) == 2
+        assert front.get("both") is None
+        assert front.count() == 1
+
+
+def test_an_id_is_deleted_however_its_letters_are_composed(tmp_path, folder, items):
+    item = Item("caf\u00e9", items[0].photos, {"title": "cup"})
+    with opened(tmp_path) as front:
+        front.index(changed_catalog(folder, [item], tmp_path))
+
+        assert front.delete(ids=["cafe\u0301"]) == 1
 
 
 def test_nothing_is_deleted_when_nothing_was_chosen(front):
@@ -468,7 +494,7 @@ def test_a_store_that_is_open_elsewhere_is_refused_and_free_after_closing(front,
 
 def test_closing_gives_the_models_back_and_may_be_done_twice(front):
     front.search(text="red")
-    parts = front._parts
+    parts = front._opened.parts
 
     front.close()
     front.close()
@@ -477,7 +503,7 @@ def test_closing_gives_the_models_back_and_may_be_done_twice(front):
 
 
 def test_an_error_inside_still_closes(template, tmp_path):
-    copy_tree(template, tmp_path / "store")
+    shutil.copytree(template, tmp_path / "store")
     with pytest.raises(ZeroDivisionError), opened(tmp_path) as front:
         _ = 1 / (front.count() - 24)
     with opened(tmp_path) as front:

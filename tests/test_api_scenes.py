@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from scenesearch import SceneSearch, load_settings
 from scenesearch.cli.main import main
 from scenesearch.core.errors import QueryError, StoreError
 from scenesearch.tagging.ledger import recorded_rows
+from scenesearch.tagging.ray_cluster import RayOptions
 from scenesearch.tagging.run import RunOptions
 
 HERE = Path(__file__).parent
@@ -67,6 +69,29 @@ def test_a_run_that_fills_the_collection_gives_rows_and_photos_that_can_be_found
     found = front.scenes().find("red and blue")
     assert [Path(match.photo).stem for match in found.matches] == ["a"]
     assert front.scenes().find("red").total == 2
+
+
+def test_photos_whose_rows_are_only_streamed_can_fill_the_collection_too(tmp_path, photos):
+    with SceneSearch(tmp_path / "store", scenes="rooms", config=load_settings()) as opened:
+        rows = list(opened.tag(photos, run=ONE, fill=True))
+
+        assert [row.error for row in rows] == [None, None, "unsupported_image"]
+        assert opened.count_scenes() == 2
+        assert opened.forget_scenes(photos=[rows[0].source]) == 1
+        assert (tmp_path / "store" / "rooms").is_dir()
+
+
+def test_the_worker_of_a_cluster_tags_as_this_process_does(front, photos, tmp_path, monkeypatch):
+    made = []
+
+    def on_ray(sources, tagger, make_tagger, out, *, cluster, **_):
+        with pickle.loads(pickle.dumps(make_tagger))() as there:
+            made.append((there.fingerprint == tagger.fingerprint, cluster.cpus_per_tagger))
+
+    monkeypatch.setattr("scenesearch.tagging.ray_runner.run_tagging_on_ray", on_ray)
+    front.tag_to(tmp_path / "tags.jsonl", photos, run=ONE, cluster=RayOptions("auto"))
+
+    assert made == [(True, front.settings.threads or 1)]
 
 
 def test_rows_recorded_without_the_collection_do_not_count_as_filled(front, photos, tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from pathlib import Path
 
 import pytest
 import shop
-from sparse import copy_tree
 
 from scenesearch.cli import output
 from scenesearch.cli.main import main
@@ -94,14 +94,14 @@ def template(tmp_path_factory, catalog):
 @pytest.fixture(scope="module")
 def reading(template, tmp_path_factory):
     """``--store`` and the whole catalogue, for commands that only ask."""
-    path = copy_tree(template, tmp_path_factory.mktemp("reading") / "store")
+    path = shutil.copytree(template, tmp_path_factory.mktemp("reading") / "store")
     return ("--store", str(path))
 
 
 @pytest.fixture
 def store(template, tmp_path):
     """``--store`` and the whole catalogue, for commands that write."""
-    path = copy_tree(template, tmp_path / "store")
+    path = shutil.copytree(template, tmp_path / "store")
     return ("--store", str(path))
 
 
@@ -248,14 +248,14 @@ def test_exit_code_2_for_what_was_asked_wrongly(cli, reading, room, tmp_path, ca
 
 
 def test_exit_code_4_when_models_are_missing(cli, monkeypatch, tmp_path, room):
-    import scenesearch.api.base
+    import scenesearch.wiring
     from scenesearch.models.weights import WeightFinder
 
     class RealParts(shop.FakeParts):
         def __init__(self, settings):
             WeightFinder(tmp_path / "empty").find("yolov8n-seg")
 
-    monkeypatch.setattr(scenesearch.api.base, "Parts", RealParts)
+    monkeypatch.setattr(scenesearch.wiring, "Parts", RealParts)
 
     done = cli("look", room, "--store", tmp_path / "new")
 

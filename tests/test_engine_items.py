@@ -55,11 +55,12 @@ class Engine:
 
     def __init__(self, folder: Path, store, settings: Settings) -> None:
         self.front = SceneSearch(folder / "store", config=settings)
+        self.opened = self.front._opened
         if store is not None:
-            self.front.__dict__["store"] = store
+            self.opened.store = store
         self.media = MediaFolder(folder / "media", min_free_bytes=0)
         self.decoded: list[str] = []
-        self.tasks = CatalogueTasks(self.front, self.media, self.decode)
+        self.tasks = CatalogueTasks(self.opened, self.media, self.decode)
 
     def decode(self, photo):
         self.decoded.append(photo.name)
@@ -67,7 +68,7 @@ class Engine:
 
     @property
     def embedded(self):
-        return self.front.parts.embedder.embedded
+        return self.opened.parts.embedder.embedded
 
     def put(self, *records):
         return [(one["id"], one["status"]) for one in self.tasks.put_items(PutItems(records))]
@@ -296,7 +297,7 @@ def test_patching_merges_removes_and_adds_fields_without_embedding(engine):
 
 def test_patching_what_is_so_already_writes_nothing(memory):
     store = shop.RecordingStore()
-    memory.front.__dict__["store"] = store
+    memory.opened.store = store
     memory.put(record("a", title="x", price=5))
     writes = len(store.writes)
 
@@ -381,7 +382,7 @@ def test_a_listing_goes_on_after_a_restart(memory):
     memory.put(*(record(f"{n}", pattern(n)) for n in range(6)))
     page = memory.tasks.list_items(ListItems(None, 2))
 
-    again = CatalogueTasks(memory.front, memory.media, memory.decode)
+    again = CatalogueTasks(memory.opened, memory.media, memory.decode)
     found = again.list_items(ListItems(None, 10, page["cursor"]))
     assert [item["id"] for item in found["items"]] == ["2", "3", "4", "5"]
 
@@ -429,7 +430,7 @@ def test_small_puts_neither_optimise_nor_read_other_items(memory):
     scroll = store.scroll
     store.scroll = lambda **more: (asked.append(more.get("where")), scroll(**more))[1]
     store.optimize = lambda: asked.append("optimize")
-    memory.front.__dict__["store"] = store
+    memory.opened.store = store
     memory.put(record("a", title="x"))
     asked.clear()
 
@@ -443,7 +444,7 @@ def test_after_many_puts_the_collection_is_settled(memory, monkeypatch):
 
     monkeypatch.setattr(module, "SETTLE_AFTER", 4)
     settled: list = []
-    monkeypatch.setattr(memory.front, "settle", lambda: settled.append(1))
+    monkeypatch.setattr(module.indexing, "settle", settled.append)
     for n in range(8):
         memory.put(record(str(n), pattern(n)))
 
@@ -465,7 +466,7 @@ def test_a_decoder_that_gives_up_costs_the_record_only(memory):
             raise ImageError("slow: not decoded within 10 s", code="timed_out")
         return load_scene(photo.data)
 
-    memory.tasks = CatalogueTasks(memory.front, memory.media, decode)
+    memory.tasks = CatalogueTasks(memory.opened, memory.media, decode)
     slow = record("slow", Photo(pattern(2).data, "slow"))
     answers = memory.tasks.put_items(PutItems((record("a"), slow)))
     assert [one["status"] for one in answers] == ["added", "failed"]

@@ -51,10 +51,10 @@ def model_of(steps, items):
 
 def stored(tasks, item_id):
     """What the store has of an item: its prices and its photos, or None."""
-    front = tasks._front
-    if front.store.schema is None:
+    opened = tasks._opened
+    if opened.store.schema is None:
         return None
-    points = list(front.store.scroll(where=Equals("item_id", item_id)))
+    points = list(opened.store.scroll(where=Equals("item_id", item_id)))
     names = {hashlib.sha256(child.photo(n).data).hexdigest(): n for n in range(5)}
     photos = sorted((p.payload["photo_index"], names[p.payload["photo_sha256"]]) for p in points)
     prices = {p.payload["price"] for p in points}
@@ -83,8 +83,8 @@ def test_a_killed_engine_has_what_it_acknowledged_and_the_rest_can_be_done_again
             items = model_of([open_step], items)
             wanted = items.get(in_doubt)
             assert stored(tasks, in_doubt) == (wanted and ({wanted[0]}, wanted[1])), (seed, "again")
-        sweep_media(tasks._front, tasks._media, young_s=-1)
+        sweep_media(tasks._opened, tasks._media, young_s=-1)
         kept = {path.stem for path in tasks._media.root.rglob("*.png")}
         used = {n for _, photos in items.values() for n in photos}
         assert kept == {hashlib.sha256(child.photo(n).data).hexdigest() for n in used}
-        tasks._front.close()
+        tasks._opened.close()

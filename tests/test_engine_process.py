@@ -393,7 +393,7 @@ def test_no_more_is_at_the_engine_than_it_works_on_and_one(child: ModuleType, lo
         async with backend(child, log) as engine:
             tasks = [asyncio.ensure_future(engine.run(heavy("sleep 0.3"))) for _ in range(8)]
             await asyncio.sleep(0.1)
-            assert len(engine._engine._tasks) == 3
+            assert engine._engine._under_way == 3
             assert engine.gauges()["queue_heavy"] == 5
             for task in tasks:
                 task.cancel()

@@ -12,7 +12,7 @@ from fakes.models import FakeEmbedder
 from fakes.store import MemoryStore
 from PIL import Image
 
-from scenesearch.api import SceneSearch
+from scenesearch.api.opened import Opened
 from scenesearch.config.settings import Settings
 from scenesearch.core.errors import QueryError, StoreError
 from scenesearch.engine.catalogue import CatalogueTasks
@@ -48,23 +48,23 @@ def id_of(photo):
 
 
 def make(folder, *, edge=False):
-    front = SceneSearch(folder / "store", config=Settings(min_free_megabytes=0))
-    front.__dict__["store"] = MemoryStore()
-    front.__dict__["_photos"] = (
+    opened = Opened(folder / "store", Settings(min_free_megabytes=0))
+    opened.store = MemoryStore()
+    opened.photos = (
         EdgeStore(folder / "store", "scenes", min_free_bytes=0) if edge else MemoryStore()
     )
     # without words, whose vectors take the fake longer than everything else
-    front.parts.encoder.embedder = FakeEmbedder(64)
+    opened.parts.encoder.embedder = FakeEmbedder(64)
     media = MediaFolder(folder / "media", min_free_bytes=0)
 
     def decode(photo):
         return load_scene(photo.data, name=photo.name)
 
     return SimpleNamespace(
-        front=front,
+        opened=opened,
         media=media,
-        scenes=SceneTasks(front, media, decode),
-        items=CatalogueTasks(front, media, decode),
+        scenes=SceneTasks(opened, media, decode),
+        items=CatalogueTasks(opened, media, decode),
     )
 
 
@@ -73,7 +73,7 @@ def engine(tmp_path, monkeypatch, clean_surroundings):
     shop.use_fakes(monkeypatch)
     made = make(tmp_path)
     yield made
-    made.front.close()
+    made.opened.close()
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_what_was_added_is_found_by_words_and_by_likeness_and_can_be_removed(
     removed = engine.scenes.delete_scenes(DeleteScenes((id_of(RED), "nothing", id_of(GREEN))))
     assert removed == {"scenes": 1}
     assert ids(engine.scenes.find_scenes(FindScenes(text="red"))) == [id_of(RED_BLUE)]
-    engine.front.close()
+    engine.opened.close()
 
 
 def test_a_scene_says_what_is_in_it_and_names_no_file(filled):
@@ -123,11 +123,11 @@ def test_a_scene_says_what_is_in_it_and_names_no_file(filled):
 
 
 def test_the_same_photo_again_is_unchanged_and_runs_no_model(filled):
-    embedded = filled.front.parts.encoder.embedder.embedded
+    embedded = filled.opened.parts.encoder.embedder.embedded
 
     done = filled.scenes.add_scenes(AddScenes((RED, RED)))
     assert [one["status"] for one in done] == ["unchanged", "unchanged"]
-    assert filled.front.parts.encoder.embedder.embedded == embedded
+    assert filled.opened.parts.encoder.embedder.embedded == embedded
 
 
 def test_a_product_is_found_in_the_scenes_that_have_something_like_it(filled):
@@ -192,11 +192,11 @@ def test_sweeping_leaves_what_an_item_or_a_scene_uses(filled):
     filled.items.delete_items(DeleteItems(("a", "b")))
     filled.scenes.delete_scenes(DeleteScenes((id_of(GREEN),)))
 
-    assert sweep_media(filled.front, filled.media) == 0, "young files stay"
-    assert sweep_media(filled.front, filled.media, young_s=-1) == 2
+    assert sweep_media(filled.opened, filled.media) == 0, "young files stay"
+    assert sweep_media(filled.opened, filled.media, young_s=-1) == 2
     assert filled.media.find(id_of(alone)) is None
     assert filled.media.find(id_of(GREEN)) is None
-    assert sweep_media(filled.front, filled.media, young_s=-1) == 0
+    assert sweep_media(filled.opened, filled.media, young_s=-1) == 0
     assert filled.media.find(id_of(RED)) is not None
     assert filled.scenes.scene_photo(ScenePhoto(id_of(RED))) is not None
 
@@ -207,7 +207,7 @@ def test_nothing_is_swept_when_a_collection_cannot_be_read(filled, monkeypatch):
     def fail(**_):
         raise StoreError("the disk is gone")
 
-    monkeypatch.setattr(filled.front.scene_store, "scroll", fail)
+    monkeypatch.setattr(filled.opened.photos, "scroll", fail)
     with pytest.raises(StoreError):
-        sweep_media(filled.front, filled.media, young_s=-1)
+        sweep_media(filled.opened, filled.media, young_s=-1)
     assert filled.media.find(id_of(GREEN)) is not None

@@ -402,7 +402,7 @@ def test_regions_are_credited_with_the_right_items_they_earned_among_the_first_t
 
 
 def test_what_no_region_earned_is_credited_to_none():
-    answers = [answered({"a"}, ["a"], (-1,), (RankedRegion("whole", None, ("a",)),))]
+    answers = [answered({"a"}, ["a"], (None,), (RankedRegion("whole", None, ("a",)),))]
 
     assert [(one.name, one.earned, one.share) for one in by_kind(answers)] == [("whole", 0, 0.0)]
 

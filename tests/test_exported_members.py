@@ -37,6 +37,16 @@ PUBLIC = {
 """Written down a second time on purpose: adding or losing a name is a decision."""
 
 
+FRONT_DOOR = {
+    *("add_scenes", "answer", "changed", "close", "complete", "count", "count_scenes", "delete"),
+    *("encode_scene", "forget_scenes", "get", "hashed_scenes", "index", "learn_scenes", "likeness"),
+    *("load", "prepare", "put", "regions", "scenes", "scenes_of", "search", "set_attributes"),
+    *("settle", "shop_the_look", "store", "sync", "syncing", "tag", "tag_to", "understand"),
+    "values",
+}
+"""What SceneSearch can do; what only the engine needs is not among it."""
+
+
 def test_the_public_names_are_those_written_down():
     assert set(scenesearch.__all__) == PUBLIC
     assert list(scenesearch.__all__) == sorted(scenesearch.__all__)
@@ -74,6 +84,24 @@ def test_every_public_method_of_the_front_door_says_what_it_does():
     for name, member in inspect.getmembers(scenesearch.SceneSearch):
         if not name.startswith("_"):
             assert inspect.getdoc(member), name
+
+
+def test_the_front_door_is_what_is_written_down_and_names_its_arguments():
+    methods = {
+        name: member
+        for name, member in inspect.getmembers(scenesearch.SceneSearch)
+        if not name.startswith("_")
+    }
+    open_ended = {
+        name
+        for name, member in methods.items()
+        if inspect.isfunction(member)
+        for one in inspect.signature(member).parameters.values()
+        if one.kind is one.VAR_KEYWORD
+    }
+
+    assert set(methods) == FRONT_DOOR
+    assert open_ended == set()
 
 
 def test_the_fakes_are_documented_and_say_what_they_count():

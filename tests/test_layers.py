@@ -153,8 +153,8 @@ def test_every_file_that_is_listed_still_needs_it() -> None:
         ("look.values", "class A:\n    import pandas", "module level"),
         ("models.detect.regions", "from cv2 import resize", "module level"),
         ("search.searcher", "def f():\n    import sklearn", "outside the files"),
-        ("api.base", "import typer", "typer outside"),
-        ("api.base", "def f():\n    import fastapi\nimport starlette", "module level"),
+        ("api.opened", "import typer", "typer outside"),
+        ("api.opened", "def f():\n    import fastapi\nimport starlette", "module level"),
     ],
     ids=str,
 )

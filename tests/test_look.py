@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 
 from scenesearch.core.types import Colour, Region, Scene
+from scenesearch.look.as_json import hex_colours, look_values
 from scenesearch.look.look import Look
-from scenesearch.look.values import NO_REGION, Evidence, Match, RegionMatches
+from scenesearch.look.values import Evidence, Match, RegionMatches
 
 
 def names_in(folder):
@@ -56,7 +57,7 @@ def a_look(**changes):
     return Look(**(values | changes))
 
 
-@pytest.mark.parametrize("region", [-2, 2, 99])
+@pytest.mark.parametrize("region", [-2, -1, 2, 99])
 def test_evidence_of_a_region_that_is_not_there_is_refused(region):
     with pytest.raises(ValueError, match=rf"'px' is {region}, expected an index into the 2"):
         a_look(matches=(a_match("px", region=region),))
@@ -70,9 +71,9 @@ def test_evidence_of_a_regions_own_list_is_checked_too():
 
 
 def test_evidence_may_belong_to_no_region():
-    look = Look(None, (), (a_match(region=NO_REGION),))
+    look = Look(None, (), (a_match(region=None),))
 
-    assert look.to_dict()["matches"][0]["evidence"][0]["region"] == -1
+    assert look.to_dict()["matches"][0]["evidence"][0]["region"] is None
 
 
 def test_a_look_says_in_one_line_what_it_is():
@@ -105,7 +106,9 @@ def test_to_dict_gives_everything_but_the_pixels():
         "has_mask": False,
         "cutout_method": "plain",
         "cutout_reason": "mask is empty",
-        "colours": [{"name": "dark red", "lab": [35.12, 50.0, 30.0], "share": 0.6234}],
+        "colours": [
+            {"name": "dark red", "lab": [35.12, 50.0, 30.0], "share": 0.6234, "hex": "#9e2226"}
+        ],
         "notes": ["label and catalogue disagree"],
     }
     assert [(m["rank"], m["item_id"]) for m in first["matches"]] == [(1, "p1"), (2, "p2")]
@@ -199,7 +202,7 @@ def test_to_pandas_lists_the_fused_matches_then_each_regions():
 
 def test_to_pandas_keeps_an_attribute_whose_name_is_taken():
     attributes = {"score": "A+", "rank": 9, "part_cutout": "x", "colour": "red"}
-    match = dataclasses.replace(a_match(region=NO_REGION), attributes=attributes)
+    match = dataclasses.replace(a_match(region=None), attributes=attributes)
     table = Look(None, (), (match,)).to_pandas()
 
     row = table.iloc[0]
@@ -327,3 +330,38 @@ def test_a_look_of_real_photos_can_be_saved_every_way(shared_data, tmp_path):
 
     for suffix in ("png", "html", "json"):
         assert Path(look.save(tmp_path / f"look.{suffix}")).stat().st_size > 500
+
+
+@pytest.mark.parametrize(
+    ("lab", "shade"),
+    [((100, 0, 0), "#ffffff"), ((0, 0, 0), "#000000"), ((53.24, 80.09, 67.2), "#ff0000")],
+)
+def test_lab_becomes_the_hex_of_srgb(lab, shade) -> None:
+    assert hex_colours([Colour("x", lab, 1.0)]) == [shade]
+
+
+def fields_of(value, path=""):
+    """Names of what a look holds; what is under ``parts``, ``scores`` and the like is data."""
+    if isinstance(value, dict) and path.rpartition(".")[2] not in OPEN:
+        for name, one in value.items():
+            yield from fields_of(one, f"{path}.{name}".lstrip("."))
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        yield from fields_of(value[0], f"{path}[]")
+    else:
+        yield path
+
+
+OPEN = {"attributes", "facets", "parts", "scores", "timings_ms"}
+
+
+@pytest.mark.parametrize("form", ["python", "rest"])
+def test_the_table_of_renamed_fields_names_what_a_look_holds(form):
+    table = json.loads(Path(__file__, "../data/look_fields_a1e3309.json").resolve().read_text())
+    known = table[form]
+
+    if form == "python":
+        values = a_look().to_dict()
+    else:
+        values = look_values(a_look(), photo_url=lambda point_id: f"/{point_id}")
+        values |= {"query_id": None, "next_offset": None}
+    assert set(fields_of(values)) == {*known["fields"].values(), *known["added"]}

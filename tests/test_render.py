@@ -26,7 +26,7 @@ from scenesearch.look.render.palette import REGION_COLOURS, ink_on, region_colou
 from scenesearch.look.render.pictures import fit, mask_layer, photo
 from scenesearch.look.render.png import MAX_WIDTH, png_bytes, render_png
 from scenesearch.look.render.tiles import THUMB, TILE_HEIGHT, draw_info, draw_match
-from scenesearch.look.values import NO_REGION, Evidence, Match, RegionMatches
+from scenesearch.look.values import Evidence, Match, RegionMatches
 
 NASTY = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 ODD_TEXTS = {
@@ -470,7 +470,7 @@ def test_asking_for_no_matches_is_refused(draw):
 
 
 def test_a_query_without_a_photo_can_be_drawn(product):
-    matches = tuple(product(i, region=NO_REGION) for i in range(5))
+    matches = tuple(product(i, region=None) for i in range(5))
     regions = (an_object(0, (0, 0, 50, 50), [product(9)]),)
 
     for look in (Look(None, (), ()), Look(None, (), matches), Look(None, regions, matches)):

@@ -375,10 +375,12 @@ def test_no_pictures_are_no_cells(checkpoint):
     assert CellMaps(cells, TorchEmbedder(cells)).embed_cells([]).shape == (0, 16, 112)
 
 
+@pytest.mark.models
 def test_another_layer_is_another_fingerprint(checkpoint):
     assert source(checkpoint).fingerprint != source(checkpoint, stride=32).fingerprint
 
 
+@pytest.mark.models
 def test_a_stride_that_the_architecture_does_not_have_is_explained(checkpoint):
     with pytest.raises(ConfigError, match="cells of 2, 4, 8, 16, 32 pixels"):
         _ = source(checkpoint, stride=64).dim

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import shop
 from PIL import Image
-from sparse import copy_tree
 
 from scenesearch.cli.main import main
 
@@ -71,7 +70,7 @@ def template(photos, tmp_path_factory):
 
 @pytest.fixture
 def store(template, tmp_path):
-    return copy_tree(template, tmp_path / "store")
+    return shutil.copytree(template, tmp_path / "store")
 
 
 def found(answer):

@@ -19,7 +19,6 @@ from scenesearch.core.errors import (
     StoreError,
 )
 from scenesearch.core.types import CollectionSchema, Item
-from scenesearch.look.values import NO_REGION
 from scenesearch.models.encode import RegionRules
 from scenesearch.search.query import Query
 from scenesearch.search.rank.presets import PRESETS
@@ -613,7 +612,7 @@ def test_every_match_says_which_region_and_which_photo_earned_it(searcher, items
 def test_what_words_found_was_earned_by_no_region(searcher):
     look = ask(searcher, texts=(("red", 1.0),))
 
-    assert {evidence.region for match in look.matches for evidence in match.evidence} == {NO_REGION}
+    assert {evidence.region for match in look.matches for evidence in match.evidence} == {None}
 
 
 def test_parts_are_the_cosines_that_the_similarity_is_made_of(searcher):

@@ -29,10 +29,11 @@ from scenesearch.engine.remote.backend import BusyError, DeadlineError
 from scenesearch.engine.tasks import Answer
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.fetcher import Fetched, Fetcher
+from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.http.app import create_app
-from scenesearch.service.jobs.manifests import MAX_PHOTOS, read_manifest, suffix_of
+from scenesearch.service.jobs.manifests import read_manifest, suffix_of
 from scenesearch.service.jobs.runner import JobRunner, Pace
-from scenesearch.service.lasting import lasting
+from scenesearch.service.lifespan import lifespan
 from scenesearch.service.state import State
 from scenesearch.service.state.jobs import JobLimits
 from scenesearch.service.state.records import JobRecord, Link
@@ -317,7 +318,7 @@ def test_what_the_service_was_given_is_given_back_when_it_stops(tmp_path) -> Non
 
     async def run():
         fetcher = Fetcher(FetchSettings(enabled=True))
-        async with lasting(shelf, State(tmp_path, min_free_bytes=0), fetcher):
+        async with lifespan(shelf, State(tmp_path, min_free_bytes=0), fetcher):
             assert not shelf.closed
         with pytest.raises(RuntimeError, match="after shutdown"):
             await fetcher.fetch("http://example.com/photo.jpg")
@@ -360,6 +361,8 @@ def test_a_cancelled_job_stops_after_its_batch(tmp_path) -> None:
             await asyncio.sleep(0.005)
         state.jobs.cancel(job.id)
         after, _ = state.jobs.add([JobRecord(0, "next", (b"x",))])
+        # the runner may have seen nothing left between the two, and waits to be told
+        state.announce()
         while not state.jobs.get(after.id).ended:
             await asyncio.sleep(0.005)
         await runner.stop()

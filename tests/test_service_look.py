@@ -56,7 +56,7 @@ def test_every_object_of_a_photo_finds_its_product(client) -> None:
 
 def test_without_a_detector_an_answer_says_what_helps(served, client, monkeypatch) -> None:
     assert answer(client)["notes"] == []
-    monkeypatch.setitem(served.engine.front.parts.__dict__, "detector", None)
+    monkeypatch.setitem(served.engine.opened.parts.__dict__, "detector", None)
 
     assert answer(client)["notes"] == [NO_DETECTOR]
     assert answer(client, boxes=[[10, 10, 90, 90]])["notes"] == []

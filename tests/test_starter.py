@@ -56,6 +56,7 @@ def test_run_lengths_come_back_as_the_mask_they_were(mask: np.ndarray) -> None:
     assert (dataset.pixels(runs(mask)) == mask).all()
 
 
+@pytest.mark.models
 def test_the_outline_of_a_thing_in_two_parts_spans_both() -> None:
     points = dataset.outline(blob((5, 20, 25, 50), (60, 10, 75, 30)))
     assert points is not None
@@ -63,6 +64,7 @@ def test_the_outline_of_a_thing_in_two_parts_spans_both() -> None:
     assert points.max(axis=0) == pytest.approx((74.5, 49.5))
 
 
+@pytest.mark.models
 def test_a_thing_of_a_pixel_has_no_outline() -> None:
     assert dataset.outline(blob((5, 5, 6, 6))) is None
 
@@ -78,6 +80,7 @@ def view(folder: Path, name: str, kind: str = "chair") -> None:
     (folder / "truth" / f"{name}.json").write_text(json.dumps(written), encoding="utf-8")
 
 
+@pytest.mark.models
 def test_a_data_set_is_written_with_shares_of_the_picture_and_grows_when_views_do(
     tmp_path: Path,
 ) -> None:
@@ -346,6 +349,7 @@ class _Model:
         return [type("Result", (), {"boxes": _Boxes(found)})()]
 
 
+@pytest.mark.models
 def test_the_share_of_real_furniture_counts_boxes_by_overlap_confidence_and_class(
     tmp_path: Path,
 ) -> None:

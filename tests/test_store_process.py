@@ -10,6 +10,7 @@ import importlib
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,6 @@ import numpy as np
 import psutil
 import pytest
 from fakes.store import MemoryStore
-from sparse import copy_tree
 from store_contract.contract import StoreContract
 from store_contract.contract_base import OpenStore
 from store_contract.contract_data import DIMS, SCHEMA, make_points, point_id, unit
@@ -43,19 +43,11 @@ from scenesearch.core.errors import (
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.core.types import Hit, Point
 from scenesearch.store.embedded.edge import EdgeStore
-from scenesearch.store.process.serve import CLOSE, serve_store
+from scenesearch.store.process.serve import serve_store
 from scenesearch.store.process.store import ProcessStore
-from scenesearch.store.process.turn import now, since, task_since
-from scenesearch.store.process.wire import (
-    Asked,
-    HitPacker,
-    KnownPoints,
-    Ok,
-    Request,
-    learn,
-    unpack_hits,
-)
-from scenesearch.system.failure import Failure
+from scenesearch.store.process.wire import HitPacker, HitUnpacker, Request
+from scenesearch.system.messages import CLOSE, Asked, Failure, Ok
+from scenesearch.system.turn import now, since, task_since
 
 pytestmark = pytest.mark.process
 PARENT = Path(__file__).with_name("process_parent.py")
@@ -95,7 +87,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def edge(template: Path, tmp_path: Path) -> Iterator[ProcessStore]:
     """The embedded store, with 60 points."""
-    folder = copy_tree(template, tmp_path / "index")
+    folder = shutil.copytree(template, tmp_path / "index")
     made = ProcessStore(partial(EdgeStore, folder, "items"))
     yield made
     made.close()
@@ -127,7 +119,7 @@ def held_up(store: ProcessStore) -> Iterator[None]:
 
 
 def under_way(store: ProcessStore) -> int:
-    return len(store._link._desk.waiting)
+    return len(store._worker._mail.pending)
 
 
 def until(true: Callable[[], bool], within_s: float = 10) -> None:
@@ -168,7 +160,7 @@ def test_the_request_of_the_oldest_task_is_answered_first_and_closing_last() -> 
 
     serve_store(theirs, lambda: filled(MemoryStore()))
 
-    assert isinstance(ours.recv(), Ok), "it is up"
+    assert isinstance(ours.recv()[1], Ok), "it is up"
     replies = [ours.recv() for _ in range(7)]
     # two requests of one task keep their order
     assert [number for number, _ in replies] == [5, 1, 3, 2, 0, 4, 6]
@@ -375,7 +367,7 @@ def test_every_error_of_the_tree_and_of_python_survives_the_way() -> None:
 @pytest.mark.parametrize("limit", [0, 5, 1000])
 def test_points_are_sent_once_until_they_change_or_too_many_are_known(limit: int) -> None:
     rng = random.Random(limit)
-    packer, known = HitPacker(limit), KnownPoints([], [])
+    packer, unpacker = HitPacker(limit), HitUnpacker()
     payloads = [MappingProxyType({"n": n}) for n in range(20)]
     sent = 0
     for _ in range(50):
@@ -386,11 +378,11 @@ def test_points_are_sent_once_until_they_change_or_too_many_are_known(limit: int
             for k in (0, 7, 3)
         ]
         packed = packer.pack(answers)
-        known = learn(known, packed)
+        hits = unpacker.learn(packed)
         sent += len(packed.ids)
 
-        assert unpack_hits(known, packed) == answers
-        assert len(known.ids) <= max(limit, 1) + 10
+        assert hits() == answers
+        assert len(unpacker.ids) <= max(limit, 1) + 10
 
     assert sent <= 20 + 50 or limit < 1000
 
@@ -402,11 +394,11 @@ def test_writes_together_keep_other_writers_waiting_and_readers_not(store: Proce
         store.set_payload({"price": 1.0}, ids=[point_id(1)])
         order.append("other")
 
-    with store.together():
+    with store.batch_writes():
         other = threading.Thread(target=write)
         other.start()
         store.upsert(make_points(70)[60:])
-        with store.together():
+        with store.batch_writes():
             store.delete(ids=[point_id(0)])
         assert store.count() == 69
         order.append("together")
@@ -457,7 +449,7 @@ def test_calls_in_flight_fail_when_the_process_is_killed(
 
 
 def test_writes_together_fail_when_the_process_died_meanwhile(edge: ProcessStore) -> None:
-    with pytest.raises(StoreUnavailableError, match="together"), edge.together():  # noqa: PT012
+    with pytest.raises(StoreUnavailableError, match="together"), edge.batch_writes():  # noqa: PT012
         edge.upsert([Point(point_id(900), {}, {})])
         psutil.Process(edge.pid).kill()
         time.sleep(0.05)
@@ -509,6 +501,16 @@ def test_a_store_that_cannot_be_made_is_an_error_and_no_hang() -> None:
     with pytest.raises(StoreUnavailableError, match=r"a broken store .*exit code 7.*__main__"):
         store.count()
 
+    store.close()
+
+
+def test_what_making_the_store_raises_arrives_as_it_was_raised(tmp_path: Path) -> None:
+    store = ProcessStore(partial(EdgeStore, tmp_path, "no such name!"))
+
+    with pytest.raises(StoreError, match="no such name!"):
+        store.count()
+
+    assert store.pid is None
     store.close()
 
 

@@ -20,6 +20,7 @@ import pytest
 import shop
 from PIL import Image
 
+from scenesearch import SceneSearch
 from scenesearch.catalog import read_catalog
 from scenesearch.cli.main import main
 from scenesearch.config.settings import load_settings
@@ -555,6 +556,43 @@ def test_the_cache_of_a_store_has_the_size_of_the_settings(tmp_path):
             cache.close()
 
         assert (len(known) == 30) is kept
+
+
+# --- the front door ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def front(embedded, monkeypatch):
+    shop.use_fakes(monkeypatch)
+    with SceneSearch(embedded.home, config=embedded.settings) as front:
+        yield front
+
+
+def test_the_plan_is_told_before_anything_is_changed_and_can_be_refused(front, embedded):
+    def no(done):
+        assert (len(done.plan.insert), done.report) == (6, None)
+        raise RuntimeError("not today")
+
+    with pytest.raises(RuntimeError, match="not today"):
+        front.sync(embedded.manifest, planned=no)
+
+    assert front.store.schema is None
+    assert len(front.sync(embedded.manifest).plan.insert) == 6
+    assert front.count() == 6
+
+
+def test_while_syncing_others_stay_out_and_the_store_is_free_between_two_syncs(front, embedded):
+    lock = embedded.home / "items.sync.lock"
+    with front.syncing():
+        front.sync(embedded.manifest)
+        assert len(embedded.stored) == 6
+        with pytest.raises(StoreUnavailableError, match="this process"), sync_lock(lock, "it"):
+            pass
+        embedded.write(embedded.items[:5])
+        assert front.sync(embedded.manifest).plan.delete == ("p005",)
+
+    with sync_lock(lock, "it"):
+        assert front.count() == 5
 
 
 # --- the command -------------------------------------------------------------------------------

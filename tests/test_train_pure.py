@@ -26,6 +26,8 @@ from scenesearch.train.samplers import photo_batches, product_batches
 from scenesearch.train.subjects import Subject, Subjects
 from scenesearch.train.views import Views, augment
 
+pytestmark = pytest.mark.models
+
 STILL = AugmentRules(0, 1.0, 0, 0, 0, 0, 0, 0)
 
 

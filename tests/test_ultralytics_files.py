@@ -14,6 +14,8 @@ from scenesearch.images.geometry import pixel_box
 from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector, _mask_in_box
 from scenesearch.models.weights import Weights
 
+pytestmark = pytest.mark.models
+
 
 def ellipse(size, box):
     canvas = Image.new("L", size)

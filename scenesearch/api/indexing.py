@@ -1,25 +1,24 @@
-"""The front door's way in: a catalogue to a collection."""
+"""A catalogue, or some items, to a collection."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from scenesearch.api.base import Shop
-from scenesearch.catalog import OnDuplicate, RowError, read_catalog
+from scenesearch import wiring
+from scenesearch.api.opened import Opened
+from scenesearch.catalog import CatalogReader, RowError
 from scenesearch.catalog.attributes import field_types
-from scenesearch.catalog.reader import CatalogReader
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import FieldType, Item, Scene
+from scenesearch.index.indexer import Indexer
 from scenesearch.index.plan import IndexPlan
 from scenesearch.index.run import IndexReport, Progress
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.sync.lock import sync_lock
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import SyncReport
-from scenesearch.wiring import build_indexer, build_syncer, sync_lock_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,193 +38,126 @@ class IndexOutcome:
     notes: tuple[str, ...]
 
 
-class Indexing(Shop):
-    """Brings a collection in line with a catalogue."""
-
-    def index(
-        self,
-        catalog: str | Path,
-        *,
-        image_root: str | Path | None = None,
-        strict: bool = False,
-        prune: bool = False,
-        dry_run: bool = False,
-        on_duplicate: OnDuplicate = "error",
-        columns: Mapping[str, str] | None = None,
-        encoding: str | None = None,
-        delimiter: str | None = None,
-        progress: Progress | None = None,
-    ) -> IndexOutcome:
-        """Bring the collection in line with a catalogue; only what changed is worked on.
-
-        Args:
-            catalog: CSV, JSONL, Parquet, or a folder of images; see docs/catalog.md.
-            image_root: where image paths start; the catalogue's folder by default.
-            strict: stop at the first bad row instead of leaving it out.
-            prune: remove stored items the catalogue no longer has.
-            dry_run: plan only; changes nothing.
-            on_duplicate: what to do with two rows of one id.
-            columns: our name to the catalogue's, where they differ: ``{"id": "SKU"}``.
-            encoding: of a text catalogue that is not UTF-8.
-            delimiter: of a CSV, where the guess is wrong.
-            progress: called with (stage, done, total).
-
-        Raises:
-            CatalogError: the catalogue cannot be read, or has bad rows under ``strict``.
-            ModelError: weights are missing or cannot be used.
-            StoreError: the store cannot be opened or written.
-        """
-        reader = read_catalog(
-            catalog,
-            image_root=Path(image_root) if image_root is not None else None,
-            columns=columns,
-            on_duplicate=on_duplicate,
-            encoding=encoding,
-            delimiter=delimiter,
+def index(
+    opened: Opened,
+    reader: CatalogReader,
+    *,
+    strict: bool,
+    prune: bool,
+    dry_run: bool,
+    progress: Progress | None,
+) -> IndexOutcome:
+    """As :meth:`SceneSearch.index`, of a catalogue that is open."""
+    found = reader.read_all()
+    if strict and found.errors:
+        raise CatalogError(
+            f"{reader.path}: {len(found.errors)} bad rows, the first: {found.errors[0]}; "
+            f"correct them, or index without strict to leave them out",
+            code="bad_rows",
         )
-        found = reader.read_all()
-        if strict and found.errors:
-            raise CatalogError(
-                f"{catalog}: {len(found.errors)} bad rows, the first: {found.errors[0]}; "
-                f"correct them, or index without strict to leave them out",
-                code="bad_rows",
-            )
-        if prune and found.errors:
-            raise CatalogError(
-                f"{catalog}: {len(found.errors)} bad rows and prune together would remove good "
-                f"items whose rows are broken; the first: {found.errors[0]}",
-                code="bad_rows",
-            )
-        if dry_run:
-            # a plan reads no embedding, and must leave no file behind
-            nothing = EmbeddingCache(":memory:")
-            indexer = build_indexer(self._parts, self.store, self._collection, nothing)
-            plan = indexer.plan(found.items, prune=prune, progress=progress)
-            nothing.close()
-            return IndexOutcome(plan, None, found.errors, found.notes)
-        cache = self._embeddings
-        indexer = build_indexer(self._parts, self.store, self._collection, cache)
+    if prune and found.errors:
+        raise CatalogError(
+            f"{reader.path}: {len(found.errors)} bad rows and prune together would remove good "
+            f"items whose rows are broken; the first: {found.errors[0]}",
+            code="bad_rows",
+        )
+    with _cache(opened, dry_run=dry_run) as cache:
+        indexer = wiring.build_indexer(opened.parts, opened.store, opened.collection, cache)
         plan = indexer.plan(found.items, prune=prune, progress=progress)
-        try:
-            report = indexer.run(plan, found.fields, progress=progress)
-        finally:
-            self._changed()
-        return IndexOutcome(plan, report, found.errors, found.notes)
+        report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
+    return IndexOutcome(plan, report, found.errors, found.notes)
 
-    def put(
-        self,
-        items: Sequence[Item],
-        *,
-        fields: Mapping[str, FieldType] | None = None,
-        load: Callable[[str], Scene] | None = None,
-        settle: bool = False,
-    ) -> IndexOutcome:
-        """Insert items, or replace those that are there; only what changed is worked on.
 
-        What is written is durable and found when this returns. Only the points of these items
-        are read, so it costs the same in a large collection.
-
-        Args:
-            items: ids unique.
-            fields: types of their attributes; by default those of the collection, and for new
-                attributes what their values say.
-            load: path to scene; raises ImageError. By default photos are decoded in this process.
-            settle: also do what :meth:`settle` does.
-
-        Raises:
-            CollectionMismatchError: the collection was made with other models or rules, or has
-                a field of another type.
-            ModelError: weights are missing or cannot be used.
-            StoreError: the store cannot be opened or written.
-        """
-        if fields is None:
-            schema = self.store.schema
-            fields = field_types(items, schema.fields if schema is not None else {})
-        cache = self._embeddings
-        indexer = build_indexer(self._parts, self.store, self._collection, cache, load=load)
+def put(
+    opened: Opened,
+    items: Sequence[Item],
+    *,
+    fields: Mapping[str, FieldType] | None = None,
+    load: Callable[[str], Scene] | None = None,
+    settle: bool = False,
+) -> IndexOutcome:
+    """As :meth:`SceneSearch.put`."""
+    if fields is None:
+        schema = opened.store.schema
+        fields = field_types(items, schema.fields if schema is not None else {})
+    with _indexer(opened, load) as indexer:
         plan = indexer.plan(items)
-        try:
-            report = indexer.run(plan, fields, finish=settle)
-        finally:
-            self._changed()
-        return IndexOutcome(plan, report, (), ())
+        return IndexOutcome(plan, indexer.run(plan, fields, finish=settle), (), ())
 
-    def set_attributes(
-        self, items: Sequence[Item], *, fields: Mapping[str, FieldType] | None = None
-    ) -> IndexOutcome:
-        """Replace all attributes of stored items; their photos are neither read nor changed.
 
-        Args:
-            items: stored ones, with all of their attributes.
-            fields: as for :meth:`put`.
-
-        Raises:
-            StoreError: there is no collection, or it cannot be written.
-        """
-        if fields is None:
-            fields = field_types(items, self._schema_fields())
-        cache = self._embeddings
-        indexer = build_indexer(self._parts, self.store, self._collection, cache)
+def set_attributes(
+    opened: Opened, items: Sequence[Item], *, fields: Mapping[str, FieldType] | None = None
+) -> IndexOutcome:
+    """As :meth:`SceneSearch.set_attributes`."""
+    if fields is None:
+        fields = field_types(items, opened.fields())
+    with _indexer(opened) as indexer:
         plan = indexer.plan_attributes(items)
+        return IndexOutcome(plan, indexer.run(plan, fields, finish=False), (), ())
+
+
+def settle(opened: Opened) -> tuple[str, ...]:
+    """As :meth:`SceneSearch.settle`."""
+    with _indexer(opened) as indexer:
+        return indexer.finish()
+
+
+def sync(
+    opened: Opened,
+    read: Callable[[], CatalogReader],
+    rules: SyncRules | None,
+    *,
+    dry_run: bool,
+    planned: Callable[[SyncReport], None] | None,
+    progress: Progress | None,
+) -> SyncReport:
+    """As :meth:`SceneSearch.sync`, of a manifest that ``read`` opens."""
+    with ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(syncing(opened))
+        cache = stack.enter_context(_cache(opened, dry_run=dry_run))
+        syncer = wiring.build_syncer(
+            opened.parts, opened.store, opened.collection, cache, rules or SyncRules()
+        )
+        plan = syncer.plan(read, progress=progress)
+        if planned is not None:
+            planned(plan)
+        return plan if dry_run else syncer.run(plan, progress=progress)
+
+
+@contextmanager
+def syncing(opened: Opened) -> Iterator[None]:
+    """As :meth:`SceneSearch.syncing`; inside of it, the store is given back in the end."""
+    if opened.syncing:
         try:
-            report = indexer.run(plan, fields, finish=False)
+            yield
         finally:
-            self._changed()
-        return IndexOutcome(plan, report, (), ())
+            opened.rest()
+        return
+    file = wiring.sync_lock_file(opened.settings, opened.address, opened.collection)
+    with sync_lock(file, f"collection {opened.collection!r} in {opened.address}"):
+        opened.syncing = True
+        try:
+            yield
+        finally:
+            opened.syncing = False
 
-    def settle(self) -> tuple[str, ...]:
-        """Make searches fast again after many :meth:`put`; may take seconds.
 
-        Returns:
-            What a user should know.
+@contextmanager
+def _cache(opened: Opened, *, dry_run: bool = False) -> Iterator[EmbeddingCache]:
+    """The embeddings of a run; what was read of the collection is forgotten in the end."""
+    if dry_run:
+        # a plan reads no embedding, and must leave no file behind
+        with closing(EmbeddingCache(":memory:")) as nothing:
+            yield nothing
+        return
+    try:
+        yield opened.embeddings
+    finally:
+        opened.changed()
 
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        cache = self._embeddings
-        notes = build_indexer(self._parts, self.store, self._collection, cache).finish()
-        self._changed()
-        return notes
 
-    def sync(
-        self,
-        catalog: str | Path,
-        *,
-        rules: SyncRules | None = None,
-        dry_run: bool = False,
-        progress: Progress | None = None,
-        **reading: Any,
-    ) -> SyncReport:
-        """Make the collection like a manifest: insert, update and delete; see docs/sync.md.
-
-        Args:
-            catalog: CSV, JSONL, Parquet, or a folder of images.
-            rules: what it may delete, and whether new items are audited.
-            dry_run: plan only; changes nothing.
-            progress: called with (stage, done, total).
-            **reading: options of :func:`~scenesearch.catalog.read_catalog`.
-
-        Raises:
-            CatalogError: the manifest cannot be read, or too much would be deleted.
-            StoreError: the store cannot be used, or another sync is running.
-        """
-        rules = rules or SyncRules()
-
-        def read() -> CatalogReader:
-            return read_catalog(catalog, **reading)
-
-        if dry_run:
-            nothing = EmbeddingCache(":memory:")
-            try:
-                syncer = build_syncer(self._parts, self.store, self._collection, nothing, rules)
-                return syncer.plan(read, progress=progress)
-            finally:
-                nothing.close()
-        file = sync_lock_file(self.settings, self._address, self._collection)
-        with sync_lock(file, f"collection {self._collection!r}"):
-            cache = self._embeddings
-            syncer = build_syncer(self._parts, self.store, self._collection, cache, rules)
-            try:
-                return syncer.run(syncer.plan(read, progress=progress), progress=progress)
-            finally:
-                self._changed()
+@contextmanager
+def _indexer(opened: Opened, load: Callable[[str], Scene] | None = None) -> Iterator[Indexer]:
+    with _cache(opened) as cache:
+        yield wiring.build_indexer(opened.parts, opened.store, opened.collection, cache, load=load)

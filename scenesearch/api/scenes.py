@@ -1,164 +1,178 @@
-"""The front door for photos of scenes: rows of what is in them, and a collection of their own."""
+"""Photos of scenes: rows of what is in them, and a collection of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from scenesearch.api.base import Shop
+from scenesearch import wiring
+from scenesearch.api.opened import Opened
+from scenesearch.config.settings import load_settings
 from scenesearch.core.points import MUST_MATCH, check_models
-from scenesearch.core.protocols import Store
 from scenesearch.models.embed.projection import projection_of
-from scenesearch.scenes.fill import index_scenes
-from scenesearch.scenes.find import SceneFinder
-from scenesearch.scenes.index import (
-    SceneIndex,
-    SceneModels,
-    SceneReport,
-    encode_photo,
-)
-from scenesearch.scenes.points import SCENES
-from scenesearch.system.once import once
+from scenesearch.scenes.fill import FillingTagger, index_scenes
+from scenesearch.scenes.index import SceneModels, SceneReport, encode_photo
+from scenesearch.scenes.known_items import KnownItems
 from scenesearch.tagging.run import RunOptions, run_tagging, tag_stream
-from scenesearch.tagging.tagger import Tagger, TagOptions
-from scenesearch.wiring import (
-    build_scene_finder,
-    build_scene_index,
-    build_tagger,
-    filling_tagger,
-)
+from scenesearch.tagging.tagger import TagOptions
 
 if TYPE_CHECKING:
     from scenesearch.core.types import Scene
     from scenesearch.images import ImageSource
     from scenesearch.models.encode import EncodedRegion
+    from scenesearch.tagging.ray_cluster import RayOptions
     from scenesearch.tagging.rows import TagRow
     from scenesearch.tagging.run import SceneTagger, TagProgress, TagSummary
 
+Sources = Sequence[str | Path]
 
-class Scenes(Shop):
-    """Tags photos, and finds them by what is in them."""
 
-    def tag(
-        self,
-        *sources: str | Path,
-        options: TagOptions | None = None,
-        run: RunOptions | None = None,
-    ) -> Iterator[TagRow]:
-        """What is in photos, a row each, as they come; nothing is kept.
+def tag(
+    opened: Opened,
+    sources: Sources,
+    options: TagOptions | None,
+    run: RunOptions | None,
+    *,
+    fill: bool = False,
+) -> Iterator[TagRow]:
+    """As :meth:`SceneSearch.tag`."""
+    if fill:
+        return _filling(opened, sources, options, run)
+    tagger = wiring.build_tagger(opened.parts, options)
+    return tag_stream(sources, tagger, options=_limited(opened, run))
 
-        Photos are decoded in processes of their own, so a script needs the usual
-        ``if __name__ == "__main__":``.
 
-        Args:
-            *sources: folders, photos, globs, manifests, or addresses such as ``s3://...``.
-            options: what a row has; see docs/tagging.md.
-            run: batches, workers and limits of time.
+def _filling(
+    opened: Opened, sources: Sources, options: TagOptions | None, run: RunOptions | None
+) -> Iterator[TagRow]:
+    with _tagger(opened, options, fill=True) as tagger:
+        yield from tag_stream(sources, tagger, options=_limited(opened, run))
 
-        Raises:
-            CatalogError: there are no photos, or a manifest cannot be read.
-            ModelError: the models failed.
-        """
-        how = replace(run or RunOptions(), limits=self.settings.images)
-        return tag_stream(sources, build_tagger(self._parts, options), options=how)
 
-    def tag_to(
-        self,
-        out: str | Path,
-        *sources: str | Path,
-        options: TagOptions | None = None,
-        run: RunOptions | None = None,
-        fill: bool = False,
-        progress: Callable[[TagProgress], None] | None = None,
-    ) -> TagSummary:
-        """Tag photos into a table, going on where an earlier run stopped.
+def tag_to(
+    opened: Opened,
+    out: str | Path,
+    sources: Sources,
+    options: TagOptions | None,
+    run: RunOptions | None,
+    *,
+    fill: bool,
+    cluster: RayOptions | None,
+    progress: Callable[[TagProgress], None] | None,
+) -> TagSummary:
+    """As :meth:`SceneSearch.tag_to`."""
+    work = run_tagging if cluster is None else _on_ray(opened, options, cluster, fill=fill)
+    with _tagger(opened, options, fill=fill) as tagger:
+        return work(sources, tagger, out=out, options=_limited(opened, run), progress=progress)
 
-        Args:
-            out: ends in ``.parquet``, ``.jsonl`` or ``.csv``.
-            *sources: as for :meth:`tag`.
-            options: what a row has.
-            run: batches, workers and limits of time.
-            fill: also put the photos into the collection that :meth:`scenes` searches.
-            progress: called now and then.
 
-        Raises:
-            CatalogError: there are no photos, or a manifest cannot be read.
-            ModelError: the models failed.
-            NoSpaceError: the disk is full; what was finished stays.
-            StoreError: the ledger or the collection cannot be used.
-        """
-        how = replace(run or RunOptions(), limits=self.settings.images)
-        with ExitStack() as opened:
-            tagger: SceneTagger
-            if fill:
-                self._give_back_photos()
-                filling = filling_tagger(self._parts, options, self._address, items=self.store)
-                tagger = opened.enter_context(filling)
-            else:
-                tagger = build_tagger(self._parts, options)
-            return run_tagging(sources, tagger, out, options=how, progress=progress)
+def add(
+    opened: Opened,
+    photos: Iterable[str],
+    *,
+    load: Callable[[str], Scene] | None = None,
+    known: KnownItems | None = None,
+    options: TagOptions | None = None,
+    again: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> SceneReport:
+    """As :meth:`SceneSearch.add_scenes`."""
+    tagger = (
+        opened.scene_tagger
+        if options is None
+        else wiring.build_tagger(opened.parts, options, cache=opened.embeddings)
+    )
+    projection = projection_of(opened.store)
+    index = wiring.build_scene_index(tagger, opened.photos, opened.scenes, projection)
+    return index_scenes(
+        index, tagger, photos, load or opened.scene, known=known, again=again, progress=progress
+    )
 
-    def scenes(self) -> SceneFinder:
-        """Finds photos: by what is in them, by a photo like them, by a product in them.
 
-        Raises:
-            StoreError: no photos were indexed in this store.
-        """
-        return self._finder
+def encode(opened: Opened, photo: ImageSource | Scene) -> EncodedRegion:
+    """As :meth:`SceneSearch.encode_scene`."""
+    schema = opened.photos.schema
+    wanted = SceneModels.of(opened.parts.encoder, None).metadata
+    check_models(schema.metadata if schema is not None else {}, wanted, MUST_MATCH)
+    return encode_photo(opened.parts.encoder, opened.scene(photo))
 
-    @property
-    def scene_store(self) -> Store:
-        """The collection of photos, for what this class has no word for."""
-        return self._photos
 
-    def add_scenes(
-        self, photos: Sequence[str], *, load: Callable[[str], Scene] | None = None
-    ) -> SceneReport:
-        """Put photos into the collection that :meth:`scenes` searches; durable when it returns.
+def _limited(opened: Opened, run: RunOptions | None) -> RunOptions:
+    return replace(run or RunOptions(), limits=opened.settings.images)
 
-        They can be compared with the items of the same store, where it has any.
 
-        Args:
-            photos: paths; each names its photo.
-            load: path to scene; raises ImageError. By default photos are decoded in this process.
+@contextmanager
+def _tagger(opened: Opened, options: TagOptions | None, *, fill: bool) -> Iterator[SceneTagger]:
+    """The tagger of a run; with ``fill``, its photos are in the collection when it is done."""
+    if not fill:
+        yield wiring.build_tagger(opened.parts, options)
+        return
+    tagger = wiring.build_tagger(opened.parts, options, cache=opened.embeddings)
+    projection = opened.projection()
+    index = wiring.build_scene_index(tagger, opened.photos, opened.scenes, projection)
+    yield FillingTagger(tagger, index, f"{opened.address}/{opened.scenes}")
+    opened.photos.optimize()
 
-        Raises:
-            CollectionMismatchError: the photos that are there were made with other models, or
-                the items were projected in another way since.
-            ModelError: the models failed.
-            StoreError: the collection cannot be written.
-        """
-        items = projection_of(self.store)
-        index = build_scene_index(self._scene_tagger, self._photos, SCENES, items)
-        return index_scenes(index, self._scene_tagger, photos, load or self._scene)
 
-    def forget_scenes(self, sha256: Sequence[str]) -> int:
-        """Remove photos by the sha256 of their files; returns how many there were.
+@contextmanager
+def tagger_on_node(
+    values: Mapping[str, Any],
+    options: TagOptions,
+    *,
+    store: str | Path,
+    collection: str,
+    scenes: str,
+    fill: bool,
+) -> Iterator[SceneTagger]:
+    """The tagger of one worker of a cluster, with models of its own.
 
-        Raises:
-            StoreError: no photos were indexed in this store, or it cannot be written.
-        """
-        return SceneIndex.open(self._photos).forget_content(sha256)
+    Args:
+        values: settings as JSON values; the environment of the node goes over them.
+        options: what a row has.
+        store: the URL of a server, where photos are filled.
+        collection: of its items.
+        scenes: of its photos.
+        fill: as for :meth:`SceneSearch.tag_to`.
 
-    def encode_scene(self, photo: ImageSource | Scene) -> EncodedRegion:
-        """A photo for :meth:`SceneFinder.like <scenesearch.scenes.SceneFinder.like>`.
+    Raises:
+        ConfigError: the environment of the node says what makes no sense.
+        ModelError: a model is not on this node.
+        StoreError: the store cannot be opened.
+    """
+    settings = load_settings(**values)
+    with (
+        closing(Opened(store, settings, collection=collection, scenes=scenes)) as opened,
+        _tagger(opened, options, fill=fill) as tagger,
+    ):
+        yield tagger
 
-        Raises:
-            CollectionMismatchError: the collection was made with other models.
-            ImageError: the photo cannot be read.
-        """
-        schema = self._photos.schema
-        wanted = SceneModels.of(self._parts.encoder, None).metadata
-        check_models(schema.metadata if schema is not None else {}, wanted, MUST_MATCH)
-        return encode_photo(self._parts.encoder, self._scene(photo))
 
-    @once
-    def _scene_tagger(self) -> Tagger:
-        return build_tagger(self._parts, cache=self._embeddings)
+def _on_ray(
+    opened: Opened, options: TagOptions | None, cluster: RayOptions, *, fill: bool
+) -> Callable[..., TagSummary]:
+    from scenesearch.tagging.ray_runner import run_tagging_on_ray
 
-    @once
-    def _finder(self) -> SceneFinder:
-        return build_scene_finder(self._photos)
+    there = options or TagOptions()
+    there = replace(
+        there,
+        vocabulary=there.vocabulary and there.vocabulary.absolute(),
+        kinds=there.kinds and there.kinds.absolute(),
+    )
+    settings = opened.settings
+    threads = settings.threads or cluster.cpus_per_tagger
+    make = partial(
+        tagger_on_node,
+        settings.model_copy(update={"threads": threads}).model_dump(mode="json"),
+        there,
+        store=opened.address,
+        collection=opened.collection,
+        scenes=opened.scenes,
+        fill=fill,
+    )
+    gpus = cluster.gpus or settings.embedder.device.startswith("cuda")
+    cluster = replace(cluster, gpus=gpus, cpus_per_tagger=threads)
+    return partial(run_tagging_on_ray, make_tagger=make, cluster=cluster)

@@ -3,11 +3,12 @@
 from scenesearch.catalog.columns import RESERVED, ColumnMap
 from scenesearch.catalog.duplicates import OnDuplicate, item_hash
 from scenesearch.catalog.opening import read_catalog
-from scenesearch.catalog.reader import Catalog, CatalogReader
+from scenesearch.catalog.reader import BrokenRows, Catalog, CatalogReader
 from scenesearch.catalog.records import RowError
 
 __all__ = [
     "RESERVED",
+    "BrokenRows",
     "Catalog",
     "CatalogReader",
     "ColumnMap",

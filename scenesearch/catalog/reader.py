@@ -8,18 +8,18 @@ from __future__ import annotations
 import stat
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from scenesearch.catalog.attributes import ColumnType, value_of_cell, value_of_text
 from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
 from scenesearch.catalog.duplicates import Duplicates, OnDuplicate, id_key, repeated_hashes
-from scenesearch.catalog.paths import PhotoPaths
 from scenesearch.catalog.records import (
     MAX_PHOTOS,
     CellError,
+    PhotoNames,
     RawRow,
     RowError,
     Source,
@@ -48,6 +48,19 @@ class Catalog:
     notes: tuple[str, ...] = ()
 
 
+class BrokenRows(NamedTuple):
+    """What can be said of rows that gave no item.
+
+    Attributes:
+        ids: of the rows whose id could be read; as :func:`~scenesearch.catalog.duplicates.id_key`
+            gives them.
+        nameless: how many rows could not even be read that far.
+    """
+
+    ids: frozenset[str]
+    nameless: int
+
+
 class CatalogReader:
     """Iterates over the items and the row errors of a source, in one pass and little memory.
 
@@ -72,7 +85,7 @@ class CatalogReader:
         self,
         path: Path,
         source: Source,
-        paths: PhotoPaths,
+        paths: PhotoNames,
         *,
         policy: OnDuplicate,
         max_rows: int,
@@ -139,6 +152,27 @@ class CatalogReader:
         items = tuple(one for one in found if isinstance(one, Item))
         errors = tuple(one for one in found if isinstance(one, RowError))
         return Catalog(items, errors, dict(self.fields), self.notes)
+
+    def broken_rows(self, errors: Sequence[RowError]) -> BrokenRows:
+        """Which items the broken rows are about; reads the source again, where there are any.
+
+        Args:
+            errors: what iterating gave of them.
+
+        Raises:
+            CatalogError: as for iterating.
+        """
+        wanted = {error.row for error in errors}
+        found: dict[int, str] = {}
+        # a RowError has no id
+        for raw in self._rows() if wanted else ():
+            if raw.row in wanted and isinstance(raw, RawRow):
+                try:
+                    found[raw.row] = id_key(id_of(raw.cells.get("id")))
+                except CellError:
+                    continue
+        self._check_unchanged()
+        return BrokenRows(frozenset(found.values()), len(wanted) - len(found))
 
     def _scan(self, max_rows: int) -> tuple[dict[str, ColumnType], array[int], int]:
         """The first pass: types of columns with any value, ids, number of rows."""

@@ -94,6 +94,18 @@ class Source(Protocol):
         ...
 
 
+class PhotoNames(Protocol):
+    """What a cell that names a photo is about."""
+
+    def resolve(self, text: str) -> str:
+        """Where the photo is.
+
+        Raises:
+            CellError: there is none, or it may not be read.
+        """
+        ...
+
+
 def unreadable(path: Path, error: OSError) -> CatalogError:
     """A source that the system does not let us read."""
     return CatalogError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,19 +78,11 @@ def add(
     """Learn which items are seen together; adding a file again changes nothing."""
     with options.open_shop(store, collection, config) as shop:
         done = shop.learn_scenes(file, image_root=image_root)
-    if as_json:
-        output.data(
-            {
-                "added": done.added,
-                "replaced": done.replaced,
-                "unchanged": done.unchanged,
-                "total": done.total,
-            }
-        )
-        return
-    output.line(
+    output.answer(
+        asdict(done),
         f"{done.added} scenes added, {done.replaced} replaced, {done.unchanged} unchanged; "
-        f"{done.total} known"
+        f"{done.total} known",
+        as_json=as_json,
     )
 
 
@@ -105,10 +98,7 @@ def clear(
 
     with options.open_shop(store, collection, config) as shop:
         gone = KnownScenes(shop.store).clear()
-    if as_json:
-        output.data({"removed": gone})
-    else:
-        output.line(f"{gone} scenes removed")
+    output.answer({"removed": gone}, f"{gone} scenes removed", as_json=as_json)
 
 
 @app.command("scenes-of")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -11,9 +10,6 @@ import typer
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 from scenesearch.core.errors import QueryError
-
-SHOWN = 20
-"""Failures printed; --json has all."""
 
 
 @app.command()
@@ -51,26 +47,21 @@ def dupes(
     as_json: options.Json = False,
 ) -> int:
     """Find groups of near-duplicate photos, the largest photo of each first."""
-    from scenesearch import wiring
     from scenesearch.cli.photo_sources import PhotoSources
-    from scenesearch.config.settings import load_settings
-    from scenesearch.scenes.duplicates import find_duplicates, hash_photos, stored_photos
-    from scenesearch.scenes.index import SceneIndex
+    from scenesearch.scenes.duplicates import find_duplicates, hash_photos
 
     if bool(sources) == (store is not None):
         raise QueryError(
             "Give photos, or the collection they are in with --store; one of the two",
             code="bad_option",
         )
-    settings = load_settings(config)
     failed: list[tuple[str, str]] = []
-    if store is not None:
-        with closing(wiring.build_store(settings, store, collection)) as opened:
-            SceneIndex.open(opened, collection)
-            photos = list(stored_photos(opened))
-    else:
-        listed = PhotoSources(sources or (), settings.images)
-        photos = list(hash_photos(listed, listed.load, failed, workers=workers))
+    with options.open_shop(store or "store", "items", config, scenes=collection) as shop:
+        if store is not None:
+            photos = shop.hashed_scenes()
+        else:
+            listed = PhotoSources(sources or (), shop.settings.images)
+            photos = list(hash_photos(listed, listed.load, failed, workers=workers))
     groups = find_duplicates(photos, distance=distance, cosine=cosine)
     extra = sum(len(group.photos) - 1 for group in groups)
     if as_json:
@@ -83,10 +74,7 @@ def dupes(
             }
         )
         return 3 if failed else 0
-    for photo, reason in failed[:SHOWN]:
-        output.note(f"{photo}: {reason}")
-    if len(failed) > SHOWN:
-        output.note(f"... and {len(failed) - SHOWN} more; --json lists all")
+    output.notes([f"{photo}: {reason}" for photo, reason in failed])
     for group in groups:
         output.line(f"{group.best.source}  {group.best.width} x {group.best.height}")
         for one in group.photos[1:]:

@@ -14,9 +14,6 @@ from scenesearch.cli.app import app
 if TYPE_CHECKING:
     from scenesearch.api import IndexOutcome
 
-SHOWN = 20
-"""Failures printed; --json has all."""
-
 
 @app.command()
 def index(
@@ -90,11 +87,11 @@ def summarise(outcome: IndexOutcome, seconds: float) -> dict[str, Any]:
 
 
 def _print(summary: dict[str, Any]) -> None:
-    for bad in summary["bad_rows"][:SHOWN]:
+    for bad in summary["bad_rows"][: output.SHOWN]:
         output.note(f"row {bad['row']}: {bad['message']}")
-    for failure in summary["failures"][:SHOWN]:
+    for failure in summary["failures"][: output.SHOWN]:
         output.note(f"{failure['photo']}: {failure['reason']}")
-    hidden = max(len(summary["bad_rows"]) - SHOWN, 0) + max(len(summary["failures"]) - SHOWN, 0)
+    hidden = sum(max(len(summary[name]) - output.SHOWN, 0) for name in ("bad_rows", "failures"))
     if hidden:
         output.note(f"... and {hidden} more; --json lists all")
     for text in summary["notes"]:

@@ -56,15 +56,12 @@ def delete(
     where: options.Where = None,
     as_json: options.Json = False,
 ) -> None:
-    """Delete items by id or by filter."""
+    """Delete items by id or by filter; an item goes whole, whichever photo the filter meant."""
     if not ids and not where:
         raise QueryError("Give item ids, or a filter with --where", code="empty_query")
     with options.open_shop(store, collection, config) as shop:
         points = shop.delete(ids=tuple(ids or ()), where=where)
-    if as_json:
-        output.data({"points_deleted": points})
-    else:
-        output.line(f"deleted {points} points")
+    output.answer({"points_deleted": points}, f"deleted {points} points", as_json=as_json)
 
 
 @items.command()
@@ -78,7 +75,4 @@ def count(
     """Count stored points (regions of photos)."""
     with options.open_shop(store, collection, config) as shop:
         points = shop.count(where)
-    if as_json:
-        output.data({"points": points})
-    else:
-        output.line(str(points))
+    output.answer({"points": points}, str(points), as_json=as_json)

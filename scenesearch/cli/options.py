@@ -77,11 +77,13 @@ def on_duplicate_row(text: str) -> OnDuplicate:
     )
 
 
-def open_shop(store: str, collection: str, config: str | None) -> SceneSearch:
-    """The collection that the shared options name."""
+def open_shop(
+    store: str, collection: str, config: str | None, *, scenes: str = "scenes"
+) -> SceneSearch:
+    """The collections that the shared options name."""
     from scenesearch.api import SceneSearch
 
-    return SceneSearch(store, collection=collection, config=config)
+    return SceneSearch(store, collection=collection, scenes=scenes, config=config)
 
 
 def given(**options: Any) -> dict[str, Any]:

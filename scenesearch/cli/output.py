@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ import typer
 if TYPE_CHECKING:
     from scenesearch.index.run import Progress
 
+SHOWN = 20
+"""Remarks of one kind that are printed; --json has all."""
 TITLES = {
     "scan": "reading",
     "embed": "embedding",
@@ -39,6 +41,22 @@ def line(text: str = "") -> None:
 def note(text: str) -> None:
     """A remark, to stderr."""
     typer.echo(text, err=True)
+
+
+def answer(value: Any, text: str, *, as_json: bool) -> None:
+    """An answer that is one line for people, or as JSON."""
+    if as_json:
+        data(value)
+    else:
+        line(text)
+
+
+def notes(texts: Sequence[str]) -> None:
+    """The first of some remarks, and how many there are beside them."""
+    for text in texts[:SHOWN]:
+        note(text)
+    if len(texts) > SHOWN:
+        note(f"... and {len(texts) - SHOWN:,} more; --json lists all")
 
 
 def set_up_logging(*, verbose: bool) -> None:

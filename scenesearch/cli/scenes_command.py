@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,15 +13,10 @@ from scenesearch.cli.app import app
 from scenesearch.core.errors import QueryError
 
 if TYPE_CHECKING:
-    from scenesearch.core.conditions import Condition
-    from scenesearch.core.protocols import Store
     from scenesearch.scenes import SceneAnswer, SceneMatch
 
 scenes = typer.Typer(help="Photos as a collection: found by what is in them.", no_args_is_help=True)
 app.add_typer(scenes, name="scenes")
-
-SHOWN = 20
-"""Failures printed; --json has all."""
 
 Collection = Annotated[str, typer.Option("--collection", help="Name of the collection of photos.")]
 Items = Annotated[str, typer.Option("--items-collection", help="The collection of products.")]
@@ -55,39 +49,27 @@ def index(
     as_json: options.Json = False,
 ) -> int:
     """Add photos to the collection, or bring it up to date; exit code 3 when some failed."""
-    from scenesearch import wiring
     from scenesearch.cli.photo_sources import PhotoSources
-    from scenesearch.config.settings import load_settings
-    from scenesearch.models.embed.projection import projection_of
-    from scenesearch.scenes.fill import index_scenes
     from scenesearch.scenes.known_items import KnownItems, read_known_items
     from scenesearch.tagging.tagger import TagOptions
 
     start = time.perf_counter()
-    settings = load_settings(config)
-    known = read_known_items(items) if items is not None else KnownItems()
-    photos = PhotoSources(sources, settings.images)
     with (
-        closing(wiring.Parts(settings)) as parts,
-        closing(wiring.build_store(settings, store, collection)) as opened,
-        closing(wiring.build_store(settings, store, items_collection)) as products,
-        closing(wiring.build_cache(settings, store)) as cache,
+        options.open_shop(store, items_collection, config, scenes=collection) as shop,
         output.progress() as progress,
     ):
-        wanted = TagOptions(vocabulary=vocabulary, kinds=kinds, ocr=ocr)
-        tagger = wiring.build_tagger(parts, wanted, cache=cache)
-        made = wiring.build_scene_index(tagger, opened, collection, projection_of(products))
-        report = index_scenes(
-            made,
-            tagger,
+        known = read_known_items(items) if items is not None else KnownItems()
+        photos = PhotoSources(sources, shop.settings.images)
+        report = shop.add_scenes(
             photos,
-            photos.load,
+            load=photos.load,
             known=known,
+            options=TagOptions(vocabulary=vocabulary, kinds=kinds, ocr=ocr),
             again=again,
+            settle=True,
             progress=lambda done: progress("tag", done, done),
         )
-        opened.optimize()
-        total = made.count()
+        total = shop.count_scenes()
     summary = {
         "added": report.added,
         "replaced": report.replaced,
@@ -100,11 +82,7 @@ def index(
     if as_json:
         output.data(summary)
     else:
-        for text in (*known.errors, *(f"{one}: {why}" for one, why in report.failed))[:SHOWN]:
-            output.note(text)
-        hidden = len(known.errors) + len(report.failed) - SHOWN
-        if hidden > 0:
-            output.note(f"... and {hidden} more; --json lists all")
+        output.notes([*known.errors, *(f"{one}: {why}" for one, why in report.failed)])
         output.line(
             f"added {report.added}, replaced {report.replaced}, unchanged {report.unchanged}, "
             f"failed {len(report.failed)} photos; {total} in the collection; "
@@ -137,36 +115,22 @@ def find(
     as_json: options.Json = False,
 ) -> None:
     """Find photos by what is in them, by a photo like them, or by a product in them."""
-    from scenesearch import wiring
-    from scenesearch.config.settings import load_settings
-    from scenesearch.images import load_scene
-
     if photo is not None and item is not None:
         raise QueryError("Give --photo or --item, not both", code="bad_option")
     if not (query.strip() or where or photo or item):
         raise QueryError(
             "Give a query, --where, --photo or --item; see docs/scenes.md", code="empty_query"
         )
-    settings = load_settings(config)
-    with closing(wiring.build_store(settings, store, collection)) as opened:
-        finder = wiring.build_scene_finder(opened, collection, vocabulary)
-        condition = _parse(opened, where)
+    with options.open_shop(store, items_collection, config, scenes=collection) as shop:
+        finder = shop.scenes(vocabulary=vocabulary)
+        condition = finder.parse(where)
         if photo is not None:
-            from scenesearch.core.points import check_models
-            from scenesearch.scenes.index import SceneModels, encode_photo
-
-            scene = load_scene(photo, limits=settings.images)
-            with closing(wiring.Parts(settings)) as parts:
-                models = SceneModels.of(parts.encoder, None).metadata
-                found = opened.schema.metadata if opened.schema else {}
-                check_models(found, models, ("schema", "embedder", "background"))
-                encoded = encode_photo(parts.encoder, scene)
+            encoded = shop.encode_scene(photo)
             answer = finder.like(encoded, text=query, where=condition, limit=limit)
         elif item is not None:
-            with closing(wiring.build_store(settings, store, items_collection)) as products:
-                answer = finder.with_item(
-                    item, products, text=query, where=condition, limit=limit, preset=preset
-                )
+            answer = finder.with_item(
+                item, shop.store, text=query, where=condition, limit=limit, preset=preset
+            )
         else:
             answer = finder.find(query, where=condition, limit=limit)
     _show(answer, as_json=as_json)
@@ -191,14 +155,12 @@ def facets(
     as_json: options.Json = False,
 ) -> None:
     """Count what is in the photos: kinds, labels, tags, colours, folders."""
-    from scenesearch import wiring
-    from scenesearch.config.settings import load_settings
     from scenesearch.core.conditions import AllOf, Equals
     from scenesearch.scenes.find import FACETS
 
-    with closing(wiring.build_store(load_settings(config), store, collection)) as opened:
-        finder = wiring.build_scene_finder(opened, collection, vocabulary)
-        condition = _parse(opened, where)
+    with options.open_shop(store, "items", config, scenes=collection) as shop:
+        finder = shop.scenes(vocabulary=vocabulary)
+        condition = finder.parse(where)
         if folder is not None:
             below = Equals("folders", folder.rstrip("/"))
             condition = below if condition is None else AllOf((condition, below))
@@ -224,17 +186,14 @@ def forget(
     as_json: options.Json = False,
 ) -> int:
     """Remove photos from the collection; exit code 3 when one was not there."""
-    from scenesearch import wiring
-    from scenesearch.config.settings import load_settings
-    from scenesearch.scenes import SceneIndex
-
     wanted = list(dict.fromkeys(photos))
-    with closing(wiring.build_store(load_settings(config), store, collection)) as opened:
-        gone = SceneIndex.open(opened, collection).forget(wanted)
-    if as_json:
-        output.data({"forgotten": gone, "not_there": len(wanted) - gone})
-    else:
-        output.line(f"forgot {gone} photos; {len(wanted) - gone} were not there")
+    with options.open_shop(store, "items", config, scenes=collection) as shop:
+        gone = shop.forget_scenes(photos=wanted)
+    output.answer(
+        {"forgotten": gone, "not_there": len(wanted) - gone},
+        f"forgot {gone} photos; {len(wanted) - gone} were not there",
+        as_json=as_json,
+    )
     return 0 if gone == len(wanted) else 3
 
 
@@ -246,27 +205,9 @@ def count(
     as_json: options.Json = False,
 ) -> None:
     """Count the photos of the collection."""
-    from scenesearch import wiring
-    from scenesearch.config.settings import load_settings
-    from scenesearch.scenes import SceneIndex
-
-    with closing(wiring.build_store(load_settings(config), store, collection)) as opened:
-        photos = SceneIndex.open(opened, collection).count()
-    if as_json:
-        output.data({"photos": photos})
-    else:
-        output.line(str(photos))
-
-
-def _parse(opened: Store, where: str | None) -> Condition | None:
-    from scenesearch.filters.parse import parse_filter
-    from scenesearch.scenes.points import OBJECT_FIELDS
-
-    schema = opened.schema
-    if where is None or schema is None:
-        return None
-    fields = {name: kind for name, kind in schema.fields.items() if name not in OBJECT_FIELDS}
-    return parse_filter(where, fields)
+    with options.open_shop(store, "items", config, scenes=collection) as shop:
+        photos = shop.count_scenes()
+    output.answer({"photos": photos}, str(photos), as_json=as_json)
 
 
 def _show(answer: SceneAnswer, *, as_json: bool) -> None:

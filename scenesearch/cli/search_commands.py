@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -12,9 +12,11 @@ from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 from scenesearch.cli.flags import taking
 from scenesearch.cli.search_flags import OF_ANSWERS, OF_PHOTOS
+from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
 
 if TYPE_CHECKING:
+    from scenesearch.core.types import BoxTuple
     from scenesearch.look.look import Look
     from scenesearch.look.values import Match
 
@@ -56,12 +58,12 @@ def look(
     _check_suffixes(save or ())
     with options.open_shop(store, collection, config) as shop:
         scene = load_scene(photo, limits=shop.settings.images)
-        scale = _scale(box_format, scene.size)
-        x, y = _numbers(point, 2, "--point") if point else (0.0, 0.0)
+        _check_format(box_format)
+        boxes = [_box(one) for one in box or ()]
         answer = shop.shop_the_look(
             scene,
-            boxes=[_box(one, scale) for one in box or ()],
-            point=(x * scale[0], y * scale[1]) if point else None,
+            boxes=pixel_boxes(boxes, box_format, scene.size),
+            point=pixel_point(_point(point) if point else None, box_format, scene.size),
             text={**dict.fromkeys(text or (), 0.5), **dict.fromkeys(not_text or (), -0.5)},
             words=words,
             where=where,
@@ -115,14 +117,11 @@ def search(
     _show(answer, save or (), as_json=as_json)
 
 
-def _scale(box_format: str, size: tuple[int, int]) -> tuple[float, float]:
-    if box_format == "xyxy_px":
-        return 1.0, 1.0
-    if box_format == "xyxy_norm":
-        return float(size[0]), float(size[1])
-    raise QueryError(
-        f"--box-format is {box_format!r}, expected xyxy_px or xyxy_norm", code="bad_box"
-    )
+def _check_format(box_format: str) -> None:
+    if box_format not in get_args(BoxFormat):
+        raise QueryError(
+            f"--box-format is {box_format!r}, expected xyxy_px or xyxy_norm", code="bad_box"
+        )
 
 
 def _numbers(text: str, count: int, option: str) -> list[float]:
@@ -137,9 +136,14 @@ def _numbers(text: str, count: int, option: str) -> list[float]:
     return numbers
 
 
-def _box(text: str, scale: tuple[float, float]) -> tuple[float, float, float, float]:
+def _box(text: str) -> BoxTuple:
     x1, y1, x2, y2 = _numbers(text, 4, "--box")
-    return x1 * scale[0], y1 * scale[1], x2 * scale[0], y2 * scale[1]
+    return x1, y1, x2, y2
+
+
+def _point(text: str) -> tuple[float, float]:
+    x, y = _numbers(text, 2, "--point")
+    return x, y
 
 
 def _check_suffixes(paths: Sequence[Path]) -> None:

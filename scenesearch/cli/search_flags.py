@@ -93,7 +93,10 @@ OF_ANSWERS: Mapping[str, Any] = {
         str | None,
         typer.Option(
             "--sort",
-            help="Order the fused list by this field; -price for falling order.",
+            help=(
+                "Order the fused list, that is the best limit, by this field; -price for falling "
+                "order."
+            ),
         ),
     ],
 }

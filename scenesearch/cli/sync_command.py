@@ -6,8 +6,9 @@ import json
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,13 +20,10 @@ from scenesearch.cli.app import INTERRUPTED, app, exit_code
 from scenesearch.core.errors import ConfigError, SceneSearchError, StoreError
 
 if TYPE_CHECKING:
-    from scenesearch.catalog import CatalogReader
-    from scenesearch.sync.plan import SyncPlan, SyncRules
-    from scenesearch.sync.syncer import Syncer, SyncReport
-    from scenesearch.wiring import Parts
+    from scenesearch.sync.plan import SyncPlan
+    from scenesearch.sync.syncer import SyncReport
+    from scenesearch.sync.watch import Rounds
 
-SHOWN = 20
-"""Remarks of one kind that are printed; --json has all."""
 IDS = 5
 """Item ids shown in each line of the plan."""
 
@@ -67,12 +65,8 @@ def sync(
     as_json: options.Json = False,
 ) -> int:
     """Make a collection like a manifest: insert, update, delete; the plan is shown first."""
-    from scenesearch.catalog import read_catalog
-    from scenesearch.config.settings import load_settings
-    from scenesearch.sync.lock import sync_lock
     from scenesearch.sync.plan import SyncRules
     from scenesearch.sync.watch import Rounds, parse_duration
-    from scenesearch.wiring import Parts, sync_lock_file
 
     on_row = options.on_duplicate_row(on_duplicate)
     repeated = every is not None or watch
@@ -80,123 +74,77 @@ def sync(
         raise ConfigError("--dry-run shows one plan: leave out --every and --watch")
     every_s = None if every is None else parse_duration(every)
     poll_s = parse_duration(poll)
-    columns = {k: str(v) for k, v in options.assignments(column or ()).items()}
-
-    def read() -> CatalogReader:
-        return read_catalog(
+    with options.open_shop(store, collection, config) as shop:
+        run = partial(
+            shop.sync,
             manifest,
+            rules=SyncRules(max_delete, allow_mass_delete, audit, audit_strict),
             image_root=image_root,
-            columns=columns,
+            columns={k: str(v) for k, v in options.assignments(column or ()).items()},
             on_duplicate=on_row,
             encoding=encoding,
             delimiter=delimiter,
         )
-
-    rules = SyncRules(max_delete, allow_mass_delete, audit, audit_strict)
-    with ExitStack() as stack:
-        parts = Parts(load_settings(config))
-        stack.callback(parts.close)
-        job = _Job(parts, store, collection, read, rules)
-        if dry_run:
-            return job.show(as_json=as_json)
-        lock = sync_lock_file(parts.settings, store, collection)
-        stack.enter_context(sync_lock(lock, f"collection {collection!r} in {store}"))
         if not repeated:
-            return job.once(as_json=as_json)
-        stop = stack.enter_context(_stopping())
-        rounds = Rounds(
-            manifest, every_s=every_s, watch=watch, poll_s=poll_s, stopped=lambda: stop.asked
-        )
-        job.repeat(rounds.wait, stop, as_json=as_json)
-        return INTERRUPTED if stop.interrupted else 0
+            return _once(run, dry_run=dry_run, as_json=as_json)
+        with shop.syncing(), _stopping() as stop:
+            rounds = Rounds(
+                manifest, every_s=every_s, watch=watch, poll_s=poll_s, stopped=lambda: stop.asked
+            )
+            _repeat(run, rounds, stop, as_json=as_json)
+            return INTERRUPTED if stop.interrupted else 0
 
 
-class _Job:
-    """One manifest and one collection; the store is open during a round only."""
+def _once(run: Callable[..., SyncReport], *, dry_run: bool, as_json: bool) -> int:
+    """Sync, or only plan to; the plan is printed before anything is changed."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        store: str,
-        collection: str,
-        read: Callable[[], CatalogReader],
-        rules: SyncRules,
-    ) -> None:
-        self._parts = parts
-        self._store = store
-        self._collection = collection
-        self._read = read
-        self._rules = rules
+    def planned(done: SyncReport) -> None:
+        if not as_json and not dry_run:
+            _print_plan(done.plan)
 
-    @contextmanager
-    def _open(self, *, dry_run: bool = False) -> Iterator[Syncer]:
-        from scenesearch.models.embed.cache import EmbeddingCache
-        from scenesearch.wiring import build_cache, build_store, build_syncer
-
-        settings = self._parts.settings
-        with ExitStack() as stack:
-            store = build_store(settings, self._store, self._collection)
-            stack.callback(store.close)
-            # a plan reads no embedding, and must leave no file behind
-            cache = EmbeddingCache(":memory:") if dry_run else build_cache(settings, self._store)
-            stack.callback(cache.close)
-            yield build_syncer(self._parts, store, self._collection, cache, self._rules)
-
-    def show(self, *, as_json: bool) -> int:
-        start = time.perf_counter()
-        with self._open(dry_run=True) as syncer, output.progress() as progress:
-            planned = syncer.plan(self._read, progress=progress)
-        if as_json:
-            output.data(summarise(planned, time.perf_counter() - start))
+    start = time.perf_counter()
+    with output.progress() as progress:
+        done = run(dry_run=dry_run, planned=planned, progress=progress)
+    seconds = time.perf_counter() - start
+    if as_json:
+        output.data(summarise(done, seconds))
+    else:
+        _print_remarks(done)
+        if dry_run:
+            _print_plan(done.plan)
         else:
-            _print_remarks(planned)
-            _print_plan(planned.plan)
-        if planned.plan.refusal is not None:
-            output.note(f"without --dry-run this is refused: {planned.plan.refusal}")
-            return 2
-        return 3 if planned.failed else 0
+            output.line(_line(done, seconds))
+    if dry_run and done.plan.refusal is not None:
+        output.note(f"without --dry-run this is refused: {done.plan.refusal}")
+        return 2
+    return 3 if done.failed else 0
 
-    def once(self, *, as_json: bool) -> int:
+
+def _repeat(run: Callable[..., SyncReport], rounds: Rounds, stop: _Stop, *, as_json: bool) -> None:
+    """Sync whenever a round is due, until asked to stop; a round that fails ends nothing."""
+    retry = False
+    while rounds.wait(retry=retry):
         start = time.perf_counter()
-        with self._open() as syncer, output.progress() as progress:
-            planned = syncer.plan(self._read, progress=progress)
-            if not as_json:
-                _print_plan(planned.plan)
-            done = syncer.run(planned, progress=progress)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        try:
+            done = run(progress=stop.progress)
+        except _Stopped:
+            return
+        except SceneSearchError as error:
+            # what stands in the way of a store may pass; anything else needs another manifest
+            retry = isinstance(error, StoreError)
+            if as_json:
+                failed = {"error": str(error), "code": error.code, "exit": exit_code(error)}
+                _json_line({"time": now, **failed})
+            output.note(f"{now} failed: {error}")
+            continue
+        retry = False
         seconds = time.perf_counter() - start
         if as_json:
-            output.data(summarise(done, seconds))
+            _json_line({"time": now, **summarise(done, seconds)})
         else:
             _print_remarks(done)
-            output.line(_line(done, seconds))
-        return 3 if done.failed else 0
-
-    def repeat(self, wait: Callable[..., bool], stop: _Stop, *, as_json: bool) -> None:
-        retry = False
-        while wait(retry=retry):
-            start = time.perf_counter()
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            try:
-                with self._open() as syncer:
-                    planned = syncer.plan(self._read, progress=stop.progress)
-                    done = syncer.run(planned, progress=stop.progress)
-            except _Stopped:
-                return
-            except SceneSearchError as error:
-                # what stands in the way of a store may pass; anything else needs another manifest
-                retry = isinstance(error, StoreError)
-                if as_json:
-                    failed = {"error": str(error), "code": error.code, "exit": exit_code(error)}
-                    _json_line({"time": now, **failed})
-                output.note(f"{now} failed: {error}")
-                continue
-            retry = False
-            seconds = time.perf_counter() - start
-            if as_json:
-                _json_line({"time": now, **summarise(done, seconds)})
-            else:
-                _print_remarks(done)
-                output.line(f"{now} {_line(done, seconds)}")
+            output.line(f"{now} {_line(done, seconds)}")
 
 
 class _Stopped(Exception):  # noqa: N818 - not an error
@@ -304,9 +252,9 @@ def _print_plan(plan: SyncPlan) -> None:
 def _print_remarks(done: SyncReport) -> None:
     plan, report = done.plan, done.report
     failures = report.failures if report else plan.index.failures
-    _notes([f"row {e.row}: {e.message}" for e in done.rows])
-    _notes([f"{f.photo}: {f.reason}" for f in failures])
-    _notes([f"warning: {finding}" for finding in plan.findings])
+    output.notes([f"row {e.row}: {e.message}" for e in done.rows])
+    output.notes([f"{f.photo}: {f.reason}" for f in failures])
+    output.notes([f"warning: {finding}" for finding in plan.findings])
     for text in (*done.notes, *(report.notes if report else ())):
         output.note(f"note: {text}")
     if plan.kept:
@@ -318,13 +266,6 @@ def _print_remarks(done: SyncReport) -> None:
             f"note: {len(plan.postponed):,} deletions are postponed: {plan.nameless_rows:,} rows "
             f"have no readable id and could be about any of them; correct those rows"
         )
-
-
-def _notes(texts: Sequence[str]) -> None:
-    for text in texts[:SHOWN]:
-        output.note(text)
-    if len(texts) > SHOWN:
-        output.note(f"... and {len(texts) - SHOWN:,} more; --json lists all")
 
 
 def _line(done: SyncReport, seconds: float) -> str:

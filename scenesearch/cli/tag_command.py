@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,11 +14,11 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.cli.tag_on_ray import Run, check_ray, on_ray
 from scenesearch.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from scenesearch.tagging.run import RunOptions, SceneTagger, TagProgress, TagSummary
+    from scenesearch.tagging.rows import TagRow
+    from scenesearch.tagging.run import TagProgress, TagSummary
 
 STDOUT = "-"
 SHOWN = 20
@@ -93,38 +92,38 @@ def tag(
     as_json: options.Json = False,
 ) -> int:
     """Tag photos into a table, going on where an earlier run stopped."""
-    from scenesearch.config.settings import load_settings
     from scenesearch.tagging.decode_pool import default_workers
-    from scenesearch.tagging.run import RunOptions, run_tagging
+    from scenesearch.tagging.ray_cluster import RayOptions
+    from scenesearch.tagging.run import RunOptions
     from scenesearch.tagging.tagger import TagOptions
-    from scenesearch.wiring import Parts, build_tagger, filling_tagger
 
     _check_outputs(export or [], out)
     if runner is Runner.RAY:
-        check_ray(out, scenes)
-    settings = load_settings(config)
+        _check_ray(out, scenes)
     how = RunOptions(
         batch=batch,
         workers=workers or default_workers(),
         timeout_s=timeout,
-        limits=settings.images,
         rehash=rehash,
         retry_failed=retry_failed,
         image_column=image_column,
     )
     wanted = TagOptions(masks=masks, vocabulary=vocabulary, kinds=kinds, ocr=ocr)
-    with closing(Parts(settings)) as parts, ExitStack() as opened:
-        tagger: SceneTagger
-        if scenes is not None:
-            tagger = opened.enter_context(filling_tagger(parts, wanted, scenes))
-        else:
-            tagger = build_tagger(parts, wanted)
+    cluster = RayOptions(ray_address, decoders=workers) if runner is Runner.RAY else None
+    fill = scenes is not None
+    with options.open_shop(scenes or "store", "items", config) as shop:
         if out == STDOUT:
-            return _to_stdout(sources, tagger, how)
-        run: Run = run_tagging
-        if runner is Runner.RAY:
-            run = on_ray(settings, wanted, address=ray_address, decoders=workers, scenes=scenes)
-        return _to_file(sources, tagger, Path(out), how, export or [], run=run, as_json=as_json)
+            return _to_stdout(shop.tag(*sources, options=wanted, run=how, fill=fill))
+        done = shop.tag_to(
+            out,
+            *sources,
+            options=wanted,
+            run=how,
+            fill=fill,
+            cluster=cluster,
+            progress=_said_now_and_then(),
+        )
+    return _report(done, Path(out), export or [], as_json=as_json)
 
 
 def _check_outputs(specs: list[str], out: str) -> None:
@@ -142,32 +141,38 @@ def _check_outputs(specs: list[str], out: str) -> None:
         )
 
 
-def _to_stdout(sources: list[str], tagger: SceneTagger, how: RunOptions) -> int:
-    from scenesearch.tagging.run import tag_stream
+def _check_ray(out: str, scenes: str | None) -> None:
+    """Refuse what only one process can do, before any work."""
+    from scenesearch.wiring import is_url
 
+    if out == "-":
+        raise ConfigError(
+            "--runner ray gives rows in any order and --out is '-': give --out a file",
+            code="bad_output",
+        )
+    if scenes is not None and not is_url(scenes):
+        raise ConfigError(
+            f"--runner ray writes photos from several processes and --scenes is the folder "
+            f"{scenes!r}, which one process alone may open; expected the URL of a Qdrant server "
+            f"(http://host:6333), or use --runner local",
+            code="bad_scenes",
+        )
+
+
+def _to_stdout(rows: Iterator[TagRow]) -> int:
     failed = 0
-    for row in tag_stream(sources, tagger, options=how):
+    for row in rows:
         failed += row.error is not None
         output.line(json.dumps(row.to_dict(), ensure_ascii=False, allow_nan=False))
         sys.stdout.flush()
     return 3 if failed else 0
 
 
-def _to_file(
-    sources: list[str],
-    tagger: SceneTagger,
-    out: Path,
-    how: RunOptions,
-    exports: list[str],
-    *,
-    run: Run,
-    as_json: bool,
-) -> int:
+def _report(done: TagSummary, out: Path, exports: list[str], *, as_json: bool) -> int:
     from scenesearch.tagging.exports import write_export
     from scenesearch.tagging.ledger import recorded_rows
     from scenesearch.tagging.outputs import failures_path
 
-    done = run(sources, tagger, out, options=how, progress=_said_now_and_then())
     written = [str(write_export(spec, recorded_rows(out))) for spec in exports]
     failures = failures_path(out)
     if as_json:

@@ -39,8 +39,6 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 PhotoLike: TypeAlias = str | Path | bytes | BinaryIO
 """A path, the bytes of a file, or an open binary file."""
-MANY = 200
-"""Records of one job's request."""
 
 
 @dataclass(frozen=True, slots=True)

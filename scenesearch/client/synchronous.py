@@ -11,8 +11,8 @@ import httpx
 
 from scenesearch.client import calls
 from scenesearch.client.calls import Call, PhotoLike
-from scenesearch.client.errors import ServiceError, ServiceUnreachableError
-from scenesearch.client.wire import Wire, outcome, request_options, wait_before
+from scenesearch.client.errors import ServiceError
+from scenesearch.client.wire import Wire, outcome, request_options
 from scenesearch.schemas.facets import FacetsResponse
 from scenesearch.schemas.feedback import FeedbackResponse
 from scenesearch.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
@@ -163,21 +163,10 @@ class Client:
         attempt = 0
         while True:
             attempt += 1
-            error: ServiceError | ServiceUnreachableError
             try:
-                got = self._http.request(call.method, call.path, **request_options(call))
-                result: T = outcome(call, got.status_code, got.headers, got.content)
-            except httpx.TransportError as broken:
-                error = ServiceUnreachableError(
-                    f"{self._wire.url} did not answer ({type(broken).__name__}: {broken}); is the "
-                    f"service running (scenesearch serve), and is this its address?"
+                return outcome(
+                    call, self._http.request(call.method, call.path, **request_options(call))
                 )
-                error.__cause__ = broken
-            except ServiceError as refused:
-                error = refused
-            else:
-                return result
-            wait = wait_before(call, error, attempt, self._wire.retries)
-            if wait is None:
-                raise error
+            except (httpx.TransportError, ServiceError) as error:
+                wait = self._wire.wait_before(call, error, attempt)
             time.sleep(wait)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+import httpx
 from pydantic import ValidationError
 
 from scenesearch import __version__
 from scenesearch.client.calls import Call
 from scenesearch.client.errors import ServiceError, ServiceUnreachableError, error_of
 from scenesearch.core.errors import ConfigError
+
+T = TypeVar("T")
 
 LONGEST_WAIT_S = 30.0
 """A service that asks for more patience is given up."""
@@ -63,6 +66,34 @@ class Wire:
             "follow_redirects": False,
         }
 
+    def wait_before(
+        self, call: Call[Any], error: httpx.TransportError | ServiceError, attempt: int
+    ) -> float:
+        """Seconds to wait before another attempt.
+
+        Args:
+            call: what was asked.
+            error: why it failed.
+            attempt: how often it was tried, from 1.
+
+        Raises:
+            ServiceError: the service refused, and asking again would not help.
+            ServiceUnreachableError: no answer came, and asking again would not help.
+        """
+        left = attempt <= self.retries
+        if isinstance(error, ServiceError):
+            # a busy service took nothing in, so even what must not be done twice can be asked again
+            wait = FIRST_WAIT_S if error.retry_after_s is None else error.retry_after_s
+            if left and error.status in (429, 503) and wait <= LONGEST_WAIT_S:
+                return wait
+            raise error
+        if left and call.repeatable:
+            return float(FIRST_WAIT_S * 2 ** (attempt - 1))
+        raise ServiceUnreachableError(
+            f"{self.url} did not answer ({type(error).__name__}: {error}); is the service running "
+            f"(scenesearch serve), and is this its address?"
+        ) from error
+
 
 def request_options(call: Call[Any]) -> dict[str, Any]:
     """Arguments of an httpx request."""
@@ -76,16 +107,17 @@ def request_options(call: Call[Any]) -> dict[str, Any]:
     return made
 
 
-def outcome(call: Call[Any], status: int, headers: Any, body: bytes) -> Any:
+def outcome(call: Call[T], answer: httpx.Response) -> T:
     """What an answer says.
 
     Raises:
         ServiceError: the service refused, or it is none.
     """
+    status = answer.status_code
     if not 200 <= status < 300:
-        raise error_of(status, headers, body)
+        raise error_of(status, answer.headers, answer.content)
     try:
-        return call.read(body)
+        return call.read(answer.content)
     except ValidationError as error:
         raise ServiceError(
             f"{call.method} {call.path} was answered with {status} and something else than "
@@ -94,25 +126,3 @@ def outcome(call: Call[Any], status: int, headers: Any, body: bytes) -> Any:
             status=status,
             code="bad_answer",
         ) from error
-
-
-def wait_before(
-    call: Call[Any], error: ServiceError | ServiceUnreachableError, attempt: int, retries: int
-) -> float | None:
-    """Seconds to wait before another attempt; None to give up.
-
-    Args:
-        call: what was asked.
-        error: why it failed.
-        attempt: how often it was tried, from 1.
-        retries: how often it may be tried again.
-    """
-    if attempt > retries:
-        return None
-    if isinstance(error, ServiceUnreachableError):
-        return FIRST_WAIT_S * 2 ** (attempt - 1) if call.repeatable else None
-    # a busy service took nothing in, so even what must not be done twice can be asked again
-    if error.status not in (429, 503):
-        return None
-    wait = error.retry_after_s if error.retry_after_s is not None else FIRST_WAIT_S
-    return wait if wait <= LONGEST_WAIT_S else None

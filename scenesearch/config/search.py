@@ -145,7 +145,8 @@ class SearchOptions(Options):
         0.01,
         description=(
             'Regions less at home in the catalogue than this are answered with "no good match": '
-            "0.01 refuses what is stranger than 99 % of the catalogue's own photos; 0 for none"
+            "0.01 refuses what is stranger than 99 % of the catalogue's own photos; 0 for none; "
+            "needs an embedder that knows classes"
         ),
     )
     agreement: Share = Field(
@@ -199,7 +200,8 @@ class SearchOptions(Options):
     )
     sort: Annotated[FieldName | None, Offered()] = Field(
         None,
-        description="Order the fused list by this field; `-price` for falling order",
+        description="Order the fused list, that is the best `limit`, by this field; `-price` for "
+        "falling order",
         examples=["-price"],
     )
     word_weights: Annotated[

@@ -244,7 +244,7 @@ class Store(Protocol):
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """Remove points. Exactly one of ``ids`` and ``where`` is given."""
 
-    def together(self) -> AbstractContextManager[None]:
+    def batch_writes(self) -> AbstractContextManager[None]:
         """Writes inside the ``with`` are durable when it ends, not when each returns.
 
         For many small writes: making one durable can cost far more than the write itself. They
@@ -262,3 +262,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give the engine back; the object cannot be used afterwards."""
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """A store that can do at once what its first call would otherwise wait for."""
+
+    def start(self) -> None:
+        """Be ready to answer.
+
+        Raises:
+            StoreUnavailableError: it cannot be.
+        """

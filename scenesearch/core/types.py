@@ -147,6 +147,10 @@ class Region:
     mask: Mask | None = None
     weight: float = 1.0
 
+    def __repr__(self) -> str:
+        box = ", ".join(f"{side:.0f}" for side in self.box)
+        return f"Region({self.key!r}, {self.label or self.kind}, {box})"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cutout:

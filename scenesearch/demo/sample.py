@@ -6,14 +6,10 @@ from pathlib import Path
 
 from scenesearch.config.settings import Settings
 from scenesearch.core.errors import SceneSearchError
-from scenesearch.system.child import (
-    Child,
-    Pipe,
-    keep_locks_inside,
-    leave_when_done,
-    settle_in,
-)
-from scenesearch.system.failure import Failure
+from scenesearch.system.answering import Desk
+from scenesearch.system.child import END_S, Pipe, keep_locks_inside, leave_when_done, settle_in
+from scenesearch.system.messages import OPENED
+from scenesearch.system.worker import NotStartedError, Worker
 
 COLLECTION = "sample"
 FOLDER = "sample-catalogue"
@@ -35,34 +31,25 @@ def prepare() -> tuple[Settings, Path]:
         StoreError: the cache folder cannot be written, or is in use.
         SceneSearchError: the process died.
     """
-    child = Child(_index, name="process that indexes the sample catalogue")
+    name = "process that indexes the sample catalogue"
+    worker = Worker(_index, name=name)
     try:
-        outcome: tuple[Settings, Path] | Failure = child.first_message(TIMEOUT_S)
-    except (EOFError, OSError) as error:
-        how = str(error) if isinstance(error, TimeoutError) else child.how_it_ended()
-        child.kill()
+        # it is up when it is done
+        outcome: tuple[Settings, Path] = worker.started(TIMEOUT_S)
+    except NotStartedError as error:
         raise SceneSearchError(
-            f"the sample catalogue was not indexed: {child.name}: {how}; start again, which goes "
+            f"the sample catalogue was not indexed: {name}: {error}; start again, which goes "
             "on where it ended, or index a catalogue of your own (scenesearch index CATALOG)",
             code="sample_failed",
         ) from error
-    except BaseException:
-        child.kill()  # it listens to nobody while it indexes
-        raise
-    finally:
-        child.end()
-    if isinstance(outcome, Failure):
-        raise outcome.error()
+    worker.end(wait_s=END_S)
     return outcome
 
 
 def _index(pipe: Pipe) -> None:
     settle_in()
     keep_locks_inside()
-    try:
-        pipe.send(index_sample())
-    except Exception as error:  # noqa: BLE001 - raised again by who started the process
-        pipe.send(Failure.of(error))
+    Desk(pipe).answer(OPENED, index_sample)
     leave_when_done()
 
 

@@ -7,16 +7,15 @@ reads take none.
 from __future__ import annotations
 
 import logging
-import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from scenesearch.api import SceneSearch
+from scenesearch.api import indexing, items
+from scenesearch.api.opened import Opened
 from scenesearch.catalog import item_hash
 from scenesearch.catalog.records import CellError
-from scenesearch.catalog.values import id_of
-from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf
+from scenesearch.core.conditions import Condition, Equals, OneOf
 from scenesearch.core.errors import CatalogError, ImageError, QueryError, StoreError
 from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import FieldType, Item, Record
@@ -35,13 +34,12 @@ from scenesearch.engine.tasks import (
 )
 from scenesearch.engine.thumbnails import Decode, Thumbnails
 from scenesearch.index.item_points import payload_hash
+from scenesearch.index.stored import as_stored, ids_among, ids_where, readable_id
 
 log = logging.getLogger(__name__)
 
 PAGE = 1000
 """The largest page of a listing, and points of one request."""
-SLICE = 500
-"""Ids of one request."""
 SETTLE_AFTER = 256
 """Photos written at least until the collection is settled again, and a part of its points:"""
 SETTLE_SHARE = 8
@@ -52,7 +50,7 @@ class CatalogueTasks:
     """Does the tasks on items.
 
     Args:
-        front: the collection.
+        opened: the collection.
         media: where the photos of inserted items are kept.
         decode: bytes to pixels, where a bad photo can be killed; raises ImageError.
         thumbnails: shared with the scenes; its own by default.
@@ -60,13 +58,13 @@ class CatalogueTasks:
 
     def __init__(
         self,
-        front: SceneSearch,
+        opened: Opened,
         media: MediaFolder,
         decode: Decode,
         *,
         thumbnails: Thumbnails | None = None,
     ) -> None:
-        self._front = front
+        self._opened = opened
         self._media = media
         self._decode = decode
         self._thumbnails = thumbnails or Thumbnails(decode)
@@ -97,11 +95,11 @@ class CatalogueTasks:
         fields = self._fields()
         if fields is None:
             return {"items": [], "cursor": None}
-        where = self._front.parse(task.where)
+        where = self._opened.parse(task.where)
         if place is None:
-            name, ids = self._listings.begin(self._ids(where))
+            name, ids = self._listings.begin(ids_where(self._opened.store, where))
         else:
-            name, ids = self._listings.go_on(place, lambda: self._ids(where))
+            name, ids = self._listings.go_on(place, lambda: ids_where(self._opened.store, where))
         items: list[JSON] = []
         rest = iter(ids)
         last: str | None = None
@@ -121,7 +119,7 @@ class CatalogueTasks:
         if self._fields() is None:
             return None
         try:
-            found = self._front.store.retrieve([task.point_id])
+            found = self._opened.store.retrieve([task.point_id])
         except ValueError:  # no such id could be
             return None
         if not found:
@@ -171,7 +169,7 @@ class CatalogueTasks:
 
     def _put(self, task: PutItems, readings: Sequence[Reading], scenes: HeldScenes) -> list[JSON]:
         accepted = [one for one in readings if isinstance(one, Accepted)]
-        names = self._stored_ids([one.item_id for one in accepted])
+        names = as_stored(self._opened.store, [one.item_id for one in accepted])
         items: dict[str, Item] = {}
         fields: dict[str, FieldType] = {}
         for one in accepted:
@@ -182,7 +180,9 @@ class CatalogueTasks:
         statuses: dict[str, str] = {}
         failures: dict[str, str] = {}
         if items:
-            outcome = self._front.put(tuple(items.values()), fields=fields, load=scenes.load)
+            outcome = indexing.put(
+                self._opened, tuple(items.values()), fields=fields, load=scenes.load
+            )
             report = outcome.report
             failures = {f.item_id: f.reason for f in (report.failures if report else ())}
             statuses = {p.item.id: "changed" if p.known else "added" for p in outcome.plan.items}
@@ -229,7 +229,7 @@ class CatalogueTasks:
             stored = {point.payload.get("item_hash") for point in points}
             if stored != {payload_hash(item_hash(item))}:
                 known = {k: kind for k, kind in fields.items() if k in item.attributes}
-                self._front.set_attributes([item], fields={**known, **types})
+                indexing.set_attributes(self._opened, [item], fields={**known, **types})
             return self.get_item(GetItem(item_id))
 
     def delete_items(self, task: DeleteItems) -> dict[str, int]:
@@ -240,27 +240,10 @@ class CatalogueTasks:
             FilterError: the filter cannot be parsed, or names an unknown field.
             StoreError: the collection cannot be written.
         """
-        if not task.ids and task.where is None:
-            raise QueryError("Give the ids or a filter of what to delete", code="empty_query")
         with self._media.lock:
-            if self._fields() is None:
+            if self._fields() is None and (task.ids or task.where is not None):
                 return {"items": 0, "points": 0}
-            where = self._front.parse(task.where)
-            if task.ids:
-                names = self._stored_ids([i for i in map(_readable_id, task.ids) if i is not None])
-                wanted = sorted(set(names.values()))
-                ids = self._matching(wanted, where)
-            else:
-                ids = self._ids(where)
-            store, items, points = self._front.store, 0, 0
-            for start in range(0, len(ids), SLICE):
-                some = OneOf("item_id", tuple(ids[start : start + SLICE]))
-                points += store.count(some)
-                store.delete(where=some)
-                items += len(some.values)
-            if items:
-                self._front.changed()
-            return {"items": items, "points": points}
+            return items.delete(self._opened, task.ids, task.where)._asdict()
 
     def settle(self) -> None:
         """Make searches fast again after many small writes; may take seconds.
@@ -270,14 +253,14 @@ class CatalogueTasks:
         """
         with self._media.lock:
             if self._fields() is not None:
-                self._front.settle()
+                indexing.settle(self._opened)
             self._unsettled = 0
 
     def _settle_after(self, photos: int) -> None:
         self._unsettled += photos
         if self._unsettled < SETTLE_AFTER:
             return
-        if self._unsettled < self._front.store.count() // SETTLE_SHARE:
+        if self._unsettled < self._opened.store.count() // SETTLE_SHARE:
             return
         try:
             self.settle()
@@ -289,34 +272,17 @@ class CatalogueTasks:
 
     def _fields(self) -> dict[str, FieldType] | None:
         """Types of the collection's fields; None where there is no collection yet."""
-        schema = self._front.store.schema
+        schema = self._opened.store.schema
         return None if schema is None else dict(schema.fields)
 
-    def _scroll(
-        self, where: Condition | None, fields: Sequence[str] | None = None
-    ) -> Iterator[Record]:
-        size = PAGE if fields is None else 5 * PAGE
-        return scroll_all(self._front.store, where=where, fields=fields, page=size)
-
-    def _ids(self, where: Condition | None) -> list[str]:
-        """The sorted ids of all items that have a point of which a condition holds."""
-        # a facet of as many values as items takes longer, and holds the engine all the while
-        return sorted({str(r.payload["item_id"]) for r in self._scroll(where, ("item_id",))})
-
-    def _matching(self, ids: Sequence[str], where: Condition | None) -> list[str]:
-        """Those of the ids that are stored, and of which the condition holds; sorted."""
-        found: set[str] = set()
-        for start in range(0, len(ids), SLICE):
-            these: Condition = OneOf("item_id", tuple(ids[start : start + SLICE]))
-            both = these if where is None else AllOf((these, where))
-            found |= {str(r.payload["item_id"]) for r in self._scroll(both, ("item_id",))}
-        return sorted(found)
+    def _scroll(self, where: Condition) -> Iterator[Record]:
+        return scroll_all(self._opened.store, where=where, page=PAGE)
 
     def _items(
         self, ids: Sequence[str], where: Condition | None, fields: dict[str, FieldType]
     ) -> list[JSON]:
         """Those of the ids that are still there, in order."""
-        wanted = ids if where is None else self._matching(ids, where)
+        wanted = ids if where is None else ids_among(self._opened.store, ids, where)
         if not wanted:
             return []
         stored = group_items(self._scroll(OneOf("item_id", tuple(wanted))))
@@ -324,30 +290,8 @@ class CatalogueTasks:
 
     def _known_id(self, item_id: str) -> str | None:
         """The id that the collection has an item under; None for what no item could have."""
-        readable = _readable_id(item_id)
-        return None if readable is None else self._stored_ids([readable])[readable]
-
-    def _stored_ids(self, ids: Collection[str]) -> dict[str, str]:
-        """Each id as it is stored: composed and decomposed letters do not differ."""
-        forms = {
-            one: (one, unicodedata.normalize("NFC", one), unicodedata.normalize("NFD", one))
-            for one in ids
-            if not one.isascii()
-        }
-        if not forms or self._fields() is None:
-            return {one: one for one in ids}
-        every = sorted({form for some in forms.values() for form in some})
-        stored = set(self._matching(every, None))
-        return {
-            one: next((form for form in forms.get(one, ()) if form in stored), one) for one in ids
-        }
-
-
-def _readable_id(item_id: Any) -> str | None:
-    try:
-        return id_of(item_id)
-    except CellError:
-        return None
+        readable = readable_id(item_id)
+        return None if readable is None else as_stored(self._opened.store, [readable])[readable]
 
 
 def _failed(item_id: Any, refused: Refused) -> JSON:

@@ -9,7 +9,7 @@ from concurrent.futures import CancelledError, Future
 from scenesearch.core.errors import ImageError, SceneSearchError
 from scenesearch.core.limits import ImageLimits
 from scenesearch.core.types import Scene
-from scenesearch.engine.giving_up import CheckedTimes
+from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.tasks import Photo
 from scenesearch.tagging.decode import Decoded, Job, Outcome, Undecoded
 from scenesearch.tagging.decode_pool import DecodePool, default_workers
@@ -49,7 +49,7 @@ class Decoder:
 
         Raises:
             ImageError: it cannot be read, or is refused.
-            GivenUpError: nobody waits for it.
+            TaskCancelledError: nobody waits for it.
         """
         return self.scenes([photo], times)[0]
 
@@ -58,7 +58,7 @@ class Decoder:
 
         Raises:
             ImageError: one of them cannot be read, or is refused.
-            GivenUpError: nobody waits for them.
+            TaskCancelledError: nobody waits for them.
         """
         with times.stage("decode"):
             named = [(_shown(photo.name), photo) for photo in photos]

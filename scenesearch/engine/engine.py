@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeAlias, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
-from scenesearch.api import SceneSearch
-from scenesearch.config.settings import Settings
+from scenesearch.api.opened import Opened
 from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.protocols import Startable
 from scenesearch.core.types import Scene
 from scenesearch.engine import tasks
+from scenesearch.engine.cancellation import Cancelled, CheckedTimes, never
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.facets import FacetTasks
-from scenesearch.engine.giving_up import CheckedTimes, GivenUp, never
 from scenesearch.engine.health import Health, models
 from scenesearch.engine.looks import LookTasks
 from scenesearch.engine.media import MediaFolder
@@ -22,25 +22,12 @@ from scenesearch.engine.shared_parts import SharedParts
 from scenesearch.engine.sweep import sweep_media
 from scenesearch.engine.tagging import TagTasks
 from scenesearch.engine.tasks import Answer, Photo, Task
-from scenesearch.store.process.store import ProcessStore
 from scenesearch.system.once import once
 
 if TYPE_CHECKING:
     from scenesearch.engine.catalogue import CatalogueTasks
     from scenesearch.engine.scenes import SceneTasks
     from scenesearch.engine.thumbnails import Thumbnails
-
-CatalogueTask: TypeAlias = (
-    tasks.GetItem
-    | tasks.ListItems
-    | tasks.PutItems
-    | tasks.PatchItem
-    | tasks.DeleteItems
-    | tasks.StoredPhoto
-)
-SceneTask: TypeAlias = (
-    tasks.AddScenes | tasks.FindScenes | tasks.SceneFacets | tasks.DeleteScenes | tasks.ScenePhoto
-)
 
 
 class Engine:
@@ -50,33 +37,26 @@ class Engine:
     whoever waits then.
 
     Args:
-        front: the collection and its models; closed with the engine.
-        settings: those of ``front`` by default.
+        opened: the collection and its models; closed with the engine.
         queries: photos that can be asked again; by default as the settings say.
     """
 
-    def __init__(
-        self,
-        front: SceneSearch,
-        settings: Settings | None = None,
-        *,
-        queries: Queries | None = None,
-    ) -> None:
-        self.settings = settings or front.settings
+    def __init__(self, opened: Opened, *, queries: Queries | None = None) -> None:
+        self.settings = opened.settings
         service = self.settings.service
-        self.front = front
-        front.use_parts(SharedParts(front.parts))
+        self.opened = opened
+        opened.use_parts(SharedParts(opened.parts))
         self.queries = queries or Queries(
             max_megabytes=service.query_megabytes, ttl_s=service.query_ttl_s
         )
         self.decoder = Decoder(
             service.decoders, timeout_s=service.decode_timeout_s, limits=self.settings.images
         )
-        self.health = Health(front, self.queries)
+        self.health = Health(opened, self.queries)
         self._loading = Lock()
-        self._looks = LookTasks(front, self.decoder, self.queries)
-        self._tags = TagTasks(front, self.decoder)
-        self._facets = FacetTasks(front)
+        self._looks = LookTasks(opened, self.decoder, self.queries)
+        self._tags = TagTasks(opened, self.decoder)
+        self._facets = FacetTasks(opened)
 
     def load(self) -> None:
         """Load the models and start all processes, so that the first task is fast.
@@ -87,10 +67,10 @@ class Engine:
         """
         with self._loading:
             try:
-                self.front.load()
+                self.opened.load()
                 self.decoder.start()
-                if isinstance(self.front.store, ProcessStore):
-                    self.front.store.start()
+                if isinstance(self.opened.store, Startable):
+                    self.opened.store.start()
                 self._sweep()
             except SceneSearchError as error:
                 self.health.problem = str(error)
@@ -102,29 +82,29 @@ class Engine:
         for what in ("items", "scenes"):
             media = self._media(what)
             if media.root.is_dir():
-                sweep_media(self.front, media)
+                sweep_media(self.opened, media)
 
     def close(self) -> None:
         """Stop the decoding processes; give models and store back."""
         self.decoder.close()
         self.queries.clear()
-        self.front.close()
+        self.opened.close()
 
-    def run(self, task: Task, given_up: GivenUp = never) -> Answer:
+    def run(self, task: Task, cancelled: Cancelled = never) -> Answer:
         """Do a task.
 
         Args:
             task: what to do.
-            given_up: asked between stages; True ends the task there.
+            cancelled: asked between stages; True ends the task there.
 
         Raises:
-            GivenUpError: ``given_up`` said so.
+            TaskCancelledError: ``cancelled`` said so.
             ImageError: a photo cannot be read, or is refused.
             QueryError: the task makes no sense.
             StoreError: there is no collection, or it cannot be used.
             ModelError: a model cannot be used.
         """
-        times = CheckedTimes(given_up)
+        times = CheckedTimes(cancelled)
         times.check("start")
         match task:
             case tasks.LookTask():
@@ -138,24 +118,29 @@ class Engine:
             case tasks.Status():
                 return Answer(self.health.status(deep=task.deep))
             case tasks.ModelsTask():
-                return Answer(models(self.front))
-            case (
-                tasks.GetItem()
-                | tasks.ListItems()
-                | tasks.PutItems()
-                | tasks.PatchItem()
-                | tasks.DeleteItems()
-                | tasks.StoredPhoto()
-            ):
-                return self._catalogue_task(task, times)
-            case (
-                tasks.AddScenes()
-                | tasks.FindScenes()
-                | tasks.SceneFacets()
-                | tasks.DeleteScenes()
-                | tasks.ScenePhoto()
-            ):
-                return self._scene_task(task, times)
+                return Answer(models(self.opened))
+            case tasks.GetItem():
+                return self._timed(times, "engine", lambda: self._catalogue.get_item(task))
+            case tasks.ListItems():
+                return self._timed(times, "engine", lambda: self._catalogue.list_items(task))
+            case tasks.PutItems():
+                return self._written(times, lambda: self._catalogue.put_items(task))
+            case tasks.PatchItem():
+                return self._written(times, lambda: self._catalogue.patch_item(task))
+            case tasks.DeleteItems():
+                return self._written(times, lambda: self._catalogue.delete_items(task))
+            case tasks.StoredPhoto():
+                return self._timed(times, "photo", lambda: self._catalogue.stored_photo(task))
+            case tasks.AddScenes():
+                return self._timed(times, "index", lambda: self._scenes.add_scenes(task))
+            case tasks.FindScenes():
+                return self._timed(times, "engine", lambda: self._scenes.find_scenes(task))
+            case tasks.SceneFacets():
+                return self._timed(times, "engine", lambda: self._scenes.scene_facets(task))
+            case tasks.DeleteScenes():
+                return self._timed(times, "index", lambda: self._scenes.delete_scenes(task))
+            case tasks.ScenePhoto():
+                return self._timed(times, "photo", lambda: self._scenes.scene_photo(task))
             case _:
                 assert_never(task)
 
@@ -170,51 +155,19 @@ class Engine:
             value = work()
         return Answer(value, dict(times.seconds))
 
-    def _catalogue_task(self, task: CatalogueTask, times: CheckedTimes) -> Answer:
-        match task:
-            case tasks.GetItem():
-                return self._timed(times, "engine", lambda: self._catalogue.get_item(task))
-            case tasks.ListItems():
-                return self._timed(times, "engine", lambda: self._catalogue.list_items(task))
-            case tasks.PutItems():
-                return self._written(times, lambda: self._catalogue.put_items(task))
-            case tasks.PatchItem():
-                return self._written(times, lambda: self._catalogue.patch_item(task))
-            case tasks.DeleteItems():
-                return self._written(times, lambda: self._catalogue.delete_items(task))
-            case tasks.StoredPhoto():
-                return self._timed(times, "photo", lambda: self._catalogue.stored_photo(task))
-            case _:
-                assert_never(task)
-
-    def _scene_task(self, task: SceneTask, times: CheckedTimes) -> Answer:
-        match task:
-            case tasks.AddScenes():
-                return self._timed(times, "index", lambda: self._scenes.add_scenes(task))
-            case tasks.FindScenes():
-                return self._timed(times, "engine", lambda: self._scenes.find_scenes(task))
-            case tasks.SceneFacets():
-                return self._timed(times, "engine", lambda: self._scenes.scene_facets(task))
-            case tasks.DeleteScenes():
-                return self._timed(times, "index", lambda: self._scenes.delete_scenes(task))
-            case tasks.ScenePhoto():
-                return self._timed(times, "photo", lambda: self._scenes.scene_photo(task))
-            case _:
-                assert_never(task)
-
     @once
     def _catalogue(self) -> CatalogueTasks:
         from scenesearch.engine.catalogue import CatalogueTasks
 
         media, thumbnails = self._media("items"), self._thumbnails
-        return CatalogueTasks(self.front, media, self._decoded, thumbnails=thumbnails)
+        return CatalogueTasks(self.opened, media, self._decoded, thumbnails=thumbnails)
 
     @once
     def _scenes(self) -> SceneTasks:
         from scenesearch.engine.scenes import SceneTasks
 
         media, thumbnails = self._media("scenes"), self._thumbnails
-        return SceneTasks(self.front, media, self._decoded, thumbnails=thumbnails)
+        return SceneTasks(self.opened, media, self._decoded, thumbnails=thumbnails)
 
     @once
     def _thumbnails(self) -> Thumbnails:
@@ -227,6 +180,6 @@ class Engine:
 
     def _media(self, what: str) -> MediaFolder:
         """Where photos are kept that came with tasks; each collection has a folder of its own."""
-        root = self.front.state_dir / "photos" / what
+        root = self.opened.state_dir / "photos" / what
         free = self.settings.min_free_megabytes * 1_000_000
         return MediaFolder(root, min_free_bytes=free)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import Any
 
-from scenesearch.api import SceneSearch
+from cachetools import TTLCache
+
+from scenesearch.api.opened import Opened
 from scenesearch.core.conditions import AllOf, Between, Condition
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import FIELDS
@@ -19,7 +20,6 @@ from scenesearch.engine.answers import to_json
 from scenesearch.engine.tasks import FacetTask
 
 COUNTED = frozenset({"keyword", "integer", "bool"})
-NUMBERS = frozenset({"float", "integer"})
 FIRST = ("category", "colour_names")
 FEW = 100
 """Values above which a field is none to choose from, unless it is asked for by name."""
@@ -41,14 +41,13 @@ class FacetTasks:
     Counting 100,000 items takes seconds, and everyone who opens a page asks for the same.
 
     Args:
-        front: the collection.
+        opened: the collection.
         clock: seconds that never go back.
     """
 
-    def __init__(self, front: SceneSearch, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._front = front
-        self._clock = clock
-        self._counted: OrderedDict[FacetTask, tuple[float, str]] = OrderedDict()
+    def __init__(self, opened: Opened, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._opened = opened
+        self._counted: TTLCache[FacetTask, str] = TTLCache(KEPT, FRESH_S, timer=clock)
         self._lock = Lock()
         self._changes = 0
 
@@ -59,20 +58,16 @@ class FacetTasks:
             QueryError: an unknown field, or too many.
             StoreError: there is no collection.
         """
-        now = self._clock()
         with self._lock:
-            until, text = self._counted.get(task, (now, ""))
+            known = self._counted.get(task)
             changes = self._changes
-        if until > now:
-            return text
-        text = to_json(facets(self._front, task))
+        if known is not None:
+            return known
+        text = to_json(facets(self._opened, task))
         with self._lock:
             # what was counted before a write is not kept after it
             if changes == self._changes:
-                self._counted[task] = (self._clock() + FRESH_S, text)
-                self._counted.move_to_end(task)
-                while len(self._counted) > KEPT:
-                    self._counted.popitem(last=False)
+                self._counted[task] = text
         return text
 
     def forget(self) -> None:
@@ -82,7 +77,7 @@ class FacetTasks:
             self._counted.clear()
 
 
-def facets(front: SceneSearch, task: FacetTask) -> dict[str, Any]:
+def facets(opened: Opened, task: FacetTask) -> dict[str, Any]:
     """What :class:`FacetTask` asks for.
 
     Returns:
@@ -94,14 +89,14 @@ def facets(front: SceneSearch, task: FacetTask) -> dict[str, Any]:
         QueryError: an unknown field, or too many.
         StoreError: there is no collection.
     """
-    fields = front.fields()
+    fields = opened.fields()
     if not 1 <= task.limit <= MAX_VALUES:
         raise QueryError(f"limit is {task.limit}, expected 1 to {MAX_VALUES}", code="out_of_range")
     if len(task.fields) > MAX_FIELDS:
         raise QueryError(
             f"{len(task.fields)} fields, expected at most {MAX_FIELDS}", code="too_many"
         )
-    where, store = front.parse(task.where), front.store
+    where, store = opened.parse(task.where), opened.store
     points = store.count(where)
     if task.fields:
         found = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scenesearch.api import SceneSearch
+from scenesearch.api.opened import Opened
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.queries import Queries
 from scenesearch.models.weights import ModelRecord, read_manifest
@@ -14,12 +14,12 @@ class Health:
     """Says whether the engine can answer; never raises.
 
     Args:
-        front: the collection and its models.
+        opened: the collection and its models.
         queries: photos that can be asked again.
     """
 
-    def __init__(self, front: SceneSearch, queries: Queries) -> None:
-        self._front = front
+    def __init__(self, opened: Opened, queries: Queries) -> None:
+        self._opened = opened
         self._queries = queries
         self.loaded = False
         self.problem: str | None = None
@@ -49,27 +49,27 @@ class Health:
 
     def _store(self, *, deep: bool) -> dict[str, Any]:
         try:
-            schema = self._front.store.schema
+            schema = self._opened.store.schema
             if schema is None:
                 reason = "there is no collection yet: index a catalogue, or insert items"
                 return {"ok": False, "reason": reason}
             if not deep:
                 return {"ok": True}
-            self._front.check_collection()
-            points = self._front.store.count()
+            self._opened.searcher.open()
+            points = self._opened.store.count()
         except (SceneSearchError, OSError) as error:
             return {"ok": False, "reason": str(error)}
         return {"ok": True, "points": points, "fields": len(schema.fields)}
 
 
-def models(front: SceneSearch) -> dict[str, Any]:
+def models(opened: Opened) -> dict[str, Any]:
     """Which models answer, by task.
 
     Returns:
         ``detectors`` (a list), ``embedder``, ``remover`` and ``reader``: each with name,
         fingerprint, licence and source where the manifest knows them, or None.
     """
-    settings, parts = front.settings, front.parts
+    settings, parts = opened.settings, opened.parts
     manifest = read_manifest()
 
     def described(name: str, fingerprint: str | None) -> dict[str, Any]:

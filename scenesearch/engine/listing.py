@@ -15,11 +15,11 @@ import hashlib
 import json
 import secrets
 import threading
-import time
 from bisect import bisect_right
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from cachetools import TTLCache
 
 from scenesearch.core.errors import QueryError
 
@@ -76,13 +76,14 @@ class Listings:
     """The sorted ids of the latest listings; safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._held: OrderedDict[str, tuple[float, list[str]]] = OrderedDict()
+        self._held: TTLCache[str, list[str]] = TTLCache(HELD, TTL_S)
         self._lock = threading.Lock()
 
     def begin(self, ids: list[str]) -> tuple[str, list[str]]:
         """A new listing of sorted ids: its name, and all of them."""
         name = secrets.token_hex(6)
-        self._keep(name, ids)
+        with self._lock:
+            self._held[name] = ids
         return name, ids
 
     def go_on(self, place: Place, find: Callable[[], list[str]]) -> tuple[str, list[str]]:
@@ -93,19 +94,9 @@ class Listings:
             find: works out the sorted ids, where they are not remembered any more.
         """
         with self._lock:
-            made, ids = self._held.get(place.listing, (0.0, []))
-            fresh = time.monotonic() - made <= TTL_S and place.listing in self._held
-        if not fresh:
-            name, ids = self.begin(find())
-        else:
-            name = place.listing
+            held = self._held.get(place.listing)
+        name, ids = self.begin(find()) if held is None else (place.listing, held)
         return name, ids[bisect_right(ids, place.after) :]
-
-    def _keep(self, name: str, ids: list[str]) -> None:
-        with self._lock:
-            self._held[name] = (time.monotonic(), ids)
-            while len(self._held) > HELD:
-                self._held.popitem(last=False)
 
 
 def _digest(where: str | None) -> str:

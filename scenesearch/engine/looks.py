@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from scenesearch.api import SceneSearch
+from scenesearch.api.opened import Opened
 from scenesearch.config.search import MAX_NAMES, SearchOptions
+from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
-from scenesearch.core.types import BoxTuple, Scene
+from scenesearch.core.types import Scene
 from scenesearch.engine.answers import look_json
+from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.decoding import Decoder
-from scenesearch.engine.giving_up import CheckedTimes
 from scenesearch.engine.paging import Paging
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
-from scenesearch.engine.tasks import Answer, BoxFormat, LookTask, SearchTask, Sensitivity
+from scenesearch.engine.tasks import Answer, LookTask, SearchTask, Sensitivity
 from scenesearch.look.look import Look
 from scenesearch.search.query import Query
 from scenesearch.search.seen import Seen
+from scenesearch.wiring import region_rules
 
 MAX_BOXES = 30
 """Boxes, and objects, of one look."""
@@ -45,13 +46,13 @@ class LookTasks:
     """Answers :class:`LookTask` and :class:`SearchTask`; safe to use from threads.
 
     Args:
-        front: the collection and its models.
+        opened: the collection and its models.
         decoder: of photos.
         queries: photos that can be asked again.
     """
 
-    def __init__(self, front: SceneSearch, decoder: Decoder, queries: Queries) -> None:
-        self._front = front
+    def __init__(self, opened: Opened, decoder: Decoder, queries: Queries) -> None:
+        self._opened = opened
         self._decoder = decoder
         self._queries = queries
 
@@ -75,8 +76,8 @@ class LookTasks:
             query = _query(task, kept.blank())
             if self._is_new(query, rules, seen):
                 query = replace(query, scene=self._decoder.scene(kept.photo, times))
-        look = self._front.ask(query, options, regions=rules, seen=seen, times=times)
-        if self._front.parts.detector is None and not task.boxes and task.point is None:
+        look = self._opened.searcher.look(query, options, regions=rules, seen=seen, times=times)
+        if self._opened.parts.detector is None and not task.boxes and task.point is None:
             look = replace(look, notes=(*look.notes, NO_DETECTOR))
         query_id = task.query_id
         if query_id is None:
@@ -87,10 +88,11 @@ class LookTasks:
 
     def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
         """Whether a kept photo is asked for something that needs its pixels."""
-        by_detector = not query.boxes and self._front.parts.detector is not None
+        by_detector = not query.boxes and self._opened.parts.detector is not None
         if by_detector and not seen.detected:
             return True
-        return bool(seen.missing(self._front.seen_regions(query, rules, seen)))
+        wanted = replace(region_rules(self._opened.settings), **rules)
+        return bool(seen.missing(self._opened.searcher.regions(query, rules=wanted, seen=seen)))
 
     def search(self, task: SearchTask, times: CheckedTimes) -> Answer:
         """Search for one thing. Answer: JSON text."""
@@ -105,12 +107,13 @@ class LookTasks:
             vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
             words=task.words,
         )
-        return _answer(self._front.ask(query, options, times=times), paging, None, times)
+        look = self._opened.searcher.look(query, options, times=times)
+        return _answer(look, paging, None, times)
 
     def _options(
         self, where: str | None, values: Mapping[str, Any], offset: int
     ) -> tuple[SearchOptions, Paging]:
-        options = self._front.options(where, values)
+        options = self._opened.options(where, values)
         paging = Paging.of(offset, options.limit)
         return paging.to_depth(options), paging
 
@@ -169,61 +172,12 @@ def check_look(task: LookTask) -> None:
             f"high",
             code="bad_option",
         )
-    if task.box_format not in ("xyxy_px", "xyxy_norm"):
+    if task.box_format not in get_args(BoxFormat):
         raise QueryError(
             f"box_format is {task.box_format!r}, expected xyxy_px or xyxy_norm", code="bad_option"
         )
     _check_count("texts", task.texts)
     _check_count("items", task.items)
-
-
-def pixel_boxes(
-    boxes: Sequence[BoxTuple], box_format: BoxFormat, size: tuple[int, int]
-) -> tuple[BoxTuple, ...]:
-    """Boxes in pixels of the oriented photo; whether they lie in it is said by who cuts them.
-
-    Raises:
-        QueryError: a normalised box has sides outside 0 to 1, or is none.
-    """
-    width, height = size
-    found = []
-    for number, box in enumerate(boxes):
-        x1, y1, x2, y2 = (float(side) for side in box)
-        if box_format == "xyxy_norm":
-            if not all(0 <= side <= 1 for side in (x1, y1, x2, y2)):
-                raise QueryError(
-                    f"Box {number} is {tuple(box)}, expected 0 to 1 for box_format xyxy_norm; "
-                    f"give pixels with xyxy_px",
-                    code="bad_box",
-                )
-            x1, y1, x2, y2 = x1 * width, y1 * height, x2 * width, y2 * height
-        found.append((x1, y1, x2, y2))
-    return tuple(found)
-
-
-def pixel_point(
-    point: tuple[float, float] | None, box_format: BoxFormat, size: tuple[int, int]
-) -> tuple[float, float] | None:
-    """A point in pixels of the oriented photo; the far edge belongs to the photo.
-
-    Raises:
-        QueryError: it is not finite, or a normalised one is outside 0 to 1.
-    """
-    if point is None:
-        return None
-    x, y = float(point[0]), float(point[1])
-    if not (math.isfinite(x) and math.isfinite(y)):
-        raise QueryError(f"The point is {tuple(point)}, expected finite numbers", code="bad_point")
-    if box_format == "xyxy_px":
-        return x, y
-    if not (0 <= x <= 1 and 0 <= y <= 1):
-        raise QueryError(
-            f"The point is {tuple(point)}, expected 0 to 1 for box_format xyxy_norm; give pixels "
-            f"with xyxy_px",
-            code="bad_point",
-        )
-    width, height = size
-    return min(x * width, width - 0.5), min(y * height, height - 0.5)
 
 
 def _check_count(name: str, parts: Sequence[Any] | Mapping[str, float]) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from threading import Lock
+
+from cachetools import TTLCache
 
 from scenesearch.core.errors import QueryError
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
@@ -22,14 +23,6 @@ class QueryExpiredError(QueryError):
     code = "query_expired"
 
 
-@dataclass(slots=True)
-class _Kept:
-    photo: KeptPhoto
-    seen: SlimSeen
-    nbytes: int
-    until: float
-
-
 class Queries:
     """The photos, least recently used out first; safe to use from threads.
 
@@ -42,27 +35,28 @@ class Queries:
     def __init__(
         self, *, max_megabytes: float, ttl_s: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._max_bytes = int(max_megabytes * 1_000_000)
         self._ttl_s = ttl_s
-        self._clock = clock
         self._lock = Lock()
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._nbytes = 0
+        self._kept: TTLCache[str, tuple[KeptPhoto, SlimSeen]] = TTLCache(
+            int(max_megabytes * 1_000_000), ttl_s, timer=clock, getsizeof=_nbytes
+        )
 
     def __len__(self) -> int:
         with self._lock:
-            self._expire()
             return len(self._kept)
 
     @property
     def nbytes(self) -> int:
         """What is kept, in bytes."""
-        return self._nbytes
+        with self._lock:
+            return int(self._kept.currsize)
 
     def add(self, photo: KeptPhoto, seen: SlimSeen) -> str | None:
         """Keep a photo; its id, or None where it has no room at all."""
         query_id = secrets.token_urlsafe(ID_BYTES)
-        return query_id if self._put(query_id, photo, seen) else None
+        with self._lock:
+            self._put(query_id, (photo, seen))
+            return query_id if query_id in self._kept else None
 
     def get(self, query_id: str) -> tuple[KeptPhoto, SlimSeen]:
         """A photo and what is known of it; it stays for another while.
@@ -71,7 +65,7 @@ class Queries:
             QueryExpiredError: there is none under this id.
         """
         with self._lock:
-            self._expire()
+            self._kept.expire()
             kept = self._kept.get(query_id)
             if kept is None:
                 raise QueryExpiredError(
@@ -79,43 +73,28 @@ class Queries:
                     f"{self._ttl_s:g} s after their last use, and fewer when there are many: send "
                     f"the photo again"
                 )
-            kept.until = self._clock() + self._ttl_s
-            self._kept.move_to_end(query_id)
-            return kept.photo, kept.seen
+            self._put(query_id, kept)
+            return kept
 
     def weigh(self, query_id: str) -> None:
         """Count what was computed on a photo since it was added."""
         with self._lock:
             kept = self._kept.get(query_id)
-        if kept is not None:
-            self._put(query_id, kept.photo, kept.seen)
+            if kept is not None:
+                self._put(query_id, kept)
 
     def clear(self) -> None:
         """Forget all."""
         with self._lock:
             self._kept.clear()
-            self._nbytes = 0
 
-    def _put(self, query_id: str, photo: KeptPhoto, seen: SlimSeen) -> bool:
-        size = len(photo.photo.data) + seen.nbytes
-        with self._lock:
-            self._drop(query_id)
-            self._expire()
-            if size > self._max_bytes or not self._ttl_s:
-                return False
-            while self._nbytes + size > self._max_bytes:
-                self._drop(next(iter(self._kept)))
-            self._kept[query_id] = _Kept(photo, seen, size, self._clock() + self._ttl_s)
-            self._nbytes += size
-            return True
+    def _put(self, query_id: str, kept: tuple[KeptPhoto, SlimSeen]) -> None:
+        # out first: others would have to make room for what it weighed before, too
+        self._kept.pop(query_id, None)
+        with suppress(ValueError):  # it alone is too much
+            self._kept[query_id] = kept
 
-    def _expire(self) -> None:
-        now = self._clock()
-        # every use moves to the end and lasts equally long, so the first one ends first
-        while self._kept and next(iter(self._kept.values())).until <= now:
-            self._drop(next(iter(self._kept)))
 
-    def _drop(self, query_id: str) -> None:
-        gone = self._kept.pop(query_id, None)
-        if gone is not None:
-            self._nbytes -= gone.nbytes
+def _nbytes(kept: tuple[KeptPhoto, SlimSeen]) -> int:
+    photo, seen = kept
+    return len(photo.photo.data) + seen.nbytes

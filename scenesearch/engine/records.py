@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,10 +170,6 @@ def _values(
     return values, types
 
 
-def digests(record: ItemRecord) -> Iterable[str]:
-    """The sha256 of each photo of a record, in order."""
-    return (hashlib.sha256(photo.data).hexdigest() for photo in record.photos)
-
-
 def _content(record: ItemRecord) -> tuple[Any, ...]:
-    return (tuple(digests(record)), repr(sorted(record.attributes.items())))
+    photos = tuple(hashlib.sha256(photo.data).digest() for photo in record.photos)
+    return photos, repr(sorted(record.attributes.items()))

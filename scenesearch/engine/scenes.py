@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scenesearch.api import SceneSearch
+from scenesearch.api import scenes
+from scenesearch.api.opened import Opened
 from scenesearch.core.conditions import AllOf, Equals, OneOf
 from scenesearch.core.errors import ImageError, QueryError, StoreError
 from scenesearch.core.scroll import scroll_all
@@ -54,7 +55,7 @@ class SceneTasks:
     """Does the tasks on scenes.
 
     Args:
-        front: holds the collection of photos, and that of items.
+        opened: holds the collection of photos, and that of items.
         media: where photos are kept.
         decode: bytes to pixels, where a bad photo can be killed; raises ImageError.
         thumbnails: shared with the items; its own by default.
@@ -62,13 +63,13 @@ class SceneTasks:
 
     def __init__(
         self,
-        front: SceneSearch,
+        opened: Opened,
         media: MediaFolder,
         decode: Decode,
         *,
         thumbnails: Thumbnails | None = None,
     ) -> None:
-        self._front = front
+        self._opened = opened
         self._media = media
         self._decode = decode
         self._thumbnails = thumbnails or Thumbnails(decode)
@@ -94,12 +95,12 @@ class SceneTasks:
             raise QueryError(f"limit must be 1 to {MOST}, got {task.limit}", code="bad_option")
         if not self._there():
             return {"scenes": [], "total": 0, "understood": None, "notes": ["no scenes yet"]}
-        finder = self._front.scenes()
+        finder = self._opened.finder
         if task.photo is not None:
-            encoded = self._front.encode_scene(self._decode(task.photo))
+            encoded = scenes.encode(self._opened, self._decode(task.photo))
             answer = finder.like(encoded, limit=task.limit)
         elif task.item_id is not None:
-            answer = finder.with_item(task.item_id, self._front.store, limit=task.limit)
+            answer = finder.with_item(task.item_id, self._opened.store, limit=task.limit)
         else:
             answer = finder.find(task.text or "", limit=task.limit)
         return self._answer(answer)
@@ -116,7 +117,7 @@ class SceneTasks:
             )
         if not self._there():
             return {"facets": {field: [] for field in SHOWN_FACETS}, "scenes": 0}
-        finder = self._front.scenes()
+        finder = self._opened.finder
         text = (task.text or "").strip()
         query = finder.understand(text) if text else None
         counts = finder.facets(SHOWN_FACETS, text=query or "", limit=task.limit)
@@ -126,7 +127,7 @@ class SceneTasks:
                 field: [{"value": value, "count": count} for value, count in found]
                 for field, found in counts.items()
             },
-            "scenes": self._front.scene_store.count(where),
+            "scenes": self._opened.photos.count(where),
         }
 
     def scene_photo(self, task: ScenePhoto) -> bytes | None:
@@ -138,7 +139,7 @@ class SceneTasks:
         if not _SHA256.fullmatch(task.scene_id) or not self._there():
             return None
         where = AllOf((WHOLE, Equals("photo_sha256", task.scene_id)))
-        page = self._front.scene_store.scroll(where=where, limit=20, fields=("photo",))
+        page = self._opened.photos.scroll(where=where, limit=20, fields=("photo",))
         paths = [str(record.payload["photo"]) for record in page]
         kept = self._media.find(task.scene_id) if paths else None
         for path in ([str(kept)] if kept else []) + paths:
@@ -157,9 +158,9 @@ class SceneTasks:
             NoSpaceError: too little free disk; nothing was acknowledged.
             StoreError: the collection cannot be written, or was made with other models.
         """
-        scenes = HeldScenes(self._decode)
+        held = HeldScenes(self._decode)
         # decoding takes the time, and needs no lock
-        checked = [self._checked(photo, scenes) for photo in task.photos]
+        checked = [self._checked(photo, held) for photo in task.photos]
         with self._media.lock:
             paths: dict[str, str] = {}
             for photo, found in zip(task.photos, checked, strict=True):
@@ -168,7 +169,7 @@ class SceneTasks:
             before = self._stored(list(paths))
             failed: dict[str, str] = {}
             if paths:
-                report = self._front.add_scenes(list(paths.values()), load=scenes.load)
+                report = scenes.add(self._opened, list(paths.values()), load=held.load)
                 failed = {Path(path).stem: reason for path, reason in report.failed}
                 after = self._stored(list(paths))
                 self._settle_after(report.added + report.replaced)
@@ -192,7 +193,7 @@ class SceneTasks:
             if not ids or not self._there():
                 return {"scenes": 0}
             there = self._stored(ids)
-            self._front.forget_scenes(ids)
+            self._opened.scene_index().forget_content(ids)
             return {"scenes": len(there)}
 
     def settle(self) -> None:
@@ -203,17 +204,17 @@ class SceneTasks:
         """
         with self._media.lock:
             if self._there():
-                self._front.scene_store.optimize()
+                self._opened.photos.optimize()
             self._unsettled = 0
 
     # --- pieces ----------------------------------------------------------------------------
 
     def _there(self) -> bool:
-        return self._front.scene_store.schema is not None
+        return self._opened.photos.schema is not None
 
-    def _checked(self, photo: Photo, scenes: HeldScenes) -> str | Refused:
+    def _checked(self, photo: Photo, held: HeldScenes) -> str | Refused:
         try:
-            return scenes.check(photo, self._media)
+            return held.check(photo, self._media)
         except ImageError as error:
             return Refused(error.code, str(error))
 
@@ -229,8 +230,7 @@ class SceneTasks:
         }
 
     def _scroll(self, where: Any, fields: Sequence[str]) -> list[Record]:
-        store = self._front.scene_store
-        return list(scroll_all(store, where=where, fields=fields, page=2000))
+        return list(scroll_all(self._opened.photos, where=where, fields=fields, page=2000))
 
     def _answer(self, answer: SceneAnswer) -> JSON:
         # one photo under two names is one scene

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from scenesearch.core.protocols import Detector, Embedder, Profiler, Remover
 from scenesearch.core.types import Detections, Image, Scene
-from scenesearch.engine.coalesce import Coalescer
+from scenesearch.engine.batching import DynamicBatcher
 from scenesearch.models.embed.forwarding import Forwarding
 
 Row = NDArray[np.float32]
 
 
-class CoalescedDetector:
+class BatchedDetector:
     """Satisfies :class:`~scenesearch.core.protocols.Detector` with another one, a call at a time.
 
     Args:
@@ -27,7 +27,7 @@ class CoalescedDetector:
     def __init__(self, detector: Detector, *, limit: int) -> None:
         self._detector = detector
         self._loaded = False
-        self.batches: Coalescer[Scene, Detections] = Coalescer(
+        self.batches: DynamicBatcher[Scene, Detections] = DynamicBatcher(
             detector.detect, limit=limit, name="detect"
         )
 
@@ -53,7 +53,7 @@ class CoalescedDetector:
         return list(self.batches.call(scenes))
 
 
-class CoalescedEmbedder(Forwarding):
+class BatchedEmbedder(Forwarding):
     """Satisfies ``Embedder`` and ``Profiler`` with another embedder.
 
     Args:
@@ -65,10 +65,10 @@ class CoalescedEmbedder(Forwarding):
     def __init__(self, embedder: Embedder, *, limit: int, lanes: int = 1) -> None:
         super().__init__(embedder)
         self._profiler = embedder if isinstance(embedder, Profiler) else None
-        self.batches: Coalescer[Image, tuple[Row, Row]] = Coalescer(
+        self.batches: DynamicBatcher[Image, tuple[Row, Row]] = DynamicBatcher(
             self._pictures, limit=limit, lanes=lanes, name="embed"
         )
-        self.text_batches: Coalescer[str, Row] = Coalescer(
+        self.text_batches: DynamicBatcher[str, Row] = DynamicBatcher(
             lambda texts: list(embedder.embed_texts(texts)), limit=limit, name="embed-text"
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scenesearch.core.protocols import Detector, Reader
-from scenesearch.engine.shared_models import CoalescedDetector, CoalescedEmbedder, LockedRemover
+from scenesearch.engine.shared_models import BatchedDetector, BatchedEmbedder, LockedRemover
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.encode import Encoder
 from scenesearch.search.reranker import CellReranker
@@ -36,7 +36,7 @@ class SharedParts(Parts):
     def detector(self) -> Detector | None:
         """All detectors of the settings as one, a call at a time."""
         found = self._own.detector
-        return None if found is None else CoalescedDetector(found, limit=PHOTOS)
+        return None if found is None else BatchedDetector(found, limit=PHOTOS)
 
     @once
     def encoder(self) -> Encoder:
@@ -44,7 +44,7 @@ class SharedParts(Parts):
         found = self._own.encoder
         remover, wanted = found.remover, self.settings.embedder
         return Encoder(
-            CoalescedEmbedder(
+            BatchedEmbedder(
                 found.embedder,
                 limit=BATCHES * wanted.batch,
                 lanes=LANES if wanted.device == "cpu" else 1,
@@ -72,7 +72,7 @@ class SharedParts(Parts):
     def close(self) -> None:
         """Give back what was loaded."""
         detector, encoder = self.__dict__.get("detector"), self.__dict__.get("encoder")
-        if isinstance(detector, CoalescedDetector):
+        if isinstance(detector, BatchedDetector):
             detector.close()
         if isinstance(encoder, Encoder):
             encoder.embedder.close()

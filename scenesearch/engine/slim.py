@@ -50,22 +50,19 @@ class KeptPhoto:
         return Scene(pixels, self.sha256, self.source, self.warnings)
 
 
-class _Masks:
-    """Masks of detections as bits."""
-
-    def __init__(self, masks: tuple[Mask | None, ...]) -> None:
-        self._packed: list[tuple[tuple[int, ...], NDArray[np.uint8]] | None] = [
-            None if mask is None else (mask.shape, np.packbits(mask)) for mask in masks
-        ]
-        self.nbytes = sum(one[1].nbytes for one in self._packed if one is not None)
-
-    def unpacked(self) -> tuple[Mask | None, ...]:
-        return tuple(None if one is None else _unpacked(*one) for one in self._packed)
+_Packed = tuple[tuple[int, ...], NDArray[np.uint8]]
+"""The shape of a mask, and its bits."""
 
 
-def _unpacked(shape: tuple[int, ...], packed: NDArray[np.uint8]) -> Mask:
-    bits: Mask = np.unpackbits(packed, count=shape[0] * shape[1]).reshape(shape).astype(np.bool_)
-    return bits
+def _packed(mask: Mask | None) -> _Packed | None:
+    return None if mask is None else (mask.shape, np.packbits(mask))
+
+
+def _unpacked(packed: _Packed | None) -> Mask | None:
+    if packed is None:
+        return None
+    (height, width), bits = packed
+    return np.unpackbits(bits, count=height * width).reshape(height, width).astype(np.bool_)
 
 
 class SlimSeen(Seen):
@@ -73,22 +70,23 @@ class SlimSeen(Seen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._masks = _Masks(())
+        self._masks: tuple[_Packed | None, ...] = ()
 
     @property
     def nbytes(self) -> int:
         """Memory of all that is kept."""
-        return self._masks.nbytes + sum(_bytes(one) for one in self.encoded)
+        masks = sum(mask[1].nbytes for mask in self._masks if mask is not None)
+        return masks + sum(_bytes(one) for one in self.encoded)
 
     @property
     def detections(self) -> Detections | None:
         """The detector's, before any rule; None where it was not asked."""
         found = self._detections
-        return None if found is None else replace(found, masks=self._masks.unpacked())
+        return None if found is None else replace(found, masks=tuple(map(_unpacked, self._masks)))
 
     def _keep_detections(self, found: Detections) -> None:
         # the masks first: who sees detections must find their masks
-        self._masks = _Masks(found.masks)
+        self._masks = tuple(map(_packed, found.masks))
         self._detections = replace(found, masks=(None,) * len(found))
 
     def _kept(self, one: EncodedRegion) -> EncodedRegion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scenesearch.api import SceneSearch
+from scenesearch.api.opened import Opened
 from scenesearch.core.batches import batches
 from scenesearch.core.conditions import OneOf
 from scenesearch.core.protocols import Store
@@ -13,13 +13,13 @@ ASKED = 500
 """Photos that a store is asked about at a time."""
 
 
-def sweep_media(front: SceneSearch, media: MediaFolder, *, young_s: float = YOUNG_S) -> int:
+def sweep_media(opened: Opened, media: MediaFolder, *, young_s: float = YOUNG_S) -> int:
     """Remove unused photos; returns how many.
 
     No photo is kept meanwhile, so none can come into use between the look and the removal.
 
     Args:
-        front: whose items and scenes use photos.
+        opened: whose items and scenes use photos.
         media: their folder.
         young_s: younger files stay.
 
@@ -28,7 +28,7 @@ def sweep_media(front: SceneSearch, media: MediaFolder, *, young_s: float = YOUN
     """
     with media.lock:
         kept = sorted(media.photos())
-        used = _used(front.store, kept) | _used(front.scene_store, kept)
+        used = _used(opened.store, kept) | _used(opened.photos, kept)
         return media.sweep(used, young_s=young_s)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from threading import Lock
 
-from scenesearch.api import SceneSearch
+from scenesearch.api.opened import Opened
 from scenesearch.engine.answers import to_json
+from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.decoding import Decoder
-from scenesearch.engine.giving_up import CheckedTimes
 from scenesearch.engine.tasks import Answer, TagTask
 from scenesearch.tagging.tagger import Tagger, TagOptions
 from scenesearch.wiring import build_tagger
@@ -17,12 +17,12 @@ class TagTasks:
     """Answers :class:`TagTask`; safe to use from threads.
 
     Args:
-        front: for its models; its collection is not touched.
+        opened: for its models; its collection is not touched.
         decoder: of photos.
     """
 
-    def __init__(self, front: SceneSearch, decoder: Decoder) -> None:
-        self._front = front
+    def __init__(self, opened: Opened, decoder: Decoder) -> None:
+        self._opened = opened
         self._decoder = decoder
         self._taggers: dict[tuple[bool, bool], Tagger] = {}
         self._making = Lock()
@@ -43,7 +43,7 @@ class TagTasks:
             if tagger is None:
                 # one photo at a time has nothing to share among threads
                 options = TagOptions(masks=masks, ocr=ocr, workers=1)
-                tagger = build_tagger(self._front.parts, options)
+                tagger = build_tagger(self._opened.parts, options)
                 tagger.load()
                 self._taggers[masks, ocr] = tagger
             return tagger

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from scenesearch.core.boxes import BoxFormat
 from scenesearch.core.types import BoxTuple
 
-BoxFormat = Literal["xyxy_px", "xyxy_norm"]
 Sensitivity = Literal["low", "medium", "high"]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 
+from cachetools import LRUCache
 from PIL import Image as PillowImage
 
 from scenesearch.core.errors import ImageError, QueryError
@@ -36,9 +37,7 @@ class Thumbnails:
 
     def __init__(self, decode: Decode, *, megabytes: int = MEGABYTES) -> None:
         self._decode = decode
-        self._room = megabytes * 2**20
-        self._held: OrderedDict[tuple[str, int], bytes] = OrderedDict()
-        self._bytes = 0
+        self._held: LRUCache[tuple[str, int], bytes] = LRUCache(megabytes * 2**20, getsizeof=len)
         self._lock = threading.Lock()
 
     def jpeg(self, path: str, sha256: str, width: int) -> bytes | None:
@@ -58,9 +57,9 @@ class Thumbnails:
             )
         key = (f"{sha256} {path}", width)
         with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
+            held = self._held.get(key)
+        if held is not None:
+            return held
         data = read_photo(path)
         if data is None:
             return None
@@ -72,17 +71,9 @@ class Thumbnails:
         encoded = encode_jpeg(scene.image, width)
         # a file that was replaced since is shown, but not remembered as what it was
         if scene.sha256 == sha256:
-            self._keep(key, encoded)
+            with self._lock, suppress(ValueError):  # it alone is too much
+                self._held[key] = encoded
         return encoded
-
-    def _keep(self, key: tuple[str, int], data: bytes) -> None:
-        if len(data) > self._room:
-            return
-        with self._lock:
-            self._bytes += len(data) - len(self._held.pop(key, b""))
-            self._held[key] = data
-            while self._bytes > self._room:
-                self._bytes -= len(self._held.popitem(last=False)[1])
 
 
 def encode_jpeg(image: Image, width: int) -> bytes:

@@ -128,7 +128,7 @@ def _by(answers: Iterable[Answered], name_of: Callable[[RankedRegion], str]) -> 
             share = len(truth.items.intersection(region.items[:TOP])) / TOP
             right[name] = right.get(name, 0.0) + share
         for item, region_number in list(zip(ranked.items, ranked.earned, strict=False))[:TOP]:
-            if item in truth.items and region_number >= 0:
+            if item in truth.items and region_number is not None:
                 name = names[region_number]
                 earned[name] = earned.get(name, 0) + 1
     total = sum(earned.values())

@@ -73,14 +73,14 @@ class Ranked:
         timings_ms: by stage.
         figures: further ones, by name.
         regions: that were searched.
-        earned: for each of ``items``, the number of the region that earned it; -1 for none.
+        earned: for each of ``items``, the number of the region that earned it; None for none.
     """
 
     items: tuple[str, ...]
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
     regions: tuple[RankedRegion, ...] = ()
-    earned: tuple[int, ...] = ()
+    earned: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -314,7 +314,7 @@ class Indexer:
             with run.times.stage("store"):
                 for part in batches(points, UPSERT):
                     self._store.upsert(part)
-                with self._store.together():
+                with self._store.batch_writes():
                     for plan in batch:
                         if plan.known:
                             self._update(plan, run)

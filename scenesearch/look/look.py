@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from scenesearch.look.as_json import look_values
 from scenesearch.look.values import LookData
 from scenesearch.system.whole_file import write_whole
 
@@ -34,6 +35,18 @@ class Look(LookData):
         notes: what the reader should know, such as filters understood from the text.
         parsed: what was understood of the query's words, or None where it had none.
     """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the pixels, as JSON values.
+
+        Scores are rounded to 6 decimals and boxes to 2; numbers that are not finite become None;
+        values JSON does not know (dates, decimals) become text.
+
+        Returns:
+            ``box_format`` (always ``xyxy_px``), ``scene``, ``regions``, ``matches``, ``facets``,
+            ``timings_ms``, ``notes``, ``parsed``; see :mod:`scenesearch.look.as_json`.
+        """
+        return look_values(self)
 
     def plot(self) -> Figure:
         """A matplotlib figure: the photo with its regions, and the best matches of each."""

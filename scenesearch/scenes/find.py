@@ -12,12 +12,13 @@ from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Record, Vector, box_tuple
+from scenesearch.filters.parse import parse_filter
 from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.answer import SHOWN_FIELDS, Facets, SceneAnswer, SceneMatch, match_of
 from scenesearch.scenes.index import WHOLE, SceneIndex, check_projection
 from scenesearch.scenes.lexicon import Lexicon
-from scenesearch.scenes.points import SCENES, stored_vectors
+from scenesearch.scenes.points import OBJECT_FIELDS, SCENES, stored_vectors
 from scenesearch.scenes.understand import SceneQuery, understand
 from scenesearch.search.rank.presets import preset_weights
 from scenesearch.search.vectors import combine
@@ -75,6 +76,18 @@ class SceneFinder:
         return understand(
             text, Lexicon(labels, kinds, tags, synonyms=self._synonyms, known=self._known)
         )
+
+    def parse(self, where: str | None) -> Condition | None:
+        """A filter text as conditions on the fields of photos.
+
+        Raises:
+            FilterError: it cannot be parsed, or names an unknown field.
+        """
+        schema = self._store.schema
+        if where is None or schema is None:
+            return None
+        fields = {name: kind for name, kind in schema.fields.items() if name not in OBJECT_FIELDS}
+        return parse_filter(where, fields)
 
     def find(
         self, text: str | SceneQuery = "", *, where: Condition | None = None, limit: int = 20

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -22,9 +21,7 @@ from scenesearch.schemas.base import (
     Where,
 )
 from scenesearch.schemas.looks import Attribute, PhotoUrl
-from scenesearch.schemas.photos import PhotoSource
-
-MAX_PHOTOS = 8
+from scenesearch.schemas.photos import PhotoSources
 
 AttributeName = FieldName
 """Kept as a manifest's column is: ``inStock`` as ``in_stock``."""
@@ -59,15 +56,11 @@ class PathItemAttributes(Body):
     )
 
 
-class _Photos(Body):
-    photos: list[PhotoSource] = Field(min_length=1, max_length=MAX_PHOTOS)
-
-
-class ItemRequest(ItemAttributes, _Photos):
+class ItemRequest(ItemAttributes, PhotoSources):
     """An item to be stored, with its photos."""
 
 
-class PathItemRequest(PathItemAttributes, _Photos):
+class PathItemRequest(PathItemAttributes, PhotoSources):
     """What is stored as the item that the path names."""
 
 
@@ -77,10 +70,6 @@ class AttributesRequest(Body):
     attributes: dict[AttributeName, Value | Keywords | None] = Field(
         min_length=1, max_length=256, examples=[{"price": 9.5, "old_field": None}]
     )
-
-    def merged(self) -> Mapping[str, Any]:
-        """For the engine."""
-        return self.attributes
 
 
 Ids = Annotated[

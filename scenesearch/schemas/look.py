@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from scenesearch.core.boxes import BoxFormat, check_box, check_point
 from scenesearch.core.errors import QueryError
 from scenesearch.schemas.answering import AnswerOptions
 from scenesearch.schemas.base import Optionally, QueryId, Whole
@@ -34,7 +35,7 @@ class LookOptions(AnswerOptions):
         None,
         description="A tapped point `[x, y]` in `box_format`: only what is there is searched",
     )
-    box_format: Literal["xyxy_px", "xyxy_norm"] = Field(
+    box_format: BoxFormat = Field(
         "xyxy_px",
         description="Pixels of the upright photo, or shares (0 to 1) of its width and height",
     )
@@ -45,7 +46,7 @@ class LookOptions(AnswerOptions):
 
 
 def check_places(
-    boxes: Sequence[Sequence[float]], point: Sequence[float] | None, *, normalised: bool
+    boxes: Sequence[Sequence[float]], point: Sequence[float] | None, box_format: str
 ) -> None:
     """Refuse boxes that are none, before anything is decoded or fetched for them.
 
@@ -54,21 +55,10 @@ def check_places(
     """
     if boxes and point is not None:
         raise QueryError("Boxes and a point are given; give one of them", code="two_places")
-    for i, (x1, y1, x2, y2) in enumerate(boxes):
-        if x2 <= x1 or y2 <= y1:
-            raise QueryError(
-                f"boxes[{i}] is {[x1, y1, x2, y2]}, expected [x1, y1, x2, y2] with x1 < x2 and "
-                f"y1 < y2",
-                code="bad_box",
-            )
-    places = [(f"boxes[{i}]", box) for i, box in enumerate(boxes)]
-    for name, place in (*places, ("point", point or ())):
-        if normalised and any(side > 1 for side in place):
-            raise QueryError(
-                f"{name} is {list(place)}, beyond 1; expected 0 to 1 for box_format xyxy_norm, "
-                f"or box_format xyxy_px",
-                code="bad_point" if name == "point" else "bad_box",
-            )
+    for i, box in enumerate(boxes):
+        check_box(f"boxes[{i}]", box, box_format)
+    if point is not None:
+        check_point("point", point, box_format)
 
 
 class LookRequest(LookOptions):

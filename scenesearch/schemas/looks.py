@@ -42,7 +42,9 @@ class SentColour(Sent):
 class SentEvidence(Sent):
     """What one region of the photo, and one stored photo, gave to a match."""
 
-    region: int = Field(ge=-1, description="Index in `regions`; -1 where no region earned it")
+    region: Annotated[int, Field(ge=0)] | None = Field(
+        description="Index in `regions`; null where no region earned it"
+    )
     point_id: str
     photo_url: PhotoUrl | None
     scores: dict[str, Number] = Field(description="Cosine by vector space")

@@ -64,6 +64,15 @@ PhotoSource = Annotated[
     Annotated[InlinePhoto, Tag("base64")] | Annotated[LinkedPhoto, Tag("url")],
     Discriminator(_kind),
 ]
+MAX_PHOTOS = 8
+
+
+class PhotoSources(Body):
+    """What comes with photos."""
+
+    photos: list[PhotoSource] = Field(min_length=1, max_length=MAX_PHOTOS)
+
+
 WeightedPhoto = Annotated[
     Annotated[WeightedInlinePhoto, Tag("base64")] | Annotated[WeightedLinkedPhoto, Tag("url")],
     Discriminator(_kind),

@@ -9,18 +9,14 @@ from pydantic_core import PydanticCustomError
 
 from scenesearch.schemas.base import Asked, Body, ItemId, Limit, Optionally, Sent, Words
 from scenesearch.schemas.looks import Number, SentCount
-from scenesearch.schemas.photos import PhotoSource
-
-MAX_PHOTOS = 8
+from scenesearch.schemas.photos import PhotoSource, PhotoSources
 
 SceneId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """The sha256 of the photo."""
 
 
-class ScenesRequest(Body):
+class ScenesRequest(PhotoSources):
     """Photos to be kept as scenes."""
-
-    photos: list[PhotoSource] = Field(min_length=1, max_length=MAX_PHOTOS)
 
 
 class FormScenesRequest(Body):

@@ -9,9 +9,7 @@ from pydantic import ConfigDict, Field
 from scenesearch.core.errors import QueryError
 from scenesearch.schemas.answering import AnswerOptions
 from scenesearch.schemas.base import Body, Weight
-from scenesearch.schemas.photos import WeightedPhoto
-
-MAX_PHOTOS = 8
+from scenesearch.schemas.photos import MAX_PHOTOS, WeightedPhoto
 
 
 class WeightedVector(Body):

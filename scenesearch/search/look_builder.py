@@ -10,7 +10,7 @@ import numpy as np
 from scenesearch.config.search import SearchOptions
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import POINT_FIELDS, Record
-from scenesearch.look.values import NO_REGION, Evidence, Match, RegionMatches
+from scenesearch.look.values import Evidence, Match, RegionMatches
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.search.rank.candidates import Answer, Candidates
 from scenesearch.search.rank.pipeline import Ranking
@@ -102,7 +102,7 @@ class LookBuilder:
                 continue  # deleted since the engine answered
             evidence.append(
                 Evidence(
-                    region=row if self._photo_regions else NO_REGION,
+                    region=row if self._photo_regions else None,
                     photo=str(record.payload.get("photo", "")),
                     point_id=record.id,
                     scores=self._spaces(row, item),

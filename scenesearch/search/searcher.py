@@ -389,6 +389,9 @@ class PreparedQuery:
     seconds: Mapping[str, float]
     parsed: ParsedWords | None = None
 
+    def __repr__(self) -> str:
+        return f"PreparedQuery({len(self.encoded)} regions, {len(self.modifiers)} other parts)"
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:

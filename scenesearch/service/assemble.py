@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from scenesearch.config.settings import Settings
 from scenesearch.fetch.fetcher import Fetcher
 from scenesearch.service.http.app import create_app
-from scenesearch.service.lasting import open_state, own_endpoints
+from scenesearch.service.lifespan import open_state, own_endpoints
 
 
 async def open_app(settings: Settings, store: str | Path, collection: str) -> FastAPI:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from scenesearch.catalog import Catalog, CatalogReader, RowError
+from scenesearch.catalog import BrokenRows, Catalog, CatalogReader, RowError
 from scenesearch.core.batches import batches
 from scenesearch.core.errors import CatalogError, ImageError
 from scenesearch.core.protocols import Describer, Store
@@ -22,7 +22,6 @@ from scenesearch.index.run import IndexReport, Progress
 from scenesearch.models.cutout.cutter import CutRules, cut_product
 from scenesearch.sync.audit import FIELDS, Seen, doubled, find_duplicates, mean_colour
 from scenesearch.sync.plan import SyncPlan, SyncRules, refusal, spare
-from scenesearch.sync.rows import BrokenRows, broken_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ class Syncer:
                 ) from error
             return Catalog((), (), {}), BrokenRows(frozenset(), 0)
         catalog = reader.read_all()
-        return catalog, broken_rows(reader, catalog.errors)
+        return catalog, reader.broken_rows(catalog.errors)
 
     def _audited(self, plan: SyncPlan, progress: Progress | None) -> SyncPlan:
         def look(paths: Sequence[str]) -> Iterator[Seen | None]:

@@ -64,21 +64,6 @@ class Child:
         """Of the process."""
         return self._process.pid or 0
 
-    def is_alive(self) -> bool:
-        """Whether it still runs."""
-        return self._process.is_alive()
-
-    def first_message(self, timeout_s: float) -> Any:
-        """What it says once it is up.
-
-        Raises:
-            EOFError: it died first.
-            TimeoutError: it said nothing in time; it still runs.
-        """
-        if not self.pipe.poll(timeout_s):
-            raise TimeoutError(f"{self.name} has not started within {timeout_s:g} s")
-        return self.pipe.recv()
-
     def how_it_ended(self) -> str:
         """For messages: ``was killed (SIGKILL)``, ``ended with exit code 1``."""
         self._process.join(1.0)  # the pipe closes a moment before the process is gone
@@ -89,16 +74,9 @@ class Child:
             return f"was killed ({signal.Signals(-code).name})"
         return f"ended with exit code {code}"
 
-    def wait(self, timeout_s: float) -> bool:
-        """Whether it has ended by itself, after at most so long."""
-        self._process.join(timeout_s)
-        return not self._process.is_alive()
-
     def kill(self) -> None:
         """End it now, whatever it does. Its pipe stays open until :meth:`end`."""
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self._process.kill()
 
     def end(self) -> None:
         """Close the pipe, which ends it, and wait; it is killed where that does not help."""

@@ -21,8 +21,6 @@ from scenesearch.wiring.photos import (
     build_scene_finder,
     build_scene_index,
     build_tagger,
-    filling_tagger,
-    tagger_on_node,
 )
 from scenesearch.wiring.stores import (
     EMBEDDINGS,
@@ -31,6 +29,7 @@ from scenesearch.wiring.stores import (
     build_store,
     cache_path,
     is_url,
+    state_dir,
     sync_lock_file,
 )
 
@@ -54,10 +53,9 @@ __all__ = [
     "build_tower",
     "cache_path",
     "export_detector",
-    "filling_tagger",
     "is_url",
     "region_rules",
     "scene_loader",
+    "state_dir",
     "sync_lock_file",
-    "tagger_on_node",
 ]

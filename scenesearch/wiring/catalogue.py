@@ -8,9 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scenesearch.catalog import item_hash
-from scenesearch.config.settings import (
-    Settings,
-)
+from scenesearch.config.settings import Settings
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import Scene
 from scenesearch.index.indexer import Indexer

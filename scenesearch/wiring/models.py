@@ -7,12 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from scenesearch.config.settings import (
-    DetectorSettings,
-    EmbedderSettings,
-    Runtime,
-    Settings,
-)
+from scenesearch.config.settings import DetectorSettings, Runtime, Settings
 from scenesearch.core.errors import ConfigError, ModelNotFoundError
 from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
 from scenesearch.core.types import Scene
@@ -79,7 +74,7 @@ def build_remover(settings: Settings, finder: WeightFinder) -> Remover | None:
 
 def build_embedder(settings: Settings, finder: WeightFinder) -> Embedder:
     """The embedder in the runtime that suits the device."""
-    return _run(settings, _tower(settings, settings.embedder, finder))
+    return _run(settings, build_tower(settings, finder))
 
 
 def _run(settings: Settings, source: TowerSource) -> Embedder:
@@ -105,7 +100,7 @@ def build_reranker(settings: Settings, finder: WeightFinder) -> CellReranker:
         ConfigError: the embedder is not a timm model.
     """
     wanted = settings.embedder
-    tower = _tower(settings, wanted, finder)
+    tower = build_tower(settings, finder)
     if not isinstance(tower, TimmTower):
         raise ConfigError(
             f"search.rerank needs an embedder of kind timm, got {wanted.kind}; set search.rerank: 0"
@@ -122,10 +117,7 @@ def build_reranker(settings: Settings, finder: WeightFinder) -> CellReranker:
 
 def build_tower(settings: Settings, finder: WeightFinder) -> TowerSource:
     """The embedder's model before a runtime is chosen for it: what training starts from."""
-    return _tower(settings, settings.embedder, finder)
-
-
-def _tower(settings: Settings, wanted: EmbedderSettings, finder: WeightFinder) -> TowerSource:
+    wanted = settings.embedder
     if wanted.kind == "timm":
         return TimmTower(
             wanted.model,
@@ -134,12 +126,15 @@ def _tower(settings: Settings, wanted: EmbedderSettings, finder: WeightFinder) -
             pooling=wanted.pooling,
             side=wanted.image_size,
         )
-    if wanted.weights.startswith("hub"):
-        if settings.offline:
-            raise ModelNotFoundError(
-                f"embedder {wanted.model!r} comes from a model hub and offline is true; set "
-                f"offline: false (SCENESEARCH_OFFLINE=false), or give weights: a file"
-            )
+    weights_of_hub = wanted.weights.startswith("hub")
+    # such a name is looked up at the hub for its configuration, whatever the weights are
+    if settings.offline and (weights_of_hub or wanted.model.startswith("hf-hub:")):
+        raise ModelNotFoundError(
+            f"embedder {wanted.model!r} comes from a model hub and offline is true; set "
+            f"offline: false (SCENESEARCH_OFFLINE=false), or give weights: a file and model: a "
+            f"built-in name or a configuration file"
+        )
+    if weights_of_hub:
         return OpenClipTower(wanted.model, None, tag=wanted.weights.partition(":")[2] or None)
     return OpenClipTower(_open_clip_config(wanted.model), finder.find(wanted.weights))
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from scenesearch.attributes.describer import PixelDescriber
-from scenesearch.config.settings import (
-    Settings,
-)
+from scenesearch.config.settings import Settings
 from scenesearch.core.protocols import Detector, Reader
 from scenesearch.models.cutout.cutter import CutRules
 from scenesearch.models.embed.cache import EmbeddingCache
@@ -73,15 +71,9 @@ class Parts:
 
     def close(self) -> None:
         """Give back what was loaded."""
-        if "reranker" in self.__dict__:
-            self.reranker.close()
+        made = [self.__dict__.get(n) for n in ("reranker", "detector", "reader", "embeddings")]
         if "encoder" in self.__dict__:
-            self.encoder.embedder.close()
-            if self.encoder.remover is not None:
-                self.encoder.remover.close()
-        if self.__dict__.get("detector") is not None:
-            self.__dict__["detector"].close()
-        if "reader" in self.__dict__:
-            self.reader.close()
-        if "embeddings" in self.__dict__:
-            self.embeddings.close()
+            made += [self.encoder.embedder, self.encoder.remover]
+        for part in made:
+            if part is not None:
+                part.close()

@@ -7,9 +7,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from scenesearch.config.settings import (
-    Settings,
-)
+from scenesearch.config.settings import Settings
 from scenesearch.core.protocols import Store
 from scenesearch.models.embed.cache import EmbeddingCache
 
@@ -72,6 +70,13 @@ def build_cache(settings: Settings, store: str | Path) -> EmbeddingCache:
         StoreError: the file cannot be opened.
     """
     return EmbeddingCache(cache_path(settings, store), max_megabytes=settings.cache_max_megabytes)
+
+
+def state_dir(settings: Settings, store: str | Path) -> Path:
+    """Where a service keeps what belongs to a store but not into it: the store's own folder."""
+    if settings.service.state_dir is not None:
+        return settings.service.state_dir
+    return settings.cache_dir if is_url(store) else Path(store)
 
 
 def sync_lock_file(settings: Settings, store: str | Path, collection: str) -> Path:

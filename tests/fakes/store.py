@@ -232,7 +232,7 @@ class MemoryStore:
                 self._points[point_id] = point._replace(payload=merged)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def batch_writes(self) -> Iterator[None]:
         """See :meth:`scenesearch.core.protocols.Store.together`."""
         self._require()
         yield

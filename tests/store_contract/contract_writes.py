@@ -229,11 +229,11 @@ class WriteContract(ContractBase):
     def test_writes_together_take_effect_in_order_and_are_seen_at_once(
         self, filled: Store, points: list[Point]
     ) -> None:
-        with filled.together():
+        with filled.batch_writes():
             filled.set_payload({"price": 1.5}, ids=[point_id(0), point_id(1)])
             assert filled.count(Equals("price", 1.5)) == 2
             filled.delete(where=Equals("price", 1.5))
-            with filled.together():
+            with filled.batch_writes():
                 filled.upsert(points[:1])
             filled.set_payload({"price": 2.5}, ids=[point_id(0)])
 
@@ -244,7 +244,7 @@ class WriteContract(ContractBase):
         self, open_store: OpenStore, filled: Store
     ) -> None:
         def write() -> None:
-            with filled.together():
+            with filled.batch_writes():
                 filled.set_payload({"price": 1.5}, ids=[point_id(0)])
                 filled.set_payload({"price": "dear"}, ids=[point_id(1)])
 
@@ -262,7 +262,7 @@ class WriteContract(ContractBase):
     def test_writing_together_wants_a_collection(self, open_store: OpenStore) -> None:
         store = open_store()
 
-        with pytest.raises(StoreError, match="does not exist"), store.together():
+        with pytest.raises(StoreError, match="does not exist"), store.batch_writes():
             pass
         store.close()
 

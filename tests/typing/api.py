@@ -90,7 +90,7 @@ def photos(shop: SceneSearch, pixels: NDArray[np.uint8], scene: Scene) -> list[L
         shop.shop_the_look(io.BytesIO(), boxes=[(0, 0, 10, 10)]),
         shop.shop_the_look(pixels, point=(3.0, 4.0)),
         shop.shop_the_look(scene, text="in red", items=["A-1", "A-2"]),
-        shop.look("room.jpg", text={"red": 1.0, "blue": -0.5}, limit=5, preset="style"),
+        shop.shop_the_look("room.jpg", text={"red": 1.0, "blue": -0.5}, limit=5, preset="style"),
     ]
 
 
@@ -159,6 +159,8 @@ def options(facets: Sequence[str]) -> SearchOptions:
 def follow(shop: SceneSearch) -> SyncReport:
     """A shop's feed."""
     assert_type(shop.sync("feed.csv", dry_run=True), SyncReport)
+    with shop.syncing():
+        shop.sync(Path("feed.csv"), planned=print, columns={"id": "SKU"}, on_duplicate="first")
     return shop.sync("feed.csv", rules=SyncRules(max_delete=0.1), progress=progress)
 
 
@@ -167,7 +169,9 @@ def tag(shop: SceneSearch) -> list[TagRow]:
     how = RunOptions(batch=8, workers=1)
     done = shop.tag_to("tags.parquet", "photos", options=TagOptions(masks=True), run=how, fill=True)
     assert_type(done, TagSummary)
-    shop.scenes().find("2+ chairs and not person", limit=5)
+    finder = shop.scenes()
+    finder.find("2+ chairs and not person", where=finder.parse("width >= 1000"), limit=5)
+    assert_type(shop.count_scenes(), int)
     return list(shop.tag("photos/*.jpg", Path("more"), run=how))
 
 
@@ -191,7 +195,7 @@ def insert(scene: Scene) -> int:
         assert_type(shop.set_attributes([Item("A-1", (), {"price": 8.0})]), IndexOutcome)
         assert_type(shop.settle(), tuple[str, ...])
         assert_type(shop.add_scenes(["room.jpg"], load=lambda _: scene), SceneReport)
-        return shop.forget_scenes([scene.sha256])
+        return shop.forget_scenes([scene.sha256]) + shop.forget_scenes(photos=["room.jpg"])
 
 
 def ask_a_service(photo: bytes) -> Iterator[ItemResponse]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import DeadlineError
-from scenesearch.engine.remote.gate import Lane, Place
+from scenesearch.engine.remote.backpressure import Lane, Place
 from scenesearch.engine.remote.process import OpenEngine, SceneSearchEngine, heavy_threads
 from scenesearch.engine.remote.remote import EngineState, RemoteEngine
 from scenesearch.engine.tasks import Answer, Task, is_heavy

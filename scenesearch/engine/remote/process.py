@@ -2,39 +2,30 @@
 
 Tasks that run models and light ones have a pool each, so that an item is read or a facet counted
 while photos are looked at. A task whose deadline has passed, or that nobody wants any more, is
-not begun; one that is under way is told so through ``given_up``.
+not begun; one that is under way is told so through ``cancelled``.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from pickle import PickleError
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import DeadlineError
-from scenesearch.engine.remote.messages import (
-    Cancel,
-    Done,
-    Failed,
-    FromEngine,
-    NotStarted,
-    Ready,
-    Run,
-)
 from scenesearch.engine.tasks import Answer, Task, is_heavy
-from scenesearch.store.process.turn import now, task_since
+from scenesearch.system.answering import Desk
 from scenesearch.system.child import Pipe, keep_locks_inside, leave_when_done, settle_in
-from scenesearch.system.failure import Failure
 from scenesearch.system.memory import leave_what_stays
+from scenesearch.system.messages import CLOSE
 from scenesearch.system.priority import RANKING, step_back
+from scenesearch.system.turn import task_since
 
 
 class TaskEngine(Protocol):
@@ -44,13 +35,26 @@ class TaskEngine(Protocol):
         """Load what is needed, so that the first task is as fast as the others."""
         ...
 
-    def run(self, task: Task, given_up: Callable[[], bool]) -> Answer:
-        """Do a task; whoever asks ``given_up`` and hears True may stop in any way."""
+    def run(self, task: Task, cancelled: Callable[[], bool]) -> Answer:
+        """Do a task; whoever asks ``cancelled`` and hears True may stop in any way."""
         ...
 
     def close(self) -> None:
         """Give everything back."""
         ...
+
+
+class Run(NamedTuple):
+    """What an engine process is asked.
+
+    Attributes:
+        task: what to do.
+        deadline: by the clock that processes share (``time.monotonic``), after which nobody
+            wants the answer; None for any time.
+    """
+
+    task: Task
+    deadline: float | None
 
 
 OpenEngine = Callable[[], TaskEngine]
@@ -72,14 +76,11 @@ class SceneSearchEngine:
     collection: str = "items"
 
     def __call__(self) -> TaskEngine:
-        """Open the front door and put the engine over it."""
-        from scenesearch.api import SceneSearch
+        """Name what is to be opened and put the engine over it."""
+        from scenesearch.api.opened import Opened
         from scenesearch.engine.engine import Engine
 
-        front = SceneSearch(
-            self.store, collection=self.collection, config=self.settings, store_process=True
-        )
-        return Engine(front, self.settings)
+        return Engine(Opened(self.store, self.settings, collection=self.collection, process=True))
 
 
 TURN_S = 0.001
@@ -95,94 +96,63 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
     """Main function of the process: says whether it started, then works until told to stop."""
     settle_in()
     keep_locks_inside()
+    desk = Desk(pipe, BaseException)
+    engine = desk.open(partial(_loaded, open_engine))
+    # the store was started by now, and does not inherit it
+    heavy, light = (
+        ThreadPoolExecutor(count, name, step_back, (RANKING,))
+        for count, name in ((threads, "heavy"), (light_threads, "light"))
+    )
+    jobs: dict[int, _Job] = {}
+
+    def do(number: int, job: _Job) -> None:
+        desk.answer(number, job.do, engine)
+        del jobs[number]
+
     try:
-        engine = open_engine()
-        engine.load()
-    except Exception as error:  # noqa: BLE001 - raised again by who started the process
-        pipe.send(NotStarted(Failure.of(error)))
-        return
-    leave_what_stays()
-    sys.setswitchinterval(TURN_S)
-    pipe.send(Ready())
-    desk = _Desk(pipe, engine, threads, light_threads)
-    try:
-        desk.work()
+        while (asked := pipe.recv()).request != CLOSE:
+            since, number, run = asked
+            if run is not None:
+                job = jobs[number] = _Job(run, since)
+                (heavy if is_heavy(run.task) else light).submit(do, number, job)
+            elif number in jobs:
+                jobs[number].cancelled = True
     except (EOFError, OSError):
         # the parent is gone, and threads that still compute would keep this process
         os._exit(1)
+    heavy.shutdown()
+    light.shutdown()
     engine.close()
     leave_when_done()
+
+
+def _loaded(open_engine: OpenEngine) -> TaskEngine:
+    engine = open_engine()
+    engine.load()
+    leave_what_stays()
+    sys.setswitchinterval(TURN_S)
+    return engine
 
 
 class _Job:
     """A task, and whether anybody still wants its answer."""
 
-    __slots__ = ("began", "cancelled", "deadline", "number", "task")
+    __slots__ = ("_run", "_since", "cancelled")
 
-    def __init__(self, run: Run) -> None:
-        self.began = now()
-        self.number = run.number
-        self.task = run.task
-        self.deadline = None if run.seconds is None else time.monotonic() + run.seconds
+    def __init__(self, run: Run, since: int) -> None:
+        self._run = run
+        self._since = since
         self.cancelled = False
 
-    def given_up(self) -> bool:
-        return self.cancelled or (self.deadline is not None and time.monotonic() > self.deadline)
+    def do(self, engine: TaskEngine) -> Answer:
+        if self._cancelled():
+            raise DeadlineError(
+                "the deadline passed before the work began; try again, or allow more time",
+                retry_after_s=1,
+            )
+        with task_since(self._since):
+            return engine.run(self._run.task, self._cancelled)
 
-
-class _Desk:
-    """Hands tasks to threads and their answers to the pipe."""
-
-    def __init__(self, pipe: Pipe, engine: TaskEngine, threads: int, light_threads: int) -> None:
-        self._pipe = pipe
-        self._engine = engine
-        # the store was started by now, and does not inherit it
-        self._heavy = ThreadPoolExecutor(threads, "heavy", step_back, (RANKING,))
-        self._light = ThreadPoolExecutor(light_threads, "light", step_back, (RANKING,))
-        self._jobs: dict[int, _Job] = {}
-        self._sending = threading.Lock()
-
-    def work(self) -> None:
-        """Until told to stop; everything that was asked before is answered then.
-
-        Raises:
-            EOFError: the other end is gone.
-        """
-        while True:
-            message = self._pipe.recv()
-            if isinstance(message, Run):
-                job = self._jobs[message.number] = _Job(message)
-                pool = self._heavy if is_heavy(job.task) else self._light
-                pool.submit(self._do, job)
-            elif isinstance(message, Cancel):
-                if (known := self._jobs.get(message.number)) is not None:
-                    known.cancelled = True
-            else:
-                break
-        self._heavy.shutdown(wait=True)
-        self._light.shutdown(wait=True)
-
-    def _do(self, job: _Job) -> None:
-        reply: Done | Failed
-        try:
-            if job.given_up():
-                reply = Failed(job.number, _too_late())
-            else:
-                with task_since(job.began):
-                    reply = Done(job.number, self._engine.run(job.task, job.given_up))
-        except BaseException as error:  # noqa: BLE001 - raised again by who asked
-            reply = Failed(job.number, Failure.of(error))
-        del self._jobs[job.number]
-        try:
-            self._send(reply)
-        except (TypeError, AttributeError, PickleError) as error:
-            self._send(Failed(job.number, Failure.of(error)))
-
-    def _send(self, message: FromEngine) -> None:
-        with self._sending:
-            self._pipe.send(message)
-
-
-def _too_late() -> Failure:
-    message = "the deadline passed before the work began; try again, or allow more time"
-    return Failure(DeadlineError, message, {"retry_after_s": 1})
+    def _cancelled(self) -> bool:
+        deadline = self._run.deadline
+        return self.cancelled or (deadline is not None and time.monotonic() > deadline)

@@ -1,27 +1,26 @@
 """The parent's side of an engine process: tasks go in from any thread, futures come out.
 
-Two threads serve the pipe, so that neither a long photo nor a long answer holds up the caller.
-When the process dies, what it was doing fails, and it is started again, after a while that
-doubles each time it does not last.
+One thread sends and another reads, so that neither a long photo nor a long answer holds up the
+caller. When the process dies, what it was doing fails, and it is started again, after a while
+that doubles each time it does not last.
 """
 
 from __future__ import annotations
 
-import itertools
 import logging
 import queue
 import threading
 import time
 from concurrent.futures import Future
 from dataclasses import dataclass
-from pickle import PickleError
+from functools import partial
+from typing import NamedTuple
 
 from scenesearch.engine.remote.backend import BusyError
-from scenesearch.engine.remote.messages import Cancel, Done, Failed, NotStarted, Run, Stop, ToEngine
-from scenesearch.engine.remote.process import OpenEngine, serve_engine
+from scenesearch.engine.remote.process import OpenEngine, Run, serve_engine
 from scenesearch.engine.tasks import Answer, Task
-from scenesearch.system.child import Child
-from scenesearch.system.failure import Failure
+from scenesearch.system.messages import CLOSE, Failure, Ok, Reply
+from scenesearch.system.worker import LostError, NotSentError, NotStartedError, Then, Worker
 
 START_TIMEOUT_S = 180.0
 """For models to load and a log to be replayed."""
@@ -90,13 +89,12 @@ class RemoteEngine:
         self._threads = (threads, light_threads)
         self._start_timeout_s = start_timeout_s
         self._backoff_s = backoff_s
+        self._pause_s = backoff_s[0]
         self._lock = threading.Condition()
-        self._numbers = itertools.count()
-        self._tasks: dict[int, Future[Answer]] = {}
         self._outbox: queue.SimpleQueue[_Letter | None] = queue.SimpleQueue()
-        self._sending = threading.Lock()
+        self._under_way = 0
         self._stopping = threading.Event()
-        self._child: Child | None = None
+        self._worker: Worker | None = None
         self._ready = False
         self._why = "it was not started"
         self._restarts = 0
@@ -111,12 +109,12 @@ class RemoteEngine:
                 process holds.
             EngineDiedError: the process died, or has not come up in time.
         """
-        child = self._launch()
+        worker = self._launch()
         if self._stopping.is_set():
-            self._bury(child, "it is stopping")
+            self._bury(worker, "it is stopping")
             raise EngineDiedError("the engine was stopped while it started", retry_after_s=1)
         self._keeper = threading.Thread(
-            target=self._keep, args=(child,), name="engine keeper", daemon=True
+            target=self._keep, args=(worker,), name="engine keeper", daemon=True
         )
         self._writer = threading.Thread(target=self._write, name="engine writer", daemon=True)
         self._keeper.start()
@@ -125,7 +123,7 @@ class RemoteEngine:
     def state(self) -> EngineState:
         """How the process is now."""
         with self._lock:
-            pid = None if self._child is None else self._child.pid
+            pid = None if self._worker is None else self._worker.pid
             return EngineState(self._ready, self._why, self._restarts, pid)
 
     def submit(self, task: Task, *, seconds: float | None = None) -> Submitted:
@@ -143,21 +141,19 @@ class RemoteEngine:
         # it cannot be cancelled as a future: only the process knows when it is done with it
         future.set_running_or_notify_cancel()
         with self._lock:
-            if not self._ready or self._child is None or self._stopping.is_set():
-                raise EngineDiedError(
-                    f"no engine to answer: {self._why}; try again in a while",
-                    retry_after_s=max(1, round(self._backoff_s[0])),
-                )
-            number = next(self._numbers)
-            self._tasks[number] = future
-            self._outbox.put(_Letter(self._child, number, task, deadline))
+            if not self._ready or self._worker is None or self._stopping.is_set():
+                raise self._died(f"no engine to answer: {self._why}; try again in a while")
+            number = self._worker.number()
+            self._under_way += 1
+            then = partial(self._settle, future)
+            self._outbox.put(_Letter(self._worker, number, Run(task, deadline), then))
         return Submitted(number, future)
 
     def cancel(self, number: int) -> None:
         """Say that nobody wants an answer any more. Its future ends when the process is done."""
         with self._lock:
-            if number in self._tasks and self._child is not None:
-                self._outbox.put(_Letter(self._child, number, None, None))
+            if self._worker is not None:
+                self._outbox.put(_Letter(self._worker, number, None))
 
     def stop(self, grace_s: float) -> None:
         """Take no more tasks, finish those that were taken, and end the process.
@@ -169,135 +165,112 @@ class RemoteEngine:
         self._stopping.set()
         with self._lock:
             self._ready, self._why = False, "it is stopping"
-            self._lock.wait_for(lambda: not self._tasks, grace_s)
-            child = self._child
+            self._lock.wait_for(lambda: not self._under_way, grace_s)
+            worker = self._worker
         if self._keeper is None or self._writer is None:
-            if child is not None:
-                child.kill()  # whoever waits for it to load waits no longer
+            if worker is not None:
+                worker.kill()  # whoever waits for it to load waits no longer
             return
-        if child is not None:
-            self._outbox.put(_Letter(child, -1, None, None))
+        if worker is not None:
+            self._outbox.put(_Letter(worker, worker.number(), CLOSE))
             self._keeper.join(max(MIN_END_S, deadline - time.monotonic()))
             if self._keeper.is_alive():
                 _log.warning("the engine process did not stop in time: it is killed")
-                child.kill()
+                worker.kill()
         self._keeper.join()
         self._outbox.put(None)
         self._writer.join()
 
     # --- the process -----------------------------------------------------------------------
 
-    def _launch(self) -> Child:
+    def _launch(self) -> Worker:
         """A process whose engine has loaded."""
-        child = Child(serve_engine, self._open_engine, *self._threads, name="engine process")
+        worker = Worker(serve_engine, self._open_engine, *self._threads, name="engine process")
         with self._lock:
-            self._child, self._why = child, "it is starting"
+            self._worker, self._why = worker, "it is starting"
             if self._stopping.is_set():
-                child.kill()
+                worker.kill()
         try:
-            first = child.first_message(self._start_timeout_s)
-        except (EOFError, OSError) as error:
-            how = str(error) if isinstance(error, TimeoutError) else child.how_it_ended()
-            self._bury(child, f"it did not start: {how}")
-            raise EngineDiedError(
-                f"the engine process does not start ({how}); its last words are in the log",
-                retry_after_s=1,
-            ) from error
-        except BaseException:
-            self._bury(child, "its start was interrupted")
+            worker.started(self._start_timeout_s)
+        except BaseException as error:
+            self._bury(worker, f"it did not start: {error}")
+            if isinstance(error, NotStartedError):
+                raise EngineDiedError(
+                    f"the engine process does not start ({error}); its last words are in the log",
+                    retry_after_s=1,
+                ) from error
             raise
-        if isinstance(first, NotStarted):
-            self._bury(child, f"it did not start: {first.failure.message}")
-            raise first.failure.error()
         with self._lock:
             self._ready, self._why = not self._stopping.is_set(), ""
-        return child
+        return worker
 
-    def _bury(self, child: Child, why: str) -> None:
-        """End a process, and fail what it was doing."""
+    def _bury(self, worker: Worker, why: str) -> None:
         with self._lock:
-            self._ready, self._child, self._why = False, None, why
-            lost, self._tasks = self._tasks, {}
-            self._lock.notify_all()
-        child.kill()
-        with self._sending:
-            child.end()
-        for future in lost.values():
-            future.set_exception(
-                EngineDiedError(
-                    f"the engine process was lost before it answered ({why}); it is started "
-                    f"again: try again in a while",
-                    retry_after_s=max(1, round(self._backoff_s[0])),
-                )
-            )
+            self._ready, self._worker, self._why = False, None, why
+        worker.end()
 
-    def _keep(self, child: Child) -> None:
-        """Thread: pass answers on; bury a process that dies, and start the next."""
-        pause, born = self._backoff_s[0], time.monotonic()
-        while True:
+    def _keep(self, worker: Worker) -> None:
+        """Thread: bury a process that dies, and start the next."""
+        how = self._outlive(worker)
+        while not self._stopping.is_set():
+            _log.error("the engine process %s; it is started again in %g s", how, self._pause_s)
+            if self._stopping.wait(self._pause_s):
+                return
+            self._pause_s = min(2 * self._pause_s, self._backoff_s[1])
+            with self._lock:
+                self._restarts += 1
             try:
-                while True:
-                    self._settle(child.pipe.recv())
-            except (EOFError, OSError):
-                how = child.how_it_ended()
-            except Exception as error:  # noqa: BLE001 - without this thread nobody is answered
-                how = f"sent what cannot be read ({error})"
-            if time.monotonic() - born > LASTED_S:
-                pause = self._backoff_s[0]
-            self._bury(child, f"it {how}")
-            while True:
-                if self._stopping.is_set():
-                    return
-                _log.error("the engine process %s; it is started again in %g s", how, pause)
-                if self._stopping.wait(pause):
-                    return
-                pause = min(2 * pause, self._backoff_s[1])
-                with self._lock:
-                    self._restarts += 1
-                try:
-                    child, born = self._launch(), time.monotonic()
-                    break
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
-                    how = f"does not start: {error}"
+                how = self._outlive(self._launch())
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is tried again
+                how = f"does not start: {error}"
 
-    def _settle(self, message: Done | Failed) -> None:
-        with self._lock:
-            future = self._tasks.pop(message.number, None)
-            if not self._tasks:
-                self._lock.notify_all()
-        if future is None:
-            return
-        if isinstance(message, Done):
-            future.set_result(message.answer)
-        else:
-            future.set_exception(message.failure.error())
+    def _outlive(self, worker: Worker) -> str:
+        """Wait until a process ends, and bury it; how it ended."""
+        born = time.monotonic()
+        how = worker.wait()
+        if time.monotonic() - born > LASTED_S:
+            self._pause_s = self._backoff_s[0]
+        self._bury(worker, f"it {how}")
+        return how
+
+    # --- tasks -----------------------------------------------------------------------------
 
     def _write(self) -> None:
         """Thread: send what is to be sent, in order."""
         while (letter := self._outbox.get()) is not None:
+            worker, number, request, then = letter
             try:
-                with self._sending:
-                    letter.child.pipe.send(letter.message())
-            except (TypeError, AttributeError, PickleError) as error:
-                self._settle(Failed(letter.number, Failure.of(error)))
-            except OSError:
-                pass  # it died: whoever reads from it finds that out, and fails its tasks
+                worker.send(number, request, then)
+            except (LostError, NotSentError) as error:
+                if then is not None:
+                    then(Failure(type(error), str(error)))
+
+    def _settle(self, future: Future[Answer], reply: Reply) -> None:
+        """What came of a task."""
+        with self._lock:
+            self._under_way -= 1
+            if not self._under_way:
+                self._lock.notify_all()
+        if isinstance(reply, Ok):
+            future.set_result(reply.value)
+        elif reply.kind is LostError:
+            future.set_exception(
+                self._died(
+                    f"the engine process was lost before it answered (it {reply.message}); it is "
+                    f"started again: try again in a while"
+                )
+            )
+        else:
+            future.set_exception(reply.error())
+
+    def _died(self, message: str) -> EngineDiedError:
+        return EngineDiedError(message, retry_after_s=max(1, round(self._backoff_s[0])))
 
 
-@dataclass(frozen=True, slots=True)
-class _Letter:
+class _Letter(NamedTuple):
     """A message to one process; it is worth nothing to its successor."""
 
-    child: Child
+    worker: Worker
     number: int
-    task: Task | None
-    deadline: float | None
-
-    def message(self) -> ToEngine:
-        """As it is sent; time passed in the queue is no longer left."""
-        if self.number < 0:
-            return Stop()
-        if self.task is None:
-            return Cancel(self.number)
-        seconds = None if self.deadline is None else self.deadline - time.monotonic()
-        return Run(self.number, self.task, seconds)
+    request: Run | str | None
+    then: Then | None = None

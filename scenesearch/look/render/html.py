@@ -10,7 +10,7 @@ from scenesearch.look.render import words
 from scenesearch.look.render.marks import place_badges, scaled_boxes
 from scenesearch.look.render.palette import css, ink_on, region_colour, swatch
 from scenesearch.look.render.pictures import crop, data_uri, fit, mask_layer, photo, scene_picture
-from scenesearch.look.values import NO_REGION, Evidence, LookData, Match
+from scenesearch.look.values import Evidence, LookData, Match
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -151,7 +151,7 @@ def _card(match: Match, look: LookData, thumbnail: Any) -> dict[str, Any]:
 def _evidence(evidence: Evidence, look: LookData) -> dict[str, Any]:
     scores = ", ".join(f"{words.clean(k, 40)} {words.score(v)}" for k, v in evidence.scores.items())
     known = {"scores": scores, "contribution": words.score(evidence.contribution)}
-    if evidence.region == NO_REGION:
+    if evidence.region is None:
         return {"number": 0, "name": "query", **known}
     colour = region_colour(evidence.region)
     return {

@@ -13,7 +13,7 @@ from scenesearch.look.render.fonts import fitted, font, wrapped
 from scenesearch.look.render.marks import paste_badge
 from scenesearch.look.render.palette import RGB, region_colour, swatch
 from scenesearch.look.render.pictures import crop, letterboxed, photo
-from scenesearch.look.values import NO_REGION, Match, RegionMatches
+from scenesearch.look.values import Match, RegionMatches
 
 THUMB = 160
 GAP = 16
@@ -98,4 +98,4 @@ def draw_match(
 
 def regions_of(match: Match) -> list[int]:
     """The regions that earned a match, each once, in the order of its evidence."""
-    return list(dict.fromkeys(e.region for e in match.evidence if e.region != NO_REGION))
+    return list(dict.fromkeys(e.region for e in match.evidence if e.region is not None))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
+from scenesearch.core.boxes import check_box
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import BoxTuple, Detections, Region, box_tuple
 from scenesearch.models.detect.boxes import keep_large, suppress
@@ -74,11 +74,7 @@ def given_regions(boxes: Sequence[BoxTuple], size: tuple[int, int]) -> list[Regi
     width, height = size
     for i, box in enumerate(boxes):
         x1, y1, x2, y2 = box_tuple(box)
-        if not all(math.isfinite(v) for v in (x1, y1, x2, y2)) or x2 <= x1 or y2 <= y1:
-            raise QueryError(
-                f"Box {i} is {tuple(box)}; expected finite pixels x1 < x2 and y1 < y2",
-                code="bad_box",
-            )
+        check_box(f"Box {i}", tuple(box))
         if x1 >= width or y1 >= height or x2 <= 0 or y2 <= 0:
             raise QueryError(
                 f"Box {i} is {tuple(box)}, outside the photo of {width} x {height} pixels",

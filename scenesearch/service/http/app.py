@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from asgi_correlation_id import CorrelationIdMiddleware
@@ -32,12 +30,12 @@ from scenesearch.service.http.routes import (
     look,
     models,
     page,
-    photos,
+    pictures,
     scenes,
     search,
     tag,
 )
-from scenesearch.service.lasting import lasting
+from scenesearch.service.lifespan import lifespan
 
 if TYPE_CHECKING:
     from scenesearch.config.service import ServiceSettings
@@ -46,7 +44,7 @@ if TYPE_CHECKING:
 
 ROUTERS = (
     *(look.router, search.router, facets.router, tag.router, models.router),
-    *(items.router, photos.router, scenes.router),
+    *(items.router, pictures.router, scenes.router),
     *(jobs.router, feedback.router),
     *(health.router, page.router),
 )
@@ -73,17 +71,12 @@ def create_app(
     metrics = Metrics(backend)
     lifecycle = Lifecycle()
 
-    @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        async with lasting(backend, state, fetcher):
-            yield
-
     app = FastAPI(
         title=openapi.TITLE,
         version=__version__,
         docs_url=None,
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=lambda _app: lifespan(backend, state, fetcher),
         redirect_slashes=False,
         generate_unique_id_function=openapi.operation_id,
         middleware=_middleware(settings.service, metrics, lifecycle),

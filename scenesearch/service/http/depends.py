@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
-from starlette.requests import Request
 
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import Backend, DeadlineError

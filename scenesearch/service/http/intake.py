@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from fastapi import Depends
+from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from scenesearch.engine.remote.backend import DeadlineError
 from scenesearch.engine.tasks import Photo
-from scenesearch.schemas.photos import InlinePhoto, LinkedPhoto
+from scenesearch.schemas.photos import InlinePhoto, LinkedPhoto, PhotoSources
 from scenesearch.service.http.depends import fetcher, settings, time_left
+from scenesearch.service.http.guard import MEGABYTE
 from scenesearch.service.http.problems import ProblemError, clean
 from scenesearch.service.http.strict_json import parse_json
 from scenesearch.service.http.strict_json import read_json as read_json_value
@@ -42,17 +42,15 @@ FormModel = TypeVar("FormModel", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent(Generic[Model, FormModel]):
+class Sent(Generic[Model]):
     """What a request brought.
 
     Attributes:
-        body: what the JSON said; None where the request was a form.
-        form: what the form's part said; None where the request was JSON.
-        photos: files of the form.
+        asked: what the JSON said, or the form's part: another model each.
+        photos: files of the form; at least one, and none where the request was JSON.
     """
 
-    body: Model | None
-    form: FormModel | None
+    asked: Model
     photos: tuple[Photo, ...] = ()
 
 
@@ -74,7 +72,7 @@ async def read_either(
     part: str = "request",
     part_required: bool = False,
     most_photos: int = 1,
-) -> Sent[Model, FormModel]:
+) -> Sent[Model | FormModel]:
     """The body of a request that is JSON, or a form with files called ``photo``.
 
     Args:
@@ -90,7 +88,7 @@ async def read_either(
         RequestValidationError: it is not what the route takes.
     """
     if not is_form(request):
-        return Sent(await read_json(request, model), None)
+        return Sent(await read_json(request, model))
     expected = f"at most {most_photos} photos and one part with JSON"
     form = await read_form(request, most_photos + 1, expected)
     try:
@@ -102,32 +100,32 @@ async def read_either(
 async def _read_form(
     form: FormData,
     request: Request,
-    model: type[FormModel],
+    model: type[Model],
     part: str,
     part_required: bool,
     most_photos: int,
-) -> Sent[Any, FormModel]:
+) -> Sent[Model]:
     photos: list[Photo] = []
     said: bytes | None = None
     for name, value in form.multi_items():
         if name == "photo" and isinstance(value, UploadFile):
             photos.append(await _upload(value, request))
         elif name == "photo":
-            raise _invalid((name,), "expected a file, got text: give the part a filename")
+            raise invalid(("body", name), "expected a file, got text: give the part a filename")
         elif name == part and said is None:
             said = await _text(value)
         elif name == part:
-            raise _invalid((name,), "it is there twice; give it once")
+            raise invalid(("body", name), "it is there twice; give it once")
         else:
-            raise _invalid((clean_name(name),), f"unknown part; expected photo and {part}")
+            raise invalid(("body", clean_name(name)), f"unknown part; expected photo and {part}")
     if not photos:
-        raise _invalid(("photo",), "the form has no file of this name; give at least one")
+        raise invalid(("body", "photo"), "the form has no file of this name; give at least one")
     if len(photos) > most_photos:
-        raise _invalid(("photo",), f"{len(photos)} files, at most {most_photos}")
+        raise invalid(("body", "photo"), f"{len(photos)} files, at most {most_photos}")
     if said is None and part_required:
-        raise _invalid((part,), "the form has no part of this name; give it as JSON text")
+        raise invalid(("body", part), "the form has no part of this name; give it as JSON text")
     found = {} if said is None else parse_json(said, f"the part {part}")
-    return Sent(None, validated(model, found, (part,)), tuple(photos))
+    return Sent(validated(model, found, (part,)), tuple(photos))
 
 
 def no_query(request: Request) -> None:
@@ -175,7 +173,10 @@ async def photo_of(request: Request, source: InlinePhoto | LinkedPhoto) -> Photo
         SceneSearchError: it could not be fetched.
     """
     if isinstance(source, InlinePhoto):
-        return Photo(await _decoded(source.base64, settings(request).images.max_bytes))
+        text, most = source.base64, settings(request).images.max_bytes
+        if len(text) < _IN_A_THREAD:
+            return Photo(decode_photo(text, most))
+        return Photo(await asyncio.to_thread(decode_photo, text, most))
     found = fetcher(request)
     if found is None or not settings(request).service.fetch.enabled:
         raise ProblemError(
@@ -203,10 +204,16 @@ async def photos_of(request: Request, sources: Sequence[InlinePhoto | LinkedPhot
     return await all_or_none(photo_of(request, source) for source in sources)
 
 
-async def _decoded(text: str, most_bytes: int) -> bytes:
-    if len(text) < _IN_A_THREAD:
-        return decode_photo(text, most_bytes)
-    return await asyncio.to_thread(decode_photo, text, most_bytes)
+async def photos_in(request: Request, sent: Sent[Any]) -> tuple[Photo, ...]:
+    """The photos of a request: files of its form, or what its body holds or names.
+
+    Raises:
+        ProblemError: as for :func:`photo_of`.
+        SceneSearchError: likewise.
+    """
+    if isinstance(sent.asked, PhotoSources):
+        return tuple(await photos_of(request, sent.asked.photos))
+    return sent.photos
 
 
 def decode_photo(text: str, most_bytes: int) -> bytes:
@@ -285,20 +292,29 @@ async def read_form(request: Request, most_files: int, expected: str) -> FormDat
         ProblemError: it is malformed, or too much.
     """
     try:
-        return await request.form(
-            max_files=most_files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES
+        # the parser says by its words alone that a part is too large: any that fits the body is
+        # taken, and measured here
+        form = await request.form(
+            max_files=most_files,
+            max_fields=MAX_FIELDS,
+            max_part_size=settings(request).service.max_body_megabytes * MEGABYTE,
         )
     except ProblemError:
         raise
     except HTTPException as error:
-        # the parser tells an oversized part from a malformed one by its words alone
-        if "maximum size" in str(error.detail):
-            raise _part_too_large() from None
         raise ProblemError(
             "bad_multipart",
             f"The form cannot be read: {error.detail} Send {FORM} with a boundary, {expected}",
             status=400,
         ) from None
+    if any(_too_large(value) for _, value in form.multi_items()):
+        await form.close()
+        raise _part_too_large()
+    return form
+
+
+def _too_large(value: UploadFile | str) -> bool:
+    return isinstance(value, str) and len(value.encode()) > MAX_FIELD_BYTES
 
 
 def _part_too_large() -> ProblemError:
@@ -326,5 +342,11 @@ def is_form(request: Request) -> bool:
     return True
 
 
-def _invalid(loc: Sequence[str], message: str) -> RequestValidationError:
-    return RequestValidationError([{"loc": ("body", *loc), "msg": message, "type": "form"}])
+def invalid(loc: Sequence[str], message: str) -> RequestValidationError:
+    """What is wrong with a part of a request that no model reads.
+
+    Args:
+        loc: where it is in the request.
+        message: what was expected.
+    """
+    return RequestValidationError([{"loc": loc, "msg": message, "type": "form"}])

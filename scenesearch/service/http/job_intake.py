@@ -11,16 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from scenesearch.core.errors import NoSpaceError, StoreError
 from scenesearch.schemas.items import ItemRequest
 from scenesearch.schemas.jobs import JobRequest
-from scenesearch.schemas.photos import InlinePhoto, LinkedPhoto
+from scenesearch.schemas.photos import LinkedPhoto
 from scenesearch.service.http.depends import settings
-from scenesearch.service.http.intake import clean_name, decode_photo, is_form, read_form, read_json
+from scenesearch.service.http.intake import (
+    clean_name,
+    decode_photo,
+    invalid,
+    is_form,
+    read_form,
+    read_json,
+)
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.jobs.manifests import read_manifest, suffix_of
 from scenesearch.service.state.jobs import OnceKey
@@ -80,14 +86,8 @@ def once_key(request: Request, digest: str) -> OnceKey | None:
     if key is None:
         return None
     if _KEY.fullmatch(key) is None:
-        raise RequestValidationError(
-            [
-                {
-                    "loc": ("header", "Idempotency-Key"),
-                    "msg": "expected 1 to 200 ASCII characters without spaces",
-                    "type": "header",
-                }
-            ]
+        raise invalid(
+            ("header", "Idempotency-Key"), "expected 1 to 200 ASCII characters without spaces"
         )
     return OnceKey(getattr(request.state, "caller", ""), key, digest)
 
@@ -114,13 +114,12 @@ def _photos(record: ItemRequest, seen: set[str], most_bytes: int) -> tuple[bytes
             status=422,
         )
     seen.add(record.id)
-    return tuple(_photo(source, most_bytes) for source in record.photos)
-
-
-def _photo(source: InlinePhoto | LinkedPhoto, most_bytes: int) -> bytes | Link:
-    if isinstance(source, LinkedPhoto):
-        return Link(source.url)
-    return decode_photo(source.base64, most_bytes)
+    return tuple(
+        Link(source.url)
+        if isinstance(source, LinkedPhoto)
+        else decode_photo(source.base64, most_bytes)
+        for source in record.photos
+    )
 
 
 async def _from_form(request: Request, folder: Path) -> SentJob:
@@ -128,15 +127,7 @@ async def _from_form(request: Request, folder: Path) -> SentJob:
     try:
         parts = form.multi_items()
         if len(parts) != 1 or parts[0][0] != PART or not isinstance(parts[0][1], UploadFile):
-            raise RequestValidationError(
-                [
-                    {
-                        "loc": ("body", PART),
-                        "msg": "expected one file of this name, and no other part",
-                        "type": "form",
-                    }
-                ]
-            )
+            raise invalid(("body", PART), "expected one file of this name, and no other part")
         file = parts[0][1]
         suffix = suffix_of(clean_name(file.filename))
         data = await file.read()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
@@ -107,33 +107,26 @@ def with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = own
     # routes that take JSON or a form read it themselves, so the framework knows no model of it
     schemas.update(request_schemas())
+    shared = schema["components"].setdefault("responses", {})
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             if method in METHODS:
                 _complete(operation, path)
-    _share_problems(schema)
+                _share_problems(operation["responses"], shared)
     return schema
 
 
-def _share_problems(schema: dict[str, Any]) -> None:
+def _share_problems(responses: dict[str, Any], shared: dict[str, Any]) -> None:
     """Write each error once and name it where it can happen: it happens in every operation."""
-    shared: dict[str, Any] = schema["components"].setdefault("responses", {})
-    for methods in schema["paths"].values():
-        for method, operation in methods.items():
-            if method not in METHODS:
-                continue
-            for status, found in operation["responses"].items():
-                name = f"Problem{status}"
-                if (
-                    MEDIA_TYPE in found.get("content", {})
-                    and shared.setdefault(name, found) == found
-                ):
-                    operation["responses"][status] = {"$ref": f"#/components/responses/{name}"}
+    for status, found in responses.items():
+        name = f"Problem{status}"
+        if MEDIA_TYPE in found.get("content", {}) and shared.setdefault(name, found) == found:
+            responses[status] = {"$ref": f"#/components/responses/{name}"}
 
 
 def _complete(operation: dict[str, Any], path: str) -> None:
     responses: dict[str, Any] = operation["responses"]
-    if _is_frameworks(responses.get("422")):
+    if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]
     # a path with something in it can name what is not there
     for status in (*COMMON, *((404,) if "{" in path else ())):
@@ -145,7 +138,3 @@ def _complete(operation: dict[str, Any], path: str) -> None:
     for status in ("429", "503"):
         responses[status]["headers"].setdefault("Retry-After", {"schema": {"type": "integer"}})
     operation["responses"] = dict(sorted(responses.items()))
-
-
-def _is_frameworks(response: Mapping[str, Any] | None) -> bool:
-    return "HTTPValidationError" in str(response)

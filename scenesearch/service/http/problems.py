@@ -14,12 +14,11 @@ from http import HTTPStatus
 from typing import Any
 
 from asgi_correlation_id import correlation_id
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 
 from scenesearch.core.errors import (
     CatalogError,
@@ -236,18 +235,6 @@ def of_error(error: ProblemError) -> Response:
     )
 
 
-def of_scene_search(error: SceneSearchError) -> Response:
-    """The answer to an error of the package."""
-    status = status_of(error)
-    if status in {500, 503, 507}:
-        logger.warning("request %s: %s: %s", correlation_id.get(), error.code, clean(str(error)))
-    headers = {}
-    if isinstance(error, BusyError):
-        headers["Retry-After"] = str(max(1, int(error.retry_after_s)))
-    detail = str(error) if status < 500 else without_folders(str(error))
-    return problem(status, error.code, detail, headers=headers)
-
-
 def internal() -> Response:
     """The answer to a fault of ours: nothing but the id under which it was logged."""
     return problem(500, "internal", "A fault of the service; its log has the id of this request.")
@@ -264,7 +251,14 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _package_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, SceneSearchError)
-    return of_scene_search(error)
+    status = status_of(error)
+    if status in {500, 503, 507}:
+        logger.warning("request %s: %s: %s", correlation_id.get(), error.code, clean(str(error)))
+    headers = {}
+    if isinstance(error, BusyError):
+        headers["Retry-After"] = str(max(1, int(error.retry_after_s)))
+    detail = str(error) if status < 500 else without_folders(str(error))
+    return problem(status, error.code, detail, headers=headers)
 
 
 async def _validation_error(_request: Request, error: Exception) -> Response:

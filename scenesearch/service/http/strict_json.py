@@ -10,19 +10,17 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Coroutine
 from email.message import Message
 from typing import Any, NoReturn
 
-from fastapi.routing import APIRoute
 from starlette.requests import Request
-from starlette.responses import Response
 
 from scenesearch.service.http.problems import ProblemError, clean
 
 DEPTH_MAX = 32
 DIGITS_MAX = 40
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def parse_json(data: bytes, what: str = "the body") -> Any:
@@ -106,19 +104,11 @@ def _check(value: Any, what: str, *, texts: bool) -> None:
                     following.extend(one)
             elif isinstance(one, list):
                 following.extend(one)
-            elif texts and isinstance(one, str) and not _whole(one):
+            elif texts and isinstance(one, str) and _HALF.search(one):
                 _refuse(what, "a text holds half of a surrogate pair")
         if not following:
             return
         level = following
-
-
-def _whole(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def check_content_type(request: Request) -> None:
@@ -149,39 +139,3 @@ async def read_json(request: Request) -> Any:
     """
     check_content_type(request)
     return parse_json(await request.body())
-
-
-class StrictRequest(Request):
-    """A request whose JSON is read strictly."""
-
-    async def json(self) -> Any:
-        """As :func:`read_json`, once."""
-        if not hasattr(self, "_json"):
-            self._json = await read_json(self)
-        return self._json
-
-
-class StrictRoute(APIRoute):
-    """For ``APIRouter(route_class=StrictRoute)``: the framework reads bodies strictly too."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, given a strict request."""
-        handler = super().get_route_handler()
-        wants_json = (
-            self.body_field is not None
-            and "Form" not in type(self.body_field.field_info).__name__
-            and "File" not in type(self.body_field.field_info).__name__
-        )
-
-        async def strict(request: Request) -> Response:
-            if wants_json and _has_body(request):
-                check_content_type(request)
-            return await handler(StrictRequest(request.scope, request.receive, request._send))
-
-        return strict
-
-
-def _has_body(request: Request) -> bool:
-    return "transfer-encoding" in request.headers or request.headers.get(
-        "content-length", "0"
-    ) not in {"", "0"}

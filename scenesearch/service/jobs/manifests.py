@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import cast
 
 from scenesearch.catalog.csv_source import CsvSource
 from scenesearch.catalog.jsonl_source import JsonlSource
-from scenesearch.catalog.paths import PhotoPaths
 from scenesearch.catalog.reader import CatalogReader
 from scenesearch.catalog.records import CellError, RawRow, RowError, Source, shown
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import Value
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.urls import parse_url
+from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.state.records import JobRecord, Link, RecordError
 
 MAX_ROWS = 100_000
-MAX_PHOTOS = 8
 CSV = frozenset({".csv", ".tsv", ".tab", ".txt"})
 JSONL = frozenset({".jsonl", ".ndjson", ".json"})
 
@@ -67,8 +65,7 @@ def read_manifest(path: Path) -> tuple[list[JobRecord], list[RecordError]]:
         reader = CatalogReader(
             path,
             source,
-            # all that the reader asks of it is what PhotoUrls has
-            cast("PhotoPaths", PhotoUrls()),
+            PhotoUrls(),
             policy="error",
             max_rows=MAX_ROWS,
             split_photos=True,

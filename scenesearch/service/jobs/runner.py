@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -106,6 +107,7 @@ class JobRunner:
         self._backend = backend
         self._fetcher = fetcher
         self._pace = pace or Pace()
+        # set by a new job, and when it is time to stop
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -144,31 +146,17 @@ class JobRunner:
                 job = await asyncio.to_thread(self._state.jobs.next)
                 if job is None:
                     await asyncio.to_thread(self._state.jobs.prune)
-                    await self._sleep(_PRUNE_S)
+                    await _wait(self._wake, _PRUNE_S)
                 else:
                     await self._work(job)
             except SceneSearchError as error:
                 # the state itself: a full disk, or a file that is gone
                 logger.warning("jobs wait: %s", error)
-                await self._sleep(self._pace.wait_max_s)
+                await _wait(self._wake, self._pace.wait_max_s)
             except Exception:
                 # nothing that nobody thought of may end what works jobs off for good
                 logger.exception("jobs wait")
-                await self._sleep(self._pace.wait_max_s)
-
-    async def _sleep(self, seconds: float) -> None:
-        """Wait, until there is a new job or it is time to stop."""
-        try:
-            await asyncio.wait_for(self._wake.wait(), seconds)
-        except TimeoutError:
-            return
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, until it is time to stop."""
-        try:
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-        except TimeoutError:
-            return
+                await _wait(self._wake, self._pace.wait_max_s)
 
     async def _work(self, job: Job) -> None:
         """One batch of a job."""
@@ -268,7 +256,7 @@ class JobRunner:
                 outcomes: list[dict[str, Any]] = answer.value
                 return outcomes
             attempt += 1
-            await self._pause(wait_s)
+            await _wait(self._stopping, wait_s)
             if self._stopping.is_set() or await self._is_over(job):
                 raise _GivenUpError
 
@@ -280,6 +268,11 @@ class JobRunner:
     async def _is_over(self, job: Job) -> bool:
         found = await asyncio.to_thread(self._state.jobs.get, job.id)
         return found is None or found.ended
+
+
+async def _wait(event: asyncio.Event, at_most_s: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), at_most_s)
 
 
 def _is_temporary(error: SceneSearchError) -> bool:

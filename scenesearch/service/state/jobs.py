@@ -12,7 +12,7 @@ import json
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from scenesearch.core.errors import SceneSearchError
@@ -146,7 +146,10 @@ class Jobs:
             )
             seq = cursor.lastrowid
             assert seq is not None
-            db.executemany("INSERT INTO photos VALUES (?, ?, ?)", _photos(seq, photos))
+            db.executemany(
+                "INSERT INTO photos VALUES (?, ?, ?)",
+                ((seq, digest, data) for digest, data in photos.items()),
+            )
             db.executemany(
                 "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)",
                 (_row(seq, record) for record in records),
@@ -359,10 +362,6 @@ class Jobs:
         )
         # gone where the job was cancelled since
         return b"" if found is None else bytes(found[0])
-
-
-def _photos(seq: int, photos: Mapping[str, bytes]) -> Iterator[tuple[int, str, bytes]]:
-    return ((seq, digest, data) for digest, data in photos.items())
 
 
 def _row(seq: int, record: JobRecord) -> tuple[object, ...]:

@@ -162,7 +162,7 @@ class EdgeStore:
             self._write(opened, operation, "delete points")
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def batch_writes(self) -> Iterator[None]:
         """See :meth:`scenesearch.core.protocols.Store.together`. Other threads' writes wait."""
         with self._gate:
             opened = self._open()

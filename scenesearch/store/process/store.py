@@ -13,17 +13,27 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError, StoreUnavailableError
 from scenesearch.core.protocols import Store, TextQuery, VectorQuery
 from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
-from scenesearch.store.process.link import Link, LinkLostError, NotSentError
-from scenesearch.store.process.serve import CLOSE, serve_store
-from scenesearch.store.process.wire import Request, pack_points, plain_schema
-from scenesearch.system.child import END_S, Child
+from scenesearch.store.process.serve import serve_store
+from scenesearch.store.process.wire import (
+    HitUnpacker,
+    PackedHits,
+    Request,
+    plain_points,
+    plain_schema,
+)
+from scenesearch.system.child import END_S
+from scenesearch.system.messages import CLOSE
+from scenesearch.system.worker import LostError, NotSentError, NotStartedError, Worker
 
+P = ParamSpec("P")
+Found = TypeVar("Found")
 START_TIMEOUT_S = 60.0
 """A process that says nothing for so long after its start will not."""
 
@@ -52,8 +62,8 @@ class ProcessStore:
         self._start_timeout_s = start_timeout_s
         self._starting = threading.RLock()
         self._writing = threading.RLock()
-        self._link: Link | None = None
-        self._held: Link | None = None
+        self._worker: Worker | None = None
+        self._held: Worker | None = None
         self._owner = os.getpid()
         self._schema: CollectionSchema | None = None
         self._schema_age = 0
@@ -66,8 +76,8 @@ class ProcessStore:
     @property
     def pid(self) -> int | None:
         """Of the process; None while there is none."""
-        link = self._link
-        return None if link is None else link.pid
+        worker = self._worker
+        return None if worker is None else worker.pid
 
     def start(self) -> None:
         """Start the process now, instead of with the first call.
@@ -89,7 +99,7 @@ class ProcessStore:
 
     def _read_schema(self) -> CollectionSchema | None:
         age = self._schema_age
-        found: CollectionSchema | None = self._read(Request("schema"), holds=False)
+        found: CollectionSchema | None = self._exchange(Request("schema"), attempts=2)
         with self._starting:
             # before the process holds the directory, another one may still change it
             if self._locked and age == self._schema_age:
@@ -114,7 +124,7 @@ class ProcessStore:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.upsert`."""
-        self._write(Request("upsert", (pack_points(points),)))
+        self._write(Store.upsert, plain_points(points))
 
     def set_payload(
         self,
@@ -124,16 +134,15 @@ class ProcessStore:
         where: Condition | None = None,
     ) -> None:
         """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
-        chosen = {"ids": None if ids is None else list(ids), "where": where}
-        self._write(Request("set_payload", (dict(payload),), chosen))
+        listed = None if ids is None else list(ids)
+        self._write(Store.set_payload, dict(payload), ids=listed, where=where)
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
-        chosen = {"ids": None if ids is None else list(ids), "where": where}
-        self._write(Request("delete", (), chosen))
+        self._write(Store.delete, ids=None if ids is None else list(ids), where=where)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def batch_writes(self) -> Iterator[None]:
         """See :meth:`scenesearch.core.protocols.Store.together`. Other threads' writes wait.
 
         Raises:
@@ -145,7 +154,7 @@ class ProcessStore:
                 yield
                 return
             self._exchange(Request("together"))
-            self._held = self._link
+            self._held = self._worker
             try:
                 yield
             finally:
@@ -155,24 +164,26 @@ class ProcessStore:
                 finally:
                     self._held = None
 
-    def _write(self, request: Request) -> None:
+    def _write(
+        self, call: Callable[Concatenate[Store, P], None], *args: P.args, **options: P.kwargs
+    ) -> None:
         with self._writing:
             self._refuse_torn()
-            self._exchange(request)
+            self._exchange(Request(call.__name__, args, options))
             self._locked = True
 
     # --- reading ---------------------------------------------------------------------------
 
     def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.core.protocols.Store.query`."""
-        found: list[list[Hit]] = self._read(Request("query", (list(queries),)))
-        return found
+        unpacked: Callable[[], list[list[Hit]]] = self._ask_again(
+            Request("query", (list(queries),))
+        )
+        return unpacked()
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.core.protocols.Store.retrieve`."""
-        request = Request("retrieve", (list(ids),), {"spaces": list(spaces)})
-        found: list[Record] = self._read(request)
-        return found
+        return self._read(Store.retrieve, list(ids), spaces=list(spaces))
 
     def scroll(
         self,
@@ -184,83 +195,81 @@ class ProcessStore:
         spaces: Sequence[str] = (),
     ) -> Page:
         """See :meth:`scenesearch.core.protocols.Store.scroll`."""
-        options = {
-            "where": where,
-            "limit": limit,
-            "cursor": cursor,
-            "fields": None if fields is None else list(fields),
-            "spaces": list(spaces),
-        }
-        page: Page = self._read(Request("scroll", (), options))
-        return page
+        listed = None if fields is None else list(fields)
+        return self._read(
+            Store.scroll,
+            where=where,
+            limit=limit,
+            cursor=cursor,
+            fields=listed,
+            spaces=list(spaces),
+        )
 
     def count(self, where: Condition | None = None) -> int:
         """See :meth:`scenesearch.core.protocols.Store.count`."""
-        counted: int = self._read(Request("count", (where,)))
-        return counted
+        return self._read(Store.count, where)
 
     def facet(
         self, field: str, *, where: Condition | None = None, limit: int = 50
     ) -> list[tuple[Scalar, int]]:
         """See :meth:`scenesearch.core.protocols.Store.facet`."""
-        request = Request("facet", (field,), {"where": where, "limit": limit})
-        counts: list[tuple[Scalar, int]] = self._read(request)
-        return counts
+        return self._read(Store.facet, field, where=where, limit=limit)
 
-    def _read(self, request: Request, *, holds: bool = True) -> Any:
-        """Ask what changes nothing, so that it may be asked again.
+    def _read(
+        self, call: Callable[Concatenate[Store, P], Found], *args: P.args, **options: P.kwargs
+    ) -> Found:
+        found: Found = self._ask_again(Request(call.__name__, args, options))
+        return found
 
-        Args:
-            request: what.
-            holds: whether the directory is locked once it is answered.
-        """
+    def _ask_again(self, request: Request) -> Any:
+        """Ask what changes nothing, so that it may be asked again."""
         value = self._exchange(request, attempts=2)
-        self._locked = self._locked or holds
+        self._locked = True
         return value
 
     # --- files and life --------------------------------------------------------------------
 
     def read_blob(self, name: str) -> bytes | None:
         """See :meth:`scenesearch.core.protocols.Store.read_blob`."""
-        data: bytes | None = self._read(Request("read_blob", (name,)))
-        return data
+        return self._read(Store.read_blob, name)
 
     def write_blob(self, name: str, data: bytes) -> None:
         """See :meth:`scenesearch.core.protocols.Store.write_blob`."""
-        self._write(Request("write_blob", (name, bytes(data))))
+        self._write(Store.write_blob, name, bytes(data))
 
     def optimize(self) -> None:
         """See :meth:`scenesearch.core.protocols.Store.optimize`. Other calls wait meanwhile."""
-        self._write(Request("optimize"))
+        self._write(Store.optimize)
 
     def close(self) -> None:
         """Close the store and end its process; the object cannot be used afterwards."""
         with self._starting:
             self._closed = True
-            link, self._link = self._link, None
-        if link is None or os.getpid() != self._owner:
+            worker, self._worker = self._worker, None
+        if worker is None or os.getpid() != self._owner:
             return
         try:
-            link.ask(Request(CLOSE))
-        except LinkLostError:
+            worker.ask(Request(CLOSE))
+        except LostError:
             pass  # it is gone already, and what it acknowledged is on the disk
         finally:
-            link.end(wait_s=END_S)
+            worker.end(wait_s=END_S)
 
     # --- the process -----------------------------------------------------------------------
 
     def _exchange(self, request: Request, *, attempts: int = 1) -> Any:
         """One request and its reply, from another process where the first ones died."""
         while True:
-            link = self._running()
+            worker = self._running()
             try:
-                return link.ask(request)
-            except LinkLostError as error:
-                how, attempts = self._forget(link), attempts - 1
+                return worker.ask(request)
+            except LostError as error:
+                self._forget(worker)
+                attempts -= 1
                 if self._closed:
                     raise self._is_closed() from error
                 if not attempts:
-                    raise StoreUnavailableError(self._died(how)) from error
+                    raise StoreUnavailableError(self._died(str(error))) from error
             except NotSentError as error:
                 raise StoreError(
                     f"{request.name}: an argument cannot be sent to the process of {self._name} "
@@ -268,7 +277,7 @@ class ProcessStore:
                     code="not_plain",
                 ) from error
 
-    def _running(self) -> Link:
+    def _running(self) -> Worker:
         with self._starting:
             if self._closed:
                 raise self._is_closed()
@@ -277,46 +286,43 @@ class ProcessStore:
                     f"{self._name} was made in process {self._owner}, before this one was forked "
                     "from it; make a new store in this process, or start it with the 'spawn' method"
                 )
-            if self._link is not None and not self._link.is_alive():
-                self._forget(self._link)
-            if self._link is None:
-                self._link = Link(self._start())
-            return self._link
+            if self._worker is not None and self._worker.lost is not None:
+                self._forget(self._worker)
+            if self._worker is None:
+                self._worker = self._start()
+            return self._worker
 
-    def _start(self) -> Child:
-        child = Child(serve_store, self._open_store, name=f"process of {self._name}")
+    def _start(self) -> Worker:
+        worker = Worker(
+            serve_store,
+            self._open_store,
+            name=f"process of {self._name}",
+            arrive=partial(_arrival, HitUnpacker()),
+        )
         try:
-            child.first_message(self._start_timeout_s)
-        except (EOFError, OSError) as error:
-            how = str(error) if isinstance(error, TimeoutError) else child.how_it_ended()
-            child.kill()
-            child.end()
+            worker.started(self._start_timeout_s)
+        except NotStartedError as error:
             raise StoreUnavailableError(
-                f"the process of {self._name} does not start ({how}); a script that opens it "
+                f"the process of {self._name} does not start ({error}); a script that opens it "
                 f"must do so under `if __name__ == '__main__':`, because Python imports the "
                 f"script again in each process"
             ) from error
-        except BaseException:
-            child.kill()
-            child.end()
-            raise
-        return child
+        return worker
 
-    def _forget(self, link: Link) -> str:
-        """Start another process for the next call; how this one ended."""
+    def _forget(self, worker: Worker) -> None:
+        """Start another process for the next call."""
         with self._starting:
-            how = link.end()
-            if self._link is link:
-                self._link, self._locked = None, False
+            worker.end()
+            if self._worker is worker:
+                self._worker, self._locked = None, False
                 self._forget_schema()
-            return how
 
     def _forget_schema(self) -> None:
         with self._starting:
             self._schema, self._schema_age = None, self._schema_age + 1
 
     def _refuse_torn(self) -> None:
-        if self._held is not None and self._held is not self._link:
+        if self._held is not None and self._held is not self._worker:
             raise StoreUnavailableError(self._died("died while writes were held together"))
 
     def _died(self, how: str) -> str:
@@ -327,3 +333,8 @@ class ProcessStore:
 
     def _is_closed(self) -> StoreError:
         return StoreError(f"{self._name} is closed; make a new one")
+
+
+def _arrival(unpacker: HitUnpacker, value: Any) -> Any:
+    """A value as it arrives: making hits of a pack is for the thread that asked."""
+    return unpacker.learn(value) if isinstance(value, PackedHits) else value

@@ -1,20 +1,19 @@
 """What the two ends of a store in a process of its own say to each other.
 
-A request is a name and arguments, under a number; a reply an :class:`Ok` or a
-:class:`~scenesearch.system.failure.Failure`. Most of an answer are points that answered
-something before, so each is sent once and then named by a number.
+A request is a name and arguments. Most of an answer are points that answered something before, so
+each is sent once and then named by a number.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from scenesearch.core.types import CollectionSchema, Hit, Point, Vector
-from scenesearch.system.failure import Failure
+from scenesearch.core.types import CollectionSchema, Hit, Point
 
 MAX_KNOWN = 200_000
 """Points and payloads that both ends remember; about 0.3 KB each."""
@@ -26,30 +25,6 @@ class Request(NamedTuple):
     name: str
     args: tuple[Any, ...] = ()
     options: Mapping[str, Any] = {}
-
-
-class Asked(NamedTuple):
-    """A request on its way. The smallest is answered first.
-
-    Attributes:
-        since: when the task that asks began, by :mod:`scenesearch.store.process.turn`.
-        number: of the request; no two have the same.
-        request: what is asked.
-    """
-
-    since: int
-    number: int
-    request: Request
-
-
-class Ok(NamedTuple):
-    """What a call gave."""
-
-    value: Any
-
-
-Reply = Ok | Failure
-"""To one request; it is sent with the number of that."""
 
 
 class PackedHits(NamedTuple):
@@ -70,13 +45,6 @@ class PackedHits(NamedTuple):
     counts: list[int]
     numbers: bytes
     scores: bytes
-
-
-class KnownPoints(NamedTuple):
-    """What was sent, by number; it only grows."""
-
-    ids: list[str]
-    payloads: list[Mapping[str, Any]]
 
 
 class HitPacker:
@@ -121,38 +89,38 @@ class HitPacker:
         return PackedHits(fresh, ids, payloads, counts, numbers.tobytes(), scores.tobytes())
 
 
-def learn(known: KnownPoints, packed: PackedHits) -> KnownPoints:
-    """What the reader knows after a pack; packs must be learned in the order of their coming."""
-    if packed.fresh:
-        known = KnownPoints([], [])
-    known.ids.extend(packed.ids)
-    # read-only, because hits share them
-    known.payloads.extend(map(MappingProxyType, packed.payloads))
-    return known
+class HitUnpacker:
+    """Makes hits of packs, which build on each other.
+
+    Attributes:
+        ids: of all points that were sent, by number.
+    """
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self._payloads: list[Mapping[str, Any]] = []
+
+    def learn(self, packed: PackedHits) -> Callable[[], list[list[Hit]]]:
+        """Take packs in the order of their coming; what is given makes the hits, at any time."""
+        if packed.fresh:
+            self.ids, self._payloads = [], []
+        self.ids.extend(packed.ids)
+        # read-only, because hits share them
+        self._payloads.extend(map(MappingProxyType, packed.payloads))
+        return partial(_hits, self.ids, self._payloads, packed)
 
 
-def unpack_hits(known: KnownPoints, packed: PackedHits) -> list[list[Hit]]:
-    """The hits again, by what was known after :func:`learn` of the same pack."""
-    ids, payloads = known
+def _hits(
+    ids: Sequence[str], payloads: Sequence[Mapping[str, Any]], packed: PackedHits
+) -> list[list[Hit]]:
     numbers, scores = array("I", packed.numbers), array("d", packed.scores)
-    hits = [Hit(ids[i], score, payloads[i]) for i, score in zip(numbers, scores, strict=True)]
-    if len(packed.counts) == 1:
-        return [hits]
-    ends = list(accumulate(packed.counts))
-    return [hits[end - count : end] for end, count in zip(ends, packed.counts, strict=True)]
+    hits = (Hit(ids[i], score, payloads[i]) for i, score in zip(numbers, scores, strict=True))
+    return [list(islice(hits, count)) for count in packed.counts]
 
 
-PackedPoint = tuple[str, dict[str, Vector], dict[str, Any]]
-
-
-def pack_points(points: Sequence[Point]) -> list[PackedPoint]:
-    """Points as plain values; mappings of any kind become dictionaries."""
-    return [(point.id, dict(point.vectors), dict(point.payload)) for point in points]
-
-
-def unpack_points(packed: Sequence[PackedPoint]) -> list[Point]:
-    """The points again."""
-    return [Point(*values) for values in packed]
+def plain_points(points: Sequence[Point]) -> list[Point]:
+    """The same points with dictionaries for mappings of any kind."""
+    return [Point(point.id, dict(point.vectors), dict(point.payload)) for point in points]
 
 
 def plain_schema(schema: CollectionSchema) -> CollectionSchema:

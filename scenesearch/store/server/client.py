@@ -180,7 +180,7 @@ class ClientStore:
                 self._client.set_payload(self._name, patch, points=chosen, wait=True)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
+    def batch_writes(self) -> Iterator[None]:
         """See :meth:`.Store.together`. The server keeps each write anyway."""
         self._require()
         yield

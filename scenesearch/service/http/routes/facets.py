@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Query, Request, Response
 
 from scenesearch.engine.tasks import FacetTask
 from scenesearch.schemas.facets import FacetQuery, FacetsResponse
-from scenesearch.service.http.depends import ReadKey, run_task
-from scenesearch.service.http.routes.replies import json_reply
+from scenesearch.service.http.depends import ReadKey
+from scenesearch.service.http.routes.replies import reply
 
 router = APIRouter(prefix="/v1", tags=["search"], dependencies=[ReadKey])
 
@@ -29,4 +27,4 @@ router = APIRouter(prefix="/v1", tags=["search"], dependencies=[ReadKey])
 async def list_facets(request: Request, query: Annotated[FacetQuery, Query()]) -> Response:
     """Values of fields, with counts."""
     task = FacetTask(fields=tuple(query.field), where=query.where, limit=query.limit)
-    return json_reply((await run_task(request, task)).value)
+    return await reply(request, task)

@@ -8,9 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
-from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from scenesearch.core.errors import SceneSearchError

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.engine.tasks import (
     DeleteItems,
@@ -15,12 +12,10 @@ from scenesearch.engine.tasks import (
     ItemRecord,
     ListItems,
     PatchItem,
-    Photo,
     PutItems,
 )
 from scenesearch.schemas.base import ItemId
 from scenesearch.schemas.items import (
-    MAX_PHOTOS,
     AttributesRequest,
     DeletedResponse,
     DeleteRequest,
@@ -33,12 +28,12 @@ from scenesearch.schemas.items import (
     PathItemRequest,
 )
 from scenesearch.schemas.openapi import json_body, json_or_form
+from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
-from scenesearch.service.http.intake import NoQuery, photos_of, read_either, read_json
+from scenesearch.service.http.intake import NoQuery, Sent, photos_in, read_either, read_json
 from scenesearch.service.http.openapi import problem_responses
-from scenesearch.service.http.routes.outcomes import refuse_failure
 from scenesearch.service.http.routes.paths import register_paths
-from scenesearch.service.http.routes.replies import json_reply, not_found
+from scenesearch.service.http.routes.replies import json_reply, not_found, refuse_failure, reply
 
 register_paths()
 router = APIRouter(prefix="/v1/items", tags=["items"])
@@ -70,7 +65,7 @@ ItemPath = Annotated[
 async def list_items(request: Request, query: Annotated[ItemsQuery, Query()]) -> Response:
     """Items, page by page."""
     task = ListItems(where=query.where, limit=query.limit, cursor=query.cursor)
-    return json_reply((await run_task(request, task)).value)
+    return await reply(request, task)
 
 
 @router.post(
@@ -99,11 +94,7 @@ async def add_item(request: Request) -> Response:
         part_required=True,
         most_photos=MAX_PHOTOS,
     )
-    if sent.form is not None:
-        return await _put(request, sent.form.id, sent.photos, sent.form.attributes)
-    assert sent.body is not None
-    photos = await photos_of(request, sent.body.photos)
-    return await _put(request, sent.body.id, tuple(photos), sent.body.attributes)
+    return await _put(request, sent.asked.id, sent)
 
 
 @router.post(
@@ -122,7 +113,7 @@ async def delete_items(request: Request) -> Response:
     """Remove items by id or by filter."""
     body = await read_json(request, DeleteRequest)
     task = DeleteItems(ids=tuple(body.ids or ()), where=body.where)
-    return json_reply((await run_task(request, task)).value)
+    return await reply(request, task)
 
 
 @router.get(
@@ -135,10 +126,7 @@ async def delete_items(request: Request) -> Response:
 )
 async def get_item(request: Request, item_id: ItemPath) -> Response:
     """One item."""
-    found = (await run_task(request, GetItem(item_id))).value
-    if found is None:
-        raise not_found(_NO_ITEM)
-    return json_reply(found)
+    return await reply(request, GetItem(item_id), missing=_NO_ITEM)
 
 
 @router.put(
@@ -161,11 +149,7 @@ async def put_item(request: Request, item_id: ItemPath) -> Response:
     sent = await read_either(
         request, PathItemRequest, PathItemAttributes, part="item", most_photos=MAX_PHOTOS
     )
-    if sent.form is not None:
-        return await _put(request, item_id, sent.photos, sent.form.attributes)
-    assert sent.body is not None
-    photos = await photos_of(request, sent.body.photos)
-    return await _put(request, item_id, tuple(photos), sent.body.attributes)
+    return await _put(request, item_id, sent)
 
 
 @router.patch(
@@ -182,10 +166,7 @@ async def put_item(request: Request, item_id: ItemPath) -> Response:
 async def update_item(request: Request, item_id: ItemPath) -> Response:
     """Change attributes of an item."""
     body = await read_json(request, AttributesRequest)
-    found = (await run_task(request, PatchItem(item_id, body.attributes))).value
-    if found is None:
-        raise not_found(_NO_ITEM)
-    return json_reply(found)
+    return await reply(request, PatchItem(item_id, body.attributes), missing=_NO_ITEM)
 
 
 @router.delete(
@@ -205,9 +186,9 @@ async def delete_item(request: Request, item_id: ItemPath) -> Response:
 
 
 async def _put(
-    request: Request, item_id: str, photos: tuple[Photo, ...], attributes: Mapping[str, Any]
+    request: Request, item_id: str, sent: Sent[ItemAttributes] | Sent[PathItemAttributes]
 ) -> Response:
-    record = ItemRecord(item_id, photos, attributes)
+    record = ItemRecord(item_id, await photos_in(request, sent), sent.asked.attributes)
     outcome = (await run_task(request, PutItems((record,)))).value[0]
     refuse_failure(outcome)
     item = (await run_task(request, GetItem(item_id))).value

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.schemas.jobs import (
     JobErrorsQuery,
@@ -95,18 +93,24 @@ _ADDING: dict[str, Any] = {
 }
 
 
+@router.post(
+    "/items/bulk",
+    name="add_items",
+    tags=["items"],
+    summary="Store many items: the same as a job",
+    **_ADDING,
+)
 @router.post("/jobs", summary="Store many items", **_ADDING)
 async def add_job(request: Request) -> Response:
     """Store many items."""
-    return await _add(request)
-
-
-@router.post(
-    "/items/bulk", tags=["items"], summary="Store many items: the same as a job", **_ADDING
-)
-async def add_items(request: Request) -> Response:
-    """Store many items."""
-    return await _add(request)
+    kept = _state(request)
+    sent = await read_job(request, kept.folder)
+    once = once_key(request, sent.digest)
+    job, _ = await asyncio.to_thread(kept.jobs.add, sent.records, sent.errors, once=once)
+    kept.announce()
+    reply = json_reply(_described(job).model_dump(), 202)
+    reply.headers["Location"] = f"/v1/jobs/{job.id}"
+    return reply
 
 
 @router.get(
@@ -133,7 +137,7 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> R
 )
 async def get_job(request: Request, job_id: JobId) -> Response:
     """One job."""
-    return _sent(await _job(request, job_id))
+    return _sent(await asyncio.to_thread(_state(request).jobs.get, job_id))
 
 
 @router.get(
@@ -147,7 +151,9 @@ async def list_job_errors(
     request: Request, job_id: JobId, query: Annotated[JobErrorsQuery, Query()]
 ) -> Response:
     """Records of a job that failed."""
-    job = await _job(request, job_id)
+    job = await asyncio.to_thread(_state(request).jobs.get, job_id)
+    if job is None:
+        raise not_found(_NO_JOB)
     after = -1 if query.place is None else query.place
     errors = await asyncio.to_thread(_state(request).jobs.errors, job, query.one_more, after)
     page, cursor = query.page(errors, lambda error: error.place)
@@ -181,28 +187,10 @@ async def remove_job(request: Request, job_id: JobId) -> Response:
     return _sent(await asyncio.to_thread(_state(request).jobs.remove, job_id))
 
 
-async def _add(request: Request) -> Response:
-    kept = _state(request)
-    sent = await read_job(request, kept.folder)
-    once = once_key(request, sent.digest)
-    job, _ = await asyncio.to_thread(kept.jobs.add, sent.records, sent.errors, once=once)
-    kept.announce()
-    reply = json_reply(_described(job).model_dump(), 202)
-    reply.headers["Location"] = f"/v1/jobs/{job.id}"
-    return reply
-
-
 def _sent(job: Job | None) -> Response:
     if job is None:
         raise not_found(_NO_JOB)
     return json_reply(_described(job).model_dump())
-
-
-async def _job(request: Request, job_id: str) -> Job:
-    found = await asyncio.to_thread(_state(request).jobs.get, job_id)
-    if found is None:
-        raise not_found(_NO_JOB)
-    return found
 
 
 def _state(request: Request) -> State:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
-
-from scenesearch.engine.tasks import LookTask, Photo
+from scenesearch.engine.tasks import LookTask
 from scenesearch.schemas.look import LookOptions, LookRequest, check_places
 from scenesearch.schemas.looks import LookResponse
 from scenesearch.schemas.openapi import json_or_form
-from scenesearch.service.http.depends import ReadKey, run_task
+from scenesearch.service.http.depends import ReadKey
 from scenesearch.service.http.intake import NoQuery, photo_of, read_either
 from scenesearch.service.http.openapi import problem_responses
-from scenesearch.service.http.routes.replies import json_reply
+from scenesearch.service.http.routes.replies import reply
 
 router = APIRouter(prefix="/v1", tags=["search"], dependencies=[ReadKey, NoQuery])
 
@@ -50,23 +46,13 @@ _EXAMPLES = {
 async def look(request: Request) -> Response:
     """Search every object of a photo."""
     sent = await read_either(request, LookRequest, LookOptions)
-    if sent.form is not None:
-        task = _task(sent.form, photo=sent.photos[0])
-    else:
-        assert sent.body is not None
-        body = sent.body
-        # what is wrong with the question is said before its photo is decoded or fetched
-        task = _task(body, query_id=body.query_id)
-        if body.photo is not None:
-            task = replace(task, photo=await photo_of(request, body.photo))
-    return json_reply((await run_task(request, task)).value)
-
-
-def _task(
-    asked: LookOptions, *, photo: Photo | None = None, query_id: str | None = None
-) -> LookTask:
-    check_places(asked.boxes, asked.point, normalised=asked.box_format == "xyxy_norm")
-    return LookTask(
+    asked, photo, query_id = sent.asked, next(iter(sent.photos), None), None
+    # what is wrong with the question is said before its photo is decoded or fetched
+    check_places(asked.boxes, asked.point, asked.box_format)
+    if isinstance(asked, LookRequest):
+        query_id = asked.query_id
+        photo = None if asked.photo is None else await photo_of(request, asked.photo)
+    task = LookTask(
         photo=photo,
         query_id=query_id,
         boxes=tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in asked.boxes),
@@ -81,3 +67,4 @@ def _task(
         options=asked.options(),
         offset=asked.offset,
     )
+    return await reply(request, task)

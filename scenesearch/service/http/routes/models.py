@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request, Response
 
 from scenesearch.engine.tasks import ModelsTask
 from scenesearch.schemas.models import ModelsResponse
-from scenesearch.service.http.depends import ReadKey, run_task
+from scenesearch.service.http.depends import ReadKey
 from scenesearch.service.http.intake import NoQuery
-from scenesearch.service.http.routes.replies import json_reply
+from scenesearch.service.http.routes.replies import reply
 
 router = APIRouter(prefix="/v1", tags=["models"], dependencies=[ReadKey, NoQuery])
 
@@ -24,4 +22,4 @@ router = APIRouter(prefix="/v1", tags=["models"], dependencies=[ReadKey, NoQuery
 )
 async def list_models(request: Request) -> Response:
     """Which models answer."""
-    return json_reply((await run_task(request, ModelsTask())).value)
+    return await reply(request, ModelsTask())

@@ -13,9 +13,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request, Response
 
 from scenesearch.service.http.routes.replies import is_current, not_found
 from scenesearch.system.resources import resource_dir

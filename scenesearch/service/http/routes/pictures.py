@@ -1,16 +1,29 @@
-"""Pictures the service sends: encoded again, never sniffed, asked for again only when changed."""
+"""Pictures the service sends: encoded again, never sniffed, asked for again only when changed.
+
+``GET /v1/photos/{point_id}`` is here, that of a scene beside the scenes.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Annotated, Any
 
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.engine.tasks import ScenePhoto, StoredPhoto
-from scenesearch.service.http.depends import run_task
+from scenesearch.schemas.pictures import PictureQuery
+from scenesearch.service.http.depends import ReadKey, run_task
 from scenesearch.service.http.routes.replies import is_current, not_found
+
+router = APIRouter(prefix="/v1", tags=["items"], dependencies=[ReadKey])
+
+PointId = Annotated[
+    str,
+    Path(
+        pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
+        description="As answers name it",
+    ),
+]
 
 PICTURE_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
@@ -49,3 +62,17 @@ async def picture(request: Request, task: StoredPhoto | ScenePhoto, what: str) -
     if is_current(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(found, media_type="image/jpeg", headers=headers)
+
+
+@router.get(
+    "/photos/{point_id}",
+    summary="The catalogue photo of a point",
+    description="A JPEG made of the photo that the point is a region of.",
+    response_class=Response,
+    responses=PICTURE_RESPONSE,
+)
+async def get_photo(
+    request: Request, point_id: PointId, query: Annotated[PictureQuery, Query()]
+) -> Response:
+    """The catalogue photo of a point."""
+    return await picture(request, StoredPhoto(point_id, query.width), "photo")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.engine.tasks import AddScenes, DeleteScenes, FindScenes, SceneFacets, ScenePhoto
 from scenesearch.schemas.openapi import json_or_form
+from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.schemas.pictures import PictureQuery
 from scenesearch.schemas.scenes import (
-    MAX_PHOTOS,
     FormScenesRequest,
     SceneFacetQuery,
     SceneFacetsResponse,
@@ -25,12 +24,11 @@ from scenesearch.schemas.scenes import (
     ScenesResponse,
 )
 from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
-from scenesearch.service.http.intake import NoQuery, photo_of, photos_of, read_either
+from scenesearch.service.http.intake import NoQuery, photo_of, photos_in, read_either
 from scenesearch.service.http.openapi import problem_responses
-from scenesearch.service.http.routes.outcomes import refuse_failure
 from scenesearch.service.http.routes.paths import register_paths
 from scenesearch.service.http.routes.pictures import PICTURE_RESPONSE, picture
-from scenesearch.service.http.routes.replies import json_reply, not_found
+from scenesearch.service.http.routes.replies import json_reply, not_found, refuse_failure, reply
 
 register_paths()
 router = APIRouter(prefix="/v1/scenes", tags=["scenes"])
@@ -51,10 +49,7 @@ ScenePath = Annotated[SceneId, Path(description="The sha256 of the photo")]
 async def add_scenes(request: Request) -> Response:
     """Keep photos as scenes."""
     sent = await read_either(request, ScenesRequest, FormScenesRequest, most_photos=MAX_PHOTOS)
-    photos = sent.photos
-    if sent.body is not None:
-        photos = tuple(await photos_of(request, sent.body.photos))
-    outcomes = (await run_task(request, AddScenes(photos))).value
+    outcomes = (await run_task(request, AddScenes(await photos_in(request, sent)))).value
     if len(outcomes) == 1:
         refuse_failure(outcomes[0])
     return json_reply({"scenes": outcomes}, 201)
@@ -76,14 +71,12 @@ async def add_scenes(request: Request) -> Response:
 async def search_scenes(request: Request) -> Response:
     """Find scenes."""
     sent = await read_either(request, SceneSearchRequest, SceneSearchOptions)
-    if sent.form is not None:
-        task = FindScenes(photo=sent.photos[0], limit=sent.form.limit)
-    else:
-        assert sent.body is not None
-        body = sent.body
-        photo = None if body.photo is None else await photo_of(request, body.photo)
-        task = FindScenes(body.text, photo, body.item_id, body.limit)
-    return json_reply((await run_task(request, task)).value)
+    asked = sent.asked
+    task = FindScenes(photo=next(iter(sent.photos), None), limit=asked.limit)
+    if isinstance(asked, SceneSearchRequest):
+        photo = None if asked.photo is None else await photo_of(request, asked.photo)
+        task = replace(task, text=asked.text, photo=photo, item_id=asked.item_id)
+    return await reply(request, task)
 
 
 @router.get(
@@ -99,7 +92,7 @@ async def list_scene_facets(
 ) -> Response:
     """What the scenes hold, counted."""
     task = SceneFacets(text=query.text, limit=query.limit)
-    return json_reply((await run_task(request, task)).value)
+    return await reply(request, task)
 
 
 @router.get(

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request, Response
 
 from scenesearch.engine.tasks import SearchTask
 from scenesearch.schemas.looks import LookResponse
 from scenesearch.schemas.openapi import json_or_form
-from scenesearch.schemas.search import MAX_PHOTOS, SearchOptions, SearchRequest
-from scenesearch.service.http.depends import ReadKey, run_task
+from scenesearch.schemas.photos import MAX_PHOTOS
+from scenesearch.schemas.search import SearchOptions, SearchRequest
+from scenesearch.service.http.depends import ReadKey
 from scenesearch.service.http.intake import NoQuery, photos_of, read_either
 from scenesearch.service.http.openapi import problem_responses
-from scenesearch.service.http.routes.replies import json_reply
+from scenesearch.service.http.routes.replies import reply
 
 router = APIRouter(prefix="/v1", tags=["search"], dependencies=[ReadKey, NoQuery])
 
@@ -37,8 +36,7 @@ _EXAMPLES = {
 async def search(request: Request) -> Response:
     """Search for one thing."""
     sent = await read_either(request, SearchRequest, SearchOptions, most_photos=MAX_PHOTOS)
-    asked = sent.form if sent.form is not None else sent.body
-    assert asked is not None
+    asked = sent.asked
     asked.check(len(sent.photos))
     named = await photos_of(request, asked.photos)
     photos = [(photo, 1.0) for photo in sent.photos]
@@ -53,4 +51,4 @@ async def search(request: Request) -> Response:
         options=asked.options(),
         offset=asked.offset,
     )
-    return json_reply((await run_task(request, task)).value)
+    return await reply(request, task)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import Response
+from fastapi import APIRouter, Request, Response
 
 from scenesearch.engine.tasks import TagTask
 from scenesearch.schemas.openapi import json_or_form
 from scenesearch.schemas.tag import TagOptions, TagRequest, TagResponse
-from scenesearch.service.http.depends import ReadKey, run_task
+from scenesearch.service.http.depends import ReadKey
 from scenesearch.service.http.intake import NoQuery, photo_of, read_either
 from scenesearch.service.http.openapi import problem_responses
-from scenesearch.service.http.routes.replies import json_reply
+from scenesearch.service.http.routes.replies import reply
 
 router = APIRouter(prefix="/v1", tags=["tagging"], dependencies=[ReadKey, NoQuery])
 
@@ -32,12 +30,8 @@ router = APIRouter(prefix="/v1", tags=["tagging"], dependencies=[ReadKey, NoQuer
 async def tag(request: Request) -> Response:
     """Say what is in a photo."""
     sent = await read_either(request, TagRequest, TagOptions)
-    asked: TagOptions | None = sent.form
-    if asked is not None:
-        photo = sent.photos[0]
-    else:
-        assert sent.body is not None
-        asked = sent.body
-        photo = await photo_of(request, sent.body.photo)
+    asked = sent.asked
+    named = asked.photo if isinstance(asked, TagRequest) else None
+    photo = sent.photos[0] if named is None else await photo_of(request, named)
     task = TagTask(photo, masks=asked.masks, ocr=asked.ocr)
-    return json_reply((await run_task(request, task)).value)
+    return await reply(request, task)

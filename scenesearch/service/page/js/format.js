@@ -3,7 +3,7 @@
 /** @typedef {{item_id: string, score: number | null, rank: number, parts: Record<string, number | null>,
  *   evidence: Evidence[], attributes: Record<string, any>, photo_url: string | null,
  *   variants: string[]}} Match
- * @typedef {{region: number, point_id: string, scores: Record<string, number | null>,
+ * @typedef {{region: number | null, point_id: string, scores: Record<string, number | null>,
  *   contribution: number | null, photo_url: string | null}} Evidence
  * @typedef {{number: number, key: string, kind: string, box: number[], label: string | null,
  *   confidence: number | null, position: string | null, colours: {name: string, hex?: string, share: number}[],

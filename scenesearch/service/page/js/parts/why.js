@@ -28,7 +28,7 @@ export function Why({ match, look, photo, onClose }) {
   const facts = Object.keys(match.attributes)
     .filter((name) => !HIDDEN.has(name) && attribute(match, name) !== "").slice(0, 12);
   const evidence = (/** @type {import("../format.js").Evidence} */ seen, /** @type {number} */ order) => {
-    const region = look.regions[seen.region];
+    const region = look.regions[seen.region ?? -1];
     return html`
       <li key=${order} class="evidence">
         <div class="evidence-pair">

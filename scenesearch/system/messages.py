@@ -1,19 +1,47 @@
-"""Errors on their way from one process of ours to another."""
+"""What two processes of ours say to each other: requests one way, outcomes the other.
+
+They are pickled, values of ours or of Python only; :mod:`scenesearch.system.child` says why that is
+safe. Errors are values here too.
+"""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from scenesearch.core.errors import SceneSearchError
 
+OPENED = 0
+"""The number under which a process says that it is up, or why it is not."""
+CLOSE = "close"
+"""The last request; the process ends after its reply."""
 _PLAIN = (
     *(TimeoutError, OSError, NotImplementedError, RuntimeError, KeyError, IndexError),
     *(LookupError, ValueError, TypeError, AttributeError, ArithmeticError, MemoryError),
 )
 """Errors of Python that one text makes; others arrive as what they are a kind of."""
+
+
+class Asked(NamedTuple):
+    """A request on its way; of several, the smallest is the oldest.
+
+    Attributes:
+        since: when the task that asks began, by :mod:`scenesearch.system.turn`.
+        number: of the request; no two have the same.
+        request: what is asked; None where nobody wants an answer under this number any more.
+    """
+
+    since: int
+    number: int
+    request: Any
+
+
+class Ok(NamedTuple):
+    """What a request gave."""
+
+    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +83,7 @@ class Failure:
         if self.trace:
             made.add_note(f"In another process:\n{self.trace}")
         return made
+
+
+Reply = Ok | Failure
+"""To one request; it is sent with the number of that."""

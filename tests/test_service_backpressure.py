@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from scenesearch.engine.remote.backend import BusyError, DeadlineError
-from scenesearch.engine.remote.gate import PRESENT_S, Lane
+from scenesearch.engine.remote.backpressure import PRESENT_S, Lane
 
 
 class QuickSelector(selectors.DefaultSelector):

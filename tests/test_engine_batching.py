@@ -12,8 +12,8 @@ import shop
 from fakes.models import FakeDetector, FakeEmbedder
 
 from scenesearch.core.protocols import Detector, Embedder, Profiler
-from scenesearch.engine.coalesce import Coalescer
-from scenesearch.engine.shared_models import CoalescedDetector, CoalescedEmbedder
+from scenesearch.engine.batching import DynamicBatcher
+from scenesearch.engine.shared_models import BatchedDetector, BatchedEmbedder
 
 
 class Model:
@@ -39,23 +39,23 @@ class Model:
         return [2 * number for number in numbers]
 
 
-def waiting(coalescer: Coalescer, count: int) -> None:
+def waiting(batcher: DynamicBatcher, count: int) -> None:
     """Until so many calls wait for their turn."""
     end = time.monotonic() + 10
-    while len(coalescer._waiting) < count:
+    while len(batcher._waiting) < count:
         assert time.monotonic() < end
         time.sleep(0.001)
 
 
-def asked_while_busy(coalescer: Coalescer, model: Model, calls: list[list[int]]):
+def asked_while_busy(batcher: DynamicBatcher, model: Model, calls: list[list[int]]):
     """The futures of calls that came, in order, while ``[0]`` was worked on."""
     pool = ThreadPoolExecutor(len(calls) + 1)
-    first = pool.submit(coalescer.call, [0])
+    first = pool.submit(batcher.call, [0])
     model.started.wait(10)
     futures = []
     for number, call in enumerate(calls, 1):
-        futures.append(pool.submit(coalescer.call, call))
-        waiting(coalescer, number)
+        futures.append(pool.submit(batcher.call, call))
+        waiting(batcher, number)
     model.go_on.set()
     assert list(first.result(10)) == [0]
     return futures
@@ -65,21 +65,21 @@ def test_a_call_that_finds_the_model_idle_runs_alone_and_at_once() -> None:
     model = Model()
     model.go_on.set()
 
-    assert Coalescer(model.run, limit=8).call([1, 2]) == [2, 4]
+    assert DynamicBatcher(model.run, limit=8).call([1, 2]) == [2, 4]
     assert model.batches == [[1, 2]]
 
 
 def test_no_inputs_are_answered_without_the_model() -> None:
     model = Model()
 
-    assert list(Coalescer(model.run, limit=8).call([])) == []
+    assert list(DynamicBatcher(model.run, limit=8).call([])) == []
     assert model.batches == []
 
 
 def test_calls_that_come_meanwhile_run_as_one_batch_and_each_gets_its_own() -> None:
     model = Model()
-    coalescer = Coalescer(model.run, limit=8)
-    futures = asked_while_busy(coalescer, model, [[1, 2], [3], [4, 5, 6]])
+    batcher = DynamicBatcher(model.run, limit=8)
+    futures = asked_while_busy(batcher, model, [[1, 2], [3], [4, 5, 6]])
 
     assert [list(f.result(10)) for f in futures] == [[2, 4], [6], [8, 10, 12]]
     assert model.batches == [[0], [1, 2, 3, 4, 5, 6]]
@@ -87,8 +87,8 @@ def test_calls_that_come_meanwhile_run_as_one_batch_and_each_gets_its_own() -> N
 
 def test_a_batch_takes_no_more_than_its_limit_and_the_rest_come_next() -> None:
     model = Model()
-    coalescer = Coalescer(model.run, limit=3)
-    futures = asked_while_busy(coalescer, model, [[1, 2], [3], [4], [5, 6, 7, 8]])
+    batcher = DynamicBatcher(model.run, limit=3)
+    futures = asked_while_busy(batcher, model, [[1, 2], [3], [4], [5, 6, 7, 8]])
 
     assert [list(f.result(10)) for f in futures] == [[2, 4], [6], [8], [10, 12, 14, 16]]
     assert model.batches == [[0], [1, 2, 3], [4], [5, 6, 7, 8]]
@@ -96,30 +96,30 @@ def test_a_batch_takes_no_more_than_its_limit_and_the_rest_come_next() -> None:
 
 def test_a_bad_input_fails_its_own_call_and_no_other() -> None:
     model = Model()
-    coalescer = Coalescer(model.run, limit=8)
-    futures = asked_while_busy(coalescer, model, [[1], [-2], [3]])
+    batcher = DynamicBatcher(model.run, limit=8)
+    futures = asked_while_busy(batcher, model, [[1], [-2], [3]])
 
     assert list(futures[0].result(10)) == [2]
     with pytest.raises(ValueError, match="negative: -2"):
         futures[1].result(10)
     assert list(futures[2].result(10)) == [6]
     assert model.batches[1:] == [[1, -2, 3], [1], [-2], [3]]
-    assert list(coalescer.call([9])) == [18]
+    assert list(batcher.call([9])) == [18]
 
 
 def test_a_bad_input_of_a_lone_call_frees_the_model() -> None:
     model = Model()
     model.go_on.set()
-    coalescer = Coalescer(model.run, limit=8)
+    batcher = DynamicBatcher(model.run, limit=8)
 
     with pytest.raises(ValueError, match="negative"):
-        coalescer.call([-1])
-    assert list(coalescer.call([1])) == [2]
+        batcher.call([-1])
+    assert list(batcher.call([1])) == [2]
 
 
 def test_a_model_that_gives_too_few_outputs_is_an_error_not_a_mix_up() -> None:
     with pytest.raises(ValueError, match="1 outputs for 2 inputs"):
-        Coalescer(lambda inputs: inputs[:1], limit=8).call([1, 2])
+        DynamicBatcher(lambda inputs: inputs[:1], limit=8).call([1, 2])
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])
@@ -132,14 +132,14 @@ def test_never_more_batches_run_at_a_time_than_there_are_lanes(lanes: int) -> No
         time.sleep(0.001)
         return slow(model, numbers)
 
-    coalescer = Coalescer(run, limit=4, lanes=lanes)
+    batcher = DynamicBatcher(run, limit=4, lanes=lanes)
     with ThreadPoolExecutor(8) as pool:
         calls = [[n, n + 1] if n % 3 else [n] for n in range(200)]
-        answers = list(pool.map(coalescer.call, calls))
+        answers = list(pool.map(batcher.call, calls))
 
     assert [list(a) for a in answers] == [[2 * n for n in call] for call in calls]
     assert 1 <= model.most <= lanes
-    assert coalescer.calls == 200
+    assert batcher.calls == 200
     assert sorted(n for batch in model.batches for n in batch) == sorted(
         n for call in calls for n in call
     )
@@ -147,9 +147,9 @@ def test_never_more_batches_run_at_a_time_than_there_are_lanes(lanes: int) -> No
 
 def test_after_closing_it_can_be_asked_again() -> None:
     model = Model()
-    coalescer = Coalescer(model.run, limit=8)
-    coalescer.close()
-    futures = asked_while_busy(coalescer, model, [[1], [2]])
+    batcher = DynamicBatcher(model.run, limit=8)
+    batcher.close()
+    futures = asked_while_busy(batcher, model, [[1], [2]])
 
     assert [list(f.result(10)) for f in futures] == [[2], [4]]
 
@@ -157,17 +157,17 @@ def test_after_closing_it_can_be_asked_again() -> None:
 @pytest.mark.parametrize(("limit", "lanes"), [(0, 1), (1, 0)])
 def test_a_coalescer_without_room_is_refused(limit: int, lanes: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        Coalescer(list, limit=limit, lanes=lanes)
+        DynamicBatcher(list, limit=limit, lanes=lanes)
 
 
 def test_the_wrapped_models_are_models_with_the_same_fingerprints() -> None:
     detector, embedder = FakeDetector(), FakeEmbedder(has_text=True, has_classes=True)
-    shared = CoalescedEmbedder(embedder, limit=8)
+    shared = BatchedEmbedder(embedder, limit=8)
 
-    assert isinstance(CoalescedDetector(detector, limit=1), Detector)
+    assert isinstance(BatchedDetector(detector, limit=1), Detector)
     assert isinstance(shared, Embedder)
     assert isinstance(shared, Profiler)
-    assert CoalescedDetector(detector, limit=1).fingerprint == detector.fingerprint
+    assert BatchedDetector(detector, limit=1).fingerprint == detector.fingerprint
     assert (shared.fingerprint, shared.dim, shared.has_text, shared.profile_dim) == (
         embedder.fingerprint,
         embedder.dim,
@@ -179,7 +179,7 @@ def test_the_wrapped_models_are_models_with_the_same_fingerprints() -> None:
 @pytest.mark.parametrize("has_classes", [False, True], ids=["plain", "with a class head"])
 def test_the_wrapped_embedder_gives_the_same_numbers_from_eight_threads(has_classes: bool) -> None:
     embedder = FakeEmbedder(has_classes=has_classes, has_text=True)
-    shared = CoalescedEmbedder(FakeEmbedder(has_classes=has_classes, has_text=True), limit=6)
+    shared = BatchedEmbedder(FakeEmbedder(has_classes=has_classes, has_text=True), limit=6)
     pictures = [[shop.noise(5 * n + i) for i in range(1 + n % 4)] for n in range(40)]
     words = [[f"word {n}", "red"] for n in range(40)]
 
@@ -205,7 +205,7 @@ def test_once_loaded_a_detector_does_not_wait_for_a_detection_that_runs() -> Non
             self.loads += 1
 
     detector = Loading()
-    shared = CoalescedDetector(detector, limit=1)
+    shared = BatchedDetector(detector, limit=1)
     shared.load()
     shared.load()
     assert detector.loads == 1

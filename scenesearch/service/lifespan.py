@@ -13,13 +13,13 @@ from scenesearch.fetch.fetcher import Fetcher
 from scenesearch.fetch.network import Endpoint
 from scenesearch.service.jobs.runner import JobRunner, PhotoFetcher
 from scenesearch.service.state import State
-from scenesearch.wiring.stores import is_url
+from scenesearch.wiring.stores import is_url, state_dir
 
 _QDRANT_PORT = 6333
 
 
 @asynccontextmanager
-async def lasting(
+async def lifespan(
     backend: Backend, state: State | None, fetcher: PhotoFetcher | None
 ) -> AsyncIterator[None]:
     """Work jobs off while the block runs; then give everything back, in order.
@@ -52,9 +52,7 @@ def open_state(settings: Settings, store: str | Path) -> State:
     Raises:
         StoreError: another service has it open, or it cannot be written.
     """
-    folder = settings.service.state_dir
-    if folder is None:
-        folder = settings.cache_dir if is_url(store) else Path(store)
+    folder = state_dir(settings, store)
     return State(folder, min_free_bytes=settings.min_free_megabytes * 1_000_000)
 
 

@@ -26,7 +26,7 @@ class _Call(Generic[In, Out]):
         self.alone = False
 
 
-class Coalescer(Generic[In, Out]):
+class DynamicBatcher(Generic[In, Out]):
     """Runs one function for many threads.
 
     Args:

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.system.timing import StageTimes
 
-GivenUp = Callable[[], bool]
+Cancelled = Callable[[], bool]
 """Says whether whoever asked has left, or cannot be answered in time any more."""
 
 
-class GivenUpError(SceneSearchError):
+class TaskCancelledError(SceneSearchError):
     """A task that was stopped because nobody waits for its answer."""
 
-    code = "given_up"
+    code = "cancelled"
 
 
 def never() -> bool:
@@ -27,19 +27,19 @@ class CheckedTimes(StageTimes):
     """Stage times that ask before every stage whether anybody still waits.
 
     Args:
-        given_up: asked before every stage.
+        cancelled: asked before every stage.
     """
 
-    def __init__(self, given_up: GivenUp = never) -> None:
+    def __init__(self, cancelled: Cancelled = never) -> None:
         super().__init__()
-        self.given_up = given_up
+        self.cancelled = cancelled
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Time the body of a ``with`` statement.
 
         Raises:
-            GivenUpError: nobody waits.
+            TaskCancelledError: nobody waits.
         """
         self.check(name)
         with super().stage(name):
@@ -49,10 +49,10 @@ class CheckedTimes(StageTimes):
         """Stop here where nobody waits.
 
         Raises:
-            GivenUpError: nobody waits.
+            TaskCancelledError: nobody waits.
         """
-        if self.given_up():
-            raise GivenUpError(
+        if self.cancelled():
+            raise TaskCancelledError(
                 f"The task was given up before the stage {stage!r}, because nobody waits for it; "
                 f"ask again with a longer deadline"
             )

@@ -1,0 +1,98 @@
+"""What a collection holds by item: which ids there are, and their removal, always whole."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
+
+from scenesearch.catalog.records import CellError
+from scenesearch.catalog.values import id_of
+from scenesearch.core.batches import batches
+from scenesearch.core.conditions import AllOf, Condition, OneOf
+from scenesearch.core.errors import QueryError
+from scenesearch.core.points import schema_of
+from scenesearch.core.protocols import Store
+from scenesearch.core.scroll import scroll_all
+
+SLICE = 500
+"""Ids of one request."""
+
+
+class Deleted(NamedTuple):
+    """How much :func:`delete_items` removed."""
+
+    items: int
+    points: int
+
+
+def delete_items(
+    store: Store, *, ids: Sequence[str] = (), where: Condition | None = None
+) -> Deleted:
+    """Remove items by id, by a condition, or by both; an item goes whole, or not at all.
+
+    Args:
+        store: the collection.
+        ids: of items, where any are given; those that are not there are left out.
+        where: what must hold for one point of an item at least.
+
+    Raises:
+        QueryError: neither ids nor a condition is given.
+        StoreError: there is no collection, or it cannot be written.
+    """
+    if not ids and where is None:
+        raise QueryError("Give the ids or a filter of what to delete", code="empty_query")
+    schema_of(store)
+    if ids:
+        readable = [one for one in map(readable_id, ids) if one is not None]
+        found = ids_among(store, sorted(set(as_stored(store, readable).values())), where)
+    else:
+        found = ids_where(store, where)
+    points = 0
+    for some in batches(found, SLICE):
+        these = OneOf("item_id", tuple(some))
+        points += store.count(these)
+        store.delete(where=these)
+    return Deleted(len(found), points)
+
+
+def ids_where(store: Store, where: Condition | None) -> list[str]:
+    """The sorted ids of all items that have a point of which a condition holds."""
+    # a facet of as many values as items takes longer, and holds the engine all the while
+    return sorted(_ids(store, where))
+
+
+def ids_among(store: Store, ids: Sequence[str], where: Condition | None) -> list[str]:
+    """Those of the ids that are stored, and of which the condition holds; sorted."""
+    found: set[str] = set()
+    for some in batches(ids, SLICE):
+        these: Condition = OneOf("item_id", tuple(some))
+        found |= _ids(store, these if where is None else AllOf((these, where)))
+    return sorted(found)
+
+
+def as_stored(store: Store, ids: Collection[str]) -> dict[str, str]:
+    """Each id as it is stored: composed and decomposed letters do not differ."""
+    forms = {
+        one: (one, unicodedata.normalize("NFC", one), unicodedata.normalize("NFD", one))
+        for one in ids
+        if not one.isascii()
+    }
+    if not forms or store.schema is None:
+        return {one: one for one in ids}
+    every = sorted({form for some in forms.values() for form in some})
+    stored = set(ids_among(store, every, None))
+    return {one: next((form for form in forms.get(one, ()) if form in stored), one) for one in ids}
+
+
+def readable_id(item_id: Any) -> str | None:
+    """An id as catalogues have it; None for what no item could have."""
+    try:
+        return id_of(item_id)
+    except CellError:
+        return None
+
+
+def _ids(store: Store, where: Condition | None) -> set[str]:
+    records = scroll_all(store, where=where, fields=("item_id",))
+    return {str(record.payload["item_id"]) for record in records}
