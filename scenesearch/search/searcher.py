@@ -30,13 +30,12 @@ from scenesearch.core.types import CollectionSchema, Region
 from scenesearch.look.look import Look
 from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
-from scenesearch.search.boosts import gain_of, read_boosts
+from scenesearch.search.boosts import Boosted, fields_of, gain_of, read_boosts
 from scenesearch.search.by_words import WordSearch, dense_text, vocabulary_of
 from scenesearch.search.familiarity import Familiarity
 from scenesearch.search.look_builder import LookBuilder
 from scenesearch.search.nearest import expanded, left_out, nearest
 from scenesearch.search.query import Query
-from scenesearch.search.rank.boost import Boosted, fields_of
 from scenesearch.search.rank.candidates import Answer, first_hits
 from scenesearch.search.rank.exact import products
 from scenesearch.search.rank.pipeline import count_facets, rank, ranked_by

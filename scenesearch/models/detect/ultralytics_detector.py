@@ -95,13 +95,15 @@ class UltralyticsDetector(LazyModel):
         return self._cache_dir / "onnx" / f"{self._weights.name}-{digest}.onnx"
 
     def _open(self) -> Any:
-        yolo = _import_yolo(self._cache_dir)
+        keep_ultralytics_home(self._cache_dir / "ultralytics")
+        from ultralytics import YOLO
+
         path = self._weights.path
         try:
             if path.suffix == ".pt" and self._runtime == "onnx":
-                path = self._exported(yolo)
+                path = self._exported(YOLO)
             task = _onnx_task(path) if path.suffix == ".onnx" else None
-            model = yolo(str(path), task=task)
+            model = YOLO(str(path), task=task)
         except (*checkpoint_errors(), *onnx_errors()) as error:
             raise ModelLoadError(
                 f"{path}: ultralytics cannot use it: {one_line(error)}; expected a detection "
@@ -151,13 +153,6 @@ class UltralyticsDetector(LazyModel):
         with self._turn:
             found = _to_detections(model.predict(bgr, **self._arguments)[0], scene)
         return keep_labels(found, self._include, self._exclude)
-
-
-def _import_yolo(cache_dir: Path) -> Any:
-    keep_ultralytics_home(cache_dir / "ultralytics")
-    from ultralytics import YOLO
-
-    return YOLO
 
 
 def _wait_quietly(model: Any, path: Path) -> None:
