@@ -103,10 +103,8 @@ class PhotoEmbedding:
             for (ref, _), one in zip(batch, prepared, strict=True)
             if not isinstance(one, Failure)
         ]
-        for (ref, _), one in zip(batch, prepared, strict=True):
-            if isinstance(one, Failure):
-                run.failures.append(one)
-                run.bad.add(ref.sha256)
+        run.failures += [one for one in prepared if isinstance(one, Failure)]
+        run.bad |= {ref.sha256 for ref, _ in batch} - {ref.sha256 for ref, *_ in good}
         with run.times.stage("embed"):
             encoded = iter(self._encoder.embed([p for _, parts, _ in good for p in parts]))
         entries = {

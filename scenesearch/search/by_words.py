@@ -315,10 +315,9 @@ def _stretched(scores: Mapping[str, float], items: Iterable[str]) -> dict[str, f
 def _hits(candidates: Mapping[str, Hit], scores: Scored) -> list[Hit]:
     """Every candidate with its score, best first; equal ones stay as they come."""
     # engines differ in the last bits, and what is equal is to be ordered by id
-    exact = [round(scores.get(item, 0.0), _DIGITS) for item in candidates]
     hits = [
-        Hit(hit.id, score, hit.payload)
-        for hit, score in zip(candidates.values(), exact, strict=True)
+        Hit(hit.id, round(scores.get(item, 0.0), _DIGITS), hit.payload)
+        for item, hit in candidates.items()
     ]
     return sorted(hits, key=attrgetter("score"), reverse=True)
 

@@ -144,7 +144,9 @@ class _Reader:
                 continue
             negation = negation and not token.after_break
             negated = negation or token.minus
-            found = self._at(place)
+            # the longer one; of two that are as long, the category
+            meanings = (self._category(place), self._colour(place))
+            found = max(filter(None, meanings), key=lambda one: one.length, default=None)
             place += 1 if found is None else found.length
             if found is not None:
                 self._take(found, place - found.length, negated=negated)
@@ -161,13 +163,6 @@ class _Reader:
         # "non-slip" is a word; a negation at the end has nothing to negate
         tied = bool(following) and following[0].hyphen
         return token.text in NEGATIONS and bool(following) and not tied
-
-    def _at(self, place: int) -> _Found | None:
-        named = self._category(place)
-        colour = self._colour(place)
-        if named is None or (colour is not None and colour.length > named.length):
-            return colour
-        return named
 
     def _take(self, found: _Found, place: int, *, negated: bool) -> None:
         if found.note:
