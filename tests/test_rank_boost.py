@@ -17,10 +17,9 @@ from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.conditions import AllOf, AnyOf, Between, Equals, Not, OneOf
 from scenesearch.core.errors import ConfigError, QueryError
 from scenesearch.core.types import Hit
-from scenesearch.search.boosts import gain_of, read_boosts
+from scenesearch.search.boosts import LogOf, fields_of, gain_of, read_boosts
 from scenesearch.search.query import Query
-from scenesearch.search.rank.boost import LogOf, boost, fields_of
-from scenesearch.search.rank.candidates import Answer
+from scenesearch.search.rank.candidates import Answer, boost
 from scenesearch.search.rank.pipeline import rank
 from scenesearch.search.searcher import Searcher
 

@@ -154,13 +154,13 @@ def test_what_is_read_with_less_confidence_is_left_out(reader):
 @pytest.mark.models
 def test_loading_twice_does_nothing_and_closing_gives_the_models_back(reader):
     reader.load()
-    engine = reader._engine
+    engine = reader._loaded
     reader.load()
 
-    assert reader._engine is engine
+    assert reader._loaded is engine
     assert isinstance(reader, Reader)
     reader.close()
-    assert reader._engine is None
+    assert reader._loaded is None
     assert reader.read(sign(((20, 20), "again")))[0].text == "again"
 
 
@@ -172,7 +172,7 @@ def test_the_fingerprint_is_known_without_loading_and_names_what_changes_the_ans
     assert one.fingerprint == RapidOcrReader(threads=1).fingerprint
     assert one.fingerprint != RapidOcrReader(min_confidence=0.7).fingerprint
     assert one.fingerprint != RapidOcrReader(min_characters=1).fingerprint
-    assert one._engine is None
+    assert one._loaded is None
 
 
 OFFLINE = """

@@ -24,8 +24,15 @@ from scenesearch.look.render.html import render_html
 from scenesearch.look.render.marks import place_badges
 from scenesearch.look.render.palette import REGION_COLOURS, ink_on, region_colour, swatch
 from scenesearch.look.render.pictures import fit, mask_layer, photo
-from scenesearch.look.render.png import MAX_WIDTH, png_bytes, render_png
-from scenesearch.look.render.tiles import THUMB, TILE_HEIGHT, draw_info, draw_match
+from scenesearch.look.render.png import (
+    MAX_WIDTH,
+    THUMB,
+    TILE_HEIGHT,
+    draw_info,
+    draw_match,
+    png_bytes,
+    render_png,
+)
 from scenesearch.look.values import Evidence, Match, RegionMatches
 
 NASTY = '"><script>alert(1)</script><img src=x onerror=alert(2)>'

@@ -79,8 +79,7 @@ def as_bits(hashes: Sequence[str]) -> NDArray[np.uint64]:
 def popcount(values: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """How many bits are set in each value, shape (n,), 0 to 64."""
     words = np.ascontiguousarray(values).view(np.uint16).reshape(-1, 4)
-    result: NDArray[np.uint8] = _POPCOUNT[words].sum(axis=1, dtype=np.uint8)
-    return result
+    return np.asarray(_POPCOUNT[words].sum(axis=1, dtype=np.uint8))
 
 
 def _block_count(n: int, distance: int) -> int:

@@ -145,8 +145,7 @@ def ciede2000(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
         -2 * _seventh(mean_c) * np.sin(np.radians(60 * np.exp(-(((mean_h - 275) / 25) ** 2))))
     )
     dl, dc, dh = (l2 - l1) / s_l, (c2 - c1) / s_c, delta_h / s_h
-    result: NDArray[np.float64] = np.sqrt(np.maximum(dl**2 + dc**2 + dh**2 + rotation * dc * dh, 0))
-    return result
+    return np.asarray(np.sqrt(np.maximum(dl**2 + dc**2 + dh**2 + rotation * dc * dh, 0)))
 
 
 def _seventh(chroma: NDArray[np.float64]) -> Any:

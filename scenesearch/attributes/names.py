@@ -71,6 +71,8 @@ VOCABULARY = (
     NamedColour("magenta", "pink", ("d21fb5", "b8178f", "e84fd0")),
 )
 
+_BY_NAME = {colour.name: colour for colour in VOCABULARY}
+
 # What people also write. Metals are named for the colour that a photo of them shows.
 _SYNONYMS = {
     "gray": "grey",
@@ -103,11 +105,6 @@ _SYNONYMS = {
 
 
 @cache
-def _by_name() -> dict[str, NamedColour]:
-    return {colour.name: colour for colour in VOCABULARY}
-
-
-@cache
 def _anchors() -> tuple[NDArray[np.float32], tuple[str, ...]]:
     """Every anchor in CIELAB, shape (n, 3), and the name that each belongs to."""
     rgb = [bytes.fromhex(hex_) for colour in VOCABULARY for hex_ in colour.anchors]
@@ -121,7 +118,7 @@ def written_names() -> dict[str, str]:
     >>> written_names()["sky blue"]
     'light blue'
     """
-    return {**{name: name for name in _by_name()}, **_SYNONYMS}
+    return {**{name: name for name in _BY_NAME}, **_SYNONYMS}
 
 
 def names_of(labs: ArrayLike) -> tuple[str, ...]:
@@ -149,12 +146,12 @@ def canonical(name: str) -> str:
     """
     word = " ".join(name.lower().split())
     word = _SYNONYMS.get(word, word)
-    if word in _by_name():
+    if word in _BY_NAME:
         return word
     from difflib import get_close_matches
 
-    near = get_close_matches(word, [*_by_name(), *_SYNONYMS], n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_by_name())}"
+    near = get_close_matches(word, [*_BY_NAME, *_SYNONYMS], n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_BY_NAME)}"
     raise QueryError(
         f"unknown colour {name!r}: expected a name of the vocabulary or a hex colour such as "
         f"#a0522d; {hint}",
@@ -173,7 +170,7 @@ def labs_of(text: str) -> NDArray[np.float32]:
     """
     word = text.strip()
     if not word.startswith("#"):
-        hexes = _by_name()[canonical(word)].anchors
+        hexes = _BY_NAME[canonical(word)].anchors
     else:
         digits = word[1:]
         if len(digits) == 3:

@@ -177,8 +177,7 @@ def _merge_shades(points: _Array, weights: _Array, assigned: NDArray[np.intp]) -
 
 def _apart(rows: NDArray[np.floating]) -> NDArray[np.floating]:
     """Euclidean distances of all pairs of rows, shape (n, n)."""
-    result: NDArray[np.floating] = np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(axis=2))
-    return result
+    return np.asarray(np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(axis=2)))
 
 
 def _describe(lab: _Array, groups: NDArray[np.intp], limit: int) -> tuple[Colour, ...]:
@@ -205,5 +204,4 @@ def _lit_colour(lab: _Array) -> _Array:
     lit = float(np.interp(np.median(lab[:, 0]), (25, 60), _LIT))
     low, high = np.quantile(lab[:, 0], [lit - 0.2, lit + 0.2])
     kept = lab[(lab[:, 0] >= low) & (lab[:, 0] <= high)]
-    result: _Array = (kept if len(kept) else lab).mean(axis=0)
-    return result
+    return np.asarray((kept if len(kept) else lab).mean(axis=0))

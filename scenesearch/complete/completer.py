@@ -35,8 +35,9 @@ from scenesearch.core.conditions import AllOf, Condition, Equals, Not, OneOf
 from scenesearch.core.errors import QueryError, StoreError
 from scenesearch.core.points import COLOUR, CUTOUT, schema_of
 from scenesearch.core.protocols import Store, VectorQuery
-from scenesearch.core.types import CollectionSchema, Record, Scalar
+from scenesearch.core.types import CollectionSchema, Record
 from scenesearch.look.look import Look
+from scenesearch.search.rank.candidates import first_hits
 
 log = logging.getLogger(__name__)
 
@@ -222,12 +223,8 @@ class Completer:
                 if np.linalg.norm(vector) > 1e-6
             ]
         )
-        points: dict[str, str] = {}
-        for found in hits:
-            for hit in found:
-                points.setdefault(str(hit.payload["item_id"]), hit.id)
-        spaces = tuple(anchors.vectors)
-        records = self._store.retrieve(list(points.values()), spaces=spaces)
+        points = [hit.id for hit in first_hits(hits).values()]
+        records = self._store.retrieve(points, spaces=tuple(anchors.vectors))
         rows = rows_of(records, options.category_field, learned.schema)
         signals = Signals.of(anchors, weights, rows, style, learned.centres, evidence)
         return signals, records
@@ -255,10 +252,8 @@ class _Learned:
         terms: list[Condition] = [Not(OneOf("item_id", tuple(items)))]
         kind = self.schema.fields.get(name)
         if left_out and kind in CATEGORY_TYPES:
-            values: tuple[Scalar, ...] = tuple(
-                int(value) if kind == "integer" else value for value in left_out
-            )
-            terms.append(Not(OneOf(name, values)))
+            values = [int(value) if kind == "integer" else value for value in left_out]
+            terms.append(Not(OneOf(name, tuple(values))))
         return AllOf(tuple(terms if where is None else [where, *terms]))
 
 

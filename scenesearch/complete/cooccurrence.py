@@ -92,8 +92,7 @@ def associate(table: SceneTable, item: int, kind: Association = "count") -> Floa
     if kind not in ASSOCIATIONS:
         raise ValueError(f"association must be one of {', '.join(ASSOCIATIONS)}, got {kind!r}")
     size = (counts[item] + SMOOTHING) * (counts + SMOOTHING)
-    result: Floats = (both / (np.sqrt(size) if kind == "cosine" else size)).astype(np.float32)
-    return result
+    return np.asarray(both / (np.sqrt(size) if kind == "cosine" else size), np.float32)
 
 
 def _llr(both: Floats, own: float, counts: Floats, scenes: int) -> Floats:

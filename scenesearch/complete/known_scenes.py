@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
@@ -110,7 +110,7 @@ class _Kept:
 
     digest: str
     scenes: tuple[KnownScene, ...]
-    holding: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    holding: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 class KnownScenes:
@@ -152,11 +152,11 @@ class KnownScenes:
             StoreError: there is no collection, or it cannot be written.
         """
         with self._gate:
-            kept = {_identity(scene): scene for scene in self._read().scenes}
+            kept = {scene.image or scene.id: scene for scene in self._read().scenes}
             added = replaced = unchanged = 0
             for scene in scenes:
                 _check(scene)
-                identity = _identity(scene)
+                identity = scene.image or scene.id
                 before = kept.get(identity)
                 kept[identity] = scene
                 added += before is None
@@ -193,10 +193,6 @@ class KnownScenes:
         data = encode_scenes(scenes)
         self._store.write_blob(BLOB, data)
         self._kept = _kept(data)
-
-
-def _identity(scene: KnownScene) -> str:
-    return scene.image or scene.id
 
 
 def _check(scene: KnownScene) -> None:
@@ -269,5 +265,4 @@ def _kept(data: bytes | None) -> _Kept:
     for i, scene in enumerate(scenes):
         for item in scene.items:
             holding.setdefault(item, []).append(i)
-    where = {item: tuple(places) for item, places in holding.items()}
-    return _Kept(hashlib.sha256(data).hexdigest(), scenes, where)
+    return _Kept(hashlib.sha256(data).hexdigest(), scenes, holding)

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scenesearch.complete.cooccurrence import Association, SceneTable, borrow, goes_with
+from scenesearch.complete.cooccurrence import Association, Floats, SceneTable, borrow, goes_with
 from scenesearch.complete.item_vectors import ItemRows
 from scenesearch.complete.style import StyleCentres
 from scenesearch.core.points import COLOUR, CUTOUT
 from scenesearch.search.rank.exact import products
-
-Floats = NDArray[np.float32]
 
 SCENES, STYLE, COLOURS = "scenes", "style", "colour"
 SIGNALS = (SCENES, STYLE, COLOURS)

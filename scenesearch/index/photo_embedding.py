@@ -73,9 +73,8 @@ class PhotoEmbedding:
             parts = list(batches(todo, self._options.batch))
             # one batch ahead: threads decode the next while this one is embedded
             ahead = [pool.submit(self._prepare, *pair) for pair in parts[0]]
-            for i, batch in enumerate(parts):
+            for batch, following in zip(parts, [*parts[1:], ()], strict=True):
                 current = ahead
-                following = parts[i + 1] if i + 1 < len(parts) else ()
                 ahead = [pool.submit(self._prepare, *pair) for pair in following]
                 try:
                     with run.times.stage("prepare"):
@@ -104,10 +103,8 @@ class PhotoEmbedding:
             for (ref, _), one in zip(batch, prepared, strict=True)
             if not isinstance(one, Failure)
         ]
-        for (ref, _), one in zip(batch, prepared, strict=True):
-            if isinstance(one, Failure):
-                run.failures.append(one)
-                run.bad.add(ref.sha256)
+        run.failures += [one for one in prepared if isinstance(one, Failure)]
+        run.bad |= {ref.sha256 for ref, _ in batch} - {ref.sha256 for ref, *_ in good}
         with run.times.stage("embed"):
             encoded = iter(self._encoder.embed([p for _, parts, _ in good for p in parts]))
         entries = {

@@ -20,6 +20,19 @@ def forbid_telemetry() -> None:
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 
+def keep_ultralytics_home(folder: Path) -> None:
+    """The same for ultralytics, which is built on it, and its settings below ``folder``.
+
+    Ultralytics looks at the network and writes a settings file when it is imported, unless told
+    otherwise by these variables; what the user has set stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("YOLO_CONFIG_DIR", str(folder.resolve()))
+    for name, value in (("OFFLINE", "true"), ("AUTOINSTALL", "false"), ("VERBOSE", "false")):
+        os.environ.setdefault(f"YOLO_{name}", value)
+    forbid_telemetry()
+
+
 def import_onnxruntime() -> Any:
     """The module ``onnxruntime``, silent."""
     forbid_telemetry()

@@ -128,15 +128,11 @@ class WeightFinder:
             ModelLoadError: it could carry code and its hash is not known.
         """
         record = self.manifest.get(name_or_path)
-        if record is None:
-            path = Path(name_or_path)
-            if not path.is_file():
-                raise ModelNotFoundError(self._unknown(name_or_path))
-        else:
-            located = self.locate(record)
-            if located is None:
-                raise ModelNotFoundError(self._missing(record))
-            path = located
+        path = self.locate(record) if record else Path(name_or_path)
+        if path is None or not path.is_file():
+            raise ModelNotFoundError(
+                self._missing(record) if record else self._unknown(name_or_path)
+            )
         digest = sha256_of(path)
         known = self.trusted | set(record.sha256 if record else ())
         if path.suffix.lower() not in DATA_SUFFIXES and digest not in known:

@@ -195,12 +195,6 @@ def _join_pairs(
             sets.join(part[i], right[j])
 
 
-def _cosine(one: HashedPhoto, other: HashedPhoto) -> float | None:
-    if one.vector is None or other.vector is None:
-        return None
-    return float(one.vector @ other.vector)
-
-
 def _places(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
     """Where each key stands; no key is the empty text."""
     found: dict[str | int, list[int]] = defaultdict(list)
@@ -215,7 +209,9 @@ def _group(members: Sequence[HashedPhoto]) -> DuplicateGroup:
     photos = []
     for photo in members:
         bits = (int(photo.phash or FLAT, 16) ^ int(best.phash or FLAT, 16)).bit_count()
-        likeness = _cosine(best, photo)
+        likeness = None
+        if best.vector is not None and photo.vector is not None:
+            likeness = float(best.vector @ photo.vector)
         same = bool(photo.sha256) and photo.sha256 == best.sha256
         photos.append(DuplicatePhoto(photo.source, photo.width, photo.height, bits, likeness, same))
     photos.sort(key=lambda one: (one.source != best.source, one.distance, one.source))

@@ -105,8 +105,7 @@ class SceneFinder:
         Raises:
             QueryError: the text cannot be read, or names nothing that is known.
         """
-        query = self._query(text)
-        condition = all_of(WHOLE, _wanted(query), where)
+        query, condition = self._asked(text, WHOLE, where)
         total = self._store.count(condition)
         scored: list[tuple[float, str, Record]] = []
         for record in self._ranked(condition):
@@ -139,10 +138,9 @@ class SceneFinder:
         Raises:
             QueryError: the text cannot be read, or names nothing that is known.
         """
-        query = self._query(text)
+        query, condition = self._asked(text, WHOLE, where)
         # the cutout of a whole photo is the photo; its context is no more than that
         vector = stored_vectors(encoded.vectors, projection_of(self._store))[CUTOUT]
-        condition = all_of(WHOLE, _wanted(query), where)
         hits = self._store.query([VectorQuery(CUTOUT, vector, limit, condition, SHOWN_FIELDS)])[0]
         matches = tuple(match_of(hit.payload, hit.score) for hit in hits)
         return SceneAnswer(matches, None, query, query.notes if query else ())
@@ -171,12 +169,11 @@ class SceneFinder:
             QueryError: there is no such item, or the text cannot be read.
             CollectionMismatchError: items and photos were made by other models.
         """
-        query = self._query(text)
+        query, wanted = self._asked(text, None, where)
         self._check_comparable(items)
         vectors = self._item_vectors(items, item_id, preset)
         weights = preset_weights(preset)
         has_it = Equals("items", item_id)
-        wanted = all_of(_wanted(query), where)
         best = self._objects_like(vectors, weights, all_of(OBJECT, has_it, wanted), limit)
         scores = {str(record.payload["photo"]): (score, record) for score, record in best}
         matches = []
@@ -207,16 +204,19 @@ class SceneFinder:
         Raises:
             QueryError: a field is unknown or of a type that has no facets.
         """
-        query = self._query(text)
-        condition = all_of(_wanted(query), where)
+        _, condition = self._asked(text, None, where)
         return {field: self._facet(field, condition, limit) for field in fields}
 
     # --- pieces ----------------------------------------------------------------------------
 
-    def _query(self, text: str | SceneQuery) -> SceneQuery | None:
+    def _asked(
+        self, text: str | SceneQuery, before: Condition | None, where: Condition | None
+    ) -> tuple[SceneQuery | None, Condition | None]:
+        """What was understood of the words, and one condition of them and of two others."""
         if isinstance(text, SceneQuery):
-            return text
-        return self.understand(text) if text.strip() else None
+            return text, all_of(before, text.condition, where)
+        query = self.understand(text) if text.strip() else None
+        return query, all_of(before, query.condition if query else None, where)
 
     def _facet(self, field: str, where: Condition | None, limit: int) -> list[tuple[Any, int]]:
         return self._store.facet(field, where=all_of(WHOLE, where), limit=limit)
@@ -289,10 +289,6 @@ class SceneFinder:
                 ordered = sorted(best.items(), key=lambda one: (-one[1][0], one[0]))
                 return [pair for _, pair in ordered[:limit]]
             asked = min(4 * asked, MOST_CANDIDATES)
-
-
-def _wanted(query: SceneQuery | None) -> Condition | None:
-    return None if query is None else query.condition
 
 
 def _confidence(payload: Mapping[str, Any], labels: Sequence[str]) -> float:

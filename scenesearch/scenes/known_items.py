@@ -73,10 +73,7 @@ def _row(line: str) -> tuple[str, list[str]]:
     image, ids = fields.get("image"), fields.get("items")
     if not isinstance(image, str) or not image or "\0" in image:
         raise ValueError(f"expected an object whose image is a path, got {image!r:.80}")
-    if not isinstance(ids, list) or not all(_is_id(one) for one in ids):
+    # True is an int to Python, and no id
+    if not isinstance(ids, list) or not all(type(one) in (str, int) for one in ids):
         raise ValueError(f"items must be a list of ids, got {ids!r:.80}")
     return image, [str(one) for one in ids]
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str | int) and not isinstance(value, bool)

@@ -216,10 +216,11 @@ class _Parser:
         while self._peek.kind == "word" and not self._is(_AND | _NOT | {"or"}):
             words.append(self._next().text.lower())
         if not words:
+            got = "the end" if self._peek.kind == "end" else repr(self._peek.text)
             raise problem(
                 self._text,
                 self._peek.start,
-                f"expected something to look for, got {_shown(self._peek)}",
+                f"expected something to look for, got {got}",
                 "Write a label such as couch, a kind such as kitchen, or text in quotes.",
             )
         return Thing(tuple(words), low, high, start)
@@ -303,16 +304,14 @@ class _Parser:
         return taken
 
 
-def _shown(token: _Token) -> str:
-    return "the end" if token.kind == "end" else repr(token.text)
-
-
-def problem(text: str, start: int, message: str, fix: str) -> QueryError:
+def problem(
+    text: str, start: int, message: str, fix: str, code: str = "bad_scene_query"
+) -> QueryError:
     """An error that shows the query with a caret under the character at ``start``."""
     shown = "".join(char if char.isprintable() else " " for char in text)
     return QueryError(
         f"bad scene query at character {start + 1}: {message}\n  {shown}\n  {' ' * start}^\n{fix}",
-        code="bad_scene_query",
+        code=code,
     )
 
 

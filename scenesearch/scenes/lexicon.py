@@ -73,8 +73,7 @@ class Lexicon:
         self._kinds = self._by_key(kinds or {})
         self._tags = self._by_key(tags or {})
         self._known = {self._key(folded(name)) for name in known} | set(self._canonical.values())
-        names = [*labels, *(kinds or {}), *(tags or {})]
-        self._names = dict.fromkeys(names)
+        self._names = dict.fromkeys([*labels, *(kinds or {}), *(tags or {})])
         self._common = sorted(labels, key=lambda label: (-labels[label], label))
 
     def _key(self, key: str) -> str:

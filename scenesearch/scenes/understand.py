@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from scenesearch.core.conditions import AllOf, AnyOf, Condition, Equals, Not, OneOf
-from scenesearch.core.errors import QueryError
 from scenesearch.scenes.language import (
     Either,
     Every,
@@ -123,7 +122,13 @@ class _Reading:
         meaning = self._lexicon.meaning(thing.words)
         words = " ".join(thing.words)
         if meaning is None:
-            raise self._unknown(thing, words)
+            raise problem(
+                self._text,
+                thing.start,
+                f"no photo has {words!r}, and it is no known label, kind, tag or colour",
+                self._lexicon.advice(thing.words),
+                code="unknown_label",
+            )
         counted = thing.low is not None or thing.high is not None
         if counted and meaning.of not in ("label", "absent"):
             raise problem(
@@ -146,16 +151,6 @@ class _Reading:
                 # none is as many as "at most 2" allows
                 none_will_do = thing.low == 0
                 return (AllOf(()) if none_will_do else NOTHING), _said(words, thing)
-
-    def _unknown(self, thing: Thing, words: str) -> QueryError:
-        error = problem(
-            self._text,
-            thing.start,
-            f"no photo has {words!r}, and it is no known label, kind, tag or colour",
-            self._lexicon.advice(thing.words),
-        )
-        error.code = "unknown_label"
-        return error
 
 
 def _object(meaning: Meaning, thing: Thing) -> tuple[Condition, str]:

@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
-from typing import NamedTuple
 
 from scenesearch.attributes.colour_vector import palette_vector
 from scenesearch.attributes.names import written_names
@@ -23,7 +22,7 @@ from scenesearch.core.points import COLOUR
 from scenesearch.core.protocols import WORDS, Store, TextQuery, VectorQuery
 from scenesearch.core.types import CollectionSchema, FieldType, Hit, Vector
 from scenesearch.filters.evaluate import words
-from scenesearch.search.rank.candidates import Answer
+from scenesearch.search.rank.candidates import Answer, first_hits
 from scenesearch.search.vectors import SpaceVectors
 from scenesearch.words import ParsedWords, Vocabulary
 
@@ -48,18 +47,6 @@ _DIGITS = 4
 
 Scored = Mapping[str, float]
 """Scores by item; an item that is missing has 0."""
-
-
-class Ask(NamedTuple):
-    """What the store is asked about candidates.
-
-    Attributes:
-        query: whose filter, limit and fields are chosen when it is asked.
-        known: scores that are there already.
-    """
-
-    query: VectorQuery | TextQuery
-    known: Scored
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,10 +78,6 @@ class WordSearch:
         wanted = {CATEGORY: named, WORDS: self._palette is not None}
         return tuple(name for name, used in wanted.items() if used and name in self.schema.fields)
 
-    @property
-    def _has_category(self) -> bool:
-        return CATEGORY in self.fields
-
     def alone(
         self, answers: Sequence[Answer], asked: SpaceVectors, weights: Mapping[str, float]
     ) -> tuple[list[Answer], dict[str, float]]:
@@ -110,21 +93,17 @@ class WordSearch:
         """
         by_words, coloured = self._found()
         lists = [*(answer.hits for answer in answers), *by_words, *coloured]
-        candidates: dict[str, Hit] = {}
-        for hit in (hit for hits in lists for hit in hits):
-            candidates.setdefault(hit.payload["item_id"], hit)
-        candidates = dict(sorted(candidates.items()))
-        # who stands in a list of the nearest stands there with its best point
-        of_space = {answer.space: _best(answer.hits) for answer in answers}
+        candidates = dict(sorted(first_hits(lists).items()))
         factor = self.options.word_weights.vectors / (sum(weights.values()) or 1)
-        known = {WORD_COLOUR: _best([hit for hits in coloured for hit in hits])}
+        # who stands in a list of the nearest stands there with its best point
+        known = {answer.space: _best([answer.hits]) for answer in answers}
+        known[WORD_COLOUR] = _best(coloured)
         if self.parsed.free == self.parsed.lexical:
-            known[LEXICAL] = _best([hit for hits in by_words for hit in hits])
-        asks = self._asks(known)
+            known[LEXICAL] = _best(by_words)
+        queries = self._queries()
         for space, vector in asked.items():
-            nearest = VectorQuery(self.spaces[space], vector, 1)
-            asks[space] = Ask(nearest, of_space.get(space, {}))
-        found = self._completed(asks, candidates)
+            queries[space] = VectorQuery(self.spaces[space], vector, 1)
+        found = self._completed(queries, candidates, known)
         parts: dict[str, tuple[Scored, float]] = {
             space: (_stretched(found[space], candidates), weights[space] * factor)
             for space in asked
@@ -148,14 +127,12 @@ class WordSearch:
             answers: the engine's.
             weights: of the spaces.
         """
-        of_region: dict[int, dict[str, Hit]] = {}
+        lists: dict[int, list[Sequence[Hit]]] = {}
         for answer in answers:
-            found = of_region.setdefault(answer.region, {})
-            for hit in answer.hits:
-                found.setdefault(hit.payload["item_id"], hit)
-        of_region = {region: dict(sorted(found.items())) for region, found in of_region.items()}
+            lists.setdefault(answer.region, []).append(answer.hits)
+        of_region = {r: dict(sorted(first_hits(found).items())) for r, found in lists.items()}
         every = {item: hit for found in of_region.values() for item, hit in found.items()}
-        parts = self._parts(every, self._completed(self._asks({}), every))
+        parts = self._parts(every, self._completed(self._queries(), every, {}))
         total = sum(weight for _, weight in parts.values())
         factor = self.options.word_weights.boost * sum(weights.values()) / (total or 1)
         added = [
@@ -178,7 +155,7 @@ class WordSearch:
             texts.append(TextQuery(parsed.lexical, limit, self.where, fields))
         if self._palette is not None:
             wheres = [self.where]
-            if self._has_category and parsed.categories:
+            if CATEGORY in self.fields and parsed.categories:
                 # the best of the category might not be among the best of all
                 of_kind = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
                 wheres.append(all_of(self.where, of_kind))
@@ -194,11 +171,10 @@ class WordSearch:
 
     # scores
 
-    def _asks(self, known: Mapping[str, Scored]) -> dict[str, Ask]:
+    def _queries(self) -> dict[str, VectorQuery | TextQuery]:
         """What the words ask the store about candidates, by name.
 
-        Args:
-            known: what was found out of some of them, by the same names.
+        Filter, limit and fields are chosen when they are asked.
         """
         parsed = self.parsed
         queries: dict[str, VectorQuery | TextQuery] = {}
@@ -211,7 +187,7 @@ class WordSearch:
                 queries[f"{UNWANTED} {name}"] = VectorQuery(COLOUR, _palette_of((name,)), 1)
         if parsed.not_words:
             queries[UNWANTED] = TextQuery(parsed.unwanted, 1)
-        return {name: Ask(query, known.get(name, {})) for name, query in queries.items()}
+        return queries
 
     def _parts(
         self, candidates: Mapping[str, Hit], found: Mapping[str, Scored]
@@ -220,7 +196,7 @@ class WordSearch:
 
         Args:
             candidates: a hit of each item.
-            found: what the store said to :meth:`_asks`.
+            found: what the store said to :meth:`_queries`.
         """
         parsed, weights = self.parsed, self.options.word_weights
         parts: dict[str, tuple[Scored, float]] = {}
@@ -233,7 +209,7 @@ class WordSearch:
             told = NAMED if named else 0.0
             scores = {i: (1 - told) * near.get(i, 0.0) + told * (i in named) for i in candidates}
             parts[WORD_COLOUR] = (scores, weights.colour)
-        if parsed.categories and self._has_category:
+        if parsed.categories and CATEGORY in self.fields:
             worth = dict.fromkeys(parsed.kinds, weights.kind)
             worth |= dict.fromkeys(parsed.categories, 1.0)
             scores = {i: worth.get(str(h.payload.get(CATEGORY)), 0) for i, h in candidates.items()}
@@ -248,7 +224,7 @@ class WordSearch:
         parsed = self.parsed
         names = [f"{UNWANTED} {name}" for name in parsed.not_colours]
         unwanted = [found[name] for name in names if name in found]
-        if parsed.not_categories and self._has_category:
+        if parsed.not_categories and CATEGORY in self.fields:
             out = frozenset(parsed.not_categories)
             kinds = {item: hit.payload.get(CATEGORY) for item, hit in candidates.items()}
             unwanted.append({item: 1.0 for item, kind in kinds.items() if kind in out})
@@ -273,13 +249,16 @@ class WordSearch:
         return _palette_of(self.parsed.colours)
 
     def _completed(
-        self, asks: Mapping[str, Ask], items: Collection[str]
+        self,
+        queries: Mapping[str, VectorQuery | TextQuery],
+        items: Collection[str],
+        known: Mapping[str, Scored],
     ) -> dict[str, dict[str, float]]:
         """Scores of the items by each query, by the best point of each; the known stay."""
-        scores = {name: dict(ask.known) for name, ask in asks.items()}
+        scores = {name: dict(known.get(name, {})) for name in queries}
         pending: dict[str, VectorQuery | TextQuery] = {}
-        for name, (query, known) in asks.items():
-            missing = tuple(item for item in items if item not in known)
+        for name, query in queries.items():
+            missing = tuple(item for item in items if item not in scores[name])
             if missing:
                 where = all_of(self.where, OneOf("item_id", missing))
                 pending[name] = query._replace(
@@ -291,7 +270,7 @@ class WordSearch:
             full = {name: len(hits) == pending[name].limit for name, hits in found.items()}
             for name, hits in found.items():
                 if not full[name]:
-                    scores[name] |= _best(hits)
+                    scores[name] |= _best([hits])
             pending = {
                 name: query._replace(limit=MORE * query.limit)
                 for name, query in pending.items()
@@ -323,16 +302,8 @@ def dense_text(parsed: ParsedWords) -> str:
     return " ".join(word for word in words if word)
 
 
-def filtered(where: Condition | None, parsed: ParsedWords | None) -> Condition | None:
-    """A filter, and what the words ask for as one."""
-    return where if parsed is None else all_of(where, parsed.where)
-
-
-def _best(hits: Sequence[Hit]) -> dict[str, float]:
-    scores: dict[str, float] = {}
-    for hit in hits:  # best first
-        scores.setdefault(str(hit.payload["item_id"]), hit.score)
-    return scores
+def _best(lists: Iterable[Sequence[Hit]]) -> dict[str, float]:
+    return {item: hit.score for item, hit in first_hits(lists).items()}
 
 
 def _stretched(scores: Mapping[str, float], items: Iterable[str]) -> dict[str, float]:
@@ -344,10 +315,9 @@ def _stretched(scores: Mapping[str, float], items: Iterable[str]) -> dict[str, f
 def _hits(candidates: Mapping[str, Hit], scores: Scored) -> list[Hit]:
     """Every candidate with its score, best first; equal ones stay as they come."""
     # engines differ in the last bits, and what is equal is to be ordered by id
-    exact = [round(scores.get(item, 0.0), _DIGITS) for item in candidates]
     hits = [
-        Hit(hit.id, score, hit.payload)
-        for hit, score in zip(candidates.values(), exact, strict=True)
+        Hit(hit.id, round(scores.get(item, 0.0), _DIGITS), hit.payload)
+        for item, hit in candidates.items()
     ]
     return sorted(hits, key=attrgetter("score"), reverse=True)
 

@@ -53,8 +53,7 @@ class Familiarity:
         shares = np.linspace(0, 1, len(self.quantiles))
         # below the least familiar photo of the catalogue the level falls to 0 at once
         level = np.interp(measure, self.quantiles, shares, left=0.0, right=1.0)
-        result: NDArray[np.float32] = level.astype(np.float32)
-        return result
+        return np.asarray(level, np.float32)
 
     def to_bytes(self) -> bytes:
         """As .npz, without pickle."""

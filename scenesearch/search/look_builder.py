@@ -91,8 +91,7 @@ class LookBuilder:
         present = np.flatnonzero(~np.isnan(column))
         given = self._ranking.fused.contributions[present, item]
         picked = present[np.lexsort((-column[present], -given))][:EVIDENCE]
-        result: list[int] = picked.tolist()
-        return result
+        return [int(row) for row in picked]
 
     def _match(self, item: int, rows: Sequence[int], score: float) -> Match | None:
         ranking = self._ranking

@@ -65,9 +65,7 @@ def nearest(
 
 def left_out(where: Condition | None, items: Collection[str]) -> Condition | None:
     """A filter that also leaves some items out."""
-    if not items:
-        return where
-    return all_of(where, Not(OneOf("item_id", tuple(items))))
+    return all_of(where, Not(OneOf("item_id", tuple(items))) if items else None)
 
 
 def expanded(

@@ -45,17 +45,35 @@ class Query:
         weights = [
             w for part in (self.products, self.texts, self.items, self.vectors) for _, w in part
         ]
-        if not all(np.isfinite(weights)):
-            raise QueryError(f"Weights must be finite numbers, got {weights}", code="bad_weight")
-        if not all(text.strip() for text, _ in self.texts):
-            raise QueryError("A text of the query is empty; leave it out", code="empty_text")
-        if self.scene is None and (self.boxes or self.point is not None):
-            raise QueryError("Boxes and points need the photo they are in", code="no_photo")
-        if isinstance(self.words, str) and not self.words.strip():
-            raise QueryError("The words of the query are empty; leave them out", code="empty_text")
-        if self.scene is None and self.words is None and not any(w > 0 for w in weights):
-            raise QueryError(
+        bare = self.scene is None
+        faults = (
+            (
+                not all(np.isfinite(weights)),
+                f"Weights must be finite numbers, got {weights}",
+                "bad_weight",
+            ),
+            (
+                not all(text.strip() for text, _ in self.texts),
+                "A text of the query is empty; leave it out",
+                "empty_text",
+            ),
+            (
+                bare and (self.boxes or self.point is not None),
+                "Boxes and points need the photo they are in",
+                "no_photo",
+            ),
+            (
+                isinstance(self.words, str) and not self.words.strip(),
+                "The words of the query are empty; leave them out",
+                "empty_text",
+            ),
+            (
+                bare and self.words is None and not any(w > 0 for w in weights),
                 "Nothing to look for: give words, a photo, a text, an item id or a vector with a "
                 "positive weight",
-                code="empty_query",
-            )
+                "empty_query",
+            ),
+        )
+        for at_fault, message, code in faults:
+            if at_fault:
+                raise QueryError(message, code=code)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from scenesearch.core.protocols import Detector
-from scenesearch.core.types import Detections, Region, Scene
+from scenesearch.core.types import Region, Scene
 from scenesearch.models.detect.regions import (
     given_regions,
     object_regions,
@@ -63,17 +63,11 @@ def _objects(
     if detector is None:
         return []
     found = seen.detect(lambda: detector.detect([scene])[0])
+    sure = np.flatnonzero(found.confidences >= rules.min_confidence)
     return object_regions(
-        _surer(found, rules.min_confidence),
+        found.take(sure.tolist()),
         scene.size,
         limit=rules.limit,
         min_area=rules.min_area,
         overlap=rules.overlap,
     )
-
-
-def _surer(detections: Detections, least: float) -> Detections:
-    """Those that the detector is sure enough of."""
-    if least <= 0:
-        return detections
-    return detections.take(np.flatnonzero(detections.confidences >= least).tolist())

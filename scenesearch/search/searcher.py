@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from threading import RLock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.config.search import SearchOptions
-from scenesearch.core.conditions import Condition
+from scenesearch.core.conditions import Condition, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import (
     AUGMENTED,
@@ -31,14 +30,13 @@ from scenesearch.core.types import CollectionSchema, Region
 from scenesearch.look.look import Look
 from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
-from scenesearch.search.boosts import gain_of, read_boosts
-from scenesearch.search.by_words import WordSearch, dense_text, filtered, vocabulary_of
+from scenesearch.search.boosts import Boosted, fields_of, gain_of, read_boosts
+from scenesearch.search.by_words import WordSearch, dense_text, vocabulary_of
 from scenesearch.search.familiarity import Familiarity
 from scenesearch.search.look_builder import LookBuilder
 from scenesearch.search.nearest import expanded, left_out, nearest
 from scenesearch.search.query import Query
-from scenesearch.search.rank.boost import Boosted, fields_of
-from scenesearch.search.rank.candidates import Answer
+from scenesearch.search.rank.candidates import Answer, first_hits
 from scenesearch.search.rank.exact import products
 from scenesearch.search.rank.pipeline import count_facets, rank, ranked_by
 from scenesearch.search.rank.presets import preset_weights
@@ -46,6 +44,7 @@ from scenesearch.search.regions import query_regions
 from scenesearch.search.reranker import Reranker, looks_of
 from scenesearch.search.seen import Seen
 from scenesearch.search.vectors import QueryVectors, SpaceVectors, combine
+from scenesearch.system.once import once
 from scenesearch.system.timing import StageTimes
 from scenesearch.words import ParsedWords, Vocabulary, parse_words
 
@@ -76,10 +75,6 @@ class Searcher:
         self._find_detector = detector or (lambda: None)
         self._rules = rules or RegionRules()
         self._reranker = reranker
-        self._opened: Opened | None = None
-        self._vocabulary: Vocabulary | None = None
-        # several threads may ask one searcher; what it reads of a collection is read once
-        self._reading = RLock()
 
     def understand(self, words: str | ParsedWords, *, strict_category: bool = False) -> ParsedWords:
         """What some words ask for in this collection; what was understood already stays as it is.
@@ -91,9 +86,6 @@ class Searcher:
         if isinstance(words, ParsedWords):
             return words
         fields = self.open().schema.fields
-        with self._reading:
-            if self._vocabulary is None:
-                self._vocabulary = vocabulary_of(self._store, fields)
         return parse_words(words, self._vocabulary, fields, strict_category=strict_category)
 
     def open(self) -> Opened:
@@ -102,14 +94,16 @@ class Searcher:
         Raises:
             StoreError: there is no collection, or it was made with other models.
         """
-        if self._opened is not None:
-            return self._opened
-        with self._reading:
-            if self._opened is None:
-                self._opened = self._read_collection()
-            return self._opened
+        return self._opened
 
-    def _read_collection(self) -> Opened:
+    # several threads may ask one searcher; what it reads of a collection is read once
+
+    @once
+    def _vocabulary(self) -> Vocabulary:
+        return vocabulary_of(self._store, self.open().schema.fields)
+
+    @once
+    def _opened(self) -> Opened:
         schema = schema_of(self._store)
         wanted = {
             "schema": SCHEMA_VERSION,
@@ -259,7 +253,7 @@ class Searcher:
                 f"use another preset, or add a photo",
                 code="empty_query",
             )
-        where = filtered(options.where, prepared.parsed)
+        where = all_of(options.where, prepared.parsed.where if prepared.parsed else None)
         times = times or StageTimes(prepared.seconds)
         return self._answer(prepared, asked, strange, weights, boosts, options, where, times)
 
@@ -366,10 +360,8 @@ class Searcher:
 
     def _similarities(self, items: Sequence[str], answers: Sequence[Answer]) -> NDArray[np.float32]:
         """Cosines between the items' best points; one deleted meanwhile is like nothing."""
-        points: dict[str, str] = {}
-        for answer in answers:
-            for hit in answer.hits:
-                points.setdefault(hit.payload["item_id"], hit.id)
+        best = first_hits(answer.hits for answer in answers)
+        points = {item: hit.id for item, hit in best.items()}
         found = self._store.retrieve([points[item] for item in items], spaces=(CUTOUT,))
         vectors = {r.id: r.vectors[CUTOUT] for r in found if CUTOUT in r.vectors}
         if not vectors:

@@ -44,8 +44,7 @@ class QueryVectors:
     def _project(self, vector: NDArray[np.float32], *, centre: bool = True) -> NDArray[np.float32]:
         if self._projection is None:
             return vector
-        row: NDArray[np.float32] = self._projection.apply(vector[None], centre=centre)[0]
-        return row
+        return np.asarray(self._projection.apply(vector[None], centre=centre)[0])
 
     def modifiers(self, query: Query, times: StageTimes) -> list[tuple[SpaceVectors, float]]:
         """Everything of a query but its scene, each with its weight.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +17,6 @@ from scenesearch.models.load_errors import checkpoint_errors, one_line
 from scenesearch.system.whole_file import write_whole
 
 POINTER = "latest.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """What was written after an epoch.
-
-    Attributes:
-        epoch: epochs that were finished.
-        tensors: by name.
-        facts: JSON values.
-    """
-
-    epoch: int
-    tensors: Mapping[str, Any]
-    facts: Mapping[str, Any]
 
 
 class Checkpoints:
@@ -50,21 +34,27 @@ class Checkpoints:
         """Whether there is anything to go on from."""
         return (self._folder / POINTER).is_file()
 
-    def save(self, saved: Saved) -> None:
-        """Keep a checkpoint; the one before it is removed once this one is safe."""
-        name = f"epoch-{saved.epoch:05}"
+    def save(self, epoch: int, tensors: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """Keep a checkpoint; the one before it is removed once this one is safe.
+
+        Args:
+            epoch: epochs that were finished.
+            tensors: by name.
+            facts: JSON values.
+        """
+        name = f"epoch-{epoch:05}"
         folder = self._folder / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        save_tensors(saved.tensors, folder / "state.safetensors")
-        write_json(folder / "state.json", {"epoch": saved.epoch, **saved.facts})
+        save_tensors(tensors, folder / "state.safetensors")
+        write_json(folder / "state.json", {"epoch": epoch, **facts})
         write_json(self._folder / POINTER, {"checkpoint": name})
         for other in self._folder.glob("epoch-*"):
             if other.name != name:
                 shutil.rmtree(other, ignore_errors=True)
 
-    def load(self) -> Saved:
-        """The last checkpoint.
+    def load(self) -> tuple[int, dict[str, Any], dict[str, Any]]:
+        """The last checkpoint: epochs that were finished, tensors by name, and facts.
 
         Raises:
             ModelLoadError: there is none, or it cannot be read.
@@ -74,7 +64,7 @@ class Checkpoints:
             folder = self._folder / Path(str(name)).name
             facts = json.loads((folder / "state.json").read_text(encoding="utf-8"))
             tensors = load_tensors(folder / "state.safetensors")
-            return Saved(int(facts.pop("epoch")), tensors, facts)
+            return int(facts.pop("epoch")), tensors, facts
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ModelLoadError(
                 f"{self._folder}: no checkpoint to resume from: {one_line(error)}; start anew "

@@ -6,7 +6,6 @@ Nothing is fetched and nothing is reported; what ultralytics writes stays below 
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 from scenesearch.core.errors import CatalogError, ConfigError, ModelLoadError
 from scenesearch.models.load_errors import checkpoint_errors, one_line
-from scenesearch.models.onnx_runtime import forbid_telemetry
+from scenesearch.models.onnx_runtime import keep_ultralytics_home
 from scenesearch.train.card import model_card, profile, versions
 from scenesearch.train.checkpoint import write_json, write_text
 from scenesearch.train.coco import Dataset, write_dataset
@@ -157,13 +156,7 @@ def import_yolo(out: Path) -> Any:
 
     What the user has set by environment variables stays.
     """
-    home = out / "ultralytics"
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(home.resolve()))
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    os.environ.setdefault("YOLO_VERBOSE", "false")
-    forbid_telemetry()
+    keep_ultralytics_home(out / "ultralytics")
     import ultralytics
     from ultralytics.utils import SETTINGS, USER_CONFIG_DIR
 

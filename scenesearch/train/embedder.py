@@ -327,11 +327,8 @@ def _write_texts(
     settings = dict(about.settings)
     weights = str(outcome.weights.resolve())
     settings["embedder"] = {**settings.get("embedder", {}), "weights": weights}
-    comment = (
-        "Written by scenesearch train; the path of the weights is absolute.",
-        outcome.verdict,
-    )
-    write_text(outcome.folder / PROFILE, profile(settings, *comment))
+    said = "Written by scenesearch train; the path of the weights is absolute."
+    write_text(outcome.folder / PROFILE, profile(settings, said, outcome.verdict))
 
 
 def _counts(groups: Sequence[Group]) -> str:

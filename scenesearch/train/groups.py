@@ -155,7 +155,10 @@ def split(groups: Sequence[Group], share: float, seed: int) -> Split:
     Raises:
         CatalogError: there is only one family, and a share of it is to be held out.
     """
-    families = sorted({group.family for group in groups}, key=lambda f: (_draw(f, seed), f))
+    families = sorted(
+        {group.family for group in groups},
+        key=lambda family: (hashlib.sha256(f"{seed}:{family}".encode()).hexdigest(), family),
+    )
     count = min(max(round(share * len(families)), 1), len(families) - 1) if share else 0
     if share and not count:
         raise CatalogError(
@@ -167,10 +170,6 @@ def split(groups: Sequence[Group], share: float, seed: int) -> Split:
         tuple(group for group in groups if group.family not in out),
         tuple(group for group in groups if group.family in out),
     )
-
-
-def _draw(family: str, seed: int) -> str:
-    return hashlib.sha256(f"{seed}:{family}".encode()).hexdigest()
 
 
 def flatten(groups: Sequence[Group]) -> tuple[list[Photo], list[int]]:

@@ -19,13 +19,13 @@ from scenesearch.core.errors import ConfigError, ModelLoadError
 from scenesearch.models.load_errors import one_line
 from scenesearch.train.checkpoint import (
     Checkpoints,
-    Saved,
     optimizer_tensors,
     restore_optimizer,
     under,
 )
 from scenesearch.train.losses import Loss
 from scenesearch.train.recipe import Recipe, rate_at
+from scenesearch.train.samplers import mixed
 from scenesearch.train.views import Views
 
 Report = Callable[[str, int, int], None]
@@ -138,7 +138,7 @@ def _epoch(
 ) -> dict[str, Any]:
     import torch
 
-    torch.manual_seed(np.random.SeedSequence((recipe.seed, epoch)).generate_state(1)[0].item())
+    torch.manual_seed(mixed(recipe.seed, epoch))
     _train_mode(task.module, batch_norm=recipe.train_batch_norm)
     batches = task.batches(epoch)
     labels = np.asarray(task.labels)
@@ -189,12 +189,12 @@ def _save(task: Task, optimizer: Any, history: History) -> None:
     tensors |= {f"loss.{k}": t for k, t in task.loss.state().items()}
     tensors |= {f"optimizer.{k}": t for k, t in optimizer_tensors(optimizer).items()}
     facts = {"run": dict(task.facts), "best": history.best, "history": history.rows}
-    task.checkpoints.save(Saved(history.rows[-1]["epoch"], tensors, facts))
+    task.checkpoints.save(history.rows[-1]["epoch"], tensors, facts)
 
 
 def _restore(task: Task, optimizer: Any) -> tuple[History, int]:
-    saved = task.checkpoints.load()
-    was = dict(saved.facts.get("run", {}))
+    done, tensors, facts = task.checkpoints.load()
+    was = dict(facts.get("run", {}))
     other = [name for name in {**was, **task.facts} if was.get(name) != task.facts.get(name)]
     if other:
         changed = "; ".join(
@@ -206,15 +206,14 @@ def _restore(task: Task, optimizer: Any) -> tuple[History, int]:
             code="other_run",
         )
     try:
-        task.module.load_state_dict(under("module", saved.tensors))
-        task.loss.restore(under("loss", saved.tensors))
-        restore_optimizer(optimizer, under("optimizer", saved.tensors))
+        task.module.load_state_dict(under("module", tensors))
+        task.loss.restore(under("loss", tensors))
+        restore_optimizer(optimizer, under("optimizer", tensors))
     except (RuntimeError, KeyError, ValueError) as error:
         raise ModelLoadError(
             f"The checkpoint does not fit this tower: {one_line(error)}; start anew"
         ) from error
-    history = History([dict(row) for row in saved.facts["history"]], int(saved.facts["best"]))
-    return history, saved.epoch
+    return History([dict(row) for row in facts["history"]], int(facts["best"])), done
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def product_batches(
     )
     # the library draws from this name, and documents that it may be replaced
     before = common_functions.NUMPY_RANDOM
-    common_functions.NUMPY_RANDOM = np.random.RandomState(_mixed(seed, epoch))
+    common_functions.NUMPY_RANDOM = np.random.RandomState(mixed(seed, epoch))
     try:
         order = [int(number) for number in sampler]
     finally:
@@ -69,5 +69,6 @@ def photo_batches(count: int, batch: int, *, seed: int, epoch: int) -> list[list
     return [one for one in batches if len(one) > 1]
 
 
-def _mixed(seed: int, epoch: int) -> int:
+def mixed(seed: int, epoch: int) -> int:
+    """One seed of two numbers."""
     return int(np.random.SeedSequence((seed, epoch)).generate_state(1)[0])

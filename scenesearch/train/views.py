@@ -93,22 +93,19 @@ class Views:
         """
         waiting: list[list[Future[Image]]] = []
         place = 0
-        queue = iter(batches)
-        while True:
-            while len(waiting) <= AHEAD and (batch := next(queue, None)) is not None:
-                waiting.append(
-                    [
-                        self._pool.submit(
-                            self.random, self.photos[number], epoch, place + offset, draw
-                        )
-                        for draw in range(draws)
-                        for offset, number in enumerate(batch)
-                    ]
-                )
-                place += len(batch)
-            if not waiting:
-                return
-            yield np.stack([future.result() for future in waiting.pop(0)])
+        for batch in batches:
+            waiting.append(
+                [
+                    self._pool.submit(self.random, self.photos[number], epoch, place + offset, draw)
+                    for draw in range(draws)
+                    for offset, number in enumerate(batch)
+                ]
+            )
+            place += len(batch)
+            if len(waiting) > AHEAD:
+                yield np.stack([future.result() for future in waiting.pop(0)])
+        for futures in waiting:
+            yield np.stack([future.result() for future in futures])
 
 
 def augment(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from scenesearch.core.conditions import Between
 
@@ -98,11 +97,8 @@ _NAMED = re.compile(
 )
 
 
-class Span(NamedTuple):
-    """A part of the text that was understood."""
-
-    start: int
-    end: int
+Span = tuple[int, int]
+"""Start and end of a part of the text that was understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +143,7 @@ def find_price(text: str) -> Money:
                 known = limits.get(name, value)
                 limits[name] = max(known, value) if low else min(known, value)
             codes += _codes(found)
-            spans.append(Span(found.start(), found.end()))
+            spans.append(found.span())
             if pattern is _NAMED:
                 said = found.group().strip()
                 notes.append(f"'{said}' is read as about that, {ABOUT:.0%} up or down")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from scenesearch.attributes.names import written_names
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import FieldType
-from scenesearch.words.money import PRICE, Money, Span, find_price
+from scenesearch.words.money import PRICE, Money, find_price
 from scenesearch.words.parsed import ParsedWords
 from scenesearch.words.tokens import BREAK, GLUE, NEGATIONS, Token, tokenise
 from scenesearch.words.vocabulary import Named, Stems, Vocabulary, stems_of
@@ -98,7 +98,7 @@ def parse_words(
         notes = [f"the catalogue has no field {PRICE!r}, so {said} is left out"]
         money = Money(spans=money.spans)
     stock = list(_IN_STOCK.finditer(lower)) if fields.get("in_stock") == "bool" else []
-    taken = [*money.spans, *(Span(*found.span()) for found in stock)]
+    taken = [*money.spans, *(found.span() for found in stock)]
     reader = _Reader(tokenise(lower, taken), vocabulary)
     reader.read()
     categories, not_categories = _apart(reader.categories, reader.not_categories)
@@ -113,7 +113,7 @@ def parse_words(
         price=money.price,
         currency=money.currency,
         in_stock=stock[-1]["out"] is None if stock else None,
-        remaining=_joined(reader.left),
+        remaining="".join(("-" if t.hyphen else " ") + t.text for t in reader.left)[1:],
         not_words=tuple(dict.fromkeys(reader.not_words)),
         strict_category=strict_category,
         notes=tuple(dict.fromkeys([*notes, *reader.notes])),
@@ -144,7 +144,9 @@ class _Reader:
                 continue
             negation = negation and not token.after_break
             negated = negation or token.minus
-            found = self._at(place)
+            # the longer one; of two that are as long, the category
+            meanings = (self._category(place), self._colour(place))
+            found = max(filter(None, meanings), key=lambda one: one.length, default=None)
             place += 1 if found is None else found.length
             if found is not None:
                 self._take(found, place - found.length, negated=negated)
@@ -161,13 +163,6 @@ class _Reader:
         # "non-slip" is a word; a negation at the end has nothing to negate
         tied = bool(following) and following[0].hyphen
         return token.text in NEGATIONS and bool(following) and not tied
-
-    def _at(self, place: int) -> _Found | None:
-        named = self._category(place)
-        colour = self._colour(place)
-        if named is None or (colour is not None and colour.length > named.length):
-            return colour
-        return named
 
     def _take(self, found: _Found, place: int, *, negated: bool) -> None:
         if found.note:
@@ -244,7 +239,3 @@ def _apart(wanted: list[str], unwanted: list[str]) -> tuple[tuple[str, ...], tup
     """Both without repetition; what is in both is unwanted."""
     without = tuple(dict.fromkeys(unwanted))
     return tuple(value for value in dict.fromkeys(wanted) if value not in without), without
-
-
-def _joined(tokens: list[Token]) -> str:
-    return "".join(("-" if token.hyphen else " ") + token.text for token in tokens)[1:]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from scenesearch.core.conditions import AllOf, Between, Condition, Equals, Not, OneOf
+from scenesearch.core.conditions import Between, Condition, Equals, Not, OneOf, all_of
 from scenesearch.words.stems import forms, stem
 from scenesearch.words.tokens import GLUE, tokenise
 
@@ -55,7 +55,7 @@ class ParsedWords:
     def where(self) -> Condition | None:
         """What must hold, as a filter, or None."""
         strict = self.strict_category
-        asked = (
+        return all_of(
             self.price,
             None if self.in_stock is None else Equals("in_stock", self.in_stock),
             OneOf("category", (*self.categories, *self.kinds))
@@ -63,8 +63,6 @@ class ParsedWords:
             else None,
             Not(OneOf("category", self.not_categories)) if strict and self.not_categories else None,
         )
-        terms = tuple(term for term in asked if term is not None)
-        return AllOf(terms) if len(terms) > 1 else next(iter(terms), None)
 
     @property
     def lexical(self) -> str:

@@ -7,21 +7,34 @@ the bottom otherwise.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 from PIL.Image import Image as Picture
 
-from scenesearch.look.render import tiles, words
-from scenesearch.look.render.fonts import fitted, font
-from scenesearch.look.render.marks import annotate
-from scenesearch.look.render.pictures import scene_picture
-from scenesearch.look.render.tiles import GAP, INK, MUTED, THUMB, TILE_HEIGHT
-from scenesearch.look.values import LookData
+from scenesearch.core.types import Scene
+from scenesearch.look.render import words
+from scenesearch.look.render.fonts import fitted, font, wrapped
+from scenesearch.look.render.marks import annotate, paste_badge
+from scenesearch.look.render.palette import RGB, region_colour, swatch
+from scenesearch.look.render.pictures import crop, fit, letterboxed, photo, scene_picture
+from scenesearch.look.values import LookData, Match, RegionMatches
 
 MAX_WIDTH = 2400
 MAX_ROWS = 20
 """Regions drawn at most; a picture of a hundred rows is no overview."""
+
+THUMB = 160
+GAP = 16
+TILE_HEIGHT = THUMB + 66
+INK: RGB = (24, 24, 27)
+MUTED: RGB = (105, 105, 112)
+
+_FRAME: RGB = (222, 222, 222)
+_EMPTY: RGB = (238, 238, 240)
+_MOST_SWATCHES = 3
+_MOST_BADGES = 5
 
 _MARGIN = 32
 _INFO = 244
@@ -29,7 +42,6 @@ _TOP = _MARGIN + 44
 _TITLE = 40
 _ROW = TILE_HEIGHT + 18
 _PHOTO_WIDTH = (560, 1000)
-_LINE = (222, 222, 222)
 _NOTES = 4
 _ENOUGH = 10
 """Fused matches that must fit under the photo for the list to stand there."""
@@ -108,16 +120,16 @@ def _draw_rows(page: Picture, look: LookData, layout: _Layout) -> None:
     for row, found in enumerate(look.regions[: layout.rows]):
         x, y = layout.left, _TOP + row * _ROW
         if row:
-            draw.line((x, y - 10, layout.size[0] - _MARGIN, y - 10), _LINE)
-        tiles.draw_info(page, (x, y), found, row, _INFO - GAP)
+            draw.line((x, y - 10, layout.size[0] - _MARGIN, y - 10), _FRAME)
+        draw_info(page, (x, y), found, row, _INFO - GAP)
         x += _INFO
         if look.scene is not None:
-            tiles.draw_crop(page, (x, y), look.scene, found, row)
+            draw_crop(page, (x, y), look.scene, found, row)
             x += THUMB + 2 * GAP
         if not found.matches:
             draw.text((x, y + THUMB // 2), "no good match", MUTED, font(17), anchor="lm")
         for match in found.matches[: layout.columns]:
-            tiles.draw_match(page, (x, y), match)
+            draw_match(page, (x, y), match)
             x += THUMB + GAP
     hidden = len(look.regions) - layout.rows
     if hidden > 0:
@@ -131,14 +143,14 @@ def _draw_fused(page: Picture, look: LookData, layout: _Layout) -> None:
     columns, rows = layout.grid
     if look.regions:
         end = x + columns * (THUMB + GAP) - GAP if y < _TOP + layout.body else layout.size[0] - x
-        draw.line((x, y, end, y), _LINE)
+        draw.line((x, y, end, y), _FRAME)
         draw.text((x, y + 30), "All regions together", INK, font(19, bold=True), anchor="ls")
         y += _TITLE
     if not look.matches:
         draw.text((x, y + 24), "no good match", MUTED, font(17), anchor="ls")
     for i, match in enumerate(look.matches[: columns * rows]):
         corner = (x + i % columns * (THUMB + GAP), y + i // columns * _ROW)
-        tiles.draw_match(page, corner, match, earned_by=tiles.regions_of(match))
+        draw_match(page, corner, match, earned_by=regions_of(match))
 
 
 def _layout(look: LookData, per_region: int) -> _Layout:
@@ -152,16 +164,16 @@ def _layout(look: LookData, per_region: int) -> _Layout:
     columns = max(2, min(per_region, fitting, max((len(f.matches) for f in shown), default=0)))
     right = fixed + columns * (THUMB + GAP) - GAP if rows else 0
 
-    photo = None
+    scene_size = None
     if look.scene is not None:
         widest = min(_PHOTO_WIDTH[1], inner - right - _MARGIN if rows else inner)
         # As high as the rows beside it, within reason, so that neither side is left empty.
         highest = min(max(rows * _ROW - 20, 620), 1100)
-        photo = scene_picture(look.scene, (widest, highest), enlarge=8).size
-    photo_column = 0 if photo is None else max(photo[0], 240)
+        scene_size = fit(look.scene.size, (widest, highest), enlarge=8)
+    photo_column = 0 if scene_size is None else max(scene_size[0], 240)
     left = _MARGIN + photo_column + (_MARGIN if photo_column and rows else 0)
     more = 30 if len(look.regions) > rows else 0
-    under_photo = photo[1] + 20 if photo else 0
+    under_photo = scene_size[1] + 20 if scene_size else 0
     body = max(rows * _ROW + more, under_photo)
     width = max(left - _MARGIN + right, 4 * (THUMB + GAP) - GAP)
     if not rows:
@@ -179,4 +191,80 @@ def _layout(look: LookData, per_region: int) -> _Layout:
         fused, grid = (_MARGIN, _TOP + body), (columns_below, min(needed, 2 if rows else 4))
         below = title + (grid[1] * _ROW if look.matches else 40)
     height = _TOP + body + below + 22 * min(len(look.notes), _NOTES) + 16
-    return _Layout(photo, rows, columns, left, body, fused, grid, (width + 2 * _MARGIN, height))
+    return _Layout(
+        scene_size, rows, columns, left, body, fused, grid, (width + 2 * _MARGIN, height)
+    )
+
+
+def draw_info(
+    page: Picture, corner: tuple[int, int], found: RegionMatches, index: int, width: int
+) -> None:
+    """Number, name, confidence and colours of a region, in ``width`` x 160 pixels."""
+    x, y = corner
+    draw = ImageDraw.Draw(page)
+    paste_badge(page, (x + 17, y + 17), 17, index)
+    name = fitted(words.region_name(found), width - 44, 17, bold=True)
+    draw.text((x + 44, y + 24), name, INK, font(17, bold=True), anchor="ls")
+    y += 58
+    for line in (words.certainty(found), *wrapped(words.cutout_note(found), width, 14, 2)):
+        if line:
+            draw.text((x, y), line, MUTED, font(14), anchor="ls")
+            y += 20
+    y += 2
+    for colour in found.colours[:_MOST_SWATCHES]:
+        draw.rectangle((x, y - 10, x + 18, y + 8), swatch(colour.lab), outline=(150, 150, 150))
+        text = fitted(words.colour(colour), width - 28, 14)
+        draw.text((x + 28, y + 4), text, INK, font(14), anchor="ls")
+        y += 25
+
+
+def draw_crop(
+    page: Picture, corner: tuple[int, int], scene: Scene, found: RegionMatches, index: int
+) -> None:
+    """What was searched, framed in the region's colour."""
+    x, y = corner
+    part = crop(scene, found.region, (THUMB, THUMB))
+    page.paste(letterboxed(part, THUMB, _EMPTY), corner)
+    frame = (x - 3, y - 3, x + THUMB + 2, y + THUMB + 2)
+    ImageDraw.Draw(page).rectangle(frame, outline=region_colour(index), width=3)
+
+
+def draw_match(
+    page: Picture, corner: tuple[int, int], match: Match, *, earned_by: Sequence[int] = ()
+) -> None:
+    """A product's photo with title, category, price and score under it.
+
+    Args:
+        page: drawn on.
+        corner: upper left, (x, y).
+        match: the product.
+        earned_by: region indices whose numbers are put on the photo.
+    """
+    x, y = corner
+    draw = ImageDraw.Draw(page)
+    picture = photo(match.photo)
+    if picture is None:
+        draw.rectangle((x, y, x + THUMB - 1, y + THUMB - 1), _EMPTY)
+        text = fitted(words.clean(match.item_id), THUMB - 16, 14)
+        middle = (x + THUMB // 2, y + THUMB // 2)
+        draw.text((middle[0], middle[1] - 10), text, MUTED, font(14), anchor="mm")
+        draw.text((middle[0], middle[1] + 12), "no photo", MUTED, font(13), anchor="mm")
+    else:
+        page.paste(letterboxed(picture, THUMB), corner)
+    draw.rectangle((x, y, x + THUMB - 1, y + THUMB - 1), outline=_FRAME)
+    for place, index in enumerate(earned_by[:_MOST_BADGES]):
+        paste_badge(page, (x + 16 + place * 26, y + THUMB - 16), 12, index)
+
+    title = fitted(words.title(match), THUMB, 14, bold=True)
+    draw.text((x, y + THUMB + 19), title, INK, font(14, bold=True), anchor="ls")
+    subtitle = fitted(words.subtitle(match), THUMB, 13)
+    draw.text((x, y + THUMB + 37), subtitle, MUTED, font(13), anchor="ls")
+    score = words.score(match.score)
+    room = THUMB - font(13).getlength(score) - 8
+    draw.text((x, y + THUMB + 55), fitted(words.price(match), room, 13), INK, font(13), anchor="ls")
+    draw.text((x + THUMB, y + THUMB + 55), score, MUTED, font(13), anchor="rs")
+
+
+def regions_of(match: Match) -> list[int]:
+    """The regions that earned a match, each once, in the order of its evidence."""
+    return list(dict.fromkeys(e.region for e in match.evidence if e.region is not None))

@@ -158,8 +158,7 @@ def _distances(pixels: Image, colour: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rows = np.ascontiguousarray(pixels).reshape(len(pixels), -1)
     repeated = np.tile(colour, rows.shape[1] // 3)
     apart = (np.maximum(rows, repeated) - np.minimum(rows, repeated)).reshape(pixels.shape)
-    result: NDArray[np.uint8] = np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2])
-    return result
+    return np.asarray(np.maximum(np.maximum(apart[..., 0], apart[..., 1]), apart[..., 2]))
 
 
 def _subject(image: Image, distances: NDArray[np.uint8], limit: float, noise: float) -> Mask:
@@ -178,8 +177,7 @@ def _ringing(distances: NDArray[np.uint8]) -> Mask:
     from scipy import ndimage
 
     strongest = ndimage.maximum_filter(distances, size=9)
-    result: Mask = (distances <= _RIPPLE) & (strongest >= _STRONG)
-    return result
+    return np.asarray((distances <= _RIPPLE) & (strongest >= _STRONG))
 
 
 def _touching_border(alike: Mask) -> tuple[Mask, NDArray[np.int32], NDArray[np.intp]]:
@@ -252,8 +250,7 @@ def _without_shadow(image: Image, distances: NDArray[np.uint8], mask: Mask) -> M
     is_shadow = (contact >= 0.25 * rim) & (heights / sizes > np.median(rows[mask]))
     is_shadow &= sizes >= _MIN_GAP * mask.size / 2
     is_shadow[0] = False
-    result: Mask = mask & ~is_shadow[labels]
-    return result
+    return np.asarray(mask & ~is_shadow[labels])
 
 
 def _without_specks(mask: Mask) -> Mask:
@@ -265,8 +262,7 @@ def _without_specks(mask: Mask) -> Mask:
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     kept = sizes >= _MIN_SPECK * mask.size
     kept[0] = False
-    result: Mask = kept[labels]
-    return result
+    return np.asarray(kept[labels])
 
 
 def _full_size(mask: Mask, step: int, shape: tuple[int, int]) -> Mask:

@@ -21,6 +21,7 @@ from PIL import Image as PILImage
 
 from scenesearch.core.errors import ModelLoadError
 from scenesearch.core.types import Image
+from scenesearch.models.lazy import LazyModel
 from scenesearch.models.load_errors import one_line, onnx_errors
 from scenesearch.models.onnx_runtime import import_onnxruntime
 from scenesearch.models.weights import Weights
@@ -29,7 +30,7 @@ _NAME = "rembg"
 _alone = Lock()
 
 
-class RembgRemover:
+class RembgRemover(LazyModel):
     """One rembg model with its weights from this machine.
 
     Args:
@@ -39,12 +40,10 @@ class RembgRemover:
     """
 
     def __init__(self, model: str, weights: Weights, *, threads: int = 0) -> None:
+        super().__init__()
         self._model = model
         self._weights = weights
         self._threads = threads
-        self._session: Any = None
-        # catalogue photos are prepared in threads, and one session serves them all
-        self._lock = Lock()
         # one photo at a time: each takes a gigabyte, which the session keeps, and all the cores
         self._turn = Lock()
 
@@ -53,21 +52,7 @@ class RembgRemover:
         """Architecture and weights."""
         return f"rembg:{self._model}:{self._weights.fingerprint}"
 
-    def load(self) -> None:
-        """Open the session."""
-        self._ready()
-
-    def close(self) -> None:
-        """Forget the session."""
-        self._session = None
-
-    def _ready(self) -> Any:
-        with self._lock:
-            if self._session is None:
-                self._session = self._opened()
-            return self._session
-
-    def _opened(self) -> Any:
+    def _open(self) -> Any:
         ort = import_onnxruntime()  # before rembg does
         classes = session_classes()
         base = next((c for c in classes if c.name() == self._model), None)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import shutil
 import tempfile
-import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, Literal
 
 import numpy as np
@@ -20,8 +19,9 @@ from scenesearch.core.errors import ModelLoadError
 from scenesearch.core.types import Detections, Mask, Scene
 from scenesearch.images.geometry import pixel_box
 from scenesearch.models.detect.boxes import keep_labels
+from scenesearch.models.lazy import LazyModel
 from scenesearch.models.load_errors import checkpoint_errors, one_line, onnx_errors
-from scenesearch.models.onnx_runtime import forbid_telemetry, import_onnxruntime, quiet_session
+from scenesearch.models.onnx_runtime import import_onnxruntime, keep_ultralytics_home, quiet_session
 from scenesearch.models.weights import Weights
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ EXPORT_VERSION = 1
 _TASKS = ("detect", "segment", "pose")
 
 
-class UltralyticsDetector:
+class UltralyticsDetector(LazyModel):
     """One ultralytics detection or segmentation model.
 
     Args:
@@ -60,6 +60,7 @@ class UltralyticsDetector:
         device: str = "cpu",
         max_detections: int = 100,
     ) -> None:
+        super().__init__()
         self._weights = weights
         self._cache_dir = cache_dir
         self._runtime = runtime
@@ -73,10 +74,8 @@ class UltralyticsDetector:
         }
         self._include = tuple(include)
         self._exclude = tuple(exclude)
-        self._model: Any = None
-        # ultralytics keeps the state of one prediction on the model, and catalogue photos are
-        # prepared in threads
-        self._lock = threading.RLock()
+        # ultralytics keeps the state of one prediction on the model
+        self._turn = Lock()
 
     @property
     def fingerprint(self) -> str:
@@ -95,46 +94,34 @@ class UltralyticsDetector:
         digest = hashlib.sha256(key.encode()).hexdigest()[:12]
         return self._cache_dir / "onnx" / f"{self._weights.name}-{digest}.onnx"
 
-    def load(self) -> None:
-        """Read the weights, exporting them first where the runtime wants that."""
-        with self._lock:
-            self._ready()
+    def _open(self) -> Any:
+        keep_ultralytics_home(self._cache_dir / "ultralytics")
+        from ultralytics import YOLO
 
-    def close(self) -> None:
-        """Forget the weights."""
-        with self._lock:
-            self._model = None
-
-    def _ready(self) -> Any:
-        if self._model is None:
-            yolo = _import_yolo(self._cache_dir)
-            path = self._weights.path
-            try:
-                if path.suffix == ".pt" and self._runtime == "onnx":
-                    path = self._exported(yolo)
-                task = _onnx_task(path) if path.suffix == ".onnx" else None
-                model = yolo(str(path), task=task)
-            except (*checkpoint_errors(), *onnx_errors()) as error:
-                raise ModelLoadError(
-                    f"{path}: ultralytics cannot use it: {one_line(error)}; expected a detection "
-                    f"or segmentation model as .pt or .onnx"
-                ) from error
-            if model.task not in _TASKS:
-                raise ModelLoadError(
-                    f"{path}: is a model for the task {model.task!r}, which gives no boxes; "
-                    f"expected a detection or segmentation model"
-                )
-            try:
-                # ultralytics opens the weights with the first photo; that is part of loading
-                model.predict(np.zeros((32, 32, 3), np.uint8), **self._arguments)
-            except (*checkpoint_errors(), *onnx_errors()) as error:
-                raise ModelLoadError(
-                    f"{path}: ultralytics cannot run it: {one_line(error)}"
-                ) from error
-            if path.suffix == ".onnx":
-                _wait_quietly(model, path)
-            self._model = model
-        return self._model
+        path = self._weights.path
+        try:
+            if path.suffix == ".pt" and self._runtime == "onnx":
+                path = self._exported(YOLO)
+            task = _onnx_task(path) if path.suffix == ".onnx" else None
+            model = YOLO(str(path), task=task)
+        except (*checkpoint_errors(), *onnx_errors()) as error:
+            raise ModelLoadError(
+                f"{path}: ultralytics cannot use it: {one_line(error)}; expected a detection "
+                f"or segmentation model as .pt or .onnx"
+            ) from error
+        if model.task not in _TASKS:
+            raise ModelLoadError(
+                f"{path}: is a model for the task {model.task!r}, which gives no boxes; "
+                f"expected a detection or segmentation model"
+            )
+        try:
+            # ultralytics opens the weights with the first photo; that is part of loading
+            model.predict(np.zeros((32, 32, 3), np.uint8), **self._arguments)
+        except (*checkpoint_errors(), *onnx_errors()) as error:
+            raise ModelLoadError(f"{path}: ultralytics cannot run it: {one_line(error)}") from error
+        if path.suffix == ".onnx":
+            _wait_quietly(model, path)
+        return model
 
     def _exported(self, yolo: Any) -> Path:
         target = self.export_path
@@ -162,25 +149,10 @@ class UltralyticsDetector:
         # BGR is what ultralytics takes from arrays; one scene at a time, because a batch of
         # different shapes is padded to squares and costs more than it saves on a CPU
         bgr = np.ascontiguousarray(scene.image[..., ::-1])
-        with self._lock:
-            result = self._ready().predict(bgr, **self._arguments)[0]
-            found = _to_detections(result, scene)
+        model = self._ready()
+        with self._turn:
+            found = _to_detections(model.predict(bgr, **self._arguments)[0], scene)
         return keep_labels(found, self._include, self._exclude)
-
-
-def _import_yolo(cache_dir: Path) -> Any:
-    # Ultralytics looks at the network and writes a settings file when it is imported, unless told
-    # otherwise by these variables; what the user has set stays.
-    home = cache_dir / "ultralytics"
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(home))
-    os.environ.setdefault("YOLO_OFFLINE", "true")
-    os.environ.setdefault("YOLO_AUTOINSTALL", "false")
-    os.environ.setdefault("YOLO_VERBOSE", "false")
-    forbid_telemetry()
-    from ultralytics import YOLO
-
-    return YOLO
 
 
 def _wait_quietly(model: Any, path: Path) -> None:

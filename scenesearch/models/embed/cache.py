@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,8 @@ class EmbeddingCache:
         Raises:
             StoreError: an entry cannot be read.
         """
-        self._alive()
+        with self._locked():
+            self._uses.alive()
         found: dict[str, tuple[Entry, ...]] = {}
         query = "SELECT sha256, regions, payload FROM photos WHERE fingerprint = ?"
         for key, blob, text in self._rows(query, sha256, fingerprint):
@@ -102,7 +103,8 @@ class EmbeddingCache:
 
     def known(self, sha256: Iterable[str], fingerprint: str) -> set[str]:
         """Which of these photos are there; they stay while this object is open."""
-        self._alive()
+        with self._locked():
+            self._uses.alive()
         # of the two tables with one row an entry, this one is far smaller
         query = (
             "SELECT sha256 FROM uses"
@@ -128,16 +130,13 @@ class EmbeddingCache:
             NoSpaceError: the disk is full.
         """
         rows = [(key, fingerprint, *_encode(entries)) for key, entries in photos.items()]
-        try:
-            with self._lock:
-                self._uses.alive()
-                with transaction(self._db):
-                    number = self._uses.fingerprint(fingerprint, add=True)
-                    assert number is not None
-                    self._db.executemany("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", rows)
-                    self._uses.add(number, photos)
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
+        with self._locked():
+            self._uses.alive()
+            with transaction(self._db):
+                number = self._uses.fingerprint(fingerprint, add=True)
+                assert number is not None
+                self._db.executemany("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", rows)
+                self._uses.add(number, photos)
         try:
             self.trim()
         except StoreError as error:
@@ -150,11 +149,8 @@ class EmbeddingCache:
         Raises:
             StoreError: the file cannot be written.
         """
-        try:
-            with self._lock:
-                return self._uses.trim()
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
+        with self._locked():
+            return self._uses.trim()
 
     def close(self) -> None:
         """Give the file back."""
@@ -162,26 +158,25 @@ class EmbeddingCache:
             self._uses.close()
             self._db.close()
 
-    def _alive(self) -> None:
-        try:
-            with self._lock:
-                self._uses.alive()
-        except sqlite3.Error as error:
-            raise self._failed(error) from error
-
     def _touch(self, sha256: Iterable[str], fingerprint: str) -> None:
         with self._lock:
             number = self._uses.fingerprint(fingerprint)
             if number is not None:
                 self._uses.touch(number, sha256)
 
-    def _failed(self, error: sqlite3.Error) -> StoreError:
-        if is_full(error):
-            return NoSpaceError(
-                f"{self._path}: the disk is full; nothing of this batch was written, free "
-                f"some space and run again"
-            )
-        return StoreError(f"{self._path}: the embedding cache failed: {error}")
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The file for this thread alone; what SQLite refuses is said in our words."""
+        try:
+            with self._lock:
+                yield
+        except sqlite3.Error as error:
+            if is_full(error):
+                raise NoSpaceError(
+                    f"{self._path}: the disk is full; nothing of this batch was written, free "
+                    f"some space and run again"
+                ) from error
+            raise StoreError(f"{self._path}: the embedding cache failed: {error}") from error
 
 
 def _encode(entries: Sequence[Entry]) -> tuple[bytes, str]:

@@ -169,7 +169,12 @@ class Uses:
         goal, evicted, left = KEEP * self._max_bytes, 0, size
         (count,) = self._db.execute("SELECT count(*) FROM uses").fetchone()
         mean = size / max(count, 1)
-        oldest = self._oldest(math.ceil((size - goal) / mean) + BATCH)
+        # what this run has used stays
+        oldest = self._db.execute(
+            "SELECT fingerprint, sha256 FROM uses WHERE used < ?"
+            " ORDER BY used, fingerprint, sha256 LIMIT ?",
+            (self._since, math.ceil((size - goal) / mean) + BATCH),
+        ).fetchall()
         while left > goal and oldest:
             # entries are about of one size; those that are not make another round
             many = min(math.ceil((left - goal) / mean), BATCH)
@@ -199,14 +204,6 @@ class Uses:
             for name in ("page_count", "freelist_count", "page_size")
         )
         return (pages - free) * page
-
-    def _oldest(self, limit: int) -> list[tuple[int, str]]:
-        """Entries that this run has not used, least recently used first."""
-        return self._db.execute(
-            "SELECT fingerprint, sha256 FROM uses WHERE used < ?"
-            " ORDER BY used, fingerprint, sha256 LIMIT ?",
-            (self._since, limit),
-        ).fetchall()
 
     def _evict(self, batch: list[tuple[int, str]]) -> int:
         with transaction(self._db):

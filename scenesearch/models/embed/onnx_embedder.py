@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from scenesearch.core.errors import ModelLoadError
-from scenesearch.models.embed.tower import Tower, TowerSource, normalise_rows
-from scenesearch.models.embed.tower_embedder import Run, TowerEmbedder
+from scenesearch.models.embed.tower import Run, Tower, TowerEmbedder, TowerSource, normalise_rows
 from scenesearch.models.load_errors import one_line, onnx_errors
 from scenesearch.models.onnx_runtime import forbid_telemetry, quiet_session
 

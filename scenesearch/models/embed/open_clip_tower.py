@@ -99,15 +99,12 @@ class OpenClipTower:
     def _loaded(self) -> Any:
         import open_clip
 
-        name = self._model
         pretrained = str(self._weights.path) if self._weights else self._tag
         preprocess = self._config.get("preprocess_cfg", {})
         try:
-            if name.endswith(".json"):
-                name = _register(open_clip, self._config, Path(name).stem)
             return open_clip.create_model_from_pretrained(
-                name,
-                pretrained=None if name.startswith("hf-hub:") else pretrained,
+                self._known_as(open_clip),
+                pretrained=None if self._model.startswith("hf-hub:") else pretrained,
                 force_image_size=self._side or None,
                 image_mean=preprocess.get("mean"),
                 image_std=preprocess.get("std"),
@@ -119,6 +116,20 @@ class OpenClipTower:
                 f"loaded: {one_line(error)}; give the checkpoint that belongs to this model"
             ) from error
 
+    def _known_as(self, open_clip: Any) -> str:
+        """The model's name to open_clip, which reads configs only from files by name."""
+        import tempfile
+
+        if not self._model.endswith(".json"):
+            return self._model
+        name = f"scenesearch-{Path(self._model).stem}"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{name}.json"
+            config = self._config.get("model_cfg", self._config)
+            path.write_text(json.dumps(config), encoding="utf-8")
+            open_clip.add_model_config(path)
+        return name
+
     def load(self) -> Tower:
         """Both towers."""
         import open_clip
@@ -129,10 +140,7 @@ class OpenClipTower:
         _ = self.dim, self.side
         del self._loaded
         preprocess = open_clip.get_model_preprocess_cfg(model)
-        name = self._model
-        if name.endswith(".json"):
-            name = _register(open_clip, self._config, Path(name).stem)
-        tokenizer = open_clip.get_tokenizer(name)
+        tokenizer = open_clip.get_tokenizer(self._known_as(open_clip))
 
         class PixelsToVectors(torch.nn.Module):
             def __init__(self) -> None:
@@ -151,15 +159,3 @@ class OpenClipTower:
             return vectors
 
         return Tower(PixelsToVectors().eval(), encode_text, model.state_dict)
-
-
-def _register(open_clip: Any, config: dict[str, Any], stem: str) -> str:
-    """Make a config of ours known to open_clip, which reads configs only from files by name."""
-    import tempfile
-
-    name = f"scenesearch-{stem}"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"{name}.json"
-        path.write_text(json.dumps(config.get("model_cfg", config)), encoding="utf-8")
-        open_clip.add_model_config(path)
-    return name

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import ModelLoadError
-from scenesearch.models.embed.tower import Tower, TowerSource
-from scenesearch.models.embed.tower_embedder import Run, TowerEmbedder
+from scenesearch.models.embed.tower import Run, Tower, TowerEmbedder, TowerSource
 
 
 class TorchEmbedder(TowerEmbedder):
@@ -68,5 +67,4 @@ class TorchEmbedder(TowerEmbedder):
         return run
 
     def _text_tower(self) -> Tower:
-        tower: Tower = self._ready()
-        return tower
+        return cast(Tower, self._ready())

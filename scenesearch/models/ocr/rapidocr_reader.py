@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import threading
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
 from scenesearch.core.errors import MissingDependencyError, ModelLoadError, ModelNotFoundError
 from scenesearch.core.types import BoxTuple, Image, TextLine
+from scenesearch.models.lazy import LazyModel
 from scenesearch.models.load_errors import one_line, onnx_errors
 from scenesearch.models.onnx_runtime import import_onnxruntime
 from scenesearch.models.weights import sha256_of
@@ -26,7 +27,7 @@ LONGEST_SHAPE = 4
 _TASKS = ("Det", "Cls", "Rec")
 
 
-class RapidOcrReader:
+class RapidOcrReader(LazyModel):
     """Finds and reads text in any direction that is upright or upside down.
 
     One call runs at a time: the models use all the threads they are given.
@@ -55,11 +56,11 @@ class RapidOcrReader:
         ):
             if not met:
                 raise ValueError(demand)
+        super().__init__()
         self._min_confidence = min_confidence
         self._min_characters = min_characters
         self._threads = threads
-        self._engine: Any = None
-        self._lock = threading.Lock()
+        self._turn = Lock()
 
     @property
     def fingerprint(self) -> str:
@@ -74,22 +75,6 @@ class RapidOcrReader:
             raise _missing() from error
         return f"rapidocr:{release}:{self._min_confidence:g}:{self._min_characters}"
 
-    def load(self) -> None:
-        """Open the models.
-
-        Raises:
-            MissingDependencyError: RapidOCR is not installed.
-            ModelNotFoundError: its wheel came without its models.
-            ModelLoadError: the models are there and cannot be used.
-        """
-        with self._lock:
-            self._ready()
-
-    def close(self) -> None:
-        """Forget the models."""
-        with self._lock:
-            self._engine = None
-
     def read(self, image: Image) -> tuple[TextLine, ...]:
         """Pieces of text in reading order; a piece is a run of words on one line.
 
@@ -101,9 +86,10 @@ class RapidOcrReader:
         """
         if min(image.shape[:2]) < SMALLEST_SIDE:
             return ()
-        with self._lock:
+        engine = self._ready()
+        with self._turn:
             # the models were trained on pictures as OpenCV reads them: BGR
-            found = self._ready()(np.ascontiguousarray(_padded(image)[..., ::-1]))
+            found = engine(np.ascontiguousarray(_padded(image)[..., ::-1]))
         if found.boxes is None or found.txts is None or found.scores is None:
             return ()
         size = (image.shape[1], image.shape[0])
@@ -113,12 +99,7 @@ class RapidOcrReader:
             if sum(map(str.isalnum, text)) >= self._min_characters
         )
 
-    def _ready(self) -> Any:
-        if self._engine is None:
-            self._engine = self._opened()
-        return self._engine
-
-    def _opened(self) -> Any:
+    def _open(self) -> Any:
         if importlib.util.find_spec("rapidocr") is None:
             raise _missing()
         import_onnxruntime()  # before RapidOCR does

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,6 +38,19 @@ class Candidates:
     scores: Mapping[str, Scores]
     payloads: tuple[Mapping[str, Any], ...]
     columns: tuple[NDArray[np.intp], ...]
+
+
+def first_hits(lists: Iterable[Sequence[Hit]]) -> dict[str, Hit]:
+    """The first hit of each item in some lists, in order of appearance.
+
+    Args:
+        lists: each hit's payload holds ``item_id``.
+    """
+    found: dict[str, Hit] = {}
+    for hits in lists:
+        for hit in hits:
+            found.setdefault(str(hit.payload["item_id"]), hit)
+    return found
 
 
 def gather(answers: Sequence[Answer], regions: int) -> Candidates:
@@ -99,3 +112,16 @@ def blend(scores: Mapping[str, Scores], weights: Mapping[str, float], regions: i
         weight_sum += np.where(answered, np.float32(weight), 0)
         seen |= known
     return np.where(seen, total / np.maximum(weight_sum, 1e-9), np.nan).astype(np.float32)
+
+
+def boost(scores: Scores, gains: NDArray[np.float32]) -> Scores:
+    """Scores with the gain of each item added; what is in no list stays out of it.
+
+    Args:
+        scores: shape (regions, items), NaN where an item is not in a region's list.
+        gains: shape (items,), in units of similarity.
+
+    Returns:
+        A new array of the same shape; no longer bounded by -1 and 1.
+    """
+    return (scores + gains[None]).astype(np.float32)

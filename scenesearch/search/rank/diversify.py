@@ -75,16 +75,10 @@ def collapse(keys: Sequence[Hashable | None]) -> list[list[int]]:
     [[0, 2], [1], [3]]
     """
     groups: dict[Hashable, list[int]] = {}
-    result: list[list[int]] = []
     for position, key in enumerate(keys):
-        if key is not None and key in groups:
-            groups[key].append(position)
-            continue
-        group = [position]
-        result.append(group)
-        if key is not None:
-            groups[key] = group
-    return result
+        # a tuple of one, for what has no key, never equals a tuple of two
+        groups.setdefault((position,) if key is None else (key, None), []).append(position)
+    return list(groups.values())
 
 
 def same_picture(

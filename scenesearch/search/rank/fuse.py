@@ -9,6 +9,7 @@ that add lists up (``reciprocal_rank``); docs/decisions/ranking.md has the figur
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,8 +109,7 @@ def _unit(scores: Scores) -> NDArray[np.float32]:
     high = float(np.nanmax(scores, initial=1.0))
     unit = (np.nan_to_num(scores, nan=low) - low) / (high - low)
     # what is in a list stays in it, however little it is worth
-    result: NDArray[np.float32] = np.clip(unit, 1e-6, 1).astype(np.float32)
-    return result
+    return np.asarray(np.clip(unit, 1e-6, 1), np.float32)
 
 
 def best_of(row: NDArray[np.float32], items: tuple[str, ...]) -> list[int]:
@@ -132,14 +132,6 @@ def order(scores: NDArray[np.float32], items: tuple[str, ...]) -> list[int]:
     """
     ranked = np.flatnonzero(np.nan_to_num(scores) > 0)
     # sort by score in numpy, then put equal scores in order of id
-    ranked = ranked[np.argsort(-scores[ranked], kind="stable")]
-    result: list[int] = ranked.tolist()
-    start = 0
-    while start < len(result):
-        end = start + 1
-        while end < len(result) and scores[result[end]] == scores[result[start]]:
-            end += 1
-        if end - start > 1:
-            result[start:end] = sorted(result[start:end], key=lambda i: items[i])
-        start = end
-    return result
+    falling: list[int] = ranked[np.argsort(-scores[ranked], kind="stable")].tolist()
+    tied = groupby(falling, key=scores.__getitem__)
+    return [i for _, equal in tied for i in sorted(equal, key=items.__getitem__)]

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from scenesearch.config.search import SearchOptions
 from scenesearch.search.rank.agree import agree
-from scenesearch.search.rank.boost import boost
-from scenesearch.search.rank.candidates import Answer, Candidates, Scores, blend, gather
+from scenesearch.search.rank.candidates import Answer, Candidates, Scores, blend, boost, gather
 from scenesearch.search.rank.diversify import collapse, mmr, same_picture, same_value
 from scenesearch.search.rank.fuse import Fused, best_of, fuse, order
 from scenesearch.search.rank.rerank import merge
