@@ -57,8 +57,12 @@ def write_forever(path: str, first: int) -> None:
         batch += 1
 
 
-def _run_and_kill(path: Path, first: int, after_s: float) -> tuple[int, int]:
-    """The last batch that was sent and the last that was acknowledged."""
+def _run_and_kill(path: Path, first: int, after_s: float, since: str) -> tuple[int, int]:
+    """The last batch that was sent and the last that was acknowledged.
+
+    The moment counts from the first batch that was ``since`` (``sent`` or ``acked``): a machine
+    with other work takes its time for one.
+    """
     code = (
         "import importlib.util, pathlib, sys\n"
         "sys.path.insert(0, str(pathlib.Path(sys.argv[1]).parent))\n"
@@ -74,7 +78,9 @@ def _run_and_kill(path: Path, first: int, after_s: float) -> tuple[int, int]:
     )
     assert child.stdout is not None
     with child:
-        said = child.stdout.readline()  # the moment counts from the first batch on
+        said = ""
+        while since not in said:
+            said += child.stdout.readline()
         time.sleep(after_s)
         child.send_signal(signal.SIGKILL)
         said += child.stdout.read()
@@ -90,8 +96,9 @@ def test_a_killed_writer_loses_no_acknowledged_batch_and_leaves_no_half(disk_pat
     expected: dict[str, Point] = {}
     first = 0
     acknowledged = 0
-    for _ in range(KILLS):
-        sent, acked = _run_and_kill(disk_path, first, moments.uniform(0.0, 0.5))
+    for number in range(KILLS):
+        since = "acked" if number % 3 else "sent"
+        sent, acked = _run_and_kill(disk_path, first, moments.uniform(0.0, 0.5), since)
         for batch in range(first, acked + 1):
             expected |= {point.id: point for point in batch_points(batch)}
         acknowledged += acked + 1 - first
@@ -122,4 +129,4 @@ def test_a_killed_writer_loses_no_acknowledged_batch_and_leaves_no_half(disk_pat
         store.close()
         first = sent + 1
 
-    assert acknowledged >= KILLS  # or the test has tested nothing
+    assert acknowledged >= KILLS // 3 * 2  # or the test has tested nothing
