@@ -20,7 +20,7 @@ from scenesearch.catalog.opening import MAX_ROWS
 from scenesearch.config.search_keywords import SearchKeywords
 from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.errors import QueryError
-from scenesearch.scenes.duplicates import stored_photos
+from scenesearch.scenes.deduplication import stored_photos
 from scenesearch.search.query import Query
 from scenesearch.wiring import build_scene_finder
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from scenesearch.index.run import Progress
     from scenesearch.look.look import Look
     from scenesearch.models.encode import EncodedRegion
-    from scenesearch.scenes.duplicates import HashedPhoto
+    from scenesearch.scenes.deduplication import HashedPhoto
     from scenesearch.scenes.find import SceneFinder
     from scenesearch.scenes.index import SceneReport
     from scenesearch.scenes.known_items import KnownItems
@@ -620,7 +620,7 @@ class SceneSearch:
     def hashed_scenes(self) -> list[HashedPhoto]:
         """The photos that :meth:`scenes` searches, as near-duplicates are told by.
 
-        See :func:`scenesearch.scenes.duplicates.find_duplicates`.
+        See :func:`scenesearch.scenes.deduplication.find_duplicates`.
 
         Raises:
             StoreError: no photos were indexed in this store.

@@ -1,7 +1,7 @@
 """Manifests to items, with errors by row."""
 
 from scenesearch.catalog.columns import RESERVED, ColumnMap
-from scenesearch.catalog.duplicates import OnDuplicate, item_hash
+from scenesearch.catalog.deduplication import OnDuplicate, item_hash
 from scenesearch.catalog.opening import read_catalog
 from scenesearch.catalog.reader import BrokenRows, Catalog, CatalogReader
 from scenesearch.catalog.records import RowError

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scenesearch.catalog.columns import ColumnMap
 from scenesearch.catalog.csv_source import CsvSource
-from scenesearch.catalog.duplicates import OnDuplicate
+from scenesearch.catalog.deduplication import OnDuplicate
 from scenesearch.catalog.folder_source import FolderSource
 from scenesearch.catalog.jsonl_source import JsonlSource
 from scenesearch.catalog.parquet_source import ParquetSource

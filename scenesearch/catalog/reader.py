@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from scenesearch.catalog.attributes import ColumnType, value_of_cell, value_of_text
 from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
-from scenesearch.catalog.duplicates import Duplicates, OnDuplicate, id_key, repeated_hashes
+from scenesearch.catalog.deduplication import Duplicates, OnDuplicate, id_key, repeated_hashes
 from scenesearch.catalog.records import (
     MAX_PHOTOS,
     CellError,
@@ -52,8 +52,7 @@ class BrokenRows(NamedTuple):
     """What can be said of rows that gave no item.
 
     Attributes:
-        ids: of the rows whose id could be read; as :func:`~scenesearch.catalog.duplicates.id_key`
-            gives them.
+        ids: of the rows whose id could be read, as ``deduplication.id_key`` gives them.
         nameless: how many rows could not even be read that far.
     """
 

@@ -48,7 +48,7 @@ def dupes(
 ) -> int:
     """Find groups of near-duplicate photos, the largest photo of each first."""
     from scenesearch.cli.photo_sources import PhotoSources
-    from scenesearch.scenes.duplicates import find_duplicates, hash_photos
+    from scenesearch.scenes.deduplication import find_duplicates, hash_photos
 
     if bool(sources) == (store is not None):
         raise QueryError(

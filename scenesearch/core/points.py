@@ -41,8 +41,8 @@ FIELDS: Mapping[str, FieldType] = {
 PROJECTION_BLOB = "projection.npz"
 """The fitted projection, kept with the collection."""
 
-FAMILIARITY_BLOB = "familiarity.npz"
-"""What the catalogue is of, kept with the collection."""
+OOD_BLOB = "familiarity.npz"
+"""What the catalogue is of, kept with the collection; named as the first builds named it."""
 
 MUST_MATCH = ("schema", "embedder", "background")
 """Metadata that a search and its collection must agree on; an index run must agree on all."""

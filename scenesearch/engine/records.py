@@ -16,7 +16,7 @@ from scenesearch.catalog.attributes import (
     look_at,
 )
 from scenesearch.catalog.columns import KNOWN
-from scenesearch.catalog.duplicates import id_key
+from scenesearch.catalog.deduplication import id_key
 from scenesearch.catalog.records import MAX_PHOTOS, CellError, shown
 from scenesearch.catalog.values import id_of
 from scenesearch.core.types import FieldType, Value

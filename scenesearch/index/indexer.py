@@ -34,7 +34,7 @@ from scenesearch.core.protocols import WORDS, Detector, Reader, Store
 from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Scene
 from scenesearch.index.item_points import item_payload, payload_hash, photo_points, with_read
-from scenesearch.index.learned import learn_familiarity, refresh_augmented
+from scenesearch.index.learned import learn_ood, refresh_augmented
 from scenesearch.index.photo_embedding import PhotoEmbedding
 from scenesearch.index.plan import IndexPlan, ItemPlan, make_plan, stored_items
 from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chunks
@@ -235,7 +235,7 @@ class Indexer:
             scrolled = scroll_all(self._store, fields=("photo_sha256",))
             photos = (str(record.payload["photo_sha256"]) for record in scrolled)
             embedder, cache = self._encoder.embedder, self._cache
-            note = learn_familiarity(self._store, photos, embedder, cache, self._cache_key)
+            note = learn_ood(self._store, photos, embedder, cache, self._cache_key)
         run.notes += [note] if note else []
         if self._options.augment:
             with run.times.stage("augment"):

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches
-from scenesearch.core.points import AUGMENTED, CUTOUT, FAMILIARITY_BLOB, PROFILE
+from scenesearch.core.points import AUGMENTED, CUTOUT, OOD_BLOB, PROFILE
 from scenesearch.core.protocols import Embedder, Profiler, Store
 from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Point
 from scenesearch.models.embed.cache import EmbeddingCache
-from scenesearch.search.familiarity import Familiarity, fit_familiarity
+from scenesearch.search.out_of_distribution import OodModel, fit_ood
 
 BLOB = "augmented"
 LARGEST = 50_000
@@ -106,10 +106,10 @@ SAMPLE = 20_000
 """Photos that are enough to tell what a catalogue is of."""
 
 
-def learn_familiarity(
+def learn_ood(
     store: Store, photos: Iterable[str], embedder: Embedder, cache: EmbeddingCache, key: str
 ) -> str | None:
-    """Learn the familiarity of a collection, unless it is up to date.
+    """Learn what is out of distribution for a collection, unless it is up to date.
 
     Args:
         store: the collection.
@@ -125,8 +125,8 @@ def learn_familiarity(
         return None
     keys = sorted(set(photos))
     digest = hashlib.sha256("".join(keys).encode()).hexdigest()
-    data = store.read_blob(FAMILIARITY_BLOB)
-    if data is not None and Familiarity.from_bytes(data).photos == digest:
+    data = store.read_blob(OOD_BLOB)
+    if data is not None and OodModel.from_bytes(data).photos == digest:
         return None
     sample = keys[:: -(-len(keys) // SAMPLE)] if keys else []
     rows: list[NDArray[np.float32]] = []
@@ -138,9 +138,9 @@ def learn_familiarity(
             for e in found.get(photo, ())[:1]
             if PROFILE in e.vectors
         ]
-    learned = fit_familiarity(np.stack(rows), digest) if rows else None
+    learned = fit_ood(np.stack(rows), digest) if rows else None
     if learned is not None:
-        store.write_blob(FAMILIARITY_BLOB, learned.to_bytes())
+        store.write_blob(OOD_BLOB, learned.to_bytes())
     elif data is None and embedder.profile_dim:
         return (
             f"cold start: {len(rows)} photos are too few to tell what the catalogue is of; "

@@ -5,7 +5,7 @@ says what is stored, :mod:`~scenesearch.scenes.language` what can be asked.
 """
 
 from scenesearch.scenes.answer import SceneAnswer, SceneMatch
-from scenesearch.scenes.duplicates import DuplicateGroup, DuplicatePhoto, find_duplicates
+from scenesearch.scenes.deduplication import DuplicateGroup, DuplicatePhoto, find_duplicates
 from scenesearch.scenes.find import SceneFinder
 from scenesearch.scenes.index import SceneIndex, SceneModels, SceneReport
 from scenesearch.scenes.understand import SceneQuery

@@ -60,9 +60,9 @@ class LookBuilder:
         )
 
     def regions(
-        self, encoded: Sequence[EncodedRegion], strange: Sequence[bool]
+        self, encoded: Sequence[EncodedRegion], ood: Sequence[bool]
     ) -> tuple[RegionMatches, ...]:
-        """Each region's own list; ``strange`` regions look like nothing in the catalogue."""
+        """Each region's own list; ``ood`` regions look like nothing in the catalogue."""
         return tuple(
             RegionMatches(
                 region=one.region,
@@ -74,13 +74,13 @@ class LookBuilder:
                 colours=one.description.colours,
                 cutout_method=one.cutout.method,
                 cutout_reason=one.cutout.reason,
-                notes=self._notes(row, stranger=strange[row]),
+                notes=self._notes(row, is_ood=ood[row]),
             )
             for row, one in enumerate(encoded)
         )
 
-    def _notes(self, row: int, *, stranger: bool) -> tuple[str, ...]:
-        if stranger:
+    def _notes(self, row: int, *, is_ood: bool) -> tuple[str, ...]:
+        if is_ood:
             return ("no good match: it looks like nothing in the catalogue",)
         answered = (~np.isnan(self._ranking.scores[row])).any()
         return () if answered else ("no good match",)

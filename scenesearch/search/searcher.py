@@ -19,8 +19,8 @@ from scenesearch.core.errors import QueryError
 from scenesearch.core.points import (
     AUGMENTED,
     CUTOUT,
-    FAMILIARITY_BLOB,
     MUST_MATCH,
+    OOD_BLOB,
     SCHEMA_VERSION,
     check_models,
     schema_of,
@@ -32,9 +32,9 @@ from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.search.boosts import Boosted, fields_of, gain_of, read_boosts
 from scenesearch.search.by_words import WordSearch, dense_text, vocabulary_of
-from scenesearch.search.familiarity import Familiarity
 from scenesearch.search.look_builder import LookBuilder
 from scenesearch.search.nearest import expanded, left_out, nearest
+from scenesearch.search.out_of_distribution import OodModel
 from scenesearch.search.query import Query
 from scenesearch.search.rank.candidates import Answer, first_hits
 from scenesearch.search.rank.exact import products
@@ -111,11 +111,11 @@ class Searcher:
             "background": "-".join(str(part) for part in self._encoder.rules.background),
         }
         check_models(schema.metadata, wanted, MUST_MATCH)
-        data = self._store.read_blob(FAMILIARITY_BLOB)
+        data = self._store.read_blob(OOD_BLOB)
         return Opened(
             schema,
             QueryVectors(self._store, self._encoder, projection_of(self._store)),
-            Familiarity.from_bytes(data) if data is not None else None,
+            OodModel.from_bytes(data) if data is not None else None,
         )
 
     def regions(
@@ -236,18 +236,18 @@ class Searcher:
         opened = self.open()
         query, encoded = prepared.query, prepared.encoded
         spaces = tuple(weights)
-        strange: list[bool] = []
+        ood: list[bool] = []
         if query.scene is None:
             asked = [combine(prepared.modifiers, spaces)]
         else:
-            strange = opened.strangers(encoded, options.familiarity_min)
+            ood = opened.out_of_distribution(encoded, options.familiarity_min)
             asked = [
                 {}
-                if stranger
+                if is_ood
                 else combine([(opened.vectors.of_region(one), 1.0), *prepared.modifiers], spaces)
-                for one, stranger in zip(encoded, strange, strict=True)
+                for one, is_ood in zip(encoded, ood, strict=True)
             ]
-        if not any(asked) and not any(strange) and prepared.parsed is None:
+        if not any(asked) and not any(ood) and prepared.parsed is None:
             raise QueryError(
                 f"Nothing of the query lies in the spaces {', '.join(spaces)}; "
                 f"use another preset, or add a photo",
@@ -255,7 +255,7 @@ class Searcher:
             )
         where = all_of(options.where, prepared.parsed.where if prepared.parsed else None)
         times = times or StageTimes(prepared.seconds)
-        return self._answer(prepared, asked, strange, weights, boosts, options, where, times)
+        return self._answer(prepared, asked, ood, weights, boosts, options, where, times)
 
     def _boosts(self, options: SearchOptions) -> Mapping[Boosted, float]:
         """The boosts, understood as this collection's fields."""
@@ -293,7 +293,7 @@ class Searcher:
         self,
         prepared: PreparedQuery,
         asked: Sequence[SpaceVectors],
-        strange: Sequence[bool],
+        ood: Sequence[bool],
         weights: Mapping[str, float],
         boosts: Mapping[Boosted, float],
         options: SearchOptions,
@@ -355,7 +355,7 @@ class Searcher:
             builder.fetch(self._store)
         with times.stage("rank"):
             matches = builder.fused()
-            regions = builder.regions(encoded, strange)
+            regions = builder.regions(encoded, ood)
         return Look(scene, regions, matches, facets, times.milliseconds(), parsed=parsed)
 
     def _similarities(self, items: Sequence[str], answers: Sequence[Answer]) -> NDArray[np.float32]:
@@ -398,17 +398,17 @@ class Opened:
 
     schema: CollectionSchema
     vectors: QueryVectors
-    familiarity: Familiarity | None
+    ood_model: OodModel | None
 
     @property
     def cutouts(self) -> str:
         """The space that cutouts are compared in."""
         return AUGMENTED if AUGMENTED in self.schema.vectors else CUTOUT
 
-    def strangers(self, encoded: Sequence[EncodedRegion], least: float) -> list[bool]:
+    def out_of_distribution(self, encoded: Sequence[EncodedRegion], least: float) -> list[bool]:
         """Which regions look like nothing the catalogue has."""
         profiles = [one.profile for one in encoded if one.profile is not None]
-        if self.familiarity is None or not profiles or least <= 0:
+        if self.ood_model is None or not profiles or least <= 0:
             return [False] * len(encoded)
-        levels = self.familiarity.levels(np.stack(profiles))
+        levels = self.ood_model.levels(np.stack(profiles))
         return [bool(level < least) for level in levels]

@@ -11,7 +11,7 @@ from PIL import Image
 
 from scenesearch.attributes.hamming import near_pairs, popcount
 from scenesearch.attributes.phash import phash
-from scenesearch.scenes.duplicates import HashedPhoto, find_duplicates
+from scenesearch.scenes.deduplication import HashedPhoto, find_duplicates
 
 
 def photo(source, bits, size=(100, 100), vector=None, sha256=None):

@@ -1,9 +1,9 @@
-"""Whether a region looks like anything the catalogue sells: an honest "no good match".
+"""Whether a region is out of the catalogue's distribution: an honest "no good match".
 
 Similarity alone cannot tell. The nearest product to an elephant is a soft toy elephant, at a
 cosine many correct answers never reach. But an embedder with a class head also says what a
 picture is *of*, and the catalogue's photos, taken together, say which of those things the shop
-sells. A region whose classes the catalogue hardly has is a stranger.
+sells. A region whose classes the catalogue hardly has is out of distribution.
 
 The measure is ``log(profile . prior)``: the chance that the region and a random photo of the
 catalogue are of the same class. It is turned into a level by the catalogue's own photos, each
@@ -30,7 +30,7 @@ _TINY = 1e-9
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Familiarity:
+class OodModel:
     """What a catalogue is of.
 
     Attributes:
@@ -62,7 +62,7 @@ class Familiarity:
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Familiarity:
+    def from_bytes(cls, data: bytes) -> OodModel:
         """Read back what :meth:`to_bytes` wrote.
 
         Raises:
@@ -77,7 +77,7 @@ class Familiarity:
             ) from error
 
 
-def fit_familiarity(profiles: NDArray[np.float32], photos: str) -> Familiarity | None:
+def fit_ood(profiles: NDArray[np.float32], photos: str) -> OodModel | None:
     """Learn what a catalogue is of, or None from fewer than :data:`MIN_PHOTOS` photos.
 
     Args:
@@ -93,4 +93,4 @@ def fit_familiarity(profiles: NDArray[np.float32], photos: str) -> Familiarity |
     others = (rows @ prior * n - (rows * rows).sum(axis=1)) / (n - 1)
     measure = np.log(others + _TINY)
     quantiles = np.quantile(measure, np.linspace(0, 1, _LEVELS))
-    return Familiarity(prior.astype(np.float32), quantiles.astype(np.float32), photos)
+    return OodModel(prior.astype(np.float32), quantiles.astype(np.float32), photos)
