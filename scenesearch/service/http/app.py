@@ -78,7 +78,9 @@ def create_app(
         redoc_url=None,
         lifespan=lambda _app: lifespan(backend, state, fetcher),
         redirect_slashes=False,
-        generate_unique_id_function=openapi.operation_id,
+        # stable, and what clients call their functions
+        generate_unique_id_function=lambda route: route.name,
+        exception_handlers=problems.HANDLERS,
         middleware=_middleware(settings.service, metrics, lifecycle),
     )
     app.state.settings = settings
@@ -88,7 +90,6 @@ def create_app(
     app.state.metrics = metrics
     app.state.lifecycle = lifecycle
     app.state.readiness = health.Readiness(backend)
-    problems.add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
     app.openapi = openapi.describe(app)  # type: ignore[method-assign]  # as its manual has it

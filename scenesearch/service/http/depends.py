@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request, Security
@@ -155,7 +155,10 @@ async def run_task(request: Request, task: Task, *, deadline_s: float | None = N
         )
         if answering in done:
             answer = answering.result()
-            _note_seconds(request, answer)
+            metrics(request).observe(answer)
+            state = request.scope.setdefault("state", {})
+            total: Counter[str] = state.setdefault("stage_seconds", Counter())
+            total.update(answer.seconds)
             return answer
         if leaving in done:
             leaving.result()
@@ -164,23 +167,12 @@ async def run_task(request: Request, task: Task, *, deadline_s: float | None = N
             f"No answer within {limit_s:g} s; ask again later, or for less", retry_after_s=2
         )
     finally:
-        await _give_up((answering, leaving))
+        answering.cancel()
+        leaving.cancel()
+        # also takes what a cancelled call raised after all, so that nobody warns of it
+        await asyncio.gather(answering, leaving, return_exceptions=True)
 
 
 async def _client_left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def _give_up(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    # also takes what a cancelled call raised after all, so that nobody warns of it
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _note_seconds(request: Request, answer: Answer) -> None:
-    metrics(request).observe(answer)
-    total: dict[str, float] = request.scope.setdefault("state", {}).setdefault("stage_seconds", {})
-    for stage, seconds in answer.seconds.items():
-        total[stage] = total.get(stage, 0.0) + seconds

@@ -24,7 +24,7 @@ from scenesearch.service.http.guard import MEGABYTE
 from scenesearch.service.http.problems import ProblemError, clean
 from scenesearch.service.http.strict_json import parse_json
 from scenesearch.service.http.strict_json import read_json as read_json_value
-from scenesearch.service.jobs.together import all_or_none
+from scenesearch.service.jobs.runner import all_or_none
 
 FORM = "multipart/form-data"
 MAX_FIELDS = 16
@@ -34,7 +34,7 @@ NAME_LENGTH = 80
 """Characters of an upload's name that messages show."""
 _IN_A_THREAD = 1_000_000
 """Characters of base64 from which decoding would keep the other requests waiting."""
-_DATA_URL = re.compile(r"data:[a-z0-9.+/-]{0,64};base64,", re.IGNORECASE)
+_DATA_URL = re.compile(r"^data:[a-z0-9.+/-]{0,64};base64,", re.IGNORECASE)
 _CHARSETS = {"", "utf-8", "utf8", "us-ascii"}
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -226,8 +226,7 @@ def decode_photo(text: str, most_bytes: int) -> bytes:
     Raises:
         ProblemError: it is not base64, empty or too large.
     """
-    start = _DATA_URL.match(text)
-    encoded = text[start.end() :] if start else text
+    encoded = _DATA_URL.sub("", text, count=1)
     size = len(encoded) // 4 * 3
     if size > most_bytes + 2:
         raise ProblemError(
@@ -307,14 +306,11 @@ async def read_form(request: Request, most_files: int, expected: str) -> FormDat
             f"The form cannot be read: {error.detail} Send {FORM} with a boundary, {expected}",
             status=400,
         ) from None
-    if any(_too_large(value) for _, value in form.multi_items()):
+    texts = (value for _, value in form.multi_items() if isinstance(value, str))
+    if any(len(text.encode()) > MAX_FIELD_BYTES for text in texts):
         await form.close()
         raise _part_too_large()
     return form
-
-
-def _too_large(value: UploadFile | str) -> bool:
-    return isinstance(value, str) and len(value.encode()) > MAX_FIELD_BYTES
 
 
 def _part_too_large() -> ProblemError:

@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from scenesearch.schemas.openapi import request_schemas
@@ -71,11 +70,6 @@ def _response(status: int) -> dict[str, Any]:
         "description": MEANINGS[status],
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-
-
-def operation_id(route: APIRoute) -> str:
-    """The name of the route: stable, and what clients call their functions."""
-    return route.name
 
 
 def describe(app: FastAPI) -> Callable[[], dict[str, Any]]:
