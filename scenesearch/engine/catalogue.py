@@ -75,12 +75,8 @@ class CatalogueTasks:
 
     def get_item(self, task: GetItem) -> JSON | None:
         """One item, or None."""
-        fields = self._fields()
-        item_id = None if fields is None else self._known_id(task.item_id)
-        if fields is None or item_id is None:
-            return None
-        points = group_items(self._scroll(Equals("item_id", item_id))).get(item_id)
-        return item_json(item_id, points, fields) if points else None
+        found = self._stored(task.item_id)
+        return None if found is None else item_json(*found)
 
     def list_items(self, task: ListItems) -> JSON:
         """A page of items, by id.
@@ -212,13 +208,10 @@ class CatalogueTasks:
             StoreError: the collection cannot be written.
         """
         with self._media.lock:
-            fields = self._fields()
-            item_id = None if fields is None else self._known_id(task.item_id)
-            if fields is None or item_id is None:
+            found = self._stored(task.item_id)
+            if found is None:
                 return None
-            points = group_items(self._scroll(Equals("item_id", item_id))).get(item_id)
-            if not points:
-                return None
+            item_id, points, fields = found
             try:
                 values, types = read_attributes(task.attributes, fields)
             except CellError as error:
@@ -288,10 +281,14 @@ class CatalogueTasks:
         stored = group_items(self._scroll(OneOf("item_id", tuple(wanted))))
         return [item_json(one, stored[one], fields) for one in wanted if one in stored]
 
-    def _known_id(self, item_id: str) -> str | None:
-        """The id that the collection has an item under; None for what no item could have."""
-        readable = readable_id(item_id)
-        return None if readable is None else as_stored(self._opened.store, [readable])[readable]
+    def _stored(self, item_id: str) -> tuple[str, list[Record], dict[str, FieldType]] | None:
+        """An item's id as the collection has it, its points and all fields; None without any."""
+        fields, readable = self._fields(), readable_id(item_id)
+        if fields is None or readable is None:
+            return None
+        known = as_stored(self._opened.store, [readable])[readable]
+        points = group_items(self._scroll(Equals("item_id", known))).get(known)
+        return (known, points, fields) if points else None
 
 
 def _failed(item_id: Any, refused: Refused) -> JSON:
