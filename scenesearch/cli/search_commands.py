@@ -166,8 +166,7 @@ def _check_suffixes(paths: Sequence[Path]) -> None:
 def _show(answer: Look, save: Sequence[Path], *, as_json: bool) -> None:
     if answer.parsed is not None:
         output.note(f"understood: {'; '.join(answer.parsed.understood) or 'nothing'}")
-        for remark in answer.parsed.notes:
-            output.note(f"note: {remark}")
+        output.remarks(answer.parsed.notes)
     for path in save:
         try:
             answer.save(path)

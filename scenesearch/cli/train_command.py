@@ -22,9 +22,6 @@ train = typer.Typer(
 )
 app.add_typer(train, name="train")
 
-SHOWN = 20
-"""Photos that could not be read, printed; --json has all."""
-
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for weights, card and figures.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
 Device = Annotated[str | None, typer.Option("--device", help="cpu, cuda, mps; of the profile.")]
@@ -168,7 +165,7 @@ def _groups(
     from scenesearch.train.groups import make_groups, read_crops
 
     read = read_catalog(catalog, image_root=image_root).read_all()
-    for bad in read.errors[:SHOWN]:
+    for bad in read.errors[: output.SHOWN]:
         output.note(f"row {bad.row}: {bad.message}")
     crops = read_crops(scenes, image_root=image_root) if scenes else {}
     missing = len(crops.keys() - {item.id for item in read.items})
@@ -192,10 +189,9 @@ def _embedder_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def _print_embedder(outcome: Outcome) -> None:
-    for photo, why in outcome.unreadable[:SHOWN]:
+    for photo, why in outcome.unreadable[: output.SHOWN]:
         output.note(f"{photo}: {why}")
-    for text in outcome.notes:
-        output.note(f"note: {text}")
+    output.remarks(outcome.notes)
     for row in outcome.rows:
         shown = {k: v for k, v in row.items() if k in ("loss", "recall@1", "recall@5", "map")}
         figures = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
@@ -252,8 +248,7 @@ def detector(
     if as_json:
         output.data(_detector_json(outcome))
     else:
-        for text in outcome.notes:
-            output.note(f"note: {text}")
+        output.remarks(outcome.notes)
         for name, value in outcome.figures.items():
             output.line(f"{name:<24} {value:.3f}")
         output.line(f"weights, profile.yaml and model card: {outcome.folder}")
