@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from scenesearch.engine.remote.backend import DeadlineError
 from scenesearch.engine.tasks import Photo
 from scenesearch.schemas.photos import InlinePhoto, LinkedPhoto, PhotoSources
-from scenesearch.service.http.depends import fetcher, settings, time_left
+from scenesearch.service.http.depends import shared, time_left
 from scenesearch.service.http.guard import MEGABYTE
 from scenesearch.service.http.problems import ProblemError, clean
 from scenesearch.service.http.strict_json import parse_json
@@ -173,12 +173,12 @@ async def photo_of(request: Request, source: InlinePhoto | LinkedPhoto) -> Photo
         SceneSearchError: it could not be fetched.
     """
     if isinstance(source, InlinePhoto):
-        text, most = source.base64, settings(request).images.max_bytes
+        text, most = source.base64, shared(request).settings.images.max_bytes
         if len(text) < _IN_A_THREAD:
             return Photo(decode_photo(text, most))
         return Photo(await asyncio.to_thread(decode_photo, text, most))
-    found = fetcher(request)
-    if found is None or not settings(request).service.fetch.enabled:
+    found = shared(request).fetcher
+    if found is None or not shared(request).settings.service.fetch.enabled:
         raise ProblemError(
             "fetch_disabled",
             "This service fetches no photos from addresses; send the photo itself",
@@ -260,7 +260,7 @@ def clean_name(name: str | None) -> str:
 
 
 async def _upload(file: UploadFile, request: Request) -> Photo:
-    most = settings(request).images.max_bytes
+    most = shared(request).settings.images.max_bytes
     if (file.size or 0) > most:
         raise ProblemError(
             "too_many_bytes",
@@ -296,7 +296,7 @@ async def read_form(request: Request, most_files: int, expected: str) -> FormDat
         form = await request.form(
             max_files=most_files,
             max_fields=MAX_FIELDS,
-            max_part_size=settings(request).service.max_body_megabytes * MEGABYTE,
+            max_part_size=shared(request).settings.service.max_body_megabytes * MEGABYTE,
         )
     except ProblemError:
         raise
