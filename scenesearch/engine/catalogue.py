@@ -238,25 +238,17 @@ class CatalogueTasks:
                 return {"items": 0, "points": 0}
             return items.delete(self._opened, task.ids, task.where)._asdict()
 
-    def settle(self) -> None:
-        """Make searches fast again after many small writes; may take seconds.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        with self._media.lock:
-            if self._fields() is not None:
-                indexing.settle(self._opened)
-            self._unsettled = 0
-
     def _settle_after(self, photos: int) -> None:
+        """Make searches fast again after many small writes; may take seconds."""
         self._unsettled += photos
-        if self._unsettled < SETTLE_AFTER:
-            return
-        if self._unsettled < self._opened.store.count() // SETTLE_SHARE:
+        if (
+            self._unsettled < SETTLE_AFTER
+            or self._unsettled < self._opened.store.count() // SETTLE_SHARE
+        ):
             return
         try:
-            self.settle()
+            indexing.settle(self._opened)
+            self._unsettled = 0
         except StoreError as error:
             # what was put is durable and found all the same
             log.warning("the collection cannot be settled now: %s", error)

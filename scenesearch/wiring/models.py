@@ -72,12 +72,8 @@ def build_remover(settings: Settings, finder: WeightFinder) -> Remover | None:
     return RembgRemover(settings.cutout.remover, weights, threads=settings.threads)
 
 
-def build_embedder(settings: Settings, finder: WeightFinder) -> Embedder:
-    """The embedder in the runtime that suits the device."""
-    return _run(settings, build_tower(settings, finder))
-
-
-def _run(settings: Settings, source: TowerSource) -> Embedder:
+def build_embedder(settings: Settings, source: TowerSource) -> Embedder:
+    """A tower as an embedder, in the runtime that suits the device."""
     wanted = settings.embedder
     if _runtime(wanted.runtime, wanted.device) == "onnx":
         if wanted.precision != "float32" or wanted.device != "cpu":
@@ -107,7 +103,7 @@ def build_reranker(settings: Settings, finder: WeightFinder) -> CellReranker:
         )
     source = TimmCells(wanted.model, tower)
     return CellReranker(
-        CellMaps(source, _run(settings, source)),
+        CellMaps(source, build_embedder(settings, source)),
         lambda: EmbeddingCache(
             settings.cache_dir / "rerank.sqlite", max_megabytes=settings.cache_max_megabytes
         ),
