@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from scenesearch.api import indexing, items
+from scenesearch.api import indexing
 from scenesearch.api.opened import Opened
 from scenesearch.catalog import item_hash
 from scenesearch.catalog.records import CellError
@@ -236,7 +236,7 @@ class CatalogueTasks:
         with self._media.lock:
             if self._fields() is None and (task.ids or task.where is not None):
                 return {"items": 0, "points": 0}
-            return items.delete(self._opened, task.ids, task.where)._asdict()
+            return self._opened.delete(task.ids, task.where)._asdict()
 
     def _settle_after(self, photos: int) -> None:
         """Make searches fast again after many small writes; may take seconds."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from scenesearch.config.settings import DetectorSettings, Runtime, Settings
+from scenesearch.config.settings import Runtime, Settings
 from scenesearch.core.errors import ConfigError, ModelNotFoundError
 from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
 from scenesearch.core.types import Scene
@@ -32,26 +32,25 @@ log = logging.getLogger(__name__)
 
 def build_detector(settings: Settings, finder: WeightFinder) -> Detector | None:
     """All detectors of the settings as one, or None when the settings name none."""
-    detectors = [_detector(settings, finder, one) for one in settings.detectors]
+    detectors = [
+        UltralyticsDetector(
+            finder.find(one.model),
+            cache_dir=settings.cache_dir,
+            runtime=_runtime(one.runtime, settings.embedder.device),
+            confidence=one.confidence,
+            image_size=one.image_size,
+            suppression_iou=one.suppression_iou,
+            include=one.include,
+            exclude=one.exclude,
+            device=settings.embedder.device,
+        )
+        for one in settings.detectors
+    ]
     if not detectors:
         return None
     if len(detectors) == 1:
         return detectors[0]
     return MergedDetector(detectors, overlap=settings.regions.overlap)
-
-
-def _detector(settings: Settings, finder: WeightFinder, one: DetectorSettings) -> Detector:
-    return UltralyticsDetector(
-        finder.find(one.model),
-        cache_dir=settings.cache_dir,
-        runtime=_runtime(one.runtime, settings.embedder.device),
-        confidence=one.confidence,
-        image_size=one.image_size,
-        suppression_iou=one.suppression_iou,
-        include=one.include,
-        exclude=one.exclude,
-        device=settings.embedder.device,
-    )
 
 
 def _runtime(runtime: Runtime, device: str) -> Literal["onnx", "torch"]:
