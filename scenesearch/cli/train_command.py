@@ -13,7 +13,6 @@ from scenesearch.cli.app import app
 
 if TYPE_CHECKING:
     from scenesearch.config.settings import Settings
-    from scenesearch.train.detector import DetectorOutcome
     from scenesearch.train.embedder import Outcome
     from scenesearch.train.groups import Group
 
@@ -120,7 +119,17 @@ def embedder(
             report=progress,
         )
     if as_json:
-        output.data(_embedder_json(outcome))
+        output.data(
+            {
+                "folder": str(outcome.folder),
+                "weights": str(outcome.weights),
+                "best_epoch": outcome.best,
+                "verdict": outcome.verdict,
+                "epochs": [dict(row) for row in outcome.rows],
+                "unreadable": [{"photo": p, "reason": why} for p, why in outcome.unreadable],
+                "notes": list(outcome.notes),
+            }
+        )
     else:
         _print_embedder(outcome)
     return 3 if outcome.unreadable else 0
@@ -174,18 +183,6 @@ def _groups(
     groups = make_groups(read.items, crops, group_field=group_field, family_field=family_field)
     used = f" and crops of {scenes.name}" if scenes else ""
     return groups, f"{catalog.name}, {len(read.items)} items{used}"
-
-
-def _embedder_json(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "folder": str(outcome.folder),
-        "weights": str(outcome.weights),
-        "best_epoch": outcome.best,
-        "verdict": outcome.verdict,
-        "epochs": [dict(row) for row in outcome.rows],
-        "unreadable": [{"photo": p, "reason": why} for p, why in outcome.unreadable],
-        "notes": list(outcome.notes),
-    }
 
 
 def _print_embedder(outcome: Outcome) -> None:
@@ -246,19 +243,17 @@ def detector(
             report=progress,
         )
     if as_json:
-        output.data(_detector_json(outcome))
+        output.data(
+            {
+                "folder": str(outcome.folder),
+                "weights": str(outcome.weights),
+                "figures": dict(outcome.figures),
+                "notes": list(outcome.notes),
+            }
+        )
     else:
         output.remarks(outcome.notes)
         for name, value in outcome.figures.items():
             output.line(f"{name:<24} {value:.3f}")
         output.line(f"weights, profile.yaml and model card: {outcome.folder}")
     return 0
-
-
-def _detector_json(outcome: DetectorOutcome) -> dict[str, Any]:
-    return {
-        "folder": str(outcome.folder),
-        "weights": str(outcome.weights),
-        "figures": dict(outcome.figures),
-        "notes": list(outcome.notes),
-    }

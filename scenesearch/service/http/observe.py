@@ -77,7 +77,9 @@ class Observe:
             finally:
                 seconds = time.perf_counter() - start
                 counted = self._shared.metrics
-                counted.request(route_of(scope), scope["method"], status, seconds)
+                # the template of the route that answered, which is one of few
+                route = str(getattr(scope.get("route"), "path", None) or UNMATCHED)
+                counted.request(route, scope["method"], status, seconds)
                 access.info(
                     "%s %s %d %.0f ms %s",
                     quote(scope["method"]),
@@ -86,11 +88,6 @@ class Observe:
                     seconds * 1000,
                     correlation_id.get(),
                 )
-
-
-def route_of(scope: Scope) -> str:
-    """The template of the route that answered, which is one of few."""
-    return str(getattr(scope.get("route"), "path", None) or UNMATCHED)
 
 
 def server_timing(seconds: Mapping[str, float]) -> str:

@@ -149,13 +149,6 @@ def too_large(limit: int) -> ProblemError:
     )
 
 
-def status_of(error: SceneSearchError) -> int:
-    """The HTTP status of an error of the package."""
-    if error.code in BY_CODE:
-        return BY_CODE[error.code]
-    return next((status for kind, status in BY_CLASS if isinstance(error, kind)), 422)
-
-
 def clean(text: str, limit: int = DETAIL_MAX) -> str:
     r"""A message that can be sent: no control characters, no lone surrogates, not endless.
 
@@ -235,7 +228,8 @@ def internal() -> Response:
 
 
 async def _package_error(_request: Request, error: SceneSearchError) -> Response:
-    status = status_of(error)
+    of_class = next((status for kind, status in BY_CLASS if isinstance(error, kind)), 422)
+    status = BY_CODE.get(error.code, of_class)
     if status in {500, 503, 507}:
         logger.warning("request %s: %s: %s", correlation_id.get(), error.code, clean(str(error)))
     headers = {}

@@ -8,7 +8,6 @@ from scenesearch.catalog.opening import CSV, JSONL, open_rows
 from scenesearch.catalog.reader import CatalogReader
 from scenesearch.catalog.records import CellError, RowError, shown
 from scenesearch.core.errors import CatalogError
-from scenesearch.core.types import Value
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.urls import parse_url
 from scenesearch.schemas.photos import MAX_PHOTOS
@@ -86,10 +85,9 @@ def _records(reader: CatalogReader) -> tuple[list[JobRecord], list[RecordError]]
             errors.append(RecordError(place, "too_many_photos", message, found.id, line))
         else:
             photos = tuple(Link(url) for url in found.photos)
-            attributes = {name: _plain(value) for name, value in found.attributes.items()}
+            attributes = {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in found.attributes.items()
+            }
             records.append(JobRecord(place, found.id, photos, attributes, line))
     return records, errors
-
-
-def _plain(value: Value) -> object:
-    return list(value) if isinstance(value, tuple) else value

@@ -256,17 +256,14 @@ class JobRunner:
                 return outcomes
             attempt += 1
             await _wait(self._stopping, wait_s)
-            if self._stopping.is_set() or await self._is_over(job):
+            found = await asyncio.to_thread(self._state.jobs.get, job.id)
+            if self._stopping.is_set() or found is None or found.ended:
                 raise _GivenUpError
 
     def _wait_s(self, error: SceneSearchError, attempt: int) -> float:
         asked_for = error.retry_after_s if isinstance(error, BusyError) else 0
         longer = self._pace.wait_s * 2 ** min(attempt, 10)
         return float(min(max(asked_for, longer), self._pace.wait_max_s))
-
-    async def _is_over(self, job: Job) -> bool:
-        found = await asyncio.to_thread(self._state.jobs.get, job.id)
-        return found is None or found.ended
 
 
 async def all_or_none(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
@@ -286,9 +283,7 @@ async def _wait(event: asyncio.Event, at_most_s: float) -> None:
 
 def _is_temporary(error: SceneSearchError) -> bool:
     """Whether to wait for better times; a deadline is about the batch, not about the times."""
-    if isinstance(error, DeadlineError):
-        return False
-    return isinstance(error, (BusyError, *_WAITS))
+    return isinstance(error, (BusyError, *_WAITS)) and not isinstance(error, DeadlineError)
 
 
 def _error(record: JobRecord, code: str, detail: str) -> RecordError:
