@@ -83,7 +83,7 @@ def create_app(
     app.state.readiness = health.Readiness(backend)
     for router in ROUTERS:
         app.include_router(router)
-    app.openapi = openapi.describe(app)  # type: ignore[method-assign]  # as its manual has it
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # as its manual has it
     return app
 
 
