@@ -19,7 +19,8 @@ from scenesearch.config.settings import Settings
 from scenesearch.engine.engine import Engine
 from scenesearch.engine.tasks import Answer, Task
 from scenesearch.service.http.app import create_app
-from scenesearch.service.lifespan import open_state
+from scenesearch.service.state import State
+from scenesearch.wiring import state_dir
 
 png = shop.png
 LOCAL = "http://127.0.0.1"
@@ -93,7 +94,9 @@ def serving(
     try:
         engine.load()
         backend = ThreadBackend(engine)
-        app = create_app(settings, backend, state=open_state(settings, folder / "store"))
+        free = settings.min_free_megabytes * 1_000_000
+        state = State(state_dir(settings, folder / "store"), min_free_bytes=free)
+        app = create_app(settings, backend, state=state)
         with TestClient(app, base_url=LOCAL) as client:
             yield Service(app, client, engine, backend, models, folder)
     finally:

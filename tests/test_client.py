@@ -19,7 +19,7 @@ from scenesearch.service.http.serve import bind, make_server, port_of
 @pytest.fixture(scope="module")
 def url(tmp_path_factory):
     with here.serving(tmp_path_factory.mktemp("service")) as service:
-        settings = service.app.state.settings.service.model_copy(update={"port": 0})
+        settings = service.app.state.shared.settings.service.model_copy(update={"port": 0})
         sockets = bind(settings)
         server = make_server(service.app, settings)
         thread = threading.Thread(target=server.run, args=(sockets,), daemon=True)

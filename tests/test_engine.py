@@ -19,8 +19,8 @@ from scenesearch.engine.answers import to_json
 from scenesearch.engine.cancellation import TaskCancelledError
 from scenesearch.engine.engine import Engine
 from scenesearch.engine.facets import FacetTasks
+from scenesearch.engine.looks import MAX_DEPTH
 from scenesearch.engine.media import photo_url
-from scenesearch.engine.paging import MAX_DEPTH
 from scenesearch.engine.tasks import (
     FacetTask,
     LookTask,

@@ -22,8 +22,7 @@ TEXTS = [path for path in OWN if path.suffix in {".html", ".css", ".js", ".svg"}
 
 @pytest.fixture
 def client() -> Iterator[TestClient]:
-    app = FastAPI()
-    problems.add_handlers(app)
+    app = FastAPI(exception_handlers=problems.HANDLERS)
     app.include_router(page.router)
     with TestClient(app) as found:
         yield found

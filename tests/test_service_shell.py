@@ -375,7 +375,7 @@ def test_a_client_that_leaves_ends_the_work():
     asyncio.run(leave())
 
     assert backend.cancelled == 1
-    assert 'route="/v1/test",status="499"' in app.state.metrics.render().decode()
+    assert 'route="/v1/test",status="499"' in app.state.shared.metrics.render().decode()
 
 
 def test_what_an_answer_took_is_told_and_counted():
@@ -452,7 +452,7 @@ def test_readiness_is_asked_once_a_second_however_many_want_to_know():
 
 def test_a_service_that_stops_is_not_ready_and_closes_its_connections():
     app = app_with()
-    app.state.lifecycle.draining = True
+    app.state.shared.draining = True
 
     answer = asked(app, path="/readyz")
 

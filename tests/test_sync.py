@@ -27,8 +27,8 @@ from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import CatalogError, ConfigError, StoreUnavailableError
 from scenesearch.core.types import Item
 from scenesearch.models.embed.cache import EmbeddingCache, Entry
-from scenesearch.sync.lock import sync_lock
 from scenesearch.sync.plan import SyncRules
+from scenesearch.sync.syncer import sync_lock
 from scenesearch.sync.watch import Rounds, parse_duration, stamp
 from scenesearch.wiring import build_cache, build_store, build_syncer
 

@@ -16,9 +16,8 @@ from scenesearch.index.indexer import Indexer
 from scenesearch.index.plan import IndexPlan
 from scenesearch.index.run import IndexReport, Progress
 from scenesearch.models.embed.cache import EmbeddingCache
-from scenesearch.sync.lock import sync_lock
 from scenesearch.sync.plan import SyncRules
-from scenesearch.sync.syncer import SyncReport
+from scenesearch.sync.syncer import SyncReport, sync_lock
 
 
 @dataclass(frozen=True, slots=True)

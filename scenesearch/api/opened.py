@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
 from scenesearch.filters.parse import parse_filter
 from scenesearch.images import ImageSource, load_scene
+from scenesearch.index.stored import Deleted, delete_items
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.scenes.find import SceneFinder
@@ -182,6 +183,13 @@ class Opened:
         if not isinstance(where, str):
             return where
         return parse_filter(where, self.fields())
+
+    def delete(self, ids: Sequence[str], where: str | Condition | None) -> Deleted:
+        """As :meth:`SceneSearch.delete`; says how many items are gone, too."""
+        gone = delete_items(self.store, ids=ids, where=self.parse(where))
+        if gone.items:
+            self.changed()
+        return gone
 
     def options(
         self, where: str | Condition | None = None, options: Mapping[str, Any] | None = None

@@ -12,23 +12,31 @@ from typing import TYPE_CHECKING, Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.api import completing, indexing, items, scenes
+from scenesearch.api import indexing, scenes
 from scenesearch.api.opened import Opened
 from scenesearch.api.signatures import showing_options
 from scenesearch.catalog import OnDuplicate, read_catalog
 from scenesearch.catalog.opening import MAX_ROWS
+from scenesearch.complete import Completer, KnownScene
+from scenesearch.complete.by_sight import ScenesBySight
 from scenesearch.config.search_keywords import SearchKeywords
 from scenesearch.config.settings import Settings, load_settings
+from scenesearch.core.conditions import Equals
 from scenesearch.core.errors import QueryError
+from scenesearch.core.points import CUTOUT
+from scenesearch.core.scroll import scroll_all
+from scenesearch.core.types import Item
+from scenesearch.evaluation.evaluate import read_truths
 from scenesearch.scenes.deduplication import stored_photos
+from scenesearch.search.look_builder import attributes_of
 from scenesearch.search.query import Query
 from scenesearch.wiring import build_scene_finder
 
 if TYPE_CHECKING:
-    from scenesearch.complete import CompleteOptions, Completion, ItemScene, KnownScene, ScenesAdded
+    from scenesearch.complete import CompleteOptions, Completion, ItemScene, ScenesAdded
     from scenesearch.core.conditions import Condition
     from scenesearch.core.protocols import Store
-    from scenesearch.core.types import BoxTuple, FieldType, Item, Region, Scene
+    from scenesearch.core.types import BoxTuple, FieldType, Region, Scene
     from scenesearch.images import ImageSource
     from scenesearch.index.run import Progress
     from scenesearch.look.look import Look
@@ -470,7 +478,12 @@ class SceneSearch:
             QueryError: a scene has no items or too many, or there are too many scenes.
             StoreError: there is no collection, or it cannot be written.
         """
-        return completing.learn_scenes(self._opened, scenes, image_root)
+        if isinstance(scenes, str | Path):
+            root = Path(image_root) if image_root is not None else None
+            truths = read_truths(Path(scenes), image_root=root)
+            # a photo in which nothing matches says nothing here
+            scenes = [KnownScene(t.items, str(t.image), t.group) for t in truths if t.items]
+        return self._opened.completer.known.add(scenes)
 
     def scenes_of(self, item_id: str, limit: int = 20) -> tuple[ItemScene, ...]:
         """The scenes an item appears in: known ones, then photos with something like it.
@@ -479,7 +492,9 @@ class SceneSearch:
             QueryError: neither the collection nor a scene has such an item.
             StoreError: there is no collection.
         """
-        return completing.scenes_of(self._opened, item_id, limit)
+        there = self._opened.photos.schema is not None
+        photos = (ScenesBySight(self._opened.finder, self.store),) if there else ()
+        return Completer(self.store, scene_sources=photos).scenes_of(item_id, limit)
 
     # --- photos of scenes ------------------------------------------------------------------
 
@@ -641,7 +656,13 @@ class SceneSearch:
 
     def get(self, item_id: str) -> Item | None:
         """An item as it is stored, or None."""
-        return items.get(self.store, item_id)
+        self._opened.fields()
+        page = self.store.scroll(where=Equals("item_id", item_id), limit=1000)
+        if not page.records:
+            return None
+        ordered = sorted(page.records, key=lambda r: int(r.payload.get("photo_index", 0)))
+        photos = tuple(dict.fromkeys(str(r.payload.get("photo")) for r in ordered))
+        return Item(item_id, photos, attributes_of(ordered[0].payload))
 
     def delete(self, *, ids: Sequence[str] = (), where: str | Condition | None = None) -> int:
         """Remove items by id or by filter; returns how many points are gone.
@@ -652,7 +673,7 @@ class SceneSearch:
             QueryError: neither ids nor a filter is given.
             StoreError: there is no collection, or it cannot be written.
         """
-        return items.delete(self._opened, ids, where).points
+        return self._opened.delete(ids, where).points
 
     def values(self, field: str) -> dict[str, str]:
         """A field's value of every item that has one.
@@ -660,11 +681,26 @@ class SceneSearch:
         Raises:
             QueryError: the collection has no such field.
         """
-        return items.values(self.store, field)
+        fields = self._opened.fields()
+        if field not in fields:
+            raise QueryError(
+                f"Unknown field {field!r}; the collection has {', '.join(sorted(fields))}",
+                code="unknown_field",
+            )
+        return {
+            str(record.payload["item_id"]): str(record.payload[field])
+            for record in scroll_all(self.store, fields=("item_id", field))
+            if record.payload.get(field) is not None
+        }
 
     def likeness(self, point_ids: Sequence[str]) -> float:
         """Mean cosine between stored points (intra-list similarity), -1 to 1."""
-        return items.likeness(self.store, point_ids)
+        found = self.store.retrieve(point_ids, spaces=(CUTOUT,))
+        n = len(found)
+        if n < 2:
+            return 0.0
+        rows = np.stack([record.vectors[CUTOUT] for record in found])
+        return float(((rows @ rows.T).sum() - n) / (n * (n - 1)))
 
     def count(self, where: str | Condition | None = None) -> int:
         """How many points (regions of photos) the collection holds."""

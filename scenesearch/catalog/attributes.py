@@ -240,7 +240,9 @@ def attribute_value(name: str, cell: Any, kind: FieldType, *, strict: bool) -> V
             value = value_of_cell(_whole(cell) if kind == "integer" else cell, kind)
         if value is None or value in ("", ()):
             return None
-        _check_value(value, kind)
+        # however it was read
+        if not isinstance(value, _HELD[kind]) or (kind == "integer" and isinstance(value, bool)):
+            raise _wrong(value, kind, shown(value))
     except CellError as error:
         raise CellError(error.code, str(error), column=error.column or name) from error
     return value
@@ -267,12 +269,6 @@ def _check_kind(cell: Any, kind: FieldType, *, single: bool) -> None:
             good = isinstance(cell, str)
     if not good:
         raise _wrong(cell, kind, shown(cell))
-
-
-def _check_value(value: Value, kind: FieldType) -> None:
-    """Whether a value is of its field's type, however it was read."""
-    if not isinstance(value, _HELD[kind]) or (kind == "integer" and isinstance(value, bool)):
-        raise _wrong(value, kind, shown(value))
 
 
 def _wrong(cell: Any, kind: FieldType, got: str) -> CellError:

@@ -21,8 +21,8 @@ from scenesearch.core.errors import CatalogError
 
 MAX_ROWS = 10_000_000
 """A source with more rows is refused, unless the caller raises it."""
-_CSV = (".csv", ".tsv", ".tab", ".txt")
-_JSONL = (".jsonl", ".ndjson", ".json")
+CSV = (".csv", ".tsv", ".tab", ".txt")
+JSONL = (".jsonl", ".ndjson", ".json")
 _PARQUET = (".parquet", ".pq")
 
 
@@ -108,7 +108,7 @@ def open_rows(
     """
     suffix = path.suffix.lower()
     try:
-        if suffix in _CSV:
+        if suffix in CSV:
             own = "\t" if suffix in (".tsv", ".tab") else None
             return CsvSource(
                 path,
@@ -116,14 +116,14 @@ def open_rows(
                 encoding=encoding,
                 delimiter=own if delimiter is None else delimiter,
             )
-        if suffix in _JSONL:
+        if suffix in JSONL:
             return JsonlSource(path, columns=columns, encoding=encoding)
         if suffix in _PARQUET:
             return ParquetSource(path, columns=columns, max_rows=max_rows)
     except OSError as error:
         raise unreadable(path, error) from error
     raise CatalogError(
-        f"{path} ends in {shown(suffix)}: expected {', '.join(_CSV + _JSONL + _PARQUET)}, or a "
+        f"{path} ends in {shown(suffix)}: expected {', '.join(CSV + JSONL + _PARQUET)}, or a "
         f"folder of photos; unpack or convert it",
         code="unsupported_catalog",
     )

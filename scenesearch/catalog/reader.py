@@ -78,6 +78,7 @@ class CatalogReader:
         path: the source.
         fields: the type of each attribute, over all rows.
         row_count: how many rows the source has, good and bad.
+        row: that was read last while walking over the rows.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class CatalogReader:
         }
         self._notes = (*source.notes, *self._plan.notes, *_type_notes(self._plan, types))
         self._last_notes: tuple[str, ...] = ()
+        self.row = 0
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -123,6 +125,7 @@ class CatalogReader:
         duplicates = Duplicates(self._policy, self._repeated)
         self._check_unchanged()
         for raw in self._rows():
+            self.row = raw.row
             if isinstance(raw, RowError):
                 yield raw
                 continue

@@ -73,17 +73,14 @@ class Source(Protocol):
     @property
     def header(self) -> tuple[str, ...] | None:
         """Normalised column names, or None where only the rows know them (JSONL)."""
-        ...
 
     @property
     def typed(self) -> bool:
         """Whether cells have types of their own; False when every cell is text (CSV)."""
-        ...
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What was odd but harmless, known once the rows were walked over."""
-        ...
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows from the start.
@@ -91,7 +88,6 @@ class Source(Protocol):
         Raises:
             CatalogError: the file as a whole cannot be read.
         """
-        ...
 
 
 class PhotoNames(Protocol):
@@ -103,7 +99,6 @@ class PhotoNames(Protocol):
         Raises:
             CellError: there is none, or it may not be read.
         """
-        ...
 
 
 def unreadable(path: Path, error: OSError) -> CatalogError:

@@ -130,8 +130,7 @@ def scenes_of(
 
 
 def _show(answer: Completion) -> None:
-    for text in answer.notes:
-        output.note(f"note: {text}")
+    output.remarks(answer.notes)
     if len(answer.anchors) > 1:
         output.note(f"goes with: {', '.join(answer.anchors)}")
     for group in answer.groups:

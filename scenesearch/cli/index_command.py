@@ -94,8 +94,7 @@ def _print(summary: dict[str, Any]) -> None:
     hidden = sum(max(len(summary[name]) - output.SHOWN, 0) for name in ("bad_rows", "failures"))
     if hidden:
         output.note(f"... and {hidden} more; --json lists all")
-    for text in summary["notes"]:
-        output.note(f"note: {text}")
+    output.remarks(summary["notes"])
     verb = "would add" if summary["dry_run"] else "added"
     output.line(
         f"{verb} {summary['added']}, changed {summary['changed']}, removed {summary['removed']}, "

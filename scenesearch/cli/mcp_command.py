@@ -34,8 +34,9 @@ def mcp(
     import asyncio
 
     try:
+        from scenesearch.client import AsyncClient
         from scenesearch.mcp.server import build_server
-        from scenesearch.mcp.serving import elsewhere, in_here
+        from scenesearch.mcp.serving import TIMEOUT_S, in_here
     except ModuleNotFoundError as error:
         raise MissingDependencyError(
             f"The package {error.name!r} is not installed, which the tools need: "
@@ -46,7 +47,11 @@ def mcp(
     settings = load_settings(config)
 
     async def run() -> None:
-        opened = elsewhere(url, key) if url is not None else in_here(settings, store, collection)
+        opened = (
+            in_here(settings, store, collection)
+            if url is None
+            else AsyncClient(url, key=key, timeout_s=TIMEOUT_S)
+        )
         async with opened as client:
             # stdout belongs to the protocol
             output.note(f"tools for agents over {url or store}: look, search, tag")

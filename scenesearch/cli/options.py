@@ -68,9 +68,8 @@ def on_duplicate_row(text: str) -> OnDuplicate:
     """
     from scenesearch.catalog import OnDuplicate
 
-    for word in get_args(OnDuplicate):
-        if text == word:
-            return word  # type: ignore[no-any-return]
+    if text in get_args(OnDuplicate):
+        return text  # type: ignore[return-value]
     raise CatalogError(
         f"--on-duplicate is {text!r}, expected {', '.join(get_args(OnDuplicate))}",
         code="bad_option",

@@ -6,7 +6,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,12 @@ def notes(texts: Sequence[str]) -> None:
         note(text)
     if len(texts) > SHOWN:
         note(f"... and {len(texts) - SHOWN:,} more; --json lists all")
+
+
+def remarks(texts: Iterable[str]) -> None:
+    """What was odd but harmless, all of it."""
+    for text in texts:
+        note(f"note: {text}")
 
 
 def set_up_logging(*, verbose: bool) -> None:

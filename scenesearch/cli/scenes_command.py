@@ -213,8 +213,7 @@ def count(
 def _show(answer: SceneAnswer, *, as_json: bool) -> None:
     if answer.query is not None:
         output.note(f"understood: {answer.query.understood}")
-    for text in answer.notes:
-        output.note(f"note: {text}")
+    output.remarks(answer.notes)
     if as_json:
         output.data(answer.to_dict())
         return

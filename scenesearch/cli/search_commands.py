@@ -14,9 +14,9 @@ from scenesearch.cli.flags import taking
 from scenesearch.cli.search_flags import OF_ANSWERS, OF_PHOTOS
 from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
+from scenesearch.core.types import box_tuple
 
 if TYPE_CHECKING:
-    from scenesearch.core.types import BoxTuple
     from scenesearch.look.look import Look
     from scenesearch.look.values import Match
 
@@ -58,8 +58,11 @@ def look(
     _check_suffixes(save or ())
     with options.open_shop(store, collection, config) as shop:
         scene = load_scene(photo, limits=shop.settings.images)
-        _check_format(box_format)
-        boxes = [_box(one) for one in box or ()]
+        if box_format not in get_args(BoxFormat):
+            raise QueryError(
+                f"--box-format is {box_format!r}, expected xyxy_px or xyxy_norm", code="bad_box"
+            )
+        boxes = [box_tuple(_numbers(one, 4, "--box")) for one in box or ()]
         answer = shop.shop_the_look(
             scene,
             boxes=pixel_boxes(boxes, box_format, scene.size),
@@ -117,13 +120,6 @@ def search(
     _show(answer, save or (), as_json=as_json)
 
 
-def _check_format(box_format: str) -> None:
-    if box_format not in get_args(BoxFormat):
-        raise QueryError(
-            f"--box-format is {box_format!r}, expected xyxy_px or xyxy_norm", code="bad_box"
-        )
-
-
 def _numbers(text: str, count: int, option: str) -> list[float]:
     try:
         numbers = [float(part) for part in text.split(",")]
@@ -134,11 +130,6 @@ def _numbers(text: str, count: int, option: str) -> list[float]:
             f"{option} is {text!r}, expected {count} numbers with commas between", code="bad_box"
         )
     return numbers
-
-
-def _box(text: str) -> BoxTuple:
-    x1, y1, x2, y2 = _numbers(text, 4, "--box")
-    return x1, y1, x2, y2
 
 
 def _point(text: str) -> tuple[float, float]:
@@ -166,8 +157,7 @@ def _check_suffixes(paths: Sequence[Path]) -> None:
 def _show(answer: Look, save: Sequence[Path], *, as_json: bool) -> None:
     if answer.parsed is not None:
         output.note(f"understood: {'; '.join(answer.parsed.understood) or 'nothing'}")
-        for remark in answer.parsed.notes:
-            output.note(f"note: {remark}")
+        output.remarks(answer.parsed.notes)
     for path in save:
         try:
             answer.save(path)

@@ -255,8 +255,7 @@ def _print_remarks(done: SyncReport) -> None:
     output.notes([f"row {e.row}: {e.message}" for e in done.rows])
     output.notes([f"{f.photo}: {f.reason}" for f in failures])
     output.notes([f"warning: {finding}" for finding in plan.findings])
-    for text in (*done.notes, *(report.notes if report else ())):
-        output.note(f"note: {text}")
+    output.remarks((*done.notes, *(report.notes if report else ())))
     if plan.kept:
         output.note(
             f"note: {len(plan.kept):,} items stay as they were, because their rows are broken"

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from scenesearch.tagging.run import TagProgress, TagSummary
 
 STDOUT = "-"
-SHOWN = 20
-"""Failures printed; the file of failures has all."""
 EVERY_S = 5.0
 
 
@@ -145,7 +143,7 @@ def _check_ray(out: str, scenes: str | None) -> None:
     """Refuse what only one process can do, before any work."""
     from scenesearch.wiring import is_url
 
-    if out == "-":
+    if out == STDOUT:
         raise ConfigError(
             "--runner ray gives rows in any order and --out is '-': give --out a file",
             code="bad_output",
@@ -202,9 +200,9 @@ def summarise(done: TagSummary, out: Path, failures: Path, exports: list[str]) -
 def _print(done: TagSummary, out: Path, failures: Path, exports: list[str]) -> None:
     if done.failed:
         with failures.open(encoding="utf-8") as lines:
-            for text, _ in zip(lines, range(SHOWN), strict=False):
+            for text, _ in zip(lines, range(output.SHOWN), strict=False):
                 output.note(json.loads(text)["message"])
-        hidden = done.failed - SHOWN
+        hidden = done.failed - output.SHOWN
         output.note(f"... and {hidden} more" if hidden > 0 else f"all failures: {failures}")
     same = f" ({done.same_content} by content)" if done.same_content else ""
     output.line(

@@ -13,7 +13,6 @@ from scenesearch.cli.app import app
 
 if TYPE_CHECKING:
     from scenesearch.config.settings import Settings
-    from scenesearch.train.detector import DetectorOutcome
     from scenesearch.train.embedder import Outcome
     from scenesearch.train.groups import Group
 
@@ -21,9 +20,6 @@ train = typer.Typer(
     help="Fine-tune the models on your own products: docs/training.md.", no_args_is_help=True
 )
 app.add_typer(train, name="train")
-
-SHOWN = 20
-"""Photos that could not be read, printed; --json has all."""
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder for weights, card and figures.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")]
@@ -123,7 +119,17 @@ def embedder(
             report=progress,
         )
     if as_json:
-        output.data(_embedder_json(outcome))
+        output.data(
+            {
+                "folder": str(outcome.folder),
+                "weights": str(outcome.weights),
+                "best_epoch": outcome.best,
+                "verdict": outcome.verdict,
+                "epochs": [dict(row) for row in outcome.rows],
+                "unreadable": [{"photo": p, "reason": why} for p, why in outcome.unreadable],
+                "notes": list(outcome.notes),
+            }
+        )
     else:
         _print_embedder(outcome)
     return 3 if outcome.unreadable else 0
@@ -168,7 +174,7 @@ def _groups(
     from scenesearch.train.groups import make_groups, read_crops
 
     read = read_catalog(catalog, image_root=image_root).read_all()
-    for bad in read.errors[:SHOWN]:
+    for bad in read.errors[: output.SHOWN]:
         output.note(f"row {bad.row}: {bad.message}")
     crops = read_crops(scenes, image_root=image_root) if scenes else {}
     missing = len(crops.keys() - {item.id for item in read.items})
@@ -179,23 +185,10 @@ def _groups(
     return groups, f"{catalog.name}, {len(read.items)} items{used}"
 
 
-def _embedder_json(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "folder": str(outcome.folder),
-        "weights": str(outcome.weights),
-        "best_epoch": outcome.best,
-        "verdict": outcome.verdict,
-        "epochs": [dict(row) for row in outcome.rows],
-        "unreadable": [{"photo": p, "reason": why} for p, why in outcome.unreadable],
-        "notes": list(outcome.notes),
-    }
-
-
 def _print_embedder(outcome: Outcome) -> None:
-    for photo, why in outcome.unreadable[:SHOWN]:
+    for photo, why in outcome.unreadable[: output.SHOWN]:
         output.note(f"{photo}: {why}")
-    for text in outcome.notes:
-        output.note(f"note: {text}")
+    output.remarks(outcome.notes)
     for row in outcome.rows:
         shown = {k: v for k, v in row.items() if k in ("loss", "recall@1", "recall@5", "map")}
         figures = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
@@ -250,20 +243,17 @@ def detector(
             report=progress,
         )
     if as_json:
-        output.data(_detector_json(outcome))
+        output.data(
+            {
+                "folder": str(outcome.folder),
+                "weights": str(outcome.weights),
+                "figures": dict(outcome.figures),
+                "notes": list(outcome.notes),
+            }
+        )
     else:
-        for text in outcome.notes:
-            output.note(f"note: {text}")
+        output.remarks(outcome.notes)
         for name, value in outcome.figures.items():
             output.line(f"{name:<24} {value:.3f}")
         output.line(f"weights, profile.yaml and model card: {outcome.folder}")
     return 0
-
-
-def _detector_json(outcome: DetectorOutcome) -> dict[str, Any]:
-    return {
-        "folder": str(outcome.folder),
-        "weights": str(outcome.weights),
-        "figures": dict(outcome.figures),
-        "notes": list(outcome.notes),
-    }

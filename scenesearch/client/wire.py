@@ -97,14 +97,12 @@ class Wire:
 
 def request_options(call: Call[Any]) -> dict[str, Any]:
     """Arguments of an httpx request."""
-    made: dict[str, Any] = {"headers": dict(call.headers)}
-    if call.query:
-        made["params"] = list(call.query)
-    if call.files:
-        made["files"] = call.parts
-    elif call.body is not None:
-        made["json"] = call.body
-    return made
+    return {
+        "headers": dict(call.headers),
+        "params": list(call.query) or None,
+        "files": call.parts if call.files else None,
+        "json": None if call.files else call.body,
+    }
 
 
 def outcome(call: Call[T], answer: httpx.Response) -> T:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from scenesearch.api import indexing, items
+from scenesearch.api import indexing
 from scenesearch.api.opened import Opened
 from scenesearch.catalog import item_hash
 from scenesearch.catalog.records import CellError
@@ -75,12 +75,8 @@ class CatalogueTasks:
 
     def get_item(self, task: GetItem) -> JSON | None:
         """One item, or None."""
-        fields = self._fields()
-        item_id = None if fields is None else self._known_id(task.item_id)
-        if fields is None or item_id is None:
-            return None
-        points = group_items(self._scroll(Equals("item_id", item_id))).get(item_id)
-        return item_json(item_id, points, fields) if points else None
+        found = self._stored(task.item_id)
+        return None if found is None else item_json(*found)
 
     def list_items(self, task: ListItems) -> JSON:
         """A page of items, by id.
@@ -212,13 +208,10 @@ class CatalogueTasks:
             StoreError: the collection cannot be written.
         """
         with self._media.lock:
-            fields = self._fields()
-            item_id = None if fields is None else self._known_id(task.item_id)
-            if fields is None or item_id is None:
+            found = self._stored(task.item_id)
+            if found is None:
                 return None
-            points = group_items(self._scroll(Equals("item_id", item_id))).get(item_id)
-            if not points:
-                return None
+            item_id, points, fields = found
             try:
                 values, types = read_attributes(task.attributes, fields)
             except CellError as error:
@@ -243,27 +236,19 @@ class CatalogueTasks:
         with self._media.lock:
             if self._fields() is None and (task.ids or task.where is not None):
                 return {"items": 0, "points": 0}
-            return items.delete(self._opened, task.ids, task.where)._asdict()
-
-    def settle(self) -> None:
-        """Make searches fast again after many small writes; may take seconds.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        with self._media.lock:
-            if self._fields() is not None:
-                indexing.settle(self._opened)
-            self._unsettled = 0
+            return self._opened.delete(task.ids, task.where)._asdict()
 
     def _settle_after(self, photos: int) -> None:
+        """Make searches fast again after many small writes; may take seconds."""
         self._unsettled += photos
-        if self._unsettled < SETTLE_AFTER:
-            return
-        if self._unsettled < self._opened.store.count() // SETTLE_SHARE:
+        if (
+            self._unsettled < SETTLE_AFTER
+            or self._unsettled < self._opened.store.count() // SETTLE_SHARE
+        ):
             return
         try:
-            self.settle()
+            indexing.settle(self._opened)
+            self._unsettled = 0
         except StoreError as error:
             # what was put is durable and found all the same
             log.warning("the collection cannot be settled now: %s", error)
@@ -288,10 +273,14 @@ class CatalogueTasks:
         stored = group_items(self._scroll(OneOf("item_id", tuple(wanted))))
         return [item_json(one, stored[one], fields) for one in wanted if one in stored]
 
-    def _known_id(self, item_id: str) -> str | None:
-        """The id that the collection has an item under; None for what no item could have."""
-        readable = readable_id(item_id)
-        return None if readable is None else as_stored(self._opened.store, [readable])[readable]
+    def _stored(self, item_id: str) -> tuple[str, list[Record], dict[str, FieldType]] | None:
+        """An item's id as the collection has it, its points and all fields; None without any."""
+        fields, readable = self._fields(), readable_id(item_id)
+        if fields is None or readable is None:
+            return None
+        known = as_stored(self._opened.store, [readable])[readable]
+        points = group_items(self._scroll(Equals("item_id", known))).get(known)
+        return (known, points, fields) if points else None
 
 
 def _failed(item_id: Any, refused: Refused) -> JSON:

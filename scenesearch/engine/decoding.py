@@ -89,8 +89,8 @@ def _wait(outcome: Future[Outcome], times: CheckedTimes) -> Outcome:
 def _scene(outcome: Outcome, name: str) -> Scene:
     if isinstance(outcome, Undecoded):
         raise ImageError(outcome.message, code=outcome.code)
-    if not isinstance(outcome, Decoded):
-        raise TypeError(f"a photo that was to be decoded gave {type(outcome).__name__}")
+    # nothing is known of any photo, so none is unchanged
+    assert isinstance(outcome, Decoded)
     return outcome.scene(name)
 
 

@@ -71,18 +71,15 @@ class Engine:
                 self.decoder.start()
                 if isinstance(self.opened.store, Startable):
                     self.opened.store.start()
-                self._sweep()
+                for what in ("items", "scenes"):
+                    media = self._media(what)
+                    # photos that came with items and scenes which are gone
+                    if media.root.is_dir():
+                        sweep_media(self.opened, media)
             except SceneSearchError as error:
                 self.health.problem = str(error)
                 raise
             self.health.problem, self.health.loaded = None, True
-
-    def _sweep(self) -> None:
-        """Remove photos that came with items and scenes which are gone."""
-        for what in ("items", "scenes"):
-            media = self._media(what)
-            if media.root.is_dir():
-                sweep_media(self.opened, media)
 
     def close(self) -> None:
         """Stop the decoding processes; give models and store back."""

@@ -10,7 +10,7 @@ from typing import Any
 from cachetools import TTLCache
 
 from scenesearch.api.opened import Opened
-from scenesearch.core.conditions import AllOf, Between, Condition
+from scenesearch.core.conditions import Between, Condition, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import FIELDS
 from scenesearch.core.protocols import Store
@@ -175,22 +175,12 @@ def _least(store: Store, name: str, where: Condition | None, sign: int = 1) -> f
     """
     best: float | None = None
     while True:
-        beyond = Between(name) if best is None else _beyond(name, best, sign)
-        terms = tuple(term for term in (where, beyond) if term is not None)
-        page = store.scroll(where=AllOf(terms), limit=PAGE, fields=(name,))
-        values = [_number(record.payload.get(name)) for record in page]
-        known = [value for value in values if value is not None]
+        beyond = Between(name, lt=best) if sign > 0 else Between(name, gt=best)
+        page = store.scroll(where=all_of(where, beyond), limit=PAGE, fields=(name,))
+        values = (record.payload.get(name) for record in page)
+        known = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
         if not known:
             return best
         best = min(known) if sign > 0 else max(known)
         if page.cursor is None:
             return best
-
-
-def _beyond(name: str, best: float, sign: int) -> Condition:
-    return Between(name, lt=best) if sign > 0 else Between(name, gt=best)
-
-
-def _number(value: Any) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if number else None

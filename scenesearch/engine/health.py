@@ -7,7 +7,7 @@ from typing import Any
 from scenesearch.api.opened import Opened
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.queries import Queries
-from scenesearch.models.weights import ModelRecord, read_manifest
+from scenesearch.models.weights import read_manifest
 
 
 class Health:
@@ -73,7 +73,13 @@ def models(opened: Opened) -> dict[str, Any]:
     manifest = read_manifest()
 
     def described(name: str, fingerprint: str | None) -> dict[str, Any]:
-        return _described(name, fingerprint, manifest.get(name))
+        record = manifest.get(name)
+        return {
+            "name": _last(name),
+            "fingerprint": fingerprint,
+            "licence": record.licence if record else None,
+            "source": record.source if record else None,
+        }
 
     encoder = parts.encoder
     embedder = described(settings.embedder.weights, encoder.embedder.fingerprint)
@@ -88,15 +94,6 @@ def models(opened: Opened) -> dict[str, Any]:
             "text": encoder.embedder.has_text,
         },
         "remover": described(settings.cutout.remover, remover.fingerprint) if remover else None,
-    }
-
-
-def _described(name: str, fingerprint: str | None, record: ModelRecord | None) -> dict[str, Any]:
-    return {
-        "name": _last(name),
-        "fingerprint": fingerprint,
-        "licence": record.licence if record else None,
-        "source": record.source if record else None,
     }
 
 

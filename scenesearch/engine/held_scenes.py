@@ -38,7 +38,10 @@ class HeldScenes:
         """
         sha256 = hashlib.sha256(photo.data).hexdigest()
         if sha256 not in self._scenes and media.find(sha256) is None:
-            self._hold(self._decode(photo))
+            scene = self._decode(photo)
+            if scene.image.nbytes <= self._room:
+                self._room -= scene.image.nbytes
+                self._scenes[scene.sha256] = scene
         return sha256
 
     def load(self, path: str) -> Scene:
@@ -54,8 +57,3 @@ class HeldScenes:
         if data is None:
             raise ImageError(f"{Path(path).name}: the kept photo is gone; send it again")
         return self._decode(Photo(data, Path(path).name))
-
-    def _hold(self, scene: Scene) -> None:
-        if scene.image.nbytes <= self._room:
-            self._room -= scene.image.nbytes
-            self._scenes[scene.sha256] = scene

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
@@ -13,18 +13,21 @@ from scenesearch.config.search import MAX_NAMES, SearchOptions
 from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import Scene
-from scenesearch.engine.answers import look_json
+from scenesearch.engine.answers import to_json
 from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.decoding import Decoder
-from scenesearch.engine.paging import Paging
+from scenesearch.engine.media import photo_url
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
 from scenesearch.engine.tasks import Answer, LookTask, SearchTask, Sensitivity
+from scenesearch.look.as_json import look_values
 from scenesearch.look.look import Look
 from scenesearch.search.query import Query
 from scenesearch.search.seen import Seen
 from scenesearch.wiring import region_rules
 
+MAX_DEPTH = 1000
+"""Matches of a fused list that can be reached by paging."""
 MAX_BOXES = 30
 """Boxes, and objects, of one look."""
 
@@ -40,6 +43,59 @@ NO_DETECTOR = (
     "the page: search an area)"
 )
 """A note for those who did not say where to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paging:
+    """Which part of the fused list is shown.
+
+    Attributes:
+        offset: matches that are left out.
+        limit: matches that are shown.
+
+    Raises:
+        QueryError: the part lies outside the first :data:`MAX_DEPTH` matches.
+    """
+
+    offset: int
+    limit: int
+
+    def __post_init__(self) -> None:
+        offset, limit = self.offset, self.limit
+        if isinstance(offset, bool) or not isinstance(offset, int):
+            raise QueryError(
+                f"offset is {offset!r:.100}, expected a whole number", code="bad_option"
+            )
+        if offset < 0 or limit < 1 or offset + limit > MAX_DEPTH:
+            raise QueryError(
+                f"offset {offset} and limit {limit}: expected an offset of at least 0, a limit of "
+                f"at least 1 and no more than {MAX_DEPTH} together; narrow the search by a filter "
+                f"instead",
+                code="out_of_range",
+            )
+
+    @property
+    def depth(self) -> int:
+        """Matches to ask for: one more than is shown says whether there is more."""
+        return min(self.offset + self.limit + 1, MAX_DEPTH)
+
+    def next_offset(self, found: int) -> int | None:
+        """Where the next part starts; None at the end.
+
+        Args:
+            found: matches there are, of those asked for.
+        """
+        end = self.offset + self.limit
+        return end if found > end else None
+
+    def to_depth(self, options: SearchOptions) -> SearchOptions:
+        """The options for a list that reaches as deep as is asked.
+
+        Pages within the usual number of candidates are pages of one list; deeper ones need more
+        candidates, so an item near the border can be on two pages.
+        """
+        deep = {"limit": self.depth, "candidates": max(options.candidates, self.depth)}
+        return options.model_copy(update=deep)
 
 
 class LookTasks:
@@ -114,7 +170,7 @@ class LookTasks:
         self, where: str | None, values: Mapping[str, Any], offset: int
     ) -> tuple[SearchOptions, Paging]:
         options = self._opened.options(where, values)
-        paging = Paging.of(offset, options.limit)
+        paging = Paging(offset, options.limit)
         return paging.to_depth(options), paging
 
 
@@ -131,13 +187,9 @@ def _query(task: LookTask, scene: Scene) -> Query:
 
 def _answer(look: Look, paging: Paging, query_id: str | None, times: CheckedTimes) -> Answer:
     with times.stage("encode"):
-        text = look_json(
-            look,
-            query_id=query_id,
-            next_offset=paging.next_offset(len(look.matches)),
-            offset=paging.offset,
-            limit=paging.limit,
-        )
+        following = paging.next_offset(len(look.matches))
+        values = look_values(look, offset=paging.offset, limit=paging.limit, photo_url=photo_url)
+        text = to_json({"query_id": query_id, **values, "next_offset": following})
     return Answer(text, dict(times.seconds))
 
 

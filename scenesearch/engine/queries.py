@@ -38,7 +38,10 @@ class Queries:
         self._ttl_s = ttl_s
         self._lock = Lock()
         self._kept: TTLCache[str, tuple[KeptPhoto, SlimSeen]] = TTLCache(
-            int(max_megabytes * 1_000_000), ttl_s, timer=clock, getsizeof=_nbytes
+            int(max_megabytes * 1_000_000),
+            ttl_s,
+            timer=clock,
+            getsizeof=lambda kept: len(kept[0].photo.data) + kept[1].nbytes,
         )
 
     def __len__(self) -> int:
@@ -93,8 +96,3 @@ class Queries:
         self._kept.pop(query_id, None)
         with suppress(ValueError):  # it alone is too much
             self._kept[query_id] = kept
-
-
-def _nbytes(kept: tuple[KeptPhoto, SlimSeen]) -> int:
-    photo, seen = kept
-    return len(photo.photo.data) + seen.nbytes

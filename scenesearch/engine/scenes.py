@@ -196,17 +196,6 @@ class SceneTasks:
             self._opened.scene_index().forget_content(ids)
             return {"scenes": len(there)}
 
-    def settle(self) -> None:
-        """Make searches fast again after many additions; may take seconds.
-
-        Raises:
-            StoreError: the store cannot be written.
-        """
-        with self._media.lock:
-            if self._there():
-                self._opened.photos.optimize()
-            self._unsettled = 0
-
     # --- pieces ----------------------------------------------------------------------------
 
     def _there(self) -> bool:
@@ -250,11 +239,13 @@ class SceneTasks:
         }
 
     def _settle_after(self, photos: int) -> None:
+        """Make searches fast again after many additions; may take seconds."""
         self._unsettled += photos
         if self._unsettled < SETTLE_AFTER:
             return
         try:
-            self.settle()
+            self._opened.photos.optimize()
+            self._unsettled = 0
         except StoreError as error:
             # what was added is durable and found all the same
             log.warning("the scenes cannot be settled now: %s", error)

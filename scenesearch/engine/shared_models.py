@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from scenesearch.core.protocols import Detector, Embedder, Profiler, Remover
 from scenesearch.core.types import Detections, Image, Scene
 from scenesearch.engine.batching import DynamicBatcher
-from scenesearch.models.embed.forwarding import Forwarding
+from scenesearch.models.embed.forwarding import Forwarding, Standing
 
 Row = NDArray[np.float32]
 
 
-class BatchedDetector:
+class BatchedDetector(Standing[Detector]):
     """Satisfies :class:`~scenesearch.core.protocols.Detector` with another one, a call at a time.
 
     Args:
@@ -25,27 +25,22 @@ class BatchedDetector:
     """
 
     def __init__(self, detector: Detector, *, limit: int) -> None:
-        self._detector = detector
+        super().__init__(detector)
         self._loaded = False
         self.batches: DynamicBatcher[Scene, Detections] = DynamicBatcher(
             detector.detect, limit=limit, name="detect"
         )
 
-    @property
-    def fingerprint(self) -> str:
-        """That of the detector: the boxes are the same."""
-        return self._detector.fingerprint
-
     def load(self) -> None:
         """Read the weights; once they are there this does not wait for calls that run."""
         if not self._loaded:
-            self._detector.load()
+            super().load()
             self._loaded = True
 
     def close(self) -> None:
         """Forget the weights."""
         self.batches.close()
-        self._detector.close()
+        super().close()
         self._loaded = False
 
     def detect(self, scenes: Sequence[Scene]) -> list[Detections]:
@@ -115,7 +110,7 @@ class BatchedEmbedder(Forwarding):
         return np.stack(rows) if rows else np.zeros((0, self.dim), np.float32)
 
 
-class LockedRemover:
+class LockedRemover(Standing[Remover]):
     """Satisfies :class:`~scenesearch.core.protocols.Remover` with another one, a picture at a time.
 
     Args:
@@ -123,23 +118,10 @@ class LockedRemover:
     """
 
     def __init__(self, remover: Remover) -> None:
-        self._remover = remover
+        super().__init__(remover)
         self._lock = Lock()
-
-    @property
-    def fingerprint(self) -> str:
-        """That of the remover: the masks are the same."""
-        return self._remover.fingerprint
-
-    def load(self) -> None:
-        """Read the weights."""
-        self._remover.load()
-
-    def close(self) -> None:
-        """Forget the weights."""
-        self._remover.close()
 
     def matte(self, image: Image) -> NDArray[np.uint8]:
         """Foreground alpha of shape (height, width), 0 to 255."""
         with self._lock:
-            return self._remover.matte(image)
+            return self._behind.matte(image)

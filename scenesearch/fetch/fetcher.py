@@ -138,9 +138,17 @@ class Fetcher:
     async def _get(self, url: Url, redirects: int) -> Fetched | Url:
         """One request, on a connection of its own: the photo, or where to ask next."""
         addresses = await checked_addresses(url, self._resolve, self._forbidden)
+        if self._tls is None:
+            self._tls = httpcore.default_ssl_context()
         try:
             async with AsyncExitStack() as stack:
-                connection = await stack.enter_async_context(self._connection(url, addresses))
+                connection = await stack.enter_async_context(
+                    httpcore.AsyncHTTPConnection(
+                        _address(url).origin,
+                        ssl_context=self._tls,
+                        network_backend=PinnedBackend(addresses, self._connect),
+                    )
+                )
                 answer = await stack.enter_async_context(
                     connection.stream("GET", _address(url), headers=_headers(url))
                 )
@@ -153,15 +161,6 @@ class Fetcher:
                 f"{url.host.name!r} could not be asked: {_reason(error)}", code="fetch_failed"
             ) from error
         return Fetched(data, str(url), _media_type(answer), redirects)
-
-    def _connection(self, url: Url, addresses: tuple[str, ...]) -> httpcore.AsyncHTTPConnection:
-        if self._tls is None:
-            self._tls = httpcore.default_ssl_context()
-        return httpcore.AsyncHTTPConnection(
-            _address(url).origin,
-            ssl_context=self._tls,
-            network_backend=PinnedBackend(addresses, self._connect),
-        )
 
     def _check_head(self, answer: httpcore.Response) -> None:
         # the first that holds is said

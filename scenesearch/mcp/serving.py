@@ -1,4 +1,4 @@
-"""A client to ask: of a service elsewhere, or of one that lives in this process without a port."""
+"""A client to ask of a service that lives in this process, without a port."""
 
 from __future__ import annotations
 
@@ -10,13 +10,6 @@ from scenesearch.config.settings import Settings
 
 TIMEOUT_S = 120.0
 """The first question may load models."""
-
-
-@asynccontextmanager
-async def elsewhere(url: str, key: str | None) -> AsyncIterator[AsyncClient]:
-    """Of a service that runs."""
-    async with AsyncClient(url, key=key, timeout_s=TIMEOUT_S) as client:
-        yield client
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""How a photo comes inside JSON: its bytes as base64, or its address."""
+"""How a photo comes inside JSON, as its bytes or its address, and how one is asked for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
-from scenesearch.schemas.base import Body, Weight
+from scenesearch.schemas.base import Asked, Body, Weight
 
 MAX_BASE64 = 140_000_000
 """Characters; the service's own limit of a body is far below, as a rule."""
@@ -77,3 +77,11 @@ WeightedPhoto = Annotated[
     Annotated[WeightedInlinePhoto, Tag("base64")] | Annotated[WeightedLinkedPhoto, Tag("url")],
     Discriminator(_kind),
 ]
+
+
+class PictureQuery(Asked):
+    """How large the picture may be."""
+
+    width: int = Field(
+        320, ge=32, le=2048, description="The longer side is at most this many pixels"
+    )

@@ -9,7 +9,9 @@ from fastapi import FastAPI
 from scenesearch.config.settings import Settings
 from scenesearch.fetch.fetcher import Fetcher
 from scenesearch.service.http.app import create_app
-from scenesearch.service.lifespan import open_state, own_endpoints
+from scenesearch.service.lifespan import own_endpoints
+from scenesearch.service.state import State
+from scenesearch.wiring.stores import state_dir
 
 
 async def open_app(settings: Settings, store: str | Path, collection: str) -> FastAPI:
@@ -21,11 +23,13 @@ async def open_app(settings: Settings, store: str | Path, collection: str) -> Fa
         collection: of items.
 
     Raises:
-        SceneSearchError: the engine does not start: no weights, or the store cannot be opened.
+        SceneSearchError: the engine does not start: no weights, or the store cannot be opened; or
+            another service has the state open.
     """
     from scenesearch.engine.remote.gated import EngineBackend
 
-    state = open_state(settings, store)
+    free = settings.min_free_megabytes * 1_000_000
+    state = State(state_dir(settings, store), min_free_bytes=free)
     backend = EngineBackend(settings, store, collection=collection)
     try:
         await backend.start()

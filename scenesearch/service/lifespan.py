@@ -13,7 +13,7 @@ from scenesearch.fetch.fetcher import Fetcher
 from scenesearch.fetch.network import Endpoint
 from scenesearch.service.jobs.runner import JobRunner, PhotoFetcher
 from scenesearch.service.state import State
-from scenesearch.wiring.stores import is_url, state_dir
+from scenesearch.wiring.stores import is_url
 
 _QDRANT_PORT = 6333
 
@@ -40,20 +40,6 @@ async def lifespan(
             runner.start()
             stack.push_async_callback(runner.stop)
         yield
-
-
-def open_state(settings: Settings, store: str | Path) -> State:
-    """The state of a service over a store.
-
-    Args:
-        settings: say where, unless it is the store's own folder.
-        store: a folder, or the URL of a Qdrant server.
-
-    Raises:
-        StoreError: another service has it open, or it cannot be written.
-    """
-    folder = state_dir(settings, store)
-    return State(folder, min_free_bytes=settings.min_free_megabytes * 1_000_000)
 
 
 def own_endpoints(settings: Settings, store: str | Path) -> frozenset[Endpoint]:

@@ -7,8 +7,8 @@ the red and the blue variant of a chair are two items.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -51,11 +51,6 @@ def mean_colour(colours: Sequence[Colour]) -> Lab | None:
         return None
     lightness, a, b = np.average([colour.lab for colour in colours], axis=0, weights=weights)
     return float(lightness), float(a), float(b)
-
-
-def seen_of(payload: Mapping[str, Any]) -> Seen:
-    """What a stored photo looks like."""
-    return Seen(str(payload.get("phash", _FLAT)), mean_colour(colours_of(payload)))
 
 
 def find_duplicates(
@@ -125,7 +120,8 @@ def _stored(
             continue
         known = _Known(item_id, str(payload.get("photo")), payload.get("group"))
         files.setdefault(sha256, []).append(known)
-        seen.append((known, seen_of(payload)))
+        look = Seen(str(payload.get("phash", _FLAT)), mean_colour(colours_of(payload)))
+        seen.append((known, look))
     return files, seen
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from scenesearch.catalog import BrokenRows, Catalog, CatalogReader, RowError
 from scenesearch.core.batches import batches
-from scenesearch.core.errors import CatalogError, ImageError
+from scenesearch.core.errors import CatalogError, ImageError, StoreUnavailableError
 from scenesearch.core.protocols import Describer, Store
 from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Record, Scene
@@ -22,6 +24,33 @@ from scenesearch.index.run import IndexReport, Progress
 from scenesearch.models.cutout.cutter import CutRules, cut_product
 from scenesearch.sync.audit import FIELDS, Seen, doubled, find_duplicates, mean_colour
 from scenesearch.sync.plan import SyncPlan, SyncRules, refusal, spare
+from scenesearch.system.lock_file import DirectoryLock
+
+
+@contextmanager
+def sync_lock(file: Path, what: str) -> Iterator[None]:
+    """Hold a file locked; the system lets go of it however the process ends.
+
+    Two syncs of one collection from different manifests would delete each other's items.
+
+    Args:
+        file: made where it is missing, never deleted.
+        what: names the collection in the message.
+
+    Raises:
+        StoreUnavailableError: another sync holds it; names its process.
+    """
+    try:
+        lock = DirectoryLock(file, f"the sync lock {file}")
+    except StoreUnavailableError as error:
+        raise StoreUnavailableError(
+            f"{what} is being synced by another process, and two syncs would undo each other's "
+            f"work; wait for it or stop it ({error})"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,7 @@ class DirectoryLock:
         os.close(handle)
 
     def __del__(self) -> None:
-        if getattr(self, "_handle", None) is not None:
-            self.release()
+        self.release()
 
 
 if sys.platform == "win32":  # pragma: no cover

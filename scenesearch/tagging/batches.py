@@ -92,19 +92,15 @@ class SceneTagger(Protocol):
     @property
     def fingerprint(self) -> str:
         """Everything a row depends on beside the photo; known without loading."""
-        ...
 
     def load(self) -> None:
         """Read the weights; does nothing when they are already there."""
-        ...
 
     def close(self) -> None:
         """Forget the weights."""
-        ...
 
     def tag(self, scenes: Sequence[Scene]) -> list[TagRow]:
         """One row a scene, in order: ``source`` and first ``warnings`` are the scene's."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,13 +179,11 @@ class _Pool(NamedTuple):
 
     def fetch(self, found: Outcome | InSlot, slot: int | None) -> Outcome:
         """What was found, with its pixels in memory of its own."""
-        if isinstance(found, InSlot) and slot is not None:
-            image = self.slots.read(slot, found.shape)
-            self.slots.give_back(slot)
-            return Decoded(image, found.sha256, found.warnings, found.seconds)
-        self.slots.give_back(slot)
         if isinstance(found, InSlot):
-            raise TypeError("a photo in a slot came back from a task that had none")
+            assert slot is not None
+            image = self.slots.read(slot, found.shape)
+            found = Decoded(image, found.sha256, found.warnings, found.seconds)
+        self.slots.give_back(slot)
         return found
 
     def close(self) -> None:

@@ -159,19 +159,17 @@ class _OnRay:
                 self.times.add(stage, seconds)
             # a block may come twice after a node was lost
             if "place" in values and waiting.pop(values["place"], None) is not None:
-                finished.append(self._checked(to_finished(values)))
+                one = to_finished(values)
+                ours = self.tagger.fingerprint
+                if one.row is not None and one.row.models != ours:
+                    raise ModelError(
+                        f"a node of the cluster has other models or settings than this machine: "
+                        f"it tags with {one.row.models!r}, expected {ours!r}; give all nodes the "
+                        f"same weights, SCENESEARCH_ variables and version of scenesearch",
+                        code="other_models",
+                    )
+                finished.append(one)
         return finished
-
-    def _checked(self, one: Finished) -> Finished:
-        ours = self.tagger.fingerprint
-        if one.row is not None and one.row.models != ours:
-            raise ModelError(
-                f"a node of the cluster has other models or settings than this machine: it tags "
-                f"with {one.row.models!r}, expected {ours!r}; give all nodes the same weights, "
-                f"SCENESEARCH_ variables and version of scenesearch",
-                code="other_models",
-            )
-        return one
 
     def _lost(self, entry: Entry) -> Finished:
         name = entry.source.name

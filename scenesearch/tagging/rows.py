@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from scenesearch.core.types import BoxTuple, Colour, TextLine
+from scenesearch.core.types import BoxTuple, Colour, TextLine, box_tuple
 
 TagSource = Literal["label", "zero_shot"]
 
@@ -136,7 +136,7 @@ class TagRow:
             tags=tuple(map(_read_tag, values["tags"])),
             colours=tuple(map(_read_colour, values["colours"])),
             text=tuple(
-                TextLine(t["text"], float(t["confidence"]), _read_box(t["box"]))
+                TextLine(t["text"], float(t["confidence"]), box_tuple(t["box"]))
                 for t in values["text"]
             ),
             objects=tuple(map(_read_object, values["objects"])),
@@ -181,11 +181,6 @@ def _object(one: TaggedObject) -> dict[str, Any]:
     }
 
 
-def _read_box(box: Any) -> BoxTuple:
-    x1, y1, x2, y2 = (float(side) for side in box)
-    return x1, y1, x2, y2
-
-
 def _read_tag(values: Mapping[str, Any]) -> Tag:
     return Tag(values["name"], float(values["score"]), values["source"])
 
@@ -198,7 +193,7 @@ def _read_colour(values: Mapping[str, Any]) -> Colour:
 def _read_object(values: Mapping[str, Any]) -> TaggedObject:
     return TaggedObject(
         key=values["key"],
-        box=_read_box(values["box"]),
+        box=box_tuple(values["box"]),
         label=values["label"],
         confidence=float(values["confidence"]),
         area_share=float(values["area_share"]),

@@ -108,7 +108,7 @@ def identify(source: Source) -> Identity | None:
 
 def _one(argument: str, image_column: str | None, stdin: BinaryIO | None) -> Iterator[Source]:
     if argument == STDIN:
-        return _not_none(argument, map(_listed, lines_of(stdin, base=None)))
+        return _not_none(argument, lines_of(stdin, base=None))
     if is_remote(argument):
         return (
             Source(_text(address), address, remote=True, identity=identity_of(stamp))
@@ -127,7 +127,7 @@ def _one(argument: str, image_column: str | None, stdin: BinaryIO | None) -> Ite
             code="no_photos",
         )
     if path.suffix.lower() in MANIFEST_SUFFIXES:
-        return map(_listed, listed_in(path, image_column))
+        return listed_in(path, image_column)
     return iter([_local(argument)])
 
 
@@ -135,8 +135,9 @@ def _local(path: str) -> Source:
     return Source(_text(path), path)
 
 
-def _listed(entry: Listed) -> Source:
-    return Source(_text(entry.path), entry.path, remote=is_remote(entry.path), error=entry.error)
+def _listed(path: str, error: tuple[str, str] | None = None) -> Source:
+    """By its path or address; or, with ``error``, by the place of a row that has none."""
+    return Source(_text(path), path, remote=is_remote(path), error=error)
 
 
 def identity_of(values: Sequence[Any] | None) -> Identity | None:
@@ -168,14 +169,7 @@ def _not_none(argument: str, stream: Iterator[Source]) -> Iterator[Source]:
     yield from stream
 
 
-class Listed(NamedTuple):
-    """A path or address of a list; or, with ``error``, the place of a row that has none."""
-
-    path: str
-    error: tuple[str, str] | None = None
-
-
-def listed_in(path: Path, image_column: str | None = None) -> Iterator[Listed]:
+def listed_in(path: Path, image_column: str | None = None) -> Iterator[Source]:
     """The photos of a manifest; relative paths start at its folder.
 
     A row that cannot be used is an entry with an error, and the others are not affected.
@@ -198,7 +192,7 @@ def listed_in(path: Path, image_column: str | None = None) -> Iterator[Listed]:
             columns = _first_of(columns, source.header, path)
         for row in source.rows():
             if isinstance(row, RowError):
-                yield Listed(f"{path}:{row.row}", (row.code, row.message))
+                yield _listed(f"{path}:{row.row}", (row.code, row.message))
             else:
                 yield from _photos(row.cells, columns, path, row.row)
     except OSError as error:
@@ -207,7 +201,7 @@ def listed_in(path: Path, image_column: str | None = None) -> Iterator[Listed]:
 
 def lines_of(
     stream: BinaryIO | None, *, base: Path | None, name: str = "<stdin>"
-) -> Iterator[Listed]:
+) -> Iterator[Source]:
     """One path or address a line, as they come; empty lines are left out.
 
     Args:
@@ -230,9 +224,9 @@ def lines_of(
                 message = (
                     f"line {number} is longer than {MAX_PATH_BYTES:,} bytes: expected one path"
                 )
-                yield Listed(f"{name}:{number}", ("bad_path", message))
+                yield _listed(f"{name}:{number}", ("bad_path", message))
             elif line.strip():
-                yield Listed(_based(os.fsdecode(line.rstrip(b"\r")), base))
+                yield _listed(_based(os.fsdecode(line.rstrip(b"\r")), base))
             too_long = False
         if len(rest) > MAX_PATH_BYTES:
             # kept out of memory; the line still counts once
@@ -254,15 +248,15 @@ def _first_of(columns: tuple[str, ...], header: tuple[str, ...], path: Path) -> 
 
 def _photos(
     cells: Mapping[str, Any], columns: tuple[str, ...], path: Path, row: int
-) -> Iterator[Listed]:
+) -> Iterator[Source]:
     value = next((cells[column] for column in columns if cells.get(column)), None)
     values = value if isinstance(value, list) else [value]
     texts = [text.strip(SPACE) for text in values if isinstance(text, str) and text.strip(SPACE)]
     if not texts or len(texts) < len(values):
         message = f"the row names no photo: expected a path as text in {columns[0]!r}"
-        yield Listed(f"{path}:{row}", ("missing_image", message))
+        yield _listed(f"{path}:{row}", ("missing_image", message))
     for text in texts:
-        yield Listed(_based(text, path.parent))
+        yield _listed(_based(text, path.parent))
 
 
 def _based(text: str, base: Path | None) -> str:

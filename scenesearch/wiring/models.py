@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from scenesearch.config.settings import DetectorSettings, Runtime, Settings
+from scenesearch.config.settings import Runtime, Settings
 from scenesearch.core.errors import ConfigError, ModelNotFoundError
 from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
 from scenesearch.core.types import Scene
@@ -32,26 +32,25 @@ log = logging.getLogger(__name__)
 
 def build_detector(settings: Settings, finder: WeightFinder) -> Detector | None:
     """All detectors of the settings as one, or None when the settings name none."""
-    detectors = [_detector(settings, finder, one) for one in settings.detectors]
+    detectors = [
+        UltralyticsDetector(
+            finder.find(one.model),
+            cache_dir=settings.cache_dir,
+            runtime=_runtime(one.runtime, settings.embedder.device),
+            confidence=one.confidence,
+            image_size=one.image_size,
+            suppression_iou=one.suppression_iou,
+            include=one.include,
+            exclude=one.exclude,
+            device=settings.embedder.device,
+        )
+        for one in settings.detectors
+    ]
     if not detectors:
         return None
     if len(detectors) == 1:
         return detectors[0]
     return MergedDetector(detectors, overlap=settings.regions.overlap)
-
-
-def _detector(settings: Settings, finder: WeightFinder, one: DetectorSettings) -> Detector:
-    return UltralyticsDetector(
-        finder.find(one.model),
-        cache_dir=settings.cache_dir,
-        runtime=_runtime(one.runtime, settings.embedder.device),
-        confidence=one.confidence,
-        image_size=one.image_size,
-        suppression_iou=one.suppression_iou,
-        include=one.include,
-        exclude=one.exclude,
-        device=settings.embedder.device,
-    )
 
 
 def _runtime(runtime: Runtime, device: str) -> Literal["onnx", "torch"]:
@@ -72,12 +71,8 @@ def build_remover(settings: Settings, finder: WeightFinder) -> Remover | None:
     return RembgRemover(settings.cutout.remover, weights, threads=settings.threads)
 
 
-def build_embedder(settings: Settings, finder: WeightFinder) -> Embedder:
-    """The embedder in the runtime that suits the device."""
-    return _run(settings, build_tower(settings, finder))
-
-
-def _run(settings: Settings, source: TowerSource) -> Embedder:
+def build_embedder(settings: Settings, source: TowerSource) -> Embedder:
+    """A tower as an embedder, in the runtime that suits the device."""
     wanted = settings.embedder
     if _runtime(wanted.runtime, wanted.device) == "onnx":
         if wanted.precision != "float32" or wanted.device != "cpu":
@@ -107,7 +102,7 @@ def build_reranker(settings: Settings, finder: WeightFinder) -> CellReranker:
         )
     source = TimmCells(wanted.model, tower)
     return CellReranker(
-        CellMaps(source, _run(settings, source)),
+        CellMaps(source, build_embedder(settings, source)),
         lambda: EmbeddingCache(
             settings.cache_dir / "rerank.sqlite", max_megabytes=settings.cache_max_megabytes
         ),

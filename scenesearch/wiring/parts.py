@@ -17,6 +17,7 @@ from scenesearch.wiring.models import (
     build_reader,
     build_remover,
     build_reranker,
+    build_tower,
 )
 from scenesearch.wiring.stores import EMBEDDINGS
 
@@ -47,7 +48,7 @@ class Parts:
             settings.cutout.context_padding,
         )
         return Encoder(
-            build_embedder(settings, self._finder),
+            build_embedder(settings, build_tower(settings, self._finder)),
             PixelDescriber(colours=settings.index.colours),
             rules,
             build_remover(settings, self._finder),

@@ -56,20 +56,14 @@ def build_store(
     return EdgeStore(Path(store), collection, min_free_bytes=free)
 
 
-def cache_path(settings: Settings, store: str | Path) -> Path:
-    """Embeddings lie beside an embedded store, so that it can be rebuilt without the models."""
-    if is_url(store):
-        return settings.cache_dir / EMBEDDINGS
-    return Path(store) / EMBEDDINGS
-
-
 def build_cache(settings: Settings, store: str | Path) -> EmbeddingCache:
-    """The embedding cache that belongs to a store.
+    """The embedding cache of a store: beside an embedded one, to rebuild it without the models.
 
     Raises:
         StoreError: the file cannot be opened.
     """
-    return EmbeddingCache(cache_path(settings, store), max_megabytes=settings.cache_max_megabytes)
+    folder = settings.cache_dir if is_url(store) else Path(store)
+    return EmbeddingCache(folder / EMBEDDINGS, max_megabytes=settings.cache_max_megabytes)
 
 
 def state_dir(settings: Settings, store: str | Path) -> Path:

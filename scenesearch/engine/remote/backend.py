@@ -47,8 +47,6 @@ class Backend(Protocol):
             DeadlineError: it took too long.
             SceneSearchError: as the engine raised it, same class and code.
         """
-        ...
 
     async def close(self) -> None:
         """Finish what was accepted, then give everything back."""
-        ...

@@ -12,7 +12,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scenesearch.engine.remote.backend import BusyError, DeadlineError
 
@@ -63,14 +63,11 @@ class Place:
             lane.left(self.client, self._since)
 
 
-class _Waiting:
+class _Waiting(NamedTuple):
     """Somebody in the queue."""
 
-    __slots__ = ("client", "place")
-
-    def __init__(self, client: str | None, place: asyncio.Future[Place]) -> None:
-        self.client = client
-        self.place = place
+    client: str | None
+    place: asyncio.Future[Place]
 
 
 class Lane:
@@ -94,7 +91,8 @@ class Lane:
         self._mean_s = 0.0
         self._measured = 0
         self._closed = False
-        self._empty: list[asyncio.Future[None]] = []
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     def numbers(self) -> LaneNumbers:
         """How it is now."""
@@ -151,10 +149,7 @@ class Lane:
 
     async def drained(self) -> None:
         """Return when nobody waits and no place is held."""
-        if self._queue or self._running:
-            empty: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._empty.append(empty)
-            await empty
+        await self._empty.wait()
 
     def left(self, client: str | None, since: float) -> None:
         """A place was given back: measure how long it was held, and let the next one in."""
@@ -169,13 +164,11 @@ class Lane:
             if not waiting.place.done():
                 waiting.place.set_result(self._occupy(waiting.client))
         if not (self._queue or self._running):
-            for empty in self._empty:
-                if not empty.done():
-                    empty.set_result(None)
-            self._empty.clear()
+            self._empty.set()
 
     def _occupy(self, client: str | None) -> Place:
         self._running += 1
+        self._empty.clear()
         return Place(self, client, asyncio.get_running_loop().time())
 
     def _give_up(self, waiting: _Waiting) -> None:
@@ -209,7 +202,8 @@ class Lane:
                 "rate_limited",
                 f"{self._held[client]} requests of this key wait or run, its share of "
                 f"{self._limit} while others ask too; wait for some of them",
-                self._held[client] * self._pace_s(),
+                # how long it takes until so many places are free, while all are taken
+                self._held[client] * self._mean_s / self._places,
             )
         if len(self._queue) + self._running >= self._limit:
             raise self._refuse(
@@ -233,10 +227,6 @@ class Lane:
         if client is not None:
             self._seen[client] = now
         return any(known != client for known in self._seen)
-
-    def _pace_s(self) -> float:
-        """How long it takes until a place is free, while all are taken."""
-        return self._mean_s / self._places
 
     def _refuse(self, reason: Refusal, why: str, retry_s: float) -> BusyError:
         self._refused[reason] += 1

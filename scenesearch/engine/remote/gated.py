@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import DeadlineError
-from scenesearch.engine.remote.backpressure import Lane, Place
+from scenesearch.engine.remote.backpressure import Lane
 from scenesearch.engine.remote.process import OpenEngine, SceneSearchEngine, heavy_threads
 from scenesearch.engine.remote.remote import EngineState, RemoteEngine
 from scenesearch.engine.tasks import Answer, Task, is_heavy
@@ -106,9 +105,14 @@ class EngineBackend:
         except BaseException:
             place.leave()
             raise
-        answer: asyncio.Future[Answer] = loop.create_future()
+
+        def leave(_: Future[Answer]) -> None:
+            with suppress(RuntimeError):  # the loop is closed, and everybody who asked is gone
+                loop.call_soon_threadsafe(place.leave)
+
         # the place is free when the engine is done, not when nobody waits any more
-        sent.future.add_done_callback(partial(_call_in, loop, place, answer))
+        sent.future.add_done_callback(leave)
+        answer = asyncio.wrap_future(sent.future)
         try:
             async with asyncio.timeout_at(deadline) as limit:
                 return await answer
@@ -133,25 +137,3 @@ class EngineBackend:
             async with asyncio.timeout(self._deadline_s):
                 await asyncio.gather(self._heavy.drained(), self._light.drained())
         await asyncio.to_thread(self._engine.stop, GRACE_S)
-
-
-def _call_in(
-    loop: asyncio.AbstractEventLoop,
-    place: Place,
-    answer: asyncio.Future[Answer],
-    found: Future[Answer],
-) -> None:
-    """In the thread that read the answer: hand it to the event loop."""
-    with suppress(RuntimeError):  # the loop is closed, and everybody who asked is gone
-        loop.call_soon_threadsafe(_deliver, place, answer, found)
-
-
-def _deliver(place: Place, answer: asyncio.Future[Answer], found: Future[Answer]) -> None:
-    place.leave()
-    if answer.done():
-        return  # nobody waits any more
-    error = found.exception()
-    if error is None:
-        answer.set_result(found.result())
-    else:
-        answer.set_exception(error)

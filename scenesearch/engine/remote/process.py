@@ -33,15 +33,12 @@ class TaskEngine(Protocol):
 
     def load(self) -> None:
         """Load what is needed, so that the first task is as fast as the others."""
-        ...
 
     def run(self, task: Task, cancelled: Callable[[], bool]) -> Answer:
         """Do a task; whoever asks ``cancelled`` and hears True may stop in any way."""
-        ...
 
     def close(self) -> None:
         """Give everything back."""
-        ...
 
 
 class Run(NamedTuple):

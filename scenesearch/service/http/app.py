@@ -16,18 +16,16 @@ from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import Backend
 from scenesearch.service.http import openapi, problems
 from scenesearch.service.http.body import Bodies
+from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.guard import MEGABYTE, Guard
-from scenesearch.service.http.lifecycle import Lifecycle
 from scenesearch.service.http.methods import Head
 from scenesearch.service.http.metrics import Metrics
 from scenesearch.service.http.observe import Observe, Unforeseen
 from scenesearch.service.http.routes import (
-    facets,
     feedback,
     health,
     items,
     jobs,
-    look,
     models,
     page,
     pictures,
@@ -43,7 +41,7 @@ if TYPE_CHECKING:
     from scenesearch.service.state import State
 
 ROUTERS = (
-    *(look.router, search.router, facets.router, tag.router, models.router),
+    *(search.router, tag.router, models.router),
     *(items.router, pictures.router, scenes.router),
     *(jobs.router, feedback.router),
     *(health.router, page.router),
@@ -68,9 +66,7 @@ def create_app(
         fetcher: fetches photos from addresses; closed when the application stops. None where
             that is off.
     """
-    metrics = Metrics(backend)
-    lifecycle = Lifecycle()
-
+    shared = Shared(settings, backend, Metrics(backend), state, fetcher)
     app = FastAPI(
         title=openapi.TITLE,
         version=__version__,
@@ -78,26 +74,20 @@ def create_app(
         redoc_url=None,
         lifespan=lambda _app: lifespan(backend, state, fetcher),
         redirect_slashes=False,
-        generate_unique_id_function=openapi.operation_id,
-        middleware=_middleware(settings.service, metrics, lifecycle),
+        # stable, and what clients call their functions
+        generate_unique_id_function=lambda route: route.name,
+        exception_handlers=problems.HANDLERS,
+        middleware=_middleware(settings.service, shared),
     )
-    app.state.settings = settings
-    app.state.backend = backend
-    app.state.state = state
-    app.state.fetcher = fetcher
-    app.state.metrics = metrics
-    app.state.lifecycle = lifecycle
+    app.state.shared = shared
     app.state.readiness = health.Readiness(backend)
-    problems.add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.openapi = openapi.describe(app)  # type: ignore[method-assign]  # as its manual has it
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # as its manual has it
     return app
 
 
-def _middleware(
-    service: ServiceSettings, metrics: Metrics, lifecycle: Lifecycle
-) -> list[Middleware]:
+def _middleware(service: ServiceSettings, shared: Shared) -> list[Middleware]:
     """From the outside in."""
     limit = service.max_body_megabytes * MEGABYTE
     cors = [
@@ -115,9 +105,7 @@ def _middleware(
             header_name="X-Request-ID",
             validator=lambda given: _REQUEST_ID.fullmatch(given) is not None,
         ),
-        Middleware(
-            Observe, metrics=metrics, lifecycle=lifecycle, shared=bool(service.cors_origins)
-        ),
+        Middleware(Observe, shared=shared),
         *(cors if service.cors_origins else ()),
         Middleware(Unforeseen),
         Middleware(Guard, settings=service),

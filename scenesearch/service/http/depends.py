@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request, Security
@@ -15,7 +16,6 @@ from scenesearch.engine.tasks import Answer, Task
 from scenesearch.service.http.problems import ClientLeftError, ProblemError
 
 if TYPE_CHECKING:
-    from scenesearch.service.http.lifecycle import Lifecycle
     from scenesearch.service.http.metrics import Metrics
     from scenesearch.service.jobs.runner import PhotoFetcher
     from scenesearch.service.state import State
@@ -29,21 +29,30 @@ _header = APIKeyHeader(
 )
 
 
-def backend(request: Request) -> Backend:
-    """The engine."""
-    found: Backend = request.app.state.backend
-    return found
+@dataclass(slots=True)
+class Shared:
+    """What the routes of one application share.
+
+    Attributes:
+        settings: that the service was started with.
+        backend: the engine.
+        metrics: what is counted.
+        state: jobs and feedback; None for a service without.
+        fetcher: fetches photos from addresses; None where that is off.
+        draining: the service was told to stop: it still answers, but wants no new connections.
+    """
+
+    settings: Settings
+    backend: Backend
+    metrics: Metrics
+    state: State | None = None
+    fetcher: PhotoFetcher | None = None
+    draining: bool = False
 
 
-def settings(request: Request) -> Settings:
-    """The settings that the service was started with."""
-    found: Settings = request.app.state.settings
-    return found
-
-
-def fetcher(request: Request) -> PhotoFetcher | None:
-    """What fetches photos from addresses; None where that is off."""
-    found: PhotoFetcher | None = request.app.state.fetcher
+def shared(request: Request) -> Shared:
+    """What the application of a request shares."""
+    found: Shared = request.app.state.shared
     return found
 
 
@@ -57,21 +66,9 @@ def kept_state(request: Request, what: str) -> State:
     Raises:
         ProblemError: this service keeps none.
     """
-    found: State | None = request.app.state.state
+    found = shared(request).state
     if found is None:
         raise ProblemError("not_found", f"This service keeps no {what}")
-    return found
-
-
-def metrics(request: Request) -> Metrics:
-    """What is counted."""
-    found: Metrics = request.app.state.metrics
-    return found
-
-
-def lifecycle(request: Request) -> Lifecycle:
-    """Whether the service is stopping."""
-    found: Lifecycle = request.app.state.lifecycle
     return found
 
 
@@ -117,7 +114,7 @@ def time_left(request: Request) -> float:
         DeadlineError: none are left.
     """
     now = asyncio.get_running_loop().time()
-    allowed_s = settings(request).service.deadline_s
+    allowed_s = shared(request).settings.service.deadline_s
     if not hasattr(request.state, "deadline"):
         request.state.deadline = now + allowed_s
     left: float = request.state.deadline - now
@@ -145,7 +142,9 @@ async def run_task(request: Request, task: Task, *, deadline_s: float | None = N
     limit_s = time_left(request) if deadline_s is None else deadline_s
     # only where there are keys is anybody somebody
     caller = getattr(request.state, "caller", "") or None
-    answering = asyncio.ensure_future(backend(request).run(task, deadline_s=limit_s, client=caller))
+    answering = asyncio.ensure_future(
+        shared(request).backend.run(task, deadline_s=limit_s, client=caller)
+    )
     leaving = asyncio.ensure_future(_client_left(request))
     try:
         done, _ = await asyncio.wait(
@@ -155,7 +154,10 @@ async def run_task(request: Request, task: Task, *, deadline_s: float | None = N
         )
         if answering in done:
             answer = answering.result()
-            _note_seconds(request, answer)
+            shared(request).metrics.observe(answer)
+            state = request.scope.setdefault("state", {})
+            total: Counter[str] = state.setdefault("stage_seconds", Counter())
+            total.update(answer.seconds)
             return answer
         if leaving in done:
             leaving.result()
@@ -164,23 +166,12 @@ async def run_task(request: Request, task: Task, *, deadline_s: float | None = N
             f"No answer within {limit_s:g} s; ask again later, or for less", retry_after_s=2
         )
     finally:
-        await _give_up((answering, leaving))
+        answering.cancel()
+        leaving.cancel()
+        # also takes what a cancelled call raised after all, so that nobody warns of it
+        await asyncio.gather(answering, leaving, return_exceptions=True)
 
 
 async def _client_left(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-async def _give_up(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    # also takes what a cancelled call raised after all, so that nobody warns of it
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _note_seconds(request: Request, answer: Answer) -> None:
-    metrics(request).observe(answer)
-    total: dict[str, float] = request.scope.setdefault("state", {}).setdefault("stage_seconds", {})
-    for stage, seconds in answer.seconds.items():
-        total[stage] = total.get(stage, 0.0) + seconds

@@ -19,12 +19,12 @@ from starlette.exceptions import HTTPException
 from scenesearch.engine.remote.backend import DeadlineError
 from scenesearch.engine.tasks import Photo
 from scenesearch.schemas.photos import InlinePhoto, LinkedPhoto, PhotoSources
-from scenesearch.service.http.depends import fetcher, settings, time_left
+from scenesearch.service.http.depends import shared, time_left
 from scenesearch.service.http.guard import MEGABYTE
 from scenesearch.service.http.problems import ProblemError, clean
 from scenesearch.service.http.strict_json import parse_json
 from scenesearch.service.http.strict_json import read_json as read_json_value
-from scenesearch.service.jobs.together import all_or_none
+from scenesearch.service.jobs.runner import all_or_none
 
 FORM = "multipart/form-data"
 MAX_FIELDS = 16
@@ -34,7 +34,7 @@ NAME_LENGTH = 80
 """Characters of an upload's name that messages show."""
 _IN_A_THREAD = 1_000_000
 """Characters of base64 from which decoding would keep the other requests waiting."""
-_DATA_URL = re.compile(r"data:[a-z0-9.+/-]{0,64};base64,", re.IGNORECASE)
+_DATA_URL = re.compile(r"^data:[a-z0-9.+/-]{0,64};base64,", re.IGNORECASE)
 _CHARSETS = {"", "utf-8", "utf8", "us-ascii"}
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -173,12 +173,12 @@ async def photo_of(request: Request, source: InlinePhoto | LinkedPhoto) -> Photo
         SceneSearchError: it could not be fetched.
     """
     if isinstance(source, InlinePhoto):
-        text, most = source.base64, settings(request).images.max_bytes
+        text, most = source.base64, shared(request).settings.images.max_bytes
         if len(text) < _IN_A_THREAD:
             return Photo(decode_photo(text, most))
         return Photo(await asyncio.to_thread(decode_photo, text, most))
-    found = fetcher(request)
-    if found is None or not settings(request).service.fetch.enabled:
+    found = shared(request).fetcher
+    if found is None or not shared(request).settings.service.fetch.enabled:
         raise ProblemError(
             "fetch_disabled",
             "This service fetches no photos from addresses; send the photo itself",
@@ -226,8 +226,7 @@ def decode_photo(text: str, most_bytes: int) -> bytes:
     Raises:
         ProblemError: it is not base64, empty or too large.
     """
-    start = _DATA_URL.match(text)
-    encoded = text[start.end() :] if start else text
+    encoded = _DATA_URL.sub("", text, count=1)
     size = len(encoded) // 4 * 3
     if size > most_bytes + 2:
         raise ProblemError(
@@ -261,7 +260,7 @@ def clean_name(name: str | None) -> str:
 
 
 async def _upload(file: UploadFile, request: Request) -> Photo:
-    most = settings(request).images.max_bytes
+    most = shared(request).settings.images.max_bytes
     if (file.size or 0) > most:
         raise ProblemError(
             "too_many_bytes",
@@ -297,7 +296,7 @@ async def read_form(request: Request, most_files: int, expected: str) -> FormDat
         form = await request.form(
             max_files=most_files,
             max_fields=MAX_FIELDS,
-            max_part_size=settings(request).service.max_body_megabytes * MEGABYTE,
+            max_part_size=shared(request).settings.service.max_body_megabytes * MEGABYTE,
         )
     except ProblemError:
         raise
@@ -307,14 +306,11 @@ async def read_form(request: Request, most_files: int, expected: str) -> FormDat
             f"The form cannot be read: {error.detail} Send {FORM} with a boundary, {expected}",
             status=400,
         ) from None
-    if any(_too_large(value) for _, value in form.multi_items()):
+    texts = (value for _, value in form.multi_items() if isinstance(value, str))
+    if any(len(text.encode()) > MAX_FIELD_BYTES for text in texts):
         await form.close()
         raise _part_too_large()
     return form
-
-
-def _too_large(value: UploadFile | str) -> bool:
-    return isinstance(value, str) and len(value.encode()) > MAX_FIELD_BYTES
 
 
 def _part_too_large() -> ProblemError:

@@ -18,7 +18,7 @@ from scenesearch.core.errors import NoSpaceError, StoreError
 from scenesearch.schemas.items import ItemRequest
 from scenesearch.schemas.jobs import JobRequest
 from scenesearch.schemas.photos import LinkedPhoto
-from scenesearch.service.http.depends import settings
+from scenesearch.service.http.depends import shared
 from scenesearch.service.http.intake import (
     clean_name,
     decode_photo,
@@ -68,7 +68,7 @@ async def read_job(request: Request, folder: Path) -> SentJob:
     body = await read_json(request, JobRequest)
     # read before, so that it is there already
     data = await request.body()
-    most = settings(request).images.max_bytes
+    most = shared(request).settings.images.max_bytes
     return await asyncio.to_thread(_from_json, body, data, most)
 
 

@@ -18,14 +18,17 @@ def allowed_methods(request: Request) -> str:
     # what the routes that were tried left there would be taken for a match
     for name in ("path_params", "route", "endpoint"):
         scope.pop(name, None)
-    allowed = [method for method in METHODS if _answers(request, {**scope, "method": method})]
+    allowed = [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
     if "GET" in allowed:
         allowed.insert(allowed.index("GET") + 1, "HEAD")
     return ", ".join(allowed)
-
-
-def _answers(request: Request, scope: Scope) -> bool:
-    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 class Head:

@@ -27,7 +27,6 @@ class Gauged(Protocol):
 
     def gauges(self) -> Mapping[str, float]:
         """Figures by name: ``queue_heavy``, ``running_light``, ``rejected_total``."""
-        ...
 
 
 class _EngineGauges(Collector):

@@ -12,8 +12,7 @@ from asgi_correlation_id import correlation_id
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from scenesearch.service.http.lifecycle import Lifecycle
-from scenesearch.service.http.metrics import Metrics
+from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.problems import CLIENT_LEFT, internal, problem
 
 CSP = (
@@ -40,15 +39,14 @@ access = logging.getLogger("scenesearch.service.access")
 class Observe:
     """Counts and logs requests, and completes the headers of answers."""
 
-    def __init__(
-        self, app: ASGIApp, metrics: Metrics, lifecycle: Lifecycle, *, shared: bool
-    ) -> None:
+    def __init__(self, app: ASGIApp, shared: Shared) -> None:
         self.app = app
-        self._metrics = metrics
-        self._lifecycle = lifecycle
+        self._shared = shared
         # pages of other origins that may ask must be able to read the answer
         self._headers = (
-            {**HEADERS, "Cross-Origin-Resource-Policy": "cross-origin"} if shared else HEADERS
+            {**HEADERS, "Cross-Origin-Resource-Policy": "cross-origin"}
+            if shared.settings.service.cors_origins
+            else HEADERS
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,18 +65,21 @@ class Observe:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
-                if self._lifecycle.draining:
+                if self._shared.draining:
                     headers["Connection"] = "close"
                 if seconds := state.get("stage_seconds"):
                     headers["Server-Timing"] = server_timing(seconds)
             await send(message)
 
-        with self._metrics.in_flight.track_inprogress():
+        with self._shared.metrics.in_flight.track_inprogress():
             try:
                 await self.app(scope, receive, complete)
             finally:
                 seconds = time.perf_counter() - start
-                self._metrics.request(route_of(scope), scope["method"], status, seconds)
+                counted = self._shared.metrics
+                # the template of the route that answered, which is one of few
+                route = str(getattr(scope.get("route"), "path", None) or UNMATCHED)
+                counted.request(route, scope["method"], status, seconds)
                 access.info(
                     "%s %s %d %.0f ms %s",
                     quote(scope["method"]),
@@ -87,11 +88,6 @@ class Observe:
                     seconds * 1000,
                     correlation_id.get(),
                 )
-
-
-def route_of(scope: Scope) -> str:
-    """The template of the route that answered, which is one of few."""
-    return str(getattr(scope.get("route"), "path", None) or UNMATCHED)
 
 
 def server_timing(seconds: Mapping[str, float]) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from scenesearch.schemas.openapi import request_schemas
@@ -73,28 +71,19 @@ def _response(status: int) -> dict[str, Any]:
     }
 
 
-def operation_id(route: APIRoute) -> str:
-    """The name of the route: stable, and what clients call their functions."""
-    return route.name
-
-
-def describe(app: FastAPI) -> Callable[[], dict[str, Any]]:
-    """What is to be ``app.openapi``."""
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schema = get_openapi(
-                title=TITLE,
-                version=app.version,
-                openapi_version="3.1.0",
-                description=DESCRIPTION,
-                license_info=LICENCE,
-                routes=app.routes,
-            )
-            app.openapi_schema = with_problems(schema)
-        return app.openapi_schema
-
-    return openapi
+def describe(app: FastAPI) -> dict[str, Any]:
+    """What ``app.openapi`` is to give, made once."""
+    if app.openapi_schema is None:
+        schema = get_openapi(
+            title=TITLE,
+            version=app.version,
+            openapi_version="3.1.0",
+            description=DESCRIPTION,
+            license_info=LICENCE,
+            routes=app.routes,
+        )
+        app.openapi_schema = with_problems(schema)
+    return app.openapi_schema
 
 
 def with_problems(schema: dict[str, Any]) -> dict[str, Any]:

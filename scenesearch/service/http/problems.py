@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from asgi_correlation_id import correlation_id
-from fastapi import FastAPI, Response
+from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
@@ -149,13 +149,6 @@ def too_large(limit: int) -> ProblemError:
     )
 
 
-def status_of(error: SceneSearchError) -> int:
-    """The HTTP status of an error of the package."""
-    if error.code in BY_CODE:
-        return BY_CODE[error.code]
-    return next((status for kind, status in BY_CLASS if isinstance(error, kind)), 422)
-
-
 def clean(text: str, limit: int = DETAIL_MAX) -> str:
     r"""A message that can be sent: no control characters, no lone surrogates, not endless.
 
@@ -188,14 +181,15 @@ def problem(
     errors: Sequence[Mapping[str, Any]] = (),
     limit: float | None = None,
     headers: Mapping[str, str] | None = None,
+    request_id: str | None = None,
 ) -> Response:
-    """An answer that says what went wrong."""
+    """An answer that says what went wrong; the id is that of the request unless given."""
     body: dict[str, Any] = {
         "type": TYPE_BASE + code,
-        "title": _title(status),
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
-        "request_id": correlation_id.get(),
+        "request_id": request_id or correlation_id.get(),
     }
     if detail:
         body["detail"] = clean(detail)
@@ -216,13 +210,6 @@ def problem(
     )
 
 
-def _title(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"
-
-
 def of_error(error: ProblemError) -> Response:
     """The answer to a refusal of the service itself."""
     return problem(
@@ -240,18 +227,9 @@ def internal() -> Response:
     return problem(500, "internal", "A fault of the service; its log has the id of this request.")
 
 
-def add_handlers(app: FastAPI) -> None:
-    """Answer every error of a route as a problem."""
-    app.add_exception_handler(SceneSearchError, _package_error)
-    app.add_exception_handler(RequestValidationError, _validation_error)
-    app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(ClientLeftError, _client_left)
-    app.add_exception_handler(ClientDisconnect, _client_left)
-
-
-async def _package_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, SceneSearchError)
-    status = status_of(error)
+async def _package_error(_request: Request, error: SceneSearchError) -> Response:
+    of_class = next((status for kind, status in BY_CLASS if isinstance(error, kind)), 422)
+    status = BY_CODE.get(error.code, of_class)
     if status in {500, 503, 507}:
         logger.warning("request %s: %s: %s", correlation_id.get(), error.code, clean(str(error)))
     headers = {}
@@ -261,8 +239,7 @@ async def _package_error(_request: Request, error: Exception) -> Response:
     return problem(status, error.code, detail, headers=headers)
 
 
-async def _validation_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _validation_error(_request: Request, error: RequestValidationError) -> Response:
     found = error.errors()
     errors = [validation_entry(one) for one in found[:ERRORS_MAX]]
     first = errors[0] if errors else {"loc": [], "msg": "not valid"}
@@ -280,8 +257,7 @@ def validation_entry(error: Mapping[str, Any]) -> dict[str, Any]:
     return {"loc": loc, "msg": clean(str(error.get("msg", "not valid")), 300)}
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _http_error(request: Request, error: HTTPException) -> Response:
     if isinstance(error, ProblemError):
         return of_error(error)
     status = error.status_code
@@ -294,3 +270,13 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _client_left(_request: Request, _error: Exception) -> Response:
     return Response(status_code=CLIENT_LEFT)
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    SceneSearchError: _package_error,
+    RequestValidationError: _validation_error,
+    HTTPException: _http_error,
+    ClientLeftError: _client_left,
+    ClientDisconnect: _client_left,
+}
+"""What answers every error of a route as a problem."""

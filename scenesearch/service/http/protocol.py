@@ -7,7 +7,6 @@ already answered, and keeps what a client does not read. Here each of these ends
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 import uuid
 from typing import Any
@@ -16,7 +15,7 @@ import h11
 from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 
 from scenesearch.config.service import ServiceSettings
-from scenesearch.service.http.problems import MEDIA_TYPE, TYPE_BASE, problem
+from scenesearch.service.http.problems import problem
 
 HEAD_BYTES_MAX = 65_536
 """Above what the application lets through, so that it can say which limit was passed."""
@@ -111,26 +110,16 @@ class DeadlineProtocol(H11Protocol):
         status = 431 if getattr(sys.exception(), "error_status_hint", 400) == 431 else 400
         code = "headers_too_large" if status == 431 else "bad_request"
         request_id = uuid.uuid4().hex
-        body = {
-            "type": TYPE_BASE + code,
-            "title": STATUS_PHRASES[status].decode(),
-            "status": status,
-            "code": code,
-            "request_id": request_id,
-            "detail": msg,
+        headers = {
+            "x-request-id": request_id,
+            "x-content-type-options": "nosniff",
+            "connection": "close",
         }
-        data = json.dumps(body).encode()
-        headers = [
-            ("content-type", MEDIA_TYPE),
-            ("content-length", str(len(data))),
-            ("x-request-id", request_id),
-            ("x-content-type-options", "nosniff"),
-            ("connection", "close"),
-        ]
+        said = problem(status, code, msg, headers=headers, request_id=request_id)
         reason = STATUS_PHRASES[status]
         for event in (
-            h11.Response(status_code=status, headers=headers, reason=reason),
-            h11.Data(data=data),
+            h11.Response(status_code=status, headers=said.raw_headers, reason=reason),
+            h11.Data(data=bytes(said.body)),
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.service.http.auth import check_binding
-from scenesearch.service.http.lifecycle import Lifecycle
+from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.protocol import HEAD_BYTES_MAX, protocol_for
 from scenesearch.system.memory import give_large_blocks_back, leave_what_stays
 from scenesearch.system.priority import HTTP, step_back
@@ -41,9 +41,9 @@ class DrainingServer(uvicorn.Server):
     stops listening right away: no load balancer has to notice first. Told twice, it stops at once.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_s: float) -> None:
+    def __init__(self, config: uvicorn.Config, shared: Shared, drain_s: float) -> None:
         super().__init__(config)
-        self._lifecycle = lifecycle
+        self._shared = shared
         self._drain_s = drain_s
         self._stop_at = float("inf")
         self.on_start: Callable[[], None] = lambda: None
@@ -55,10 +55,10 @@ class DrainingServer(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Begin to stop; the second signal ends it."""
-        if self._lifecycle.draining:
+        if self._shared.draining:
             self.force_exit = self.should_exit = True
             return
-        self._lifecycle.draining = True
+        self._shared.draining = True
         drain_s = 0.0 if sig == signal.SIGINT else self._drain_s
         self._stop_at = time.monotonic() + drain_s
 
@@ -70,7 +70,7 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening and finish what was accepted."""
-        self._lifecycle.draining = True
+        self._shared.draining = True
         await self._stop_listening(sockets or [])
         await super().shutdown(sockets)
         if self.force_exit:
@@ -116,7 +116,7 @@ def make_server(app: FastAPI, settings: ServiceSettings) -> DrainingServer:
         h11_max_incomplete_event_size=HEAD_BYTES_MAX,
         timeout_graceful_shutdown=int(settings.deadline_s) + STOP_MARGIN_S,
     )
-    return DrainingServer(config, app.state.lifecycle, settings.drain_s)
+    return DrainingServer(config, app.state.shared, settings.drain_s)
 
 
 def bind(service: ServiceSettings) -> list[socket.socket]:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from scenesearch.catalog.csv_source import CsvSource
-from scenesearch.catalog.jsonl_source import JsonlSource
+from scenesearch.catalog.opening import CSV, JSONL, open_rows
 from scenesearch.catalog.reader import CatalogReader
-from scenesearch.catalog.records import CellError, RawRow, RowError, Source, shown
+from scenesearch.catalog.records import CellError, RowError, shown
 from scenesearch.core.errors import CatalogError
-from scenesearch.core.types import Value
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.urls import parse_url
 from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.state.records import JobRecord, Link, RecordError
 
 MAX_ROWS = 100_000
-CSV = frozenset({".csv", ".tsv", ".tab", ".txt"})
-JSONL = frozenset({".jsonl", ".ndjson", ".json"})
 
 
 class PhotoUrls:
@@ -43,7 +38,7 @@ def suffix_of(name: str) -> str:
         CatalogError: it says of no format that is read here.
     """
     suffix = PurePosixPath(name.replace("\\", "/")).suffix.lower()
-    if suffix not in CSV | JSONL:
+    if suffix not in CSV + JSONL:
         raise CatalogError(
             f"the manifest's name ends in {shown(suffix, 20)}: expected .csv, .tsv or .jsonl",
             code="unsupported_catalog",
@@ -61,66 +56,27 @@ def read_manifest(path: Path) -> tuple[list[JobRecord], list[RecordError]]:
         CatalogError: the file as a whole cannot be read; no message names ``path``.
     """
     try:
-        source = Numbered(_source(path))
-        reader = CatalogReader(
-            path,
-            source,
-            PhotoUrls(),
-            policy="error",
-            max_rows=MAX_ROWS,
-            split_photos=True,
+        return _records(
+            CatalogReader(
+                path,
+                open_rows(path),
+                PhotoUrls(),
+                policy="error",
+                max_rows=MAX_ROWS,
+                split_photos=True,
+            )
         )
-        return _records(reader, source)
     except CatalogError as error:
         text = str(error).replace(str(path), "the manifest").replace(path.name, "the manifest")
         raise CatalogError(text, code=error.code) from error
 
 
-class Numbered:
-    """A source that says which line it is at.
-
-    Attributes:
-        line: of the row that was given last.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self._source = source
-        self.line = 0
-
-    @property
-    def header(self) -> tuple[str, ...] | None:
-        """See :class:`scenesearch.catalog.records.Source`."""
-        return self._source.header
-
-    @property
-    def typed(self) -> bool:
-        """See :class:`scenesearch.catalog.records.Source`."""
-        return self._source.typed
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """See :class:`scenesearch.catalog.records.Source`."""
-        return self._source.notes
-
-    def rows(self) -> Iterator[RawRow | RowError]:
-        """See :class:`scenesearch.catalog.records.Source`."""
-        for found in self._source.rows():
-            self.line = found.row
-            yield found
-
-
-def _source(path: Path) -> Source:
-    if path.suffix in CSV:
-        return CsvSource(path, delimiter="\t" if path.suffix in {".tsv", ".tab"} else None)
-    return JsonlSource(path)
-
-
-def _records(reader: CatalogReader, source: Numbered) -> tuple[list[JobRecord], list[RecordError]]:
+def _records(reader: CatalogReader) -> tuple[list[JobRecord], list[RecordError]]:
     records: list[JobRecord] = []
     errors: list[RecordError] = []
     for place, found in enumerate(reader):
         # with this policy the reader gives each item before it reads the next row
-        line = source.line
+        line = reader.row
         if isinstance(found, RowError):
             named = f"{found.column}: {found.message}" if found.column else found.message
             errors.append(RecordError(place, found.code, named, None, found.row))
@@ -129,10 +85,9 @@ def _records(reader: CatalogReader, source: Numbered) -> tuple[list[JobRecord], 
             errors.append(RecordError(place, "too_many_photos", message, found.id, line))
         else:
             photos = tuple(Link(url) for url in found.photos)
-            attributes = {name: _plain(value) for name, value in found.attributes.items()}
+            attributes = {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in found.attributes.items()
+            }
             records.append(JobRecord(place, found.id, photos, attributes, line))
     return records, errors
-
-
-def _plain(value: Value) -> object:
-    return list(value) if isinstance(value, tuple) else value

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from scenesearch.core.errors import (
     ModelError,
@@ -24,10 +24,10 @@ from scenesearch.engine.remote.backend import Backend, BusyError, DeadlineError
 from scenesearch.engine.tasks import ItemRecord, Photo, PutItems
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.fetcher import Fetched
-from scenesearch.service.jobs.together import all_or_none
 from scenesearch.service.state import State
 from scenesearch.service.state.records import Job, JobRecord, Link, RecordError
 
+T = TypeVar("T")
 logger = logging.getLogger("scenesearch.service")
 
 _WAITS = (NoSpaceError, StoreUnavailableError)
@@ -44,7 +44,6 @@ class PhotoFetcher(Protocol):
         Raises:
             FetchError: it was not fetched.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +256,8 @@ class JobRunner:
                 return outcomes
             attempt += 1
             await _wait(self._stopping, wait_s)
-            if self._stopping.is_set() or await self._is_over(job):
+            found = await asyncio.to_thread(self._state.jobs.get, job.id)
+            if self._stopping.is_set() or found is None or found.ended:
                 raise _GivenUpError
 
     def _wait_s(self, error: SceneSearchError, attempt: int) -> float:
@@ -265,9 +265,15 @@ class JobRunner:
         longer = self._pace.wait_s * 2 ** min(attempt, 10)
         return float(min(max(asked_for, longer), self._pace.wait_max_s))
 
-    async def _is_over(self, job: Job) -> bool:
-        found = await asyncio.to_thread(self._state.jobs.get, job.id)
-        return found is None or found.ended
+
+async def all_or_none(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What each gives, in order. The first that fails ends the others, and is raised itself."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from errors.exceptions[0].__cause__
+    return [task.result() for task in tasks]
 
 
 async def _wait(event: asyncio.Event, at_most_s: float) -> None:
@@ -277,9 +283,7 @@ async def _wait(event: asyncio.Event, at_most_s: float) -> None:
 
 def _is_temporary(error: SceneSearchError) -> bool:
     """Whether to wait for better times; a deadline is about the batch, not about the times."""
-    if isinstance(error, DeadlineError):
-        return False
-    return isinstance(error, (BusyError, *_WAITS))
+    return isinstance(error, (BusyError, *_WAITS)) and not isinstance(error, DeadlineError)
 
 
 def _error(record: JobRecord, code: str, detail: str) -> RecordError:

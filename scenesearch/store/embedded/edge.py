@@ -111,7 +111,11 @@ class EdgeStore:
             if not new:
                 return
             check_free_space(self._home, 0, self._min_free)
-            self._retype(opened, new)
+            patches = retype_patches(self, new)
+            with engine_errors(f"rewrite the fields {', '.join(new)} of {self._home}"):
+                for patch, ids in patches:
+                    those = opened.requests.those(ids)
+                    opened.shard.update(opened.requests.set_payload(those, patch))
             with engine_errors(f"index the fields {', '.join(new)} of {self._home}"):
                 for field, kind in new.items():
                     opened.shard.update(field_index(field, kind))
@@ -121,12 +125,6 @@ class EdgeStore:
             self._directory.write_schema(schema)
             opened.schema = schema
             opened.requests = EdgeRequests(schema.fields)
-
-    def _retype(self, opened: OpenShard, new: Mapping[str, FieldType]) -> None:
-        patches = retype_patches(self, new)
-        with engine_errors(f"rewrite the fields {', '.join(new)} of {self._home}"):
-            for patch, ids in patches:
-                opened.shard.update(opened.requests.set_payload(opened.requests.those(ids), patch))
 
     # --- points ----------------------------------------------------------------------------
 

@@ -129,11 +129,16 @@ class ClientStore:
         with self._gate:
             schema = self._require(fresh=True)
             new = check_new_fields(self._name, schema, fields)
-            if new:
-                self._retype(schema, new)
-                self._index(new)
-                self._schema = replace(schema, fields={**schema.fields, **new})
-                self._meta().write_schema(self._schema)
+            if not new:
+                return
+            requests, patches = self._requests(schema), retype_patches(self, new)
+            with client_errors(f"rewrite fields of {self._name!r}", self._where):
+                for patch, ids in patches:
+                    chosen = requests.chosen(ids, None)
+                    self._client.set_payload(self._name, patch, points=chosen, wait=True)
+            self._index(new)
+            self._schema = replace(schema, fields={**schema.fields, **new})
+            self._meta().write_schema(self._schema)
 
     def _index(self, fields: Mapping[str, FieldType]) -> None:
         if self._local:
@@ -144,14 +149,6 @@ class ClientStore:
                 self._client.create_payload_index(
                     self._name, key_path(field), field_schema=field_schema(field, kind), wait=True
                 )
-
-    def _retype(self, schema: CollectionSchema, new: Mapping[str, FieldType]) -> None:
-        requests = self._requests(schema)
-        patches = retype_patches(self, new)
-        with client_errors(f"rewrite fields of {self._name!r}", self._where):
-            for patch, ids in patches:
-                chosen = requests.chosen(ids, None)
-                self._client.set_payload(self._name, patch, points=chosen, wait=True)
 
     # --- points ----------------------------------------------------------------------------
 

@@ -27,7 +27,8 @@ def write_coco(path: Path, rows: Iterable[TagRow]) -> None:
         file.write('{"info": {"description": "Tagged by scenesearch"}, "licenses": [],\n')
         file.write('"images": [')
         for image_id, row in enumerate(rows, 1):
-            file.write(_separator(image_id) + dump(_image(image_id, row)))
+            image = {"file_name": row.source, "width": row.width, "height": row.height}
+            file.write(_separator(image_id) + dump({"id": image_id, **image}))
             for one in row.objects:
                 labels.add(one.label)
                 aside.write(dump([one.label, _annotation(image_id, one)]) + "\n")
@@ -40,10 +41,6 @@ def write_coco(path: Path, rows: Iterable[TagRow]) -> None:
         for label, number in numbers.items():
             file.write(_separator(number) + dump({"id": number, "name": label}))
         file.write("\n]}\n")
-
-
-def _image(number: int, row: TagRow) -> dict[str, Any]:
-    return {"id": number, "file_name": row.source, "width": row.width, "height": row.height}
 
 
 def _annotation(image_id: int, one: TaggedObject) -> dict[str, Any]:

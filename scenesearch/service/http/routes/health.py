@@ -6,18 +6,17 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.remote.backend import Backend
 from scenesearch.engine.tasks import Status
-from scenesearch.service.http import metrics as figures
-from scenesearch.service.http.depends import ReadKey, lifecycle, metrics
-from scenesearch.service.http.lifecycle import Lifecycle
+from scenesearch.service.http.depends import ReadKey, shared
+from scenesearch.service.http.metrics import MEDIA_TYPE
 from scenesearch.service.http.problems import clean, without_folders
 
 ASK_S = 2.0
@@ -92,9 +91,9 @@ async def livez() -> Live:
     response_model=Ready,
     responses={503: {"model": Ready, "description": "Not ready; says why."}},
 )
-async def readyz(request: Request, life: Annotated[Lifecycle, Depends(lifecycle)]) -> Response:
+async def readyz(request: Request) -> Response:
     """Whether models, store and schema are there, so that requests can be answered."""
-    if life.draining:
+    if shared(request).draining:
         reasons: tuple[str, ...] = ("the service is stopping",)
     else:
         readiness: Readiness = request.app.state.readiness
@@ -114,6 +113,6 @@ async def readyz(request: Request, life: Annotated[Lifecycle, Depends(lifecycle)
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
-async def show_metrics(counted: Annotated[figures.Metrics, Depends(metrics)]) -> Response:
+async def show_metrics(request: Request) -> Response:
     """What was counted, for Prometheus."""
-    return Response(counted.render(), media_type=figures.MEDIA_TYPE)
+    return Response(shared(request).metrics.render(), media_type=MEDIA_TYPE)

@@ -32,8 +32,9 @@ from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
 from scenesearch.service.http.intake import NoQuery, Sent, photos_in, read_either, read_json
 from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.paths import register_paths
-from scenesearch.service.http.routes.replies import json_reply, not_found, refuse_failure, reply
+from scenesearch.service.http.routes.replies import json_reply, refuse_failure, reply
 
 register_paths()
 router = APIRouter(prefix="/v1/items", tags=["items"])
@@ -181,7 +182,7 @@ async def delete_item(request: Request, item_id: ItemPath) -> Response:
     """Remove an item."""
     gone = (await run_task(request, DeleteItems(ids=(item_id,)))).value
     if not gone["items"]:
-        raise not_found(_NO_ITEM)
+        raise ProblemError("not_found", _NO_ITEM)
     return json_reply(gone)
 
 
@@ -193,5 +194,5 @@ async def _put(
     refuse_failure(outcome)
     item = (await run_task(request, GetItem(item_id))).value
     if item is None:
-        raise not_found("The item was stored, and removed by somebody else since")
+        raise ProblemError("not_found", "The item was stored, and removed by somebody else since")
     return json_reply(item, 201 if outcome["status"] == "added" else 200)

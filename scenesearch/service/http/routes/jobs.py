@@ -23,9 +23,10 @@ from scenesearch.service.http.depends import ReadKey, WriteKey, kept_state
 from scenesearch.service.http.intake import FORM, NoQuery
 from scenesearch.service.http.job_intake import PART, once_key, read_job
 from scenesearch.service.http.openapi import problem_responses
-from scenesearch.service.http.routes.replies import json_reply, not_found
+from scenesearch.service.http.problems import ProblemError
+from scenesearch.service.http.routes.replies import json_reply
 from scenesearch.service.state import State
-from scenesearch.service.state.records import Job, RecordError
+from scenesearch.service.state.records import Job
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
@@ -153,11 +154,19 @@ async def list_job_errors(
     """Records of a job that failed."""
     job = await asyncio.to_thread(_state(request).jobs.get, job_id)
     if job is None:
-        raise not_found(_NO_JOB)
+        raise ProblemError("not_found", _NO_JOB)
     after = -1 if query.place is None else query.place
     errors = await asyncio.to_thread(_state(request).jobs.errors, job, query.one_more, after)
     page, cursor = query.page(errors, lambda error: error.place)
-    answer = JobErrorsResponse(errors=[_sent_error(one) for one in page], cursor=cursor)
+    answer = JobErrorsResponse(
+        errors=[
+            SentRecordError(
+                record=one.place, line=one.line, id=one.item_id, code=one.code, detail=one.detail
+            )
+            for one in page
+        ],
+        cursor=cursor,
+    )
     return json_reply(answer.model_dump())
 
 
@@ -189,7 +198,7 @@ async def remove_job(request: Request, job_id: JobId) -> Response:
 
 def _sent(job: Job | None) -> Response:
     if job is None:
-        raise not_found(_NO_JOB)
+        raise ProblemError("not_found", _NO_JOB)
     return json_reply(_described(job).model_dump())
 
 
@@ -210,14 +219,4 @@ def _described(job: Job) -> JobResponse:
         finished=None if job.finished is None else time_text(job.finished),
         error=None if job.code is None else SentJobError(code=job.code, detail=job.detail or ""),
         errors_url=f"/v1/jobs/{job.id}/errors",
-    )
-
-
-def _sent_error(error: RecordError) -> SentRecordError:
-    return SentRecordError(
-        record=error.place,
-        line=error.line,
-        id=error.item_id,
-        code=error.code,
-        detail=error.detail,
     )

@@ -15,7 +15,8 @@ from types import MappingProxyType
 
 from fastapi import APIRouter, Request, Response
 
-from scenesearch.service.http.routes.replies import is_current, not_found
+from scenesearch.service.http.problems import ProblemError
+from scenesearch.service.http.routes.replies import is_current
 from scenesearch.system.resources import resource_dir
 
 PAGE = Path(__file__).resolve().parents[2] / "page"
@@ -117,7 +118,7 @@ def asset(request: Request, name: str) -> Response:
     plain = name.removeprefix(f"{assets.version}/")
     found = assets.files.get(plain)
     if found is None:
-        raise not_found("The page has no part of this name")
+        raise ProblemError("not_found", "The page has no part of this name")
     return _answer(request, found, CHECKED if plain == name else FOREVER)
 
 

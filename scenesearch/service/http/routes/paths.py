@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from starlette.convertors import Convertor, register_url_convertor
+from starlette.convertors import PathConvertor, register_url_convertor
 
 SHA256 = "sha256"
 ITEM_ID = "item_id"
@@ -10,21 +10,13 @@ RESERVED = ("delete", "bulk")
 """Words that come where an id would: such an item is listed and searched, but has no path."""
 
 
-class Sha256Convertor(Convertor[str]):
+class Sha256Convertor(PathConvertor):
     """64 hex digits, so that ``/v1/scenes/facets`` names no scene."""
 
     regex = "[0-9a-f]{64}"
 
-    def convert(self, value: str) -> str:
-        """As it is."""
-        return value
 
-    def to_string(self, value: str) -> str:
-        """As it is."""
-        return value
-
-
-class ItemIdConvertor(Sha256Convertor):
+class ItemIdConvertor(PathConvertor):
     """Any text, with slashes too; to a word of the API its own methods answer."""
 
     regex = f"(?!(?:{'|'.join(RESERVED)})$)[^\\x00]+"

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.engine.tasks import ScenePhoto, StoredPhoto
-from scenesearch.schemas.pictures import PictureQuery
+from scenesearch.schemas.photos import PictureQuery
 from scenesearch.service.http.depends import ReadKey, run_task
-from scenesearch.service.http.routes.replies import is_current, not_found
+from scenesearch.service.http.problems import ProblemError
+from scenesearch.service.http.routes.replies import is_current
 
 router = APIRouter(prefix="/v1", tags=["items"], dependencies=[ReadKey])
 
@@ -50,7 +51,7 @@ async def picture(request: Request, task: StoredPhoto | ScenePhoto, what: str) -
     """
     found = (await run_task(request, task)).value
     if found is None:
-        raise not_found(f"No {what} of this id, or its file is gone")
+        raise ProblemError("not_found", f"No {what} of this id, or its file is gone")
     # the picture itself is the tag: an item's photo may be replaced under the same id
     tag = f'"{hashlib.sha256(found).hexdigest()[:32]}"'
     headers = {

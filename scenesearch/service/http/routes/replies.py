@@ -38,17 +38,8 @@ async def reply(request: Request, task: Task, *, missing: str = "") -> Response:
     """
     found = (await run_task(request, task)).value
     if found is None:
-        raise not_found(missing)
+        raise ProblemError("not_found", missing)
     return json_reply(found)
-
-
-def not_found(what: str) -> ProblemError:
-    """There is none of that name.
-
-    Args:
-        what: a sentence's beginning: ``No item of this id``.
-    """
-    return ProblemError("not_found", what)
 
 
 def is_current(request: Request, tag: str) -> bool:
@@ -72,8 +63,7 @@ def refuse_failure(outcome: Mapping[str, Any]) -> None:
     Raises:
         ProblemError: it failed: the record's own error, with the status of its code.
     """
-    if outcome["status"] != "failed":
-        return
     error = outcome["error"]
-    code = str(error["code"])
-    raise ProblemError(code, str(error["detail"]), status=BY_CODE.get(code, 422))
+    if error is not None:
+        code = error["code"]
+        raise ProblemError(code, error["detail"], status=BY_CODE.get(code, 422))

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.engine.tasks import AddScenes, DeleteScenes, FindScenes, SceneFacets, ScenePhoto
 from scenesearch.schemas.openapi import json_or_form
-from scenesearch.schemas.photos import MAX_PHOTOS
-from scenesearch.schemas.pictures import PictureQuery
+from scenesearch.schemas.photos import MAX_PHOTOS, PictureQuery
 from scenesearch.schemas.scenes import (
     FormScenesRequest,
     SceneFacetQuery,
@@ -26,9 +25,10 @@ from scenesearch.schemas.scenes import (
 from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
 from scenesearch.service.http.intake import NoQuery, photo_of, photos_in, read_either
 from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.paths import register_paths
 from scenesearch.service.http.routes.pictures import PICTURE_RESPONSE, picture
-from scenesearch.service.http.routes.replies import json_reply, not_found, refuse_failure, reply
+from scenesearch.service.http.routes.replies import json_reply, refuse_failure, reply
 
 register_paths()
 router = APIRouter(prefix="/v1/scenes", tags=["scenes"])
@@ -122,5 +122,5 @@ async def delete_scene(request: Request, scene_id: ScenePath) -> Response:
     """Remove a scene."""
     gone = (await run_task(request, DeleteScenes((scene_id,)))).value
     if not gone["scenes"]:
-        raise not_found("No scene of this id")
+        raise ProblemError("not_found", "No scene of this id")
     return json_reply(gone)
