@@ -110,6 +110,21 @@ def commands_built_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def names_read_once() -> Iterator[None]:
+    """The package's own names and kinds: YAML is slow to read, and every tagger reads it."""
+    from scenesearch.system.resources import resource_dir
+    from scenesearch.tagging import vocabulary
+
+    ours, read = resource_dir("vocabulary"), vocabulary._read
+    once = cache(read)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            vocabulary, "_read", lambda path: (once if path.parent == ours else read)(path)
+        )
+        yield
+
+
 @pytest.fixture
 def disk_path(request: pytest.FixtureRequest) -> Iterator[Path]:
     """A folder on a disk, for what a process that is killed leaves there."""

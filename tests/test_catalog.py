@@ -271,6 +271,7 @@ def test_a_real_folder_of_photos_is_a_catalogue(shared_data: Path) -> None:
     assert {item.attributes["category"] for item in catalog.items} == {"images"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_memory_does_not_grow_with_the_rows(shop: Path, kind: str) -> None:
     path = shop / f"c.{kind}"
@@ -291,6 +292,7 @@ def test_memory_does_not_grow_with_the_rows(shop: Path, kind: str) -> None:
     assert peak < 6_000_000, f"{peak:,} bytes for 15,000 rows of 130 bytes"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("quote", ["", '"'], ids=["bare", "quoted"])
 def test_a_field_of_50_megabytes_costs_its_row_and_little_memory(shop: Path, quote: str) -> None:
     path = shop / "c.csv"

@@ -169,6 +169,7 @@ CATALOGUE_WORDS = {
 }
 
 
+@pytest.mark.e2e
 def test_catalogue_photos_show_the_colour_that_the_shop_wrote(shared_data):
     """Over all such products 0.80 at first and 0.90 within the first two families.
 

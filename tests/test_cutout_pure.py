@@ -214,6 +214,7 @@ def test_read_only_pictures_are_fine():
     assert separate(image).reason == ""
 
 
+@pytest.mark.e2e
 def test_nearly_every_catalogue_photo_has_a_plain_background(shared_data):
     """2,187 of 2,187 when this was written, all of them with a subject."""
     with (shared_data / "ikea" / "catalog.csv").open(encoding="utf-8", newline="") as lines:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -418,16 +419,34 @@ def dying_at(run, method, call):
     return lambda: delattr(run.store, method)
 
 
+@pytest.fixture(scope="module")
+def patterns(tmp_path_factory):
+    return shop.pattern_items(tmp_path_factory.mktemp("patterns"), 60)
+
+
+@pytest.fixture(scope="module")
+def undisturbed_run(patterns):
+    """What is there after a run that did not die; asked by size, made once."""
+
+    @cache
+    def indexed(whiten):
+        run = shop.Shop(embedder=FakeEmbedder(16), batch=25, whiten=whiten)
+        run.index(patterns)
+        return run
+
+    return indexed
+
+
 @pytest.mark.parametrize("whiten", [0, 4, 16], ids=["raw", "smaller", "whole"])
 @pytest.mark.parametrize(
     ("method", "call"),
     [("create", 1), ("write_blob", 1), ("upsert", 1), ("upsert", 2), ("optimize", 1)],
     ids=str,
 )
-def test_a_run_that_died_anywhere_is_finished_by_the_next(tmp_path, whiten, method, call):
-    items = shop.pattern_items(tmp_path, 60)
-    undisturbed = shop.Shop(embedder=FakeEmbedder(16), batch=25, whiten=whiten)
-    undisturbed.index(items)
+def test_a_run_that_died_anywhere_is_finished_by_the_next(
+    patterns, undisturbed_run, whiten, method, call
+):
+    items, undisturbed = patterns, undisturbed_run(whiten)
     run = shop.Shop(embedder=FakeEmbedder(16), batch=25, whiten=whiten)
     revive = dying_at(run, method, call)
     if method != "write_blob" or whiten:
@@ -541,8 +560,8 @@ def test_a_collection_made_cold_and_left_empty_can_be_filled(items, tmp_path):
     assert run.store.count() == 24
 
 
-def test_a_projection_is_fitted_once_kept_and_used_for_what_comes_later(tmp_path):
-    items = shop.pattern_items(tmp_path, 60)
+def test_a_projection_is_fitted_once_kept_and_used_for_what_comes_later(patterns):
+    items = patterns
     run = shop.Shop(whiten=8)
     run.index(items[:50])
     kept = run.store.read_blob(PROJECTION_BLOB)
@@ -558,8 +577,8 @@ def test_a_projection_is_fitted_once_kept_and_used_for_what_comes_later(tmp_path
     np.testing.assert_allclose(record.vectors[CUTOUT], wanted, atol=1e-5)
 
 
-def test_a_whitened_collection_is_searched_through_its_projection(tmp_path):
-    items = shop.pattern_items(tmp_path, 60)
+def test_a_whitened_collection_is_searched_through_its_projection(patterns):
+    items = patterns
     run = shop.Shop(whiten=8)
     run.index(items)
     searcher = Searcher(run.store, run.encoder)

@@ -10,12 +10,38 @@ from pathlib import Path
 import pytest
 from fakes.store import MemoryStore
 from store_contract.contract import StoreContract
-from store_contract.contract_base import OpenStore
+from store_contract.contract_base import OpenStore, fill
+from store_contract.contract_data import SCHEMA
 from thread_child import use_threads
 
+from scenesearch.core.protocols import Store
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.store import ProcessStore
 from scenesearch.store.server.client import ClientStore
+
+
+@pytest.fixture(scope="module")
+def edge_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """For the tests that write nothing: opening one takes longer than most of them."""
+    store = EdgeStore(tmp_path_factory.mktemp("edge") / "index", "items")
+    store.create(SCHEMA)
+    fill(store)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def client_store() -> Iterator[Store]:
+    """For the tests that write nothing."""
+    from qdrant_client import QdrantClient
+
+    client = QdrantClient(":memory:")
+    store = ClientStore(client, "items")
+    store.create(SCHEMA)
+    fill(store)
+    yield store
+    store.close()
+    client.close()
 
 
 class TestMemoryStore(StoreContract):
@@ -30,6 +56,10 @@ class TestEdgeStore(StoreContract):
     @pytest.fixture
     def open_store(self, tmp_path: Path) -> OpenStore:
         return lambda: EdgeStore(tmp_path / "index", "items")
+
+    @pytest.fixture
+    def answering(self, edge_store: Store) -> Store:
+        return edge_store
 
 
 class TestProcessStoreOverAThread(StoreContract):
@@ -51,6 +81,10 @@ class TestClientStoreInMemory(StoreContract):
         client = QdrantClient(":memory:")
         yield lambda: ClientStore(client, "items")
         client.close()
+
+    @pytest.fixture
+    def answering(self, client_store: Store) -> Store:
+        return client_store
 
 
 @pytest.mark.store

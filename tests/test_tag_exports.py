@@ -458,6 +458,7 @@ def test_an_error_of_the_rows_is_not_taken_for_one_of_the_export(tmp_path: Path,
         write_export(f"{kind}:{place(tmp_path, kind)}", failing())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", FORMATS)
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path, kind: str) -> None:
     def many(count: int) -> Iterator[TagRow]:

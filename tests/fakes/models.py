@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -155,8 +156,7 @@ class FakeEmbedder:
         word = word.strip(".,")
         if word in COLOURS:
             return _unit(_features(np.full((1, 1, 3), COLOURS[word], np.uint8)) @ self._ready())
-        digest = hashlib.sha256(f"{self._seed} {word}".encode()).digest()
-        return _unit(np.random.default_rng(list(digest)).standard_normal(self._dim))
+        return _direction(self._seed, word, self._dim)
 
 
 class FakeDetector:
@@ -319,6 +319,13 @@ def _profile(image: Image) -> NDArray[np.float32]:
         counts[-1] += 1
     result: NDArray[np.float32] = (counts / counts.sum()).astype(np.float32)
     return result
+
+
+@cache
+def _direction(seed: int, word: str, dim: int) -> NDArray[np.float32]:
+    """Of a word that names no colour; a vocabulary has thousands, and is read by every tagger."""
+    digest = hashlib.sha256(f"{seed} {word}".encode()).digest()
+    return _unit(np.random.default_rng(list(digest)).standard_normal(dim))
 
 
 def _unit(vector: NDArray[np.float64] | NDArray[np.float32]) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 from fakes.store import MemoryStore
@@ -12,6 +13,20 @@ from scenesearch.core.protocols import Store
 from scenesearch.core.types import Point
 
 OpenStore = Callable[[], Store]
+
+
+@cache
+def same_points() -> list[Point]:
+    """What stores of the contract are filled with; no test changes it."""
+    return make_points(240)
+
+
+def fill(store: Store) -> None:
+    """Write the points in two batches."""
+    points = same_points()
+    middle = len(points) // 2
+    store.upsert(points[:middle])
+    store.upsert(points[middle:])
 
 
 class ContractBase:
@@ -38,16 +53,19 @@ class ContractBase:
 
     @pytest.fixture
     def points(self) -> list[Point]:
-        """What ``filled`` holds."""
-        return make_points(240)
+        """What ``filled`` and ``answering`` hold."""
+        return same_points()
 
     @pytest.fixture
-    def filled(self, store: Store, points: list[Point]) -> Store:
+    def filled(self, store: Store) -> Store:
         """A store with points, written in two batches."""
-        middle = len(points) // 2
-        store.upsert(points[:middle])
-        store.upsert(points[middle:])
+        fill(store)
         return store
+
+    @pytest.fixture
+    def answering(self, filled: Store) -> Store:
+        """The same, for tests that write nothing; where opening is dear, one for all of them."""
+        return filled
 
     @pytest.fixture
     def oracle(self, points: list[Point]) -> MemoryStore:

@@ -27,7 +27,7 @@ class ReadContract(ContractBase):
     """Reading."""
 
     def test_filtered_queries_equal_the_exact_ones(
-        self, filled: Store, oracle: MemoryStore
+        self, answering: Store, oracle: MemoryStore
     ) -> None:
         rng = np.random.default_rng(3)
         fields = ("item_id", "in_stock", "colours", "box")
@@ -35,20 +35,20 @@ class ReadContract(ContractBase):
             for space, dim in DIMS.items():
                 query = VectorQuery(space, unit(rng, dim), 20, condition, fields)
 
-                found, expected = filled.query([query])[0], oracle.query([query])[0]
+                found, expected = answering.query([query])[0], oracle.query([query])[0]
 
                 _assert_same_hits(found, expected, name)
 
     def test_counting_and_scrolling_agree_with_the_reference(
-        self, filled: Store, oracle: MemoryStore
+        self, answering: Store, oracle: MemoryStore
     ) -> None:
         for name, condition in CONDITIONS.items():
             expected = [record.id for record in oracle.scroll(where=condition)]
 
-            assert filled.count(condition) == len(expected), name
-            assert [record.id for record in filled.scroll(where=condition)] == expected, name
+            assert answering.count(condition) == len(expected), name
+            assert [record.id for record in answering.scroll(where=condition)] == expected, name
 
-    def test_a_batch_is_answered_in_its_order(self, filled: Store, oracle: MemoryStore) -> None:
+    def test_a_batch_is_answered_in_its_order(self, answering: Store, oracle: MemoryStore) -> None:
         rng = np.random.default_rng(4)
         queries = [
             VectorQuery(space, unit(rng, DIMS[space]), limit, where, fields)
@@ -60,31 +60,31 @@ class ReadContract(ContractBase):
             )
         ]
 
-        answers = filled.query(queries)
+        answers = answering.query(queries)
 
         assert len(answers) == len(queries)
         for found, expected in zip(answers, oracle.query(queries), strict=True):
             _assert_same_hits(found, expected)
 
-    def test_an_empty_batch_has_no_answers(self, filled: Store) -> None:
-        assert filled.query([]) == []
+    def test_an_empty_batch_has_no_answers(self, answering: Store) -> None:
+        assert answering.query([]) == []
 
     def test_a_limit_above_the_number_of_points_gives_all_that_have_the_space(
-        self, filled: Store, points: list[Point]
+        self, answering: Store, points: list[Point]
     ) -> None:
         vector = unit(np.random.default_rng(5), DIMS["colour"])
 
-        hits = filled.query([VectorQuery("colour", vector, 10_000)])[0]
+        hits = answering.query([VectorQuery("colour", vector, 10_000)])[0]
 
         assert {hit.id for hit in hits} == {p.id for p in points if "colour" in p.vectors}
         assert len(hits) == len({hit.id for hit in hits})
 
     def test_scores_are_cosines_best_first_and_never_above_one(
-        self, filled: Store, points: list[Point]
+        self, answering: Store, points: list[Point]
     ) -> None:
         query: Vector = points[3].vectors["cutout"] * np.float32(5.0)
 
-        hits = filled.query([VectorQuery("cutout", query, 240)])[0]
+        hits = answering.query([VectorQuery("cutout", query, 240)])[0]
 
         assert hits[0].id == points[3].id
         assert hits[0].score == pytest.approx(1.0, abs=1e-5)
@@ -109,10 +109,10 @@ class ReadContract(ContractBase):
                 ranked = [ranked[-1], *ranked[:-1]]
             assert [hit.id for hit in hits] == ranked[:limit], limit
 
-    def test_only_the_asked_fields_come_back(self, filled: Store, points: list[Point]) -> None:
+    def test_only_the_asked_fields_come_back(self, answering: Store, points: list[Point]) -> None:
         vector = points[1].vectors["cutout"]
 
-        bare, some = filled.query(
+        bare, some = answering.query(
             [
                 VectorQuery("cutout", vector, 200),
                 VectorQuery("cutout", vector, 200, None, ("box", "in_stock", "Größe [cm].x")),
@@ -127,7 +127,7 @@ class ReadContract(ContractBase):
             wanted = {"box", "in_stock", "Größe [cm].x"} & whole.keys()
             assert hit.payload == {key: whole[key] for key in wanted}
 
-    def test_a_query_vector_without_meaning_is_refused(self, filled: Store) -> None:
+    def test_a_query_vector_without_meaning_is_refused(self, answering: Store) -> None:
         bad = {
             "NaN": np.full(24, np.nan, np.float32),
             "infinite": np.array([np.inf] + [0.0] * 23, np.float32),
@@ -137,17 +137,17 @@ class ReadContract(ContractBase):
         }
         for vector in bad.values():
             with pytest.raises(InvalidVectorError, match="query vector"):
-                filled.query([VectorQuery("cutout", vector, 5)])
+                answering.query([VectorQuery("cutout", vector, 5)])
 
-    def test_an_unknown_space_is_refused(self, filled: Store) -> None:
+    def test_an_unknown_space_is_refused(self, answering: Store) -> None:
         with pytest.raises(QueryError, match=r"'shape'.*cutout"):
-            filled.query([VectorQuery("shape", np.ones(3, np.float32), 5)])
+            answering.query([VectorQuery("shape", np.ones(3, np.float32), 5)])
         with pytest.raises(QueryError, match="'shape'"):
-            filled.retrieve([point_id(0)], spaces=["shape"])
+            answering.retrieve([point_id(0)], spaces=["shape"])
         with pytest.raises(QueryError, match="'shape'"):
-            filled.scroll(spaces=["shape"])
+            answering.scroll(spaces=["shape"])
 
-    def test_a_filter_that_does_not_fit_the_schema_is_refused(self, filled: Store) -> None:
+    def test_a_filter_that_does_not_fit_the_schema_is_refused(self, answering: Store) -> None:
         bad: list[Condition] = [
             Equals("prize", 5.0),
             Not(AllOf((OneOf("prize", ("a",)),))),
@@ -162,33 +162,33 @@ class ReadContract(ContractBase):
         ]
         for condition in bad:
             with pytest.raises(FilterError):
-                filled.count(condition)
+                answering.count(condition)
             with pytest.raises(FilterError):
-                filled.query([VectorQuery("cutout", np.ones(24, np.float32), 5, condition)])
+                answering.query([VectorQuery("cutout", np.ones(24, np.float32), 5, condition)])
             with pytest.raises(FilterError):
-                filled.delete(where=condition)
-        assert filled.count() == 240
+                answering.delete(where=condition)
+        assert answering.count() == 240
 
-    def test_an_unknown_field_in_a_filter_is_told_its_nearest_names(self, filled: Store) -> None:
+    def test_an_unknown_field_in_a_filter_is_told_its_nearest_names(self, answering: Store) -> None:
         with pytest.raises(FilterError, match="Did you mean 'price'"):
-            filled.count(Between("prize", lt=5))
+            answering.count(Between("prize", lt=5))
 
-    def test_a_limit_below_one_is_refused(self, filled: Store) -> None:
+    def test_a_limit_below_one_is_refused(self, answering: Store) -> None:
         for limit in (0, -1):
             with pytest.raises(ValueError, match="at least 1"):
-                filled.query([VectorQuery("cutout", np.ones(24, np.float32), limit)])
+                answering.query([VectorQuery("cutout", np.ones(24, np.float32), limit)])
             with pytest.raises(ValueError, match="at least 1"):
-                filled.scroll(limit=limit)
+                answering.scroll(limit=limit)
             with pytest.raises(ValueError, match="at least 1"):
-                filled.facet("category", limit=limit)
+                answering.facet("category", limit=limit)
 
     def test_retrieving_keeps_the_order_and_leaves_out_what_is_unknown(
-        self, filled: Store, points: list[Point]
+        self, answering: Store, points: list[Point]
     ) -> None:
         unknown = str(uuid.UUID(int=0))
         asked = [points[9].id, unknown, points[2].id, points[100].id.upper()]
 
-        records = filled.retrieve(asked, spaces=["colour", "cutout"])
+        records = answering.retrieve(asked, spaces=["colour", "cutout"])
 
         expected = [points[9], points[2], points[100]]
         assert [record.id for record in records] == [point.id for point in expected]
@@ -200,17 +200,17 @@ class ReadContract(ContractBase):
                 np.testing.assert_allclose(vector, point.vectors[space], atol=1e-6)
 
     def test_retrieving_without_spaces_brings_no_vectors(
-        self, filled: Store, points: list[Point]
+        self, answering: Store, points: list[Point]
     ) -> None:
-        assert filled.retrieve([points[1].id])[0].vectors == {}
-        assert filled.retrieve([]) == []
+        assert answering.retrieve([points[1].id])[0].vectors == {}
+        assert answering.retrieve([]) == []
 
-    def test_scrolling_meets_every_point_once(self, filled: Store, points: list[Point]) -> None:
+    def test_scrolling_meets_every_point_once(self, answering: Store, points: list[Point]) -> None:
         for limit in (1, 7, 80, 240, 1000):
             seen: list[str] = []
             cursor = None
             while True:
-                page = filled.scroll(limit=limit, cursor=cursor, fields=())
+                page = answering.scroll(limit=limit, cursor=cursor, fields=())
                 assert len(page.records) <= limit
                 seen += [record.id for record in page]
                 if (cursor := page.cursor) is None:
@@ -233,40 +233,42 @@ class ReadContract(ContractBase):
         assert [record.id for record in rest] == expected[51:]
 
     def test_scrolling_brings_the_whole_payload_or_the_asked_fields(
-        self, filled: Store, points: list[Point]
+        self, answering: Store, points: list[Point]
     ) -> None:
         payloads = {point.id: plain(point.payload) for point in points}
 
-        for record in filled.scroll():
+        for record in answering.scroll():
             assert record.payload == payloads[record.id]
             assert record.vectors == {}
-        page = filled.scroll(fields=["price"], spaces=["colour"], where=Between("price", gt=0))
+        page = answering.scroll(fields=["price"], spaces=["colour"], where=Between("price", gt=0))
         for record in page:
             assert set(record.payload) == {"price"}
             assert set(record.vectors) <= {"colour"}
 
-    def test_a_cursor_no_page_gave_is_refused(self, filled: Store) -> None:
+    def test_a_cursor_no_page_gave_is_refused(self, answering: Store) -> None:
         with pytest.raises(QueryError, match="cursor"):
-            filled.scroll(cursor="page 2")
+            answering.scroll(cursor="page 2")
 
-    def test_facets_agree_with_the_reference(self, filled: Store, oracle: MemoryStore) -> None:
+    def test_facets_agree_with_the_reference(self, answering: Store, oracle: MemoryStore) -> None:
         where = Not(Equals("category", "lamp"))
 
         for field in ("category", "colours", "stock", "sizes", "in_stock"):
             for limit in (1, 2, 50):
-                assert filled.facet(field, limit=limit) == oracle.facet(field, limit=limit), field
-            assert filled.facet(field, where=where) == oracle.facet(field, where=where), field
+                assert answering.facet(field, limit=limit) == oracle.facet(field, limit=limit), (
+                    field
+                )
+            assert answering.facet(field, where=where) == oracle.facet(field, where=where), field
 
     def test_facets_of_equal_count_are_ordered_by_value_even_at_the_cut(
-        self, filled: Store, oracle: MemoryStore
+        self, answering: Store, oracle: MemoryStore
     ) -> None:
-        found = filled.facet("item_id", limit=10)
+        found = answering.facet("item_id", limit=10)
 
         assert found == oracle.facet("item_id", limit=10)
         assert found == sorted(found, key=lambda pair: (-pair[1], str(pair[0])))
 
-    def test_facets_of_bools_are_bools(self, filled: Store) -> None:
-        assert {type(value) for value, _ in filled.facet("in_stock")} == {bool}
+    def test_facets_of_bools_are_bools(self, answering: Store) -> None:
+        assert {type(value) for value, _ in answering.facet("in_stock")} == {bool}
 
     def test_a_field_without_facets_is_refused(self, store: Store) -> None:
         for field, message in (

@@ -43,11 +43,11 @@ class TextContract(ContractBase):
     """Searching by words."""
 
     def test_words_are_scored_by_bm25_as_the_reference_does(
-        self, filled: Store, oracle: MemoryStore
+        self, answering: Store, oracle: MemoryStore
     ) -> None:
         for text in _QUERIES:
             for limit in (1, 20, 500):
-                found = search(filled, text, limit=limit)
+                found = search(answering, text, limit=limit)
 
                 _assert_alike(found, search(oracle, text, limit=limit), (text, limit))
                 assert found
@@ -56,11 +56,11 @@ class TextContract(ContractBase):
                 assert scores == sorted(scores, reverse=True)
 
     def test_a_filter_leaves_points_out_and_the_other_scores_as_they_are(
-        self, filled: Store, oracle: MemoryStore
+        self, answering: Store, oracle: MemoryStore
     ) -> None:
-        whole = {hit.id: hit.score for hit in search(filled, "red oak", limit=500)}
+        whole = {hit.id: hit.score for hit in search(answering, "red oak", limit=500)}
         for name, where in CONDITIONS.items():
-            found = search(filled, "red oak", limit=500, where=where)
+            found = search(answering, "red oak", limit=500, where=where)
 
             assert {h.id for h in found} == {
                 h.id for h in search(oracle, "red oak", limit=500, where=where)
@@ -90,7 +90,7 @@ class TextContract(ContractBase):
 
             assert [hit.id for hit in hits] == sorted(ids)[:limit], limit
 
-    def test_a_batch_of_words_and_vectors_answers_as_each_alone(self, filled: Store) -> None:
+    def test_a_batch_of_words_and_vectors_answers_as_each_alone(self, answering: Store) -> None:
         rng = np.random.default_rng(5)
         some, other = (unit(rng, DIMS["cutout"]) for _ in range(2))
         where = Equals("in_stock", True)
@@ -101,9 +101,9 @@ class TextContract(ContractBase):
             VectorQuery("cutout", other, 9, where, ("words", "in_stock")),
         ]
 
-        found = filled.query(batch)
+        found = answering.query(batch)
 
-        assert found == [filled.query([query])[0] for query in batch]
+        assert found == [answering.query([query])[0] for query in batch]
         assert all(found)
         assert found[0][0].score > 1, "relevance has no upper bound"
 
@@ -120,13 +120,13 @@ class TextContract(ContractBase):
         found = [[hit.id for hit in hits] for hits in store.query(batch)]
         assert found == [sorted(ids)[: query.limit] for query in batch]
 
-    def test_texts_without_a_known_word_find_nothing(self, filled: Store) -> None:
+    def test_texts_without_a_known_word_find_nothing(self, answering: Store) -> None:
         for text in ("", " ,.!", "zzzyx", "-"):
-            assert search(filled, text, limit=5) == []
+            assert search(answering, text, limit=5) == []
 
-    def test_a_word_search_brings_the_asked_fields(self, filled: Store) -> None:
-        bare = search(filled, "oak", limit=500)
-        some = search(filled, "oak", limit=500, fields=("words", "in_stock"))
+    def test_a_word_search_brings_the_asked_fields(self, answering: Store) -> None:
+        bare = search(answering, "oak", limit=500)
+        some = search(answering, "oak", limit=500, fields=("words", "in_stock"))
 
         assert all(hit.payload == {} for hit in bare)
         assert all("oak" in hit.payload["words"].lower() for hit in some)
@@ -167,13 +167,15 @@ class TextContract(ContractBase):
         assert [hit.id for hit in search(store, "oak", limit=9)] == [point_id(1)]
         store.close()
 
-    def test_a_word_search_that_makes_no_sense_is_refused(self, filled: Store) -> None:
+    def test_a_word_search_that_makes_no_sense_is_refused(self, answering: Store) -> None:
         with pytest.raises(ValueError, match="at least 1"):
-            search(filled, "oak", limit=0)
+            search(answering, "oak", limit=0)
         with pytest.raises(FilterError, match="Did you mean 'price'"):
-            search(filled, "oak", limit=1, where=Not(Between("prize", lt=5)))
+            search(answering, "oak", limit=1, where=Not(Between("prize", lt=5)))
 
-    def test_words_can_be_filtered_by_as_any_text(self, filled: Store, oracle: MemoryStore) -> None:
+    def test_words_can_be_filtered_by_as_any_text(
+        self, answering: Store, oracle: MemoryStore
+    ) -> None:
         where = Equals("words", "velvet red")
 
-        assert filled.count(where) == oracle.count(where) > 0
+        assert answering.count(where) == oracle.count(where) > 0
