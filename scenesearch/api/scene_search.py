@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import Any, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,42 +17,43 @@ from scenesearch.api.opened import Opened
 from scenesearch.api.signatures import showing_options
 from scenesearch.catalog import OnDuplicate, read_catalog
 from scenesearch.catalog.opening import MAX_ROWS
-from scenesearch.complete import Completer, KnownScene
+from scenesearch.complete import (
+    CompleteOptions,
+    Completer,
+    Completion,
+    ItemScene,
+    KnownScene,
+    ScenesAdded,
+)
 from scenesearch.complete.by_sight import ScenesBySight
 from scenesearch.config.search_keywords import SearchKeywords
 from scenesearch.config.settings import Settings, load_settings
-from scenesearch.core.conditions import Equals
+from scenesearch.core.conditions import Condition, Equals
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import CUTOUT
+from scenesearch.core.protocols import Store
 from scenesearch.core.scroll import scroll_all
-from scenesearch.core.types import Item
+from scenesearch.core.types import BoxTuple, FieldType, Item, Region, Scene
 from scenesearch.evaluation.evaluate import read_truths
-from scenesearch.scenes.deduplication import stored_photos
+from scenesearch.images import ImageSource
+from scenesearch.index.run import Progress
+from scenesearch.look.look import Look
+from scenesearch.models.encode import EncodedRegion
+from scenesearch.scenes.deduplication import HashedPhoto, stored_photos
+from scenesearch.scenes.find import SceneFinder
+from scenesearch.scenes.index import SceneReport
+from scenesearch.scenes.known_items import KnownItems
 from scenesearch.search.look_builder import attributes_of
 from scenesearch.search.query import Query
+from scenesearch.search.searcher import PreparedQuery
+from scenesearch.sync.plan import SyncRules
+from scenesearch.sync.syncer import SyncReport
+from scenesearch.tagging.ray_cluster import RayOptions
+from scenesearch.tagging.rows import TagRow
+from scenesearch.tagging.run import RunOptions, TagProgress, TagSummary
+from scenesearch.tagging.tagger import TagOptions
 from scenesearch.wiring import build_scene_finder
-
-if TYPE_CHECKING:
-    from scenesearch.complete import CompleteOptions, Completion, ItemScene, ScenesAdded
-    from scenesearch.core.conditions import Condition
-    from scenesearch.core.protocols import Store
-    from scenesearch.core.types import BoxTuple, FieldType, Region, Scene
-    from scenesearch.images import ImageSource
-    from scenesearch.index.run import Progress
-    from scenesearch.look.look import Look
-    from scenesearch.models.encode import EncodedRegion
-    from scenesearch.scenes.deduplication import HashedPhoto
-    from scenesearch.scenes.find import SceneFinder
-    from scenesearch.scenes.index import SceneReport
-    from scenesearch.scenes.known_items import KnownItems
-    from scenesearch.search.searcher import PreparedQuery
-    from scenesearch.sync.plan import SyncRules
-    from scenesearch.sync.syncer import SyncReport
-    from scenesearch.tagging.ray_cluster import RayOptions
-    from scenesearch.tagging.rows import TagRow
-    from scenesearch.tagging.run import RunOptions, TagProgress, TagSummary
-    from scenesearch.tagging.tagger import TagOptions
-    from scenesearch.words import ParsedWords
+from scenesearch.words import ParsedWords
 
 Weighted = Iterable[Any] | Mapping[Any, float]
 

@@ -7,26 +7,30 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scenesearch import wiring
 from scenesearch.api.opened import Opened
 from scenesearch.config.settings import load_settings
 from scenesearch.core.points import MUST_MATCH, check_models
+from scenesearch.core.types import Scene
+from scenesearch.images import ImageSource
 from scenesearch.models.embed.projection import projection_of
+from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.fill import FillingTagger, index_scenes
 from scenesearch.scenes.index import SceneModels, SceneReport, encode_photo
 from scenesearch.scenes.known_items import KnownItems
-from scenesearch.tagging.run import RunOptions, run_tagging, tag_stream
+from scenesearch.tagging.ray_cluster import RayOptions
+from scenesearch.tagging.rows import TagRow
+from scenesearch.tagging.run import (
+    RunOptions,
+    SceneTagger,
+    TagProgress,
+    TagSummary,
+    run_tagging,
+    tag_stream,
+)
 from scenesearch.tagging.tagger import TagOptions
-
-if TYPE_CHECKING:
-    from scenesearch.core.types import Scene
-    from scenesearch.images import ImageSource
-    from scenesearch.models.encode import EncodedRegion
-    from scenesearch.tagging.ray_cluster import RayOptions
-    from scenesearch.tagging.rows import TagRow
-    from scenesearch.tagging.run import SceneTagger, TagProgress, TagSummary
 
 Sources = Sequence[str | Path]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import Any, assert_never
 
 from scenesearch.api.opened import Opened
 from scenesearch.core.errors import SceneSearchError
@@ -12,22 +12,20 @@ from scenesearch.core.protocols import Startable
 from scenesearch.core.types import Scene
 from scenesearch.engine import tasks
 from scenesearch.engine.cancellation import Cancelled, CheckedTimes, never
+from scenesearch.engine.catalogue import CatalogueTasks
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.facets import FacetTasks
 from scenesearch.engine.health import Health, models
 from scenesearch.engine.looks import LookTasks
 from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.queries import Queries
+from scenesearch.engine.scenes import SceneTasks
 from scenesearch.engine.shared_parts import SharedParts
 from scenesearch.engine.sweep import sweep_media
 from scenesearch.engine.tagging import TagTasks
 from scenesearch.engine.tasks import Answer, Photo, Task
+from scenesearch.engine.thumbnails import Thumbnails
 from scenesearch.system.once import once
-
-if TYPE_CHECKING:
-    from scenesearch.engine.catalogue import CatalogueTasks
-    from scenesearch.engine.scenes import SceneTasks
-    from scenesearch.engine.thumbnails import Thumbnails
 
 
 class Engine:
@@ -154,22 +152,16 @@ class Engine:
 
     @once
     def _catalogue(self) -> CatalogueTasks:
-        from scenesearch.engine.catalogue import CatalogueTasks
-
         media, thumbnails = self._media("items"), self._thumbnails
         return CatalogueTasks(self.opened, media, self._decoded, thumbnails=thumbnails)
 
     @once
     def _scenes(self) -> SceneTasks:
-        from scenesearch.engine.scenes import SceneTasks
-
         media, thumbnails = self._media("scenes"), self._thumbnails
         return SceneTasks(self.opened, media, self._decoded, thumbnails=thumbnails)
 
     @once
     def _thumbnails(self) -> Thumbnails:
-        from scenesearch.engine.thumbnails import Thumbnails
-
         return Thumbnails(self._decoded)
 
     def _decoded(self, photo: Photo) -> Scene:

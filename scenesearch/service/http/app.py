@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -12,6 +11,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 
 from scenesearch import __version__
+from scenesearch.config.service import ServiceSettings
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import Backend
 from scenesearch.service.http import openapi, problems
@@ -33,12 +33,9 @@ from scenesearch.service.http.routes import (
     search,
     tag,
 )
+from scenesearch.service.jobs.runner import PhotoFetcher
 from scenesearch.service.lifespan import lifespan
-
-if TYPE_CHECKING:
-    from scenesearch.config.service import ServiceSettings
-    from scenesearch.service.jobs.runner import PhotoFetcher
-    from scenesearch.service.state import State
+from scenesearch.service.state import State
 
 ROUTERS = (
     *(search.router, tag.router, models.router),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -13,12 +13,10 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import Backend, DeadlineError
 from scenesearch.engine.tasks import Answer, Task
+from scenesearch.service.http.metrics import Metrics
 from scenesearch.service.http.problems import ClientLeftError, ProblemError
-
-if TYPE_CHECKING:
-    from scenesearch.service.http.metrics import Metrics
-    from scenesearch.service.jobs.runner import PhotoFetcher
-    from scenesearch.service.state import State
+from scenesearch.service.jobs.runner import PhotoFetcher
+from scenesearch.service.state import State
 
 BACKSTOP_S = 2.0
 """An engine that does not keep a deadline itself is given up this much after it."""
