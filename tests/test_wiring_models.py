@@ -7,7 +7,7 @@ import pytest
 from scenesearch.config.settings import EmbedderSettings, Settings
 from scenesearch.core.errors import ModelNotFoundError
 from scenesearch.models.weights import WeightFinder
-from scenesearch.wiring.models import build_embedder
+from scenesearch.wiring.models import build_tower
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_offline_refuses_a_model_that_a_hub_would_be_asked_for(tmp_path, model, 
     )
 
     with pytest.raises(ModelNotFoundError, match="comes from a model hub and offline is true"):
-        build_embedder(settings, WeightFinder(settings.models_dir, ()))
+        build_tower(settings, WeightFinder(settings.models_dir, ()))
