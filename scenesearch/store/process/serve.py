@@ -48,6 +48,6 @@ def _handlers(store: Store, held: ExitStack, packer: HitPacker) -> dict[str, Cal
     return {
         "schema": schema,
         "query": lambda queries: packer.pack(store.query(queries)),
-        "together": lambda: held.enter_context(store.batch_writes()),
-        "apart": held.close,
+        "batch_writes": lambda: held.enter_context(store.batch_writes()),
+        "end_batch": held.close,
     }

@@ -153,14 +153,14 @@ class ProcessStore:
             if self._held is not None:
                 yield
                 return
-            self._exchange(Request("together"))
+            self._exchange(Request("batch_writes"))
             self._held = self._worker
             try:
                 yield
             finally:
                 try:
                     self._refuse_torn()
-                    self._exchange(Request("apart"))
+                    self._exchange(Request("end_batch"))
                 finally:
                     self._held = None
 
