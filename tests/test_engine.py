@@ -15,7 +15,6 @@ from scenesearch import SceneSearch, load_settings
 from scenesearch.api.opened import Opened
 from scenesearch.config.search import SearchOptions, WordWeights
 from scenesearch.core.errors import FilterError, ImageError, QueryError, StoreError
-from scenesearch.engine.answers import to_json
 from scenesearch.engine.cancellation import TaskCancelledError
 from scenesearch.engine.engine import Engine
 from scenesearch.engine.facets import FacetTasks
@@ -30,7 +29,7 @@ from scenesearch.engine.tasks import (
     Status,
     TagTask,
 )
-from scenesearch.look.as_json import look_values
+from scenesearch.look.as_json import look_values, to_json
 from scenesearch.system.once import once
 
 SETTINGS = {"embedder": {"whiten": 0}, "service": {"decoders": 1}}

@@ -13,7 +13,7 @@ import engine_child as child
 import pytest
 
 from scenesearch.core.conditions import Equals
-from scenesearch.engine.sweep import sweep_media
+from scenesearch.engine.media import sweep_media
 
 pytestmark = [
     pytest.mark.process,

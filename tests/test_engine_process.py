@@ -29,7 +29,7 @@ from scenesearch.engine.remote.process import SceneSearchEngine
 from scenesearch.engine.remote.remote import EngineDiedError, RemoteEngine
 from scenesearch.engine.tasks import GetItem, Photo, TagTask
 from scenesearch.store.embedded.edge import EdgeStore
-from scenesearch.system.priority import RANKING
+from scenesearch.system.tuning import RANKING
 
 pytestmark = pytest.mark.process
 

@@ -16,9 +16,8 @@ from scenesearch.api.opened import Opened
 from scenesearch.config.settings import Settings
 from scenesearch.core.errors import QueryError, StoreError
 from scenesearch.engine.catalogue import CatalogueTasks
-from scenesearch.engine.media import MediaFolder
+from scenesearch.engine.media import MediaFolder, sweep_media
 from scenesearch.engine.scenes import SceneTasks
-from scenesearch.engine.sweep import sweep_media
 from scenesearch.engine.tasks import (
     AddScenes,
     DeleteItems,

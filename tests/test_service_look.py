@@ -9,9 +9,9 @@ import pytest
 import service_app as service
 
 from scenesearch.engine.looks import NO_DETECTOR
-from scenesearch.schemas.facets import FacetsResponse
+from scenesearch.schemas.base import ModelsResponse
 from scenesearch.schemas.looks import LookResponse
-from scenesearch.schemas.models import ModelsResponse
+from scenesearch.schemas.search import FacetsResponse
 from scenesearch.schemas.tag import TagResponse
 
 

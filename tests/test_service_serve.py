@@ -25,7 +25,7 @@ from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.service.http.serve import bind, make_server, port_of
 from scenesearch.system.child import END_S
-from scenesearch.system.priority import HTTP
+from scenesearch.system.tuning import HTTP
 
 CHILD = Path(__file__).with_name("serve_child.py")
 HEAD_S = 0.6

@@ -25,14 +25,14 @@ from scenesearch.complete import (
     KnownScene,
     ScenesAdded,
 )
-from scenesearch.complete.by_sight import ScenesBySight
+from scenesearch.complete.completer import ScenesBySight
 from scenesearch.config.search_keywords import SearchKeywords
 from scenesearch.config.settings import Settings, load_settings
+from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Condition, Equals
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import CUTOUT
 from scenesearch.core.protocols import Store
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import BoxTuple, FieldType, Item, Region, Scene
 from scenesearch.evaluation.evaluate import read_truths
 from scenesearch.images import ImageSource

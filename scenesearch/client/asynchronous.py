@@ -13,12 +13,12 @@ from scenesearch.client import calls
 from scenesearch.client.calls import Call, PhotoLike
 from scenesearch.client.errors import ServiceError
 from scenesearch.client.wire import Wire, outcome, request_options
-from scenesearch.schemas.facets import FacetsResponse
+from scenesearch.schemas.base import ModelsResponse
 from scenesearch.schemas.feedback import FeedbackResponse
 from scenesearch.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
 from scenesearch.schemas.jobs import JobResponse
 from scenesearch.schemas.looks import LookResponse
-from scenesearch.schemas.models import ModelsResponse
+from scenesearch.schemas.search import FacetsResponse
 from scenesearch.schemas.tag import TagResponse
 
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from urllib.parse import quote
 from pydantic import BaseModel, ValidationError
 
 from scenesearch.core.errors import ImageError, QueryError
-from scenesearch.schemas.facets import FacetQuery, FacetsResponse
+from scenesearch.schemas.base import ModelsResponse
 from scenesearch.schemas.feedback import FeedbackRequest, FeedbackResponse
 from scenesearch.schemas.items import (
     AttributesRequest,
@@ -31,8 +31,7 @@ from scenesearch.schemas.items import (
 from scenesearch.schemas.jobs import JobResponse
 from scenesearch.schemas.look import LookOptions
 from scenesearch.schemas.looks import LookResponse
-from scenesearch.schemas.models import ModelsResponse
-from scenesearch.schemas.search import SearchOptions
+from scenesearch.schemas.search import FacetQuery, FacetsResponse, SearchOptions
 from scenesearch.schemas.tag import TagOptions, TagResponse
 
 T = TypeVar("T")
@@ -218,8 +217,7 @@ def _checked(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any
         raise QueryError(f"{where}: {first['msg']}", code="validation") from error
     except (TypeError, ValueError) as error:
         raise QueryError(f"The options are no JSON: {error}", code="validation") from error
-    sent: dict[str, Any] = made.model_dump(mode="json", exclude_unset=True)
-    return sent
+    return made.model_dump(mode="json", exclude_unset=True)
 
 
 def _lists(value: Any) -> Any:

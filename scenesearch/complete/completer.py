@@ -37,6 +37,7 @@ from scenesearch.core.points import COLOUR, CUTOUT, schema_of
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.core.types import CollectionSchema, Record
 from scenesearch.look.look import Look
+from scenesearch.scenes.find import SceneFinder
 from scenesearch.search.rank.candidates import first_hits
 
 log = logging.getLogger(__name__)
@@ -280,3 +281,43 @@ def _notes(
             f"{MIN_BORROW}); only items that were seen together themselves count"
         )
     return tuple(notes)
+
+
+BY_SIGHT = "by sight"
+
+
+class ScenesBySight:
+    """Looks for an item in a collection of photos; a source of :class:`Completer`.
+
+    Args:
+        finder: of the photos.
+        items: the collection of the items.
+    """
+
+    def __init__(self, finder: SceneFinder, items: Store) -> None:
+        self._finder = finder
+        self._items = items
+
+    def scenes_of(self, item_id: str, limit: int) -> Sequence[ItemScene]:
+        """At most ``limit`` photos, best first; the score is the cosine, or 1 where it is known.
+
+        Raises:
+            CollectionMismatchError: items and photos were made by other models.
+        """
+        try:
+            answer = self._finder.with_item(item_id, self._items, limit=limit)
+        except QueryError as error:
+            if error.code == "unknown_item":
+                return ()  # a known scene can name an item that was never indexed
+            raise
+        return tuple(
+            ItemScene(
+                match.photo,
+                match.photo,
+                match.items,
+                match.kind or "",
+                1.0 if match.known else min(max(match.score or 0.0, 0.0), 1.0),
+                "known" if match.known else BY_SIGHT,
+            )
+            for match in answer.matches
+        )

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.core.batches import batches
+from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import OneOf
 from scenesearch.core.points import COLOUR, CUTOUT
 from scenesearch.core.protocols import Store
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import CollectionSchema, Record
 from scenesearch.models.embed.tower import normalise_rows
 

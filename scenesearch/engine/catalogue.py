@@ -15,9 +15,9 @@ from scenesearch.api import indexing
 from scenesearch.api.opened import Opened
 from scenesearch.catalog import item_hash
 from scenesearch.catalog.records import CellError
+from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Condition, Equals, OneOf
 from scenesearch.core.errors import CatalogError, ImageError, QueryError, StoreError
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import FieldType, Item, Record
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes

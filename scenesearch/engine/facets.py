@@ -10,14 +10,14 @@ from typing import Any
 from cachetools import TTLCache
 
 from scenesearch.api.opened import Opened
+from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Between, Condition, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import FIELDS
 from scenesearch.core.protocols import Store
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import FieldType
-from scenesearch.engine.answers import to_json
 from scenesearch.engine.tasks import FacetTask
+from scenesearch.look.as_json import to_json
 
 COUNTED = frozenset({"keyword", "integer", "bool"})
 FIRST = ("category", "colour_names")

@@ -13,14 +13,13 @@ from scenesearch.config.search import MAX_NAMES, SearchOptions
 from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import Scene
-from scenesearch.engine.answers import to_json
 from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.media import photo_url
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
 from scenesearch.engine.tasks import Answer, LookTask, SearchTask, Sensitivity
-from scenesearch.look.as_json import look_values
+from scenesearch.look.as_json import look_values, to_json
 from scenesearch.look.look import Look
 from scenesearch.search.query import Query
 from scenesearch.search.seen import Seen

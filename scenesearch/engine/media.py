@@ -11,7 +11,11 @@ from collections.abc import Collection
 from pathlib import Path
 from threading import RLock
 
+from scenesearch.api.opened import Opened
+from scenesearch.core.batches import batches, scroll_all
+from scenesearch.core.conditions import OneOf
 from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.core.protocols import Store
 from scenesearch.images.sniff import require_supported, sniff
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space
 from scenesearch.system.whole_file import sync_directory, write_whole
@@ -153,3 +157,38 @@ def _failed(path: Path, error: OSError) -> StoreError:
     return StoreError(
         f"{path}: cannot be written: {error.strerror or error}; check the folder's permissions"
     )
+
+
+ASKED = 500
+"""Photos that a store is asked about at a time."""
+
+
+def sweep_media(opened: Opened, media: MediaFolder, *, young_s: float = YOUNG_S) -> int:
+    """Remove unused photos; returns how many.
+
+    No photo is kept meanwhile, so none can come into use between the look and the removal.
+
+    Args:
+        opened: whose items and scenes use photos.
+        media: their folder.
+        young_s: younger files stay.
+
+    Raises:
+        StoreError: a collection cannot be read, and then nothing is removed; or a file cannot be.
+    """
+    with media.lock:
+        kept = sorted(media.photos())
+        used = _used(opened.store, kept) | _used(opened.photos, kept)
+        return media.sweep(used, young_s=young_s)
+
+
+def _used(store: Store, photos: list[str]) -> set[str]:
+    """Which of these photos have points; a catalogue of a million photos is not read for ten."""
+    found: set[str] = set()
+    if store.schema is None:
+        return found
+    for some in batches(photos, ASKED):
+        where = OneOf("photo_sha256", tuple(some))
+        records = scroll_all(store, where=where, fields=("photo_sha256",))
+        found |= {str(record.payload["photo_sha256"]) for record in records}
+    return found

@@ -15,9 +15,9 @@ from typing import Any
 
 from scenesearch.api import scenes
 from scenesearch.api.opened import Opened
+from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import AllOf, Equals, OneOf
 from scenesearch.core.errors import ImageError, QueryError, StoreError
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Record
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON

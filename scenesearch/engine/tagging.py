@@ -5,10 +5,10 @@ from __future__ import annotations
 from threading import Lock
 
 from scenesearch.api.opened import Opened
-from scenesearch.engine.answers import to_json
 from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.tasks import Answer, TagTask
+from scenesearch.look.as_json import to_json
 from scenesearch.tagging.tagger import Tagger, TagOptions
 from scenesearch.wiring import build_tagger
 

@@ -128,8 +128,7 @@ def _open(kind: str, encoded: bytes) -> ImageFile.ImageFile:
     """
     name = _PLUGINS[kind]
     plugin = importlib.import_module(f"PIL.{name}ImagePlugin")
-    opened: ImageFile.ImageFile = getattr(plugin, f"{name}ImageFile")(BytesIO(encoded))
-    return opened
+    return getattr(plugin, f"{name}ImageFile")(BytesIO(encoded))
 
 
 def _decode(

@@ -14,7 +14,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.core.batches import batches
+from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import AllOf, Equals, OneOf
 from scenesearch.core.errors import StoreError
 from scenesearch.core.points import (
@@ -31,7 +31,6 @@ from scenesearch.core.points import (
     schema_of,
 )
 from scenesearch.core.protocols import WORDS, Detector, Reader, Store
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Scene
 from scenesearch.index.item_points import item_payload, payload_hash, photo_points, with_read
 from scenesearch.index.learned import learn_ood, refresh_augmented

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.core.batches import batches
+from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.points import AUGMENTED, CUTOUT, OOD_BLOB, PROFILE
 from scenesearch.core.protocols import Embedder, Profiler, Store
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Point
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.search.out_of_distribution import OodModel, fit_ood

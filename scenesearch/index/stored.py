@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 
 from scenesearch.catalog.records import CellError
 from scenesearch.catalog.values import id_of
-from scenesearch.core.batches import batches
+from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import AllOf, Condition, OneOf
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import schema_of
 from scenesearch.core.protocols import Store
-from scenesearch.core.scroll import scroll_all
 
 SLICE = 500
 """Ids of one request."""

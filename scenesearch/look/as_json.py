@@ -6,6 +6,7 @@ None. Pictures are files here and addresses where a service shows them.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -176,3 +177,12 @@ def _number(value: float, digits: int = 6) -> float | None:
 
 def _rounded(values: Mapping[str, float], digits: int = 6) -> dict[str, float | None]:
     return {name: _number(value, digits) for name, value in values.items()}
+
+
+def to_json(values: Any) -> str:
+    """ASCII text of JSON values; numbers that are not finite become null."""
+    try:
+        return json.dumps(values, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        # only attributes can hold such a number, and hardly any catalogue has one
+        return json.dumps(plain(values), allow_nan=False, separators=(",", ":"))

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from scenesearch.attributes.hamming import as_bits, near_pairs
 from scenesearch.attributes.phash import phash
-from scenesearch.core.batches import batches
+from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import Condition, all_of
 from scenesearch.core.errors import ImageError
 from scenesearch.core.points import CUTOUT
 from scenesearch.core.protocols import Store
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Scene
 from scenesearch.scenes.index import WHOLE
 from scenesearch.scenes.points import RAW

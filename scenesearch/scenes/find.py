@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
+from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Condition, Equals, Not, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT
 from scenesearch.core.protocols import Store, VectorQuery
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Record, Vector, box_tuple
 from scenesearch.filters.parse import parse_filter
 from scenesearch.models.embed.projection import projection_of

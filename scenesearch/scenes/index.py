@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from scenesearch.core.batches import batches
+from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf, all_of
 from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT, PROJECTION_BLOB, check_models
 from scenesearch.core.protocols import Detector, Store
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import CollectionSchema, Point, Record, Scene
 from scenesearch.models.detect.regions import whole_region
 from scenesearch.models.embed.projection import Projection, projection_of

@@ -8,9 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
-from scenesearch.schemas.base import WHOLE, Body, ItemId, Optionally, QueryId, Sent
+from scenesearch.schemas.base import WHOLE, Body, ItemId, Optionally, PageQuery, QueryId, Sent
 from scenesearch.schemas.jobs import Time
-from scenesearch.schemas.paging import PageQuery
 
 Kind = Literal["click", "like", "dislike", "purchase"]
 

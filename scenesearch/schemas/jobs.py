@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenesearch.schemas.base import Body, Limit, Sent
+from scenesearch.schemas.base import Body, Limit, PageQuery, Sent
 from scenesearch.schemas.items import ItemRequest
-from scenesearch.schemas.paging import PageQuery
 
 MAX_RECORDS = 10_000
 """Of a job that comes as JSON; a manifest may have more rows."""

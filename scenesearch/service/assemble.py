@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 
 from scenesearch.config.settings import Settings
 from scenesearch.fetch.fetcher import Fetcher
+from scenesearch.fetch.network import Endpoint
 from scenesearch.service.http.app import create_app
-from scenesearch.service.lifespan import own_endpoints
 from scenesearch.service.state import State
-from scenesearch.wiring.stores import state_dir
+from scenesearch.wiring.stores import is_url, state_dir
+
+_QDRANT_PORT = 6333
 
 
 async def open_app(settings: Settings, store: str | Path, collection: str) -> FastAPI:
@@ -41,3 +44,16 @@ async def open_app(settings: Settings, store: str | Path, collection: str) -> Fa
     own = own_endpoints(settings, store)
     fetcher = Fetcher(settings.service.fetch, forbidden=own)
     return create_app(settings, backend, state=state, fetcher=fetcher)
+
+
+def own_endpoints(settings: Settings, store: str | Path) -> frozenset[Endpoint]:
+    """Where this service and its store listen: what no photo is fetched from."""
+    own = {(settings.service.host.lower(), settings.service.port)}
+    if is_url(store):
+        parts = urlsplit(str(store))
+        own |= {
+            ((parts.hostname or "").rstrip("."), port)
+            # Qdrant's own default where the address names none, and what a proxy before it uses
+            for port in {parts.port or _QDRANT_PORT, parts.port or 443, parts.port or 80}
+        }
+    return frozenset(own)

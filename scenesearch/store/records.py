@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.batches import scroll_all
 from scenesearch.core.protocols import Store
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import CollectionSchema, FieldType, Page, Point, Record
 from scenesearch.store.checks import canonical_id
 from scenesearch.store.payloads import decode_payload, encode_payload, retype_payload

@@ -14,10 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scenesearch.catalog import BrokenRows, Catalog, CatalogReader, RowError
-from scenesearch.core.batches import batches
+from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.errors import CatalogError, ImageError, StoreUnavailableError
 from scenesearch.core.protocols import Describer, Store
-from scenesearch.core.scroll import scroll_all
 from scenesearch.core.types import Record, Scene
 from scenesearch.index.indexer import Indexer
 from scenesearch.index.run import IndexReport, Progress

@@ -15,7 +15,7 @@ from scenesearch.core.limits import ImageLimits
 from scenesearch.core.types import Image, Scene
 from scenesearch.images import load_scene
 from scenesearch.models.weights import sha256_of
-from scenesearch.system.memory import give_large_blocks_back
+from scenesearch.system.tuning import give_large_blocks_back
 from scenesearch.tagging.slots import Slots
 
 

@@ -22,9 +22,8 @@ from scenesearch.engine.remote.backend import DeadlineError
 from scenesearch.engine.tasks import Answer, Task, is_heavy
 from scenesearch.system.answering import Desk
 from scenesearch.system.child import Pipe, keep_locks_inside, leave_when_done, settle_in
-from scenesearch.system.memory import leave_what_stays
 from scenesearch.system.messages import CLOSE
-from scenesearch.system.priority import RANKING, step_back
+from scenesearch.system.tuning import RANKING, leave_what_stays, step_back
 from scenesearch.system.turn import task_since
 
 

@@ -26,19 +26,17 @@ from scenesearch.service.http.routes import (
     health,
     items,
     jobs,
-    models,
     page,
     pictures,
     scenes,
     search,
-    tag,
 )
 from scenesearch.service.jobs.runner import PhotoFetcher
 from scenesearch.service.lifespan import lifespan
 from scenesearch.service.state import State
 
 ROUTERS = (
-    *(search.router, tag.router, models.router),
+    *(search.router, search.tag_router, health.models_router),
     *(items.router, pictures.router, scenes.router),
     *(jobs.router, feedback.router),
     *(health.router, page.router),

@@ -21,8 +21,7 @@ from scenesearch.core.errors import ConfigError
 from scenesearch.service.http.auth import check_binding
 from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.protocol import HEAD_BYTES_MAX, protocol_for
-from scenesearch.system.memory import give_large_blocks_back, leave_what_stays
-from scenesearch.system.priority import HTTP, step_back
+from scenesearch.system.tuning import HTTP, give_large_blocks_back, leave_what_stays, step_back
 
 STOP_MARGIN_S = 5
 """Requests in flight get their deadline and this much more when the service stops."""

@@ -1,4 +1,4 @@
-"""Whether the service lives, whether it is ready, and what it has counted."""
+"""Whether the service lives, whether it is ready, what it has counted, which models answer."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse
 
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.remote.backend import Backend
-from scenesearch.engine.tasks import Status
+from scenesearch.engine.tasks import ModelsTask, Status
+from scenesearch.schemas.base import ModelsResponse
 from scenesearch.service.http.depends import ReadKey, shared
+from scenesearch.service.http.intake import NoQuery
 from scenesearch.service.http.metrics import MEDIA_TYPE
 from scenesearch.service.http.problems import clean, without_folders
+from scenesearch.service.http.routes.replies import reply
 
 ASK_S = 2.0
 """An engine that does not say how it is within this time is not ready."""
@@ -116,3 +119,18 @@ async def readyz(request: Request) -> Response:
 async def show_metrics(request: Request) -> Response:
     """What was counted, for Prometheus."""
     return Response(shared(request).metrics.render(), media_type=MEDIA_TYPE)
+
+
+models_router = APIRouter(prefix="/v1", tags=["models"], dependencies=[ReadKey, NoQuery])
+
+
+@models_router.get(
+    "/models",
+    summary="Which models answer",
+    description="Models by task, with licence and fingerprint.",
+    response_model=None,
+    responses={200: {"model": ModelsResponse}},
+)
+async def list_models(request: Request) -> Response:
+    """Which models answer."""
+    return await reply(request, ModelsTask())

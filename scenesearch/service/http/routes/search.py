@@ -1,4 +1,4 @@
-"""``/v1/look``, ``/v1/search`` and ``/v1/facets``: a photo's objects, one thing, what there is."""
+"""What is asked with a photo or words: look, search, tag; and facets, what there is to ask for."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from scenesearch.engine.tasks import FacetTask, LookTask, SearchTask
-from scenesearch.schemas.facets import FacetQuery, FacetsResponse
+from scenesearch.engine.tasks import FacetTask, LookTask, SearchTask, TagTask
 from scenesearch.schemas.look import LookOptions, LookRequest, check_places
 from scenesearch.schemas.looks import LookResponse
 from scenesearch.schemas.openapi import json_or_form
 from scenesearch.schemas.photos import MAX_PHOTOS
-from scenesearch.schemas.search import SearchOptions, SearchRequest
+from scenesearch.schemas.search import FacetQuery, FacetsResponse, SearchOptions, SearchRequest
+from scenesearch.schemas.tag import TagOptions, TagRequest, TagResponse
 from scenesearch.service.http.depends import ReadKey
 from scenesearch.service.http.intake import NoQuery, photo_of, photos_of, read_either
 from scenesearch.service.http.openapi import problem_responses
@@ -126,4 +126,29 @@ async def search(request: Request) -> Response:
 async def list_facets(request: Request, query: Annotated[FacetQuery, Query()]) -> Response:
     """Values of fields, with counts."""
     task = FacetTask(fields=tuple(query.field), where=query.where, limit=query.limit)
+    return await reply(request, task)
+
+
+tag_router = APIRouter(prefix="/v1", tags=["tagging"], dependencies=[ReadKey, NoQuery])
+
+
+@tag_router.post(
+    "/tag",
+    summary="Say what is in a photo",
+    description="Objects with boxes, colours and tags; on demand masks and what is written.",
+    response_model=None,
+    responses={200: {"model": TagResponse}, **problem_responses(415, 502)},
+    openapi_extra=json_or_form(
+        TagRequest,
+        TagOptions,
+        {"address": {"photo": {"url": "https://images.example.com/room.jpg"}, "ocr": True}},
+    ),
+)
+async def tag(request: Request) -> Response:
+    """Say what is in a photo."""
+    sent = await read_either(request, TagRequest, TagOptions)
+    asked = sent.asked
+    named = asked.photo if isinstance(asked, TagRequest) else None
+    photo = sent.photos[0] if named is None else await photo_of(request, named)
+    task = TagTask(photo, masks=asked.masks, ocr=asked.ocr)
     return await reply(request, task)
