@@ -12,9 +12,8 @@ from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 from scenesearch.cli.flags import taking
 from scenesearch.cli.search_flags import OF_ANSWERS, OF_PHOTOS
-from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
+from scenesearch.core.boxes import BoxFormat, box_tuple, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
-from scenesearch.core.types import box_tuple
 
 if TYPE_CHECKING:
     from scenesearch.look.look import Look

@@ -6,8 +6,8 @@ Takes boxes and points in pixels of the upright photo, or as shares of its width
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from scenesearch.core.errors import QueryError
 
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 
 BoxFormat = Literal["xyxy_px", "xyxy_norm"]
 """Pixels, or shares of 0 to 1."""
+
+
+def box_tuple(sides: Iterable[Any]) -> BoxTuple:
+    """Four numbers, however they are written, as a box.
+
+    Raises:
+        ValueError: they are not four, or not numbers.
+    """
+    x1, y1, x2, y2 = (float(side) for side in sides)
+    return x1, y1, x2, y2
 
 
 def check_box(name: str, box: Sequence[float], box_format: str = "xyxy_px") -> None:

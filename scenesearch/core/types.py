@@ -7,7 +7,7 @@ and L2-normalised.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -113,16 +113,6 @@ class Detections:
 
 
 BoxTuple = tuple[float, float, float, float]
-
-
-def box_tuple(sides: Iterable[Any]) -> BoxTuple:
-    """Four numbers, however they are written, as a box.
-
-    Raises:
-        ValueError: they are not four, or not numbers.
-    """
-    x1, y1, x2, y2 = (float(side) for side in sides)
-    return x1, y1, x2, y2
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,8 +17,9 @@ import numpy as np
 
 from scenesearch.api import SceneSearch
 from scenesearch.config.settings import Settings, load_settings
+from scenesearch.core.boxes import box_tuple
 from scenesearch.core.errors import ModelNotFoundError
-from scenesearch.core.types import BoxTuple, box_tuple
+from scenesearch.core.types import BoxTuple
 from scenesearch.images.geometry import iou
 from scenesearch.index.run import Progress
 from scenesearch.look.look import Look

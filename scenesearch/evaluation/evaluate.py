@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.boxes import box_tuple
 from scenesearch.core.errors import CatalogError, ImageError, QueryError
-from scenesearch.core.types import BoxTuple, RegionKind, box_tuple
+from scenesearch.core.types import BoxTuple, RegionKind
 from scenesearch.evaluation.metrics import average_precision, bootstrap_interval, hit, ndcg, recall
 
 METRICS: Mapping[str, Callable[[Any, int], float]] = {

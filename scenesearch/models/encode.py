@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.attributes.placement import Placement, placement
+from scenesearch.core.boxes import box_tuple
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT, colours_payload
 from scenesearch.core.protocols import Describer, Detector, Embedder, Profiler, Remover
-from scenesearch.core.types import Cutout, Description, Image, Region, Scene, box_tuple
+from scenesearch.core.types import Cutout, Description, Image, Region, Scene
 from scenesearch.models.cutout.cutter import CutRules, context_crop, cut_product, cut_region
 from scenesearch.models.detect.regions import object_regions
 from scenesearch.system.timing import StageTimes

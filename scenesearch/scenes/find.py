@@ -7,11 +7,12 @@ from itertools import islice
 from typing import Any
 
 from scenesearch.core.batches import scroll_all
+from scenesearch.core.boxes import box_tuple
 from scenesearch.core.conditions import Condition, Equals, Not, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT
 from scenesearch.core.protocols import Store, VectorQuery
-from scenesearch.core.types import Record, Vector, box_tuple
+from scenesearch.core.types import Record, Vector
 from scenesearch.filters.parse import parse_filter
 from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion

@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches
+from scenesearch.core.boxes import box_tuple
 from scenesearch.core.errors import ImageError, QueryError
 from scenesearch.core.protocols import Model, Store
-from scenesearch.core.types import BoxTuple, Cutout, Image, Scene, box_tuple
+from scenesearch.core.types import BoxTuple, Cutout, Image, Scene
 from scenesearch.images.geometry import pixel_box
 from scenesearch.models.embed.cache import EmbeddingCache, Entry
 from scenesearch.models.encode import EncodedRegion

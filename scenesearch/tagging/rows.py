@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from scenesearch.core.types import BoxTuple, Colour, TextLine, box_tuple
+from scenesearch.core.boxes import box_tuple
+from scenesearch.core.types import BoxTuple, Colour, TextLine
 
 TagSource = Literal["label", "zero_shot"]
 

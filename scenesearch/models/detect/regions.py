@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scenesearch.core.boxes import check_box
+from scenesearch.core.boxes import box_tuple, check_box
 from scenesearch.core.errors import QueryError
-from scenesearch.core.types import BoxTuple, Detections, Region, box_tuple
+from scenesearch.core.types import BoxTuple, Detections, Region
 from scenesearch.models.detect.boxes import keep_large, suppress
 
 
