@@ -80,9 +80,22 @@ def service_parser(about: str | None) -> argparse.ArgumentParser:
 
 @contextmanager
 def served(
-    store: Path, config: str, *, python: str = sys.executable, **settings: object
+    store: Path,
+    config: str,
+    *,
+    python: str = sys.executable,
+    quiet: bool = False,
+    **settings: object,
 ) -> Iterator[Served]:
-    """Start a service and wait until it is ready; it is stopped at the end."""
+    """Start a service and wait until it is ready; it is stopped at the end.
+
+    Args:
+        store: an index.
+        config: its profile.
+        python: the interpreter that has the version to serve.
+        quiet: without its log.
+        settings: of the service.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
@@ -91,7 +104,9 @@ def served(
         environment[f"SCENESEARCH_SERVICE__{name.upper()}"] = json.dumps(value)
     command = [python, "-m", "scenesearch", "serve", "--port", str(port)]
     command += ["--store", str(store), "--config", config]
-    process = subprocess.Popen(command, env=environment)
+    process = subprocess.Popen(
+        command, env=environment, stderr=subprocess.DEVNULL if quiet else None
+    )
     service = Served(port, process)
     try:
         give_up = time.monotonic() + START_S

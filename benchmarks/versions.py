@@ -49,7 +49,7 @@ def main() -> int:
         for name, python in (("this", sys.executable), ("other", arguments.other)):
             store = folder / name
             shutil.copytree(arguments.store, store)
-            service = held.enter_context(served(store, arguments.config, python=python))
+            service = held.enter_context(served(store, arguments.config, python=python, quiet=True))
             sides.append(_service_side(service, arguments.photos))
         _compare(report, sides, SERVICE, arguments.pairs, arguments.seed)
     report.print(as_json=arguments.json)
