@@ -155,15 +155,14 @@ def facets(
     as_json: options.Json = False,
 ) -> None:
     """Count what is in the photos: kinds, labels, tags, colours, folders."""
-    from scenesearch.core.conditions import AllOf, Equals
+    from scenesearch.core.conditions import Equals, all_of
     from scenesearch.scenes.find import FACETS
 
     with options.open_shop(store, "items", config, scenes=collection) as shop:
         finder = shop.scenes(vocabulary=vocabulary)
         condition = finder.parse(where)
         if folder is not None:
-            below = Equals("folders", folder.rstrip("/"))
-            condition = below if condition is None else AllOf((condition, below))
+            condition = all_of(condition, Equals("folders", folder.rstrip("/")))
         counts = finder.facets(field or FACETS, text=query, where=condition, limit=limit)
     if as_json:
         output.data(

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from scenesearch.catalog.records import CellError
 from scenesearch.catalog.values import id_of
 from scenesearch.core.batches import batches, scroll_all
-from scenesearch.core.conditions import AllOf, Condition, OneOf
+from scenesearch.core.conditions import Condition, OneOf, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import schema_of
 from scenesearch.core.protocols import Store
@@ -65,8 +65,7 @@ def ids_among(store: Store, ids: Sequence[str], where: Condition | None) -> list
     """Those of the ids that are stored, and of which the condition holds; sorted."""
     found: set[str] = set()
     for some in batches(ids, SLICE):
-        these: Condition = OneOf("item_id", tuple(some))
-        found |= _ids(store, these if where is None else AllOf((these, where)))
+        found |= _ids(store, all_of(OneOf("item_id", tuple(some)), where))
     return sorted(found)
 
 
