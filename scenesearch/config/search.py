@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
+from annotated_types import Ge, Le
 from pydantic import AfterValidator, Field, GetPydanticSchema, StringConstraints, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
@@ -38,6 +39,7 @@ _Condition = Annotated[
     # its own schema would be one of every dataclass that a filter can be made of
     GetPydanticSchema(lambda *_: no_info_plain_validator_function(_condition)),
 ]
+Weight = Annotated[Number, Ge(0), Le(100)]
 BoostText = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 """A filter, or a field with numbers."""
 _Each = AfterValidator(lambda names: tuple(dict.fromkeys(names)))
@@ -51,41 +53,25 @@ class WordWeights(Options):
 
     group: ClassVar[str] = "word_weights."
 
-    lexical: Number = Field(
-        1.0,
-        ge=0,
-        le=100,
-        description="Of BM25 over the texts of items, relative to the best of the candidates",
+    lexical: Weight = Field(
+        1.0, description="Of BM25 over the texts of items, relative to the best of the candidates"
     )
-    colour: Number = Field(
-        1.0,
-        ge=0,
-        le=100,
-        description="Of the cosine between the colours asked for and an item's own",
+    colour: Weight = Field(
+        1.0, description="Of the cosine between the colours asked for and an item's own"
     )
-    category: Number = Field(1.0, ge=0, le=100, description="Of being of a category that was named")
-    kind: Number = Field(
-        0.5,
-        ge=0,
-        le=100,
-        description='Share of `category` for "coffee table" where "table" was asked for',
+    category: Weight = Field(1.0, description="Of being of a category that was named")
+    kind: Weight = Field(
+        0.5, description='Share of `category` for "coffee table" where "table" was asked for'
     )
-    unwanted: Number = Field(
-        1.0,
-        ge=0,
-        le=100,
-        description="Of not having what is not wanted: a colour, a category, a word",
+    unwanted: Weight = Field(
+        1.0, description="Of not having what is not wanted: a colour, a category, a word"
     )
-    vectors: Number = Field(
+    vectors: Weight = Field(
         1.0,
-        ge=0,
-        le=100,
         description="Of photos, items, vectors and, where the model reads text, the text itself",
     )
-    boost: Number = Field(
+    boost: Weight = Field(
         0.2,
-        ge=0,
-        le=100,
         description="Of all parts of the text together on the objects of a photo, where the "
         "similarity to the object counts 1",
     )
