@@ -136,7 +136,8 @@ class YoloDetector(LazyModel):
                 path = self.export()
                 network = self._in_onnx(path)
             # what does not fit is said when it is loaded, not at the first photo
-            self._found(network, np.zeros((32, 32, 3), np.uint8))
+            smallest = network.size or network.stride
+            self._found(network, np.zeros((32, 32, 3), np.uint8), smallest)
         except (*checkpoint_errors(), *onnx_errors()) as error:
             raise ModelLoadError(
                 f"{path}: cannot be used: {one_line(error)}; expected a detection or "
@@ -176,13 +177,18 @@ class YoloDetector(LazyModel):
         # saves on a CPU
         network = self._ready()
         return [
-            keep_labels(self._found(network, scene.image), self._include, self._exclude)
+            keep_labels(
+                self._found(network, scene.image, network.size or self._image_size),
+                self._include,
+                self._exclude,
+            )
             for scene in scenes
         ]
 
-    def _found(self, network: _Network, image: NDArray[np.uint8]) -> Detections:
-        size = (image.shape[1], image.shape[0])
-        where = fit(size, network.size or self._image_size, network.stride)
+    def _found(
+        self, network: _Network, image: NDArray[np.uint8], side: int | tuple[int, int]
+    ) -> Detections:
+        where = fit((image.shape[1], image.shape[0]), side, network.stride)
         outputs = [np.asarray(one, np.float32) for one in network.run(pixels(image, where))]
         found = read(
             outputs[0][0],
