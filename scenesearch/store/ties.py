@@ -79,7 +79,11 @@ def _ranked(hits: Sequence[P], scores: Sequence[float], limit: int) -> list[P]:
     end = min(limit, len(hits))
     while 0 < end < len(hits) and scores[end] == scores[end - 1]:
         end += 1
-    if len(set(scores[:end])) == end:
-        return list(hits[:end])
-    order = sorted(range(end), key=lambda i: (-scores[i], hits[i].id))
-    return [hits[i] for i in order[:limit]]
+    ranked = list(hits[:end])
+    start = 0
+    for stop in range(1, end + 1):
+        if stop == end or scores[stop] != scores[start]:
+            if stop - start > 1:
+                ranked[start:stop] = sorted(ranked[start:stop], key=attrgetter("id"))
+            start = stop
+    return ranked[:limit]
