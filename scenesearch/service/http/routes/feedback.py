@@ -29,7 +29,6 @@ router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
     dependencies=[ReadKey, NoQuery],
     summary="Say what somebody did with an answer",
     description="Kept with its time and with a digest of the key; the oldest go when it is full.",
-    response_model=None,
     status_code=201,
     responses={201: {"model": FeedbackResponse}, **problem_responses(507)},
     openapi_extra=json_body(
@@ -55,7 +54,6 @@ async def add_feedback(request: Request) -> Response:
     "",
     dependencies=[WriteKey],
     summary="Feedback in the order it came",
-    response_model=None,
     responses={200: {"model": FeedbackPage}},
 )
 async def list_feedback(request: Request, query: Annotated[FeedbackQuery, Query()]) -> Response:

@@ -128,7 +128,6 @@ models_router = APIRouter(prefix="/v1", tags=["models"], dependencies=[ReadKey, 
     "/models",
     summary="Which models answer",
     description="Models by task, with licence and fingerprint.",
-    response_model=None,
     responses={200: {"model": ModelsResponse}},
 )
 async def list_models(request: Request) -> Response:

@@ -60,7 +60,6 @@ ItemPath = Annotated[
     dependencies=[ReadKey],
     summary="Items, page by page",
     description="In a stable order; `cursor` of an answer asks for the next page.",
-    response_model=None,
     responses={200: {"model": ItemsResponse}},
 )
 async def list_items(request: Request, query: Annotated[ItemsQuery, Query()]) -> Response:
@@ -74,7 +73,6 @@ async def list_items(request: Request, query: Annotated[ItemsQuery, Query()]) ->
     dependencies=[WriteKey, NoQuery],
     summary="Insert or replace an item",
     description=_STORED + "A form's files called `photo` are its photos, in order.",
-    response_model=None,
     responses=_PUT_RESPONSES,
     openapi_extra=json_or_form(
         ItemRequest,
@@ -103,7 +101,6 @@ async def add_item(request: Request) -> Response:
     dependencies=[WriteKey, NoQuery],
     summary="Remove items by id or by filter",
     description="Ids that are not there are no error.",
-    response_model=None,
     responses={200: {"model": DeletedResponse}},
     openapi_extra=json_body(
         DeleteRequest,
@@ -122,7 +119,6 @@ async def delete_items(request: Request) -> Response:
     dependencies=[ReadKey, NoQuery],
     summary="One item",
     description="Its attributes and photos, as they are stored.",
-    response_model=None,
     responses={200: {"model": ItemResponse}, **problem_responses(404)},
 )
 async def get_item(request: Request, item_id: ItemPath) -> Response:
@@ -135,7 +131,6 @@ async def get_item(request: Request, item_id: ItemPath) -> Response:
     dependencies=[WriteKey, NoQuery],
     summary="Insert or replace the item of this id",
     description=_STORED + "A form's files called `photo` are its photos, in order.",
-    response_model=None,
     responses=_PUT_RESPONSES,
     openapi_extra=json_or_form(
         PathItemRequest,
@@ -158,7 +153,6 @@ async def put_item(request: Request, item_id: ItemPath) -> Response:
     dependencies=[WriteKey, NoQuery],
     summary="Change attributes of an item",
     description="Those named are set, null removes one; no photo is looked at again.",
-    response_model=None,
     responses={200: {"model": ItemResponse}, **problem_responses(404, 507)},
     openapi_extra=json_body(
         AttributesRequest, {"price": {"attributes": {"price": 9.5, "old_field": None}}}
@@ -175,7 +169,6 @@ async def update_item(request: Request, item_id: ItemPath) -> Response:
     dependencies=[WriteKey, NoQuery],
     summary="Remove an item",
     description="No search finds it once this is answered.",
-    response_model=None,
     responses={200: {"model": DeletedResponse}, **problem_responses(404)},
 )
 async def delete_item(request: Request, item_id: ItemPath) -> Response:

@@ -87,7 +87,6 @@ _ADDING: dict[str, Any] = {
         "small batches beside the searches. Records that fail are listed by "
         "`/v1/jobs/{job_id}/errors`."
     ),
-    "response_model": None,
     "status_code": 202,
     "responses": _ACCEPTED,
     "openapi_extra": _BODY,
@@ -118,7 +117,6 @@ async def add_job(request: Request) -> Response:
     "/jobs",
     dependencies=[ReadKey],
     summary="Jobs, newest first",
-    response_model=None,
     responses={200: {"model": JobsResponse}},
 )
 async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> Response:
@@ -133,7 +131,6 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> R
     "/jobs/{job_id}",
     dependencies=[ReadKey, NoQuery],
     summary="One job",
-    response_model=None,
     responses={200: {"model": JobResponse}, **problem_responses(404)},
 )
 async def get_job(request: Request, job_id: JobId) -> Response:
@@ -145,7 +142,6 @@ async def get_job(request: Request, job_id: JobId) -> Response:
     "/jobs/{job_id}/errors",
     dependencies=[ReadKey],
     summary="Records of a job that failed",
-    response_model=None,
     responses={200: {"model": JobErrorsResponse}, **problem_responses(404)},
 )
 async def list_job_errors(
@@ -175,7 +171,6 @@ async def list_job_errors(
     dependencies=[WriteKey, NoQuery],
     summary="Cancel a job",
     description=f"{_STAYS} A job that ended is left as it is.",
-    response_model=None,
     responses={200: {"model": JobResponse}, **problem_responses(404, 507)},
 )
 async def cancel_job(request: Request, job_id: JobId) -> Response:
@@ -188,7 +183,6 @@ async def cancel_job(request: Request, job_id: JobId) -> Response:
     dependencies=[WriteKey, NoQuery],
     summary="Cancel a job and forget it",
     description=f"{_STAYS} The answer is the last that is heard of the job.",
-    response_model=None,
     responses={200: {"model": JobResponse}, **problem_responses(404, 507)},
 )
 async def remove_job(request: Request, job_id: JobId) -> Response:

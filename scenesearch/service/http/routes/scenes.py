@@ -42,7 +42,6 @@ ScenePath = Annotated[SceneId, Path(description="The sha256 of the photo")]
     dependencies=[WriteKey, NoQuery],
     summary="Keep photos as scenes",
     description="A scene's id is the sha256 of its photo: the same photo again changes nothing.",
-    response_model=None,
     responses={201: {"model": ScenesAddedResponse}, **problem_responses(415, 502, 507)},
     openapi_extra=json_or_form(ScenesRequest, None, most_photos=MAX_PHOTOS),
 )
@@ -60,7 +59,6 @@ async def add_scenes(request: Request) -> Response:
     dependencies=[ReadKey, NoQuery],
     summary="Find scenes",
     description="By words, by a photo like them, or by a product in them.",
-    response_model=None,
     responses={200: {"model": ScenesResponse}, **problem_responses(404, 415, 502)},
     openapi_extra=json_or_form(
         SceneSearchRequest,
@@ -84,7 +82,6 @@ async def search_scenes(request: Request) -> Response:
     dependencies=[ReadKey],
     summary="What the scenes hold, counted",
     description="Over all scenes, or over those that some words find.",
-    response_model=None,
     responses={200: {"model": SceneFacetsResponse}},
 )
 async def list_scene_facets(
@@ -115,7 +112,6 @@ async def get_scene_photo(
     dependencies=[WriteKey, NoQuery],
     summary="Remove a scene",
     description="No search finds it once this is answered.",
-    response_model=None,
     responses={200: {"model": ScenesDeletedResponse}, **problem_responses(404)},
 )
 async def delete_scene(request: Request, scene_id: ScenePath) -> Response:

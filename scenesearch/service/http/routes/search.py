@@ -49,7 +49,6 @@ _SEARCHES = {
         "for each, and one for the whole photo. The answer's `query_id` asks the same photo again "
         "with other options, without uploading or analysing it again."
     ),
-    response_model=None,
     responses={200: {"model": LookResponse}, **problem_responses(410, 415, 502)},
     openapi_extra=json_or_form(LookRequest, LookOptions, _LOOKS),
 )
@@ -88,7 +87,6 @@ async def look(request: Request) -> Response:
         "Any mixture of words, texts, photos of one thing, catalogue items and vectors; weights "
         "below 0 push away. Nothing is detected in the photos. A form's photos count 1 each."
     ),
-    response_model=None,
     responses={200: {"model": LookResponse}, **problem_responses(415, 502)},
     openapi_extra=json_or_form(SearchRequest, SearchOptions, _SEARCHES, most_photos=MAX_PHOTOS),
 )
@@ -120,7 +118,6 @@ async def search(request: Request) -> Response:
         "What can be filtered by: values with the number of items that have each, and the range "
         "of fields with numbers."
     ),
-    response_model=None,
     responses={200: {"model": FacetsResponse}},
 )
 async def list_facets(request: Request, query: Annotated[FacetQuery, Query()]) -> Response:
@@ -136,7 +133,6 @@ tag_router = APIRouter(prefix="/v1", tags=["tagging"], dependencies=[ReadKey, No
     "/tag",
     summary="Say what is in a photo",
     description="Objects with boxes, colours and tags; on demand masks and what is written.",
-    response_model=None,
     responses={200: {"model": TagResponse}, **problem_responses(415, 502)},
     openapi_extra=json_or_form(
         TagRequest,
