@@ -17,17 +17,16 @@ from scenesearch.schemas.jobs import time_text
 from scenesearch.schemas.openapi import json_body
 from scenesearch.service.http.depends import ReadKey, WriteKey, kept_state
 from scenesearch.service.http.intake import NoQuery, read_json
-from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.routes.replies import json_reply
 from scenesearch.service.state.feedback import Feedback
 
-router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
+router = APIRouter(prefix="/v1/feedback", tags=["feedback"], route_class=Operation)
 
 
 @router.post(
     "",
     dependencies=[ReadKey, NoQuery],
-    summary="Say what somebody did with an answer",
     description="Kept with its time and with a digest of the key; the oldest go when it is full.",
     status_code=201,
     responses={201: {"model": FeedbackResponse}, **problem_responses(507)},
@@ -53,7 +52,6 @@ async def add_feedback(request: Request) -> Response:
 @router.get(
     "",
     dependencies=[WriteKey],
-    summary="Feedback in the order it came",
     responses={200: {"model": FeedbackPage}},
 )
 async def list_feedback(request: Request, query: Annotated[FeedbackQuery, Query()]) -> Response:
