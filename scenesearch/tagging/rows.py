@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,6 +14,8 @@ from scenesearch.core.json_values import json_object
 from scenesearch.core.types import BoxTuple, Colour, TextLine
 
 TagSource = Literal["label", "zero_shot"]
+DIGITS: Mapping[str, int] = MappingProxyType({"box": 1, "lab": 2})
+"""Of numbers of a row as JSON, where they are not the 4 of scores and shares."""
 
 
 class Tag(NamedTuple):
@@ -100,7 +103,7 @@ class TagRow:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values: boxes rounded to 1 decimal, scores and shares to 4, Lab to 2."""
-        return json_object(self, 4, {"box": 1, "lab": 2})
+        return json_object(self, 4, DIGITS)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TagRow:
