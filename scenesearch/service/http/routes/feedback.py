@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -40,11 +41,7 @@ async def add_feedback(request: Request) -> Response:
     found = await asyncio.to_thread(
         kept_state(request, "feedback").feedback.add,
         getattr(request.state, "caller", ""),
-        body.kind,
-        body.item_id,
-        query_id=body.query_id,
-        region=body.region,
-        rank=body.rank,
+        **body.model_dump(),
     )
     return json_reply(_sent(found).model_dump(), 201)
 
@@ -66,13 +63,5 @@ async def list_feedback(request: Request, query: Annotated[FeedbackQuery, Query(
 
 
 def _sent(found: Feedback) -> FeedbackResponse:
-    return FeedbackResponse(
-        id=str(found.seq),
-        time=time_text(found.at),
-        caller=found.caller,
-        kind=found.kind,
-        item_id=found.item_id,
-        query_id=found.query_id,
-        region=found.region,
-        rank=found.rank,
-    )
+    values = asdict(found)
+    return FeedbackResponse(id=str(values.pop("seq")), time=time_text(values.pop("at")), **values)
