@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scenesearch.core.conditions import Between, Condition, Equals, Not, OneOf, all_of
+from scenesearch.core.json_values import json_object
 from scenesearch.words.stems import forms, stem
 from scenesearch.words.tokens import GLUE, tokenise
 
@@ -112,20 +113,9 @@ class ParsedWords:
         price = self.price
         limits = {} if price is None else {n: getattr(price, n) for n in ("gt", "gte", "lt", "lte")}
         return {
-            "text": self.text,
-            "colours": list(self.colours),
-            "not_colours": list(self.not_colours),
-            "categories": list(self.categories),
-            "kinds": list(self.kinds),
-            "not_categories": list(self.not_categories),
+            **json_object(self),
             "price": {n: v for n, v in limits.items() if v is not None} or None,
-            "currency": self.currency,
-            "in_stock": self.in_stock,
-            "remaining": self.remaining,
-            "not_words": list(self.not_words),
-            "strict_category": self.strict_category,
             "understood": list(self.understood),
-            "notes": list(self.notes),
         }
 
 
