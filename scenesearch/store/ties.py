@@ -7,6 +7,7 @@ more until the whole tie is there, and let the id decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
@@ -79,11 +80,12 @@ def _ranked(hits: Sequence[P], scores: Sequence[float], limit: int) -> list[P]:
     end = min(limit, len(hits))
     while 0 < end < len(hits) and scores[end] == scores[end - 1]:
         end += 1
-    ranked = list(hits[:end])
-    start = 0
-    for stop in range(1, end + 1):
-        if stop == end or scores[stop] != scores[start]:
-            if stop - start > 1:
-                ranked[start:stop] = sorted(ranked[start:stop], key=attrgetter("id"))
-            start = stop
+    if len(set(scores[:end])) == end:
+        return list(hits[:end])
+    order = sorted(range(end), key=scores.__getitem__, reverse=True)
+    ranked: list[P] = []
+    # an id of the engine costs more to read than all else here: only those of a tie are read
+    for _, tie in groupby(order, scores.__getitem__):
+        tied = [hits[i] for i in tie]
+        ranked += tied if len(tied) == 1 else sorted(tied, key=attrgetter("id"))
     return ranked[:limit]
