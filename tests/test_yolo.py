@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import scenesearch
+from scenesearch.core.errors import ModelLoadError
 from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
 from scenesearch.models.detect.yolo import fit, in_photo, mask_in_box, pixels, read
 from scenesearch.models.detect.yolo_detector import YoloDetector
-from scenesearch.models.weights import WeightFinder
+from scenesearch.models.weights import WeightFinder, Weights
 
+PACKAGE = Path(scenesearch.__file__).parent
 RULES = {"confidence": 0.25, "overlap": 0.5, "limit": 10}
 
 
@@ -134,18 +139,12 @@ def photos(shared_data):
     return [load_scene(path) for path in (coco + rooms)[::5]]
 
 
-@pytest.mark.models
-@pytest.mark.parametrize("model", ["yolov8n-seg", "yolo26n", "home-yolo26n-seg", "yolov8n-oiv7"])
-def test_what_is_found_is_what_ultralytics_finds(real_models, photos, model, tmp_path):
+def compare(detector, photos, task):
+    """Every box and mask against ultralytics' own; how many there were."""
     pytest.importorskip("ultralytics", exc_type=ImportError)
-    detector = YoloDetector(
-        WeightFinder(real_models).find(model), cache_dir=tmp_path, confidence=0.15
-    )
-    path = detector.export()
     from ultralytics import YOLO
 
-    theirs = YOLO(str(path), task="segment" if "seg" in model else "detect")
-    boxes = 0
+    theirs, boxes = YOLO(str(detector.export()), task=task), 0
     for photo in photos:
         (result,) = theirs.predict(
             photo.image[..., ::-1], conf=0.15, iou=0.7, max_det=100, verbose=False
@@ -163,12 +162,65 @@ def test_what_is_found_is_what_ultralytics_finds(real_models, photos, model, tmp
                 expected = mask_in_box(drawn, box, photo.size)
                 assert mask.shape == expected.shape
                 assert np.count_nonzero(mask != expected) <= 2  # sums in another order
-    assert boxes > 100
+    return boxes
 
 
 @pytest.mark.models
-def test_a_photo_of_one_pixel_is_one(real_models, tmp_path):
-    detector = YoloDetector(WeightFinder(real_models).find("home-yolo26n-seg"), cache_dir=tmp_path)
+@pytest.mark.parametrize("model", ["yolov8n-seg", "yolo26n", "yolov8n-oiv7"])
+def test_what_is_found_is_what_ultralytics_finds(real_models, photos, model, tmp_path):
+    weights = WeightFinder(real_models).find(model)
+    detector = YoloDetector(weights, cache_dir=tmp_path, confidence=0.15)
+
+    assert compare(detector, photos, "segment" if "seg" in model else "detect") > 100
+
+
+@pytest.mark.models
+def test_the_package_finds_in_its_own_rooms_what_ultralytics_finds(tmp_path):
+    """Needs no weights and no photos beside those of the package."""
+    weights = WeightFinder(None).find("home-yolo26n-seg")
+    detector = YoloDetector(weights, cache_dir=tmp_path, confidence=0.15)
+    rooms = sorted((PACKAGE / "_data" / "sample" / "rooms").glob("*.jpg"))
+
+    assert compare(detector, [load_scene(room) for room in rooms], "segment") > 30
+
+
+@pytest.mark.models
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"names": "{"},
+        {"names": "[1]"},
+        {"names": "{0: 'chair'}"},
+        {"names": "{0: 'chair'}", "task": "segment"},
+        {"names": "{0: 'chair'}", "stride": "x"},
+        {"names": "{0: 'chair'}", "task": "classify"},
+    ],
+    ids=["no_names", "broken", "list", "no_head", "no_prototypes", "stride", "classifier"],
+)
+def test_an_onnx_of_something_else_is_one_line_that_names_it(tmp_path, said):
+    onnx = pytest.importorskip("onnx")
+    path = tmp_path / "other.onnx"
+    shape = [1, 3, 64, 64]
+    node = onnx.helper.make_node("Identity", ["x"], ["y"])
+    ends = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in "xy"
+    ]
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", ends[:1], ends[1:]))
+    model.ir_version = 9
+    for key, value in said.items():
+        model.metadata_props.add(key=key, value=value)
+    onnx.save(model, str(path))
+    with pytest.raises(ModelLoadError, match="expected a detection or segmentation") as caught:
+        YoloDetector(Weights(path, "0" * 64), cache_dir=tmp_path).load()
+
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.models
+def test_a_photo_of_one_pixel_is_one(tmp_path):
+    detector = YoloDetector(WeightFinder(None).find("home-yolo26n-seg"), cache_dir=tmp_path)
     (found,) = detector.detect([Scene(np.zeros((1, 1, 3), np.uint8), "0" * 64, "pixel")])
 
     assert len(found.masks) == len(found)

@@ -15,17 +15,9 @@ from scenesearch.cli.app import app
 from scenesearch.core.errors import SceneSearchError
 
 PACKAGES = (
-    *(
-        "numpy",
-        "pillow",
-        "torch",
-        "torchvision",
-        "ultralytics-opencv-headless",
-        "timm",
-        "open_clip_torch",
-    ),
-    *("opencv-python-headless", "onnxruntime", "tokenizers", "onnxscript"),
-    *("qdrant-client", "qdrant-edge-py", "pandas", "pyarrow"),
+    *("numpy", "pillow", "opencv-python-headless", "onnxruntime", "tokenizers"),
+    *("qdrant-client", "qdrant-edge-py", "pandas", "pyarrow", "torch", "torchvision", "onnxscript"),
+    *("timm", "open_clip_torch", "ultralytics-opencv-headless"),
 )
 
 

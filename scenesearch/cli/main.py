@@ -5,10 +5,6 @@ from __future__ import annotations
 import os
 import sys
 
-# read when numpy is loaded: threads that wait for the next product of matrices by spinning cost a
-# look 14 % of its CPU time, and these matrices are too small to be shared out
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import typer
 
 from scenesearch.cli import (  # noqa: F401 - importing them registers the commands
@@ -35,6 +31,9 @@ from scenesearch.core.errors import SceneSearchError
 
 def main() -> int:
     """Run a command; one line for each error we know, a traceback only for faults of ours."""
+    # read when numpy is loaded: threads that wait for the next product of matrices by spinning cost
+    # a look 14 % of its CPU time, and these matrices are too small to be shared out
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         result = app(standalone_mode=False)
     except SceneSearchError as error:

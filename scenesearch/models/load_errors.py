@@ -13,7 +13,10 @@ from pickle import PickleError  # only the name of the error; nothing is unpickl
 
 from scenesearch.models.onnx_runtime import import_onnxruntime
 
-_COMMON = (OSError, RuntimeError, ValueError, KeyError, TypeError, AttributeError, EOFError)
+_COMMON = (
+    *(OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, EOFError),
+    SyntaxError,  # of metadata that is no literal
+)
 _LONGEST = 240
 
 

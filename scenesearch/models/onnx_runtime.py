@@ -51,7 +51,8 @@ def quiet_session(path: Path, threads: int = 0, device: str = "cpu") -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    # photos and batches differ in size, so that a plan of memory by size only adds up
+    # photos and batches differ in size, so that a plan of memory by size only adds up; and that of
+    # a background remover, one block for all of it, makes it twice as large and no faster
     options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     providers: list[Any] = ["CPUExecutionProvider"]

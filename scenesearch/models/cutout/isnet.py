@@ -17,7 +17,7 @@ from scenesearch.core.errors import ModelLoadError
 from scenesearch.core.types import Image
 from scenesearch.models.lazy import LazyModel
 from scenesearch.models.load_errors import one_line, onnx_errors
-from scenesearch.models.onnx_runtime import import_onnxruntime
+from scenesearch.models.onnx_runtime import quiet_session
 from scenesearch.models.weights import Weights
 
 _SIDE = 1024
@@ -44,15 +44,9 @@ class IsNetRemover(LazyModel):
         return f"rembg:isnet-general-use:{self._weights.fingerprint}"
 
     def _open(self) -> Any:
-        ort = import_onnxruntime()
-        path = str(self._weights.path)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self._threads
-        options.log_severity_level = 3
-        # a plan of all its memory in one block makes it twice as large, and no faster
-        options.enable_mem_pattern = False
+        path = self._weights.path
         try:
-            session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            session = quiet_session(path, self._threads)
             given = session.get_inputs()
             if len(given) != 1 or list(given[0].shape)[1:] != [3, _SIDE, _SIDE]:
                 raise ValueError(f"it takes {[(one.name, one.shape) for one in given]}")

@@ -24,7 +24,7 @@ class TorchModel:
     Attributes:
         task: what it was trained for.
         names: of its classes, by number.
-        extras: numbers of a box beside box and scores.
+        extras: numbers of a box beside box and scores, where it has no masks.
         stride: its input's sides are multiples of.
         run: float32 (1, 3, height, width) to rows, and prototypes of masks where it has them.
     """
@@ -72,8 +72,7 @@ def load(weights: Path, device: str, home: Path) -> TorchModel:
 
     found = _yolo(weights, home)(str(weights))
     model = found.model.float().fuse(verbose=False).eval().to(device)
-    head = model.model[-1]
-    extras = int(getattr(head, "nm", 0) or getattr(head, "nk", 0))
+    extras = int(getattr(model.model[-1], "nk", 0))
 
     def run(pixels: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         with torch.inference_mode():

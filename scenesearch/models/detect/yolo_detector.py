@@ -35,7 +35,7 @@ class _Network:
 
     Attributes:
         names: of its classes, by number.
-        extras: numbers of a box beside box and scores.
+        extras: numbers of a box beside box and scores, where it has no masks.
         stride: its input's sides are multiples of.
         size: (width, height) of an input that does not grow with the photo.
         run: (1, 3, height, width) to rows, and prototypes of masks where it has them.
@@ -157,10 +157,9 @@ class YoloDetector(LazyModel):
         height, width = given.shape[2:]
         half = given.type == "tensor(float16)"
         keypoints = ast.literal_eval(said.get("kpt_shape", "[0, 0]"))
-        outputs = session.get_outputs()
         return _Network(
             names,
-            outputs[1].shape[1] if task == "segment" else keypoints[0] * keypoints[1],
+            keypoints[0] * keypoints[1],
             int(said.get("stride", 32)),
             (width, height) if isinstance(width, int) and isinstance(height, int) else None,
             lambda x: session.run(None, {given.name: x.astype(np.float16) if half else x}),
@@ -193,7 +192,7 @@ class YoloDetector(LazyModel):
         found = read(
             outputs[0][0],
             len(network.names),
-            network.extras,
+            outputs[1].shape[1] if len(outputs) > 1 else network.extras,
             confidence=self._confidence,
             overlap=self._overlap,
             limit=self._limit,

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from scenesearch.core.errors import ModelLoadError
+from scenesearch.core.extras import extra
 from scenesearch.models.embed.onnx_text import text_files
 from scenesearch.models.embed.tower import TextExport, Tower, TowerSource, normalise_rows
 from scenesearch.models.onnx_runtime import forbid_telemetry, quiet_session
@@ -63,7 +64,9 @@ def _write_text(name: str, text: TextExport, image_tower: Path, folder: Path) ->
 
 
 def _write(module: Any, rows: Any, name: str, outputs: list[str], path: Path) -> None:
-    import torch
+    with extra("models", "Exporting a model"):
+        import onnxscript  # noqa: F401 - what torch exports with
+        import torch
 
     with warnings.catch_warnings():
         # the exporter's own deprecations are no business of ours or our users
