@@ -76,7 +76,7 @@ def _index(report: Report, arguments: Any, folder: Path) -> None:
     sides = {}
     for side, python in _pythons(arguments).items():
         command = [python, "-m", "scenesearch", "index", str(arguments.catalog), "--store", "OUT/s"]
-        sides[side] = [*command, "--config", arguments.config, "--quiet"]
+        sides[side] = [*command, "--config", arguments.config]
     spent = _in_turns(sides, min(arguments.repeats, 3), folder)
     _add(report, "index the catalogue", spent["this"], spent["other"], cpu=0.5)
 
