@@ -28,6 +28,7 @@ from scenesearch.wiring.stores import (
     build_cache,
     build_store,
     is_url,
+    quantize,
     state_dir,
     sync_lock_file,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "build_tower",
     "export_detector",
     "is_url",
+    "quantize",
     "region_rules",
     "scene_loader",
     "state_dir",

@@ -19,7 +19,16 @@ from uuid import UUID
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError, StoreUnavailableError
 from scenesearch.core.protocols import TextQuery, VectorQuery
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.core.types import (
+    CollectionSchema,
+    FieldType,
+    Hit,
+    Page,
+    Point,
+    Quantization,
+    Record,
+    Scalar,
+)
 from scenesearch.store.checks import (
     canonical_id,
     check_cursor,
@@ -41,7 +50,12 @@ from scenesearch.store.payloads import (
     encode_patch,
 )
 from scenesearch.store.records import in_order, retype_patches, to_page, to_write
-from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
+from scenesearch.store.schemas import (
+    check_new_fields,
+    check_quantization,
+    check_same_schema,
+    check_schema,
+)
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.vectors import query_vectors
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
@@ -61,6 +75,7 @@ class EdgeStore:
         min_free_bytes: writes are refused when less disk than this is free.
         search_threads: that search the segments of a collection side by side, which a query that
             is alone has its answer sooner by; as many as cores by default.
+        quantization: of a collection that ``create`` makes; one that is there keeps its own.
     """
 
     def __init__(
@@ -70,10 +85,12 @@ class EdgeStore:
         *,
         min_free_bytes: int = MIN_FREE_BYTES,
         search_threads: int | None = None,
+        quantization: Quantization = "none",
     ) -> None:
         self._directory = EdgeDirectory(Path(path), collection, search_threads)
         self._home = self._directory.home
         self._min_free = min_free_bytes
+        self._quantization = quantization
         self._gate = RLock()
         self._opened: OpenShard | None = None
         self._memo = PayloadMemo()
@@ -100,7 +117,7 @@ class EdgeStore:
             existing = self.schema
             if existing is None:
                 check_free_space(self._home, 0, self._min_free)
-                existing = self._directory.make(schema)
+                existing = self._directory.make(replace(schema, quantization=self._quantization))
             check_same_schema(self._directory.name, existing, schema)
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
@@ -124,7 +141,23 @@ class EdgeStore:
             schema = replace(opened.schema, fields={**opened.schema.fields, **new})
             self._directory.write_schema(schema)
             opened.schema = schema
-            opened.requests = EdgeRequests(schema.fields)
+            opened.requests = EdgeRequests(schema)
+
+    def quantize(self, quantization: Quantization) -> None:
+        """Change how the vectors of a collection are searched; its segments are written anew.
+
+        Where it is killed, the next ``optimize`` goes on.
+
+        Raises:
+            StoreError: it is no quantization, or the disk is too full.
+            StoreUnavailableError: another store has the collection open.
+        """
+        with self._gate:
+            self._refuse_closed()
+            check_quantization(quantization)
+            self._release()
+            check_free_space(self._home, tree_bytes(self._home), self._min_free)
+            self._directory.quantize(quantization)
 
     # --- points ----------------------------------------------------------------------------
 
@@ -336,15 +369,18 @@ class EdgeStore:
         """Give the directory back; the object cannot be used afterwards."""
         with self._gate:
             self._closed = True
-            opened, self._opened = self._opened, None
-            if opened is None:
-                return
-            try:
-                if opened.pid == os.getpid():
-                    with engine_errors(f"close {self._home}"):
-                        opened.shard.close()
-            finally:
-                opened.lock.release()
+            self._release()
+
+    def _release(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
+        try:
+            if opened.pid == os.getpid():
+                with engine_errors(f"close {self._home}"):
+                    opened.shard.close()
+        finally:
+            opened.lock.release()
 
     def _open(self) -> OpenShard:
         opened = self._opened

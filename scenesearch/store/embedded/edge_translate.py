@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import CollectionSchema, FieldType
+from scenesearch.core.types import CollectionSchema, FieldType, Quantization
+from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
 from scenesearch.store.translate import Dialect, Requests, key_path
 
 SEGMENT_KB = 64_000
@@ -31,9 +32,6 @@ INDEX_KB = 32_000
 EXACT_FLOATS = 16_000_000
 """Collections of at most this many numbers a space are scanned instead of searched: a batch of
 queries shares one pass over memory, which costs about what HNSW costs, without its misses."""
-SCANNED_DIM = 64
-"""Spaces of at most this many dimensions (colour) get no graph: scanning them is cheap, and
-building graphs is most of what ``optimize`` costs."""
 MIN_EF = 256
 """HNSW candidates a query; the engine's 100 misses several of the best 200."""
 
@@ -94,16 +92,31 @@ def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None 
 
 
 def _spaces(schema: CollectionSchema) -> dict[str, Any]:
-    import qdrant_edge as edge
-
     return {
-        space: edge.EdgeVectorParams(
-            size=dim,
-            distance=edge.Distance.Cosine,
-            hnsw_config=_graph(0) if dim <= SCANNED_DIM else None,
-        )
+        space: _space(dim, schema.quantization if dim > SCANNED_DIM else None)
         for space, dim in schema.vectors.items()
     }
+
+
+def _space(dim: int, quantization: Quantization | None) -> Any:
+    import qdrant_edge as edge
+
+    # Codes are scanned: over segments of this size a graph is no faster, and finds less.
+    graph = None if quantization == "none" else _graph(0)
+    cold, pinned = edge.Memory.Cold, edge.Memory.Pinned
+    codes = None
+    if quantization == "int8":
+        codes = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, memory=pinned)
+    elif quantization == "binary":
+        codes = edge.BinaryQuantizationConfig(memory=pinned)
+    return edge.EdgeVectorParams(
+        size=dim,
+        distance=edge.Distance.Cosine,
+        hnsw_config=graph,
+        quantization_config=codes,
+        # of the vectors, only the best candidates are read
+        memory=None if codes is None else cold,
+    )
 
 
 def _graph(m: int) -> Any:
@@ -141,15 +154,21 @@ class EdgeRequests(Requests):
     """Builds the engine's requests for one collection.
 
     Args:
-        fields: types of the collection's fields.
+        schema: what the collection holds.
     """
 
-    def __init__(self, fields: Mapping[str, FieldType]) -> None:
+    def __init__(self, schema: CollectionSchema) -> None:
         import qdrant_edge as edge
 
         dialect = Dialect(edge, edge.RangeFloat, lambda ids: edge.HasIdCondition(set(ids)))
-        super().__init__(fields, dialect, edge.PayloadSelector.Include)
+        super().__init__(schema.fields, dialect, edge.PayloadSelector.Include)
         self._edge: Any = edge
+        oversampling = OVERSAMPLING.get(schema.quantization)
+        self._coded = oversampling is not None
+        # codes that are left from before the collection was to have none are no use
+        self._codes = edge.QuantizationSearchParams(
+            ignore=oversampling is None, rescore=True, oversampling=oversampling
+        )
         self._translated: LRUCache[str, Any] = LRUCache(TRANSLATED)
         self._alone = Lock()
 
@@ -178,7 +197,11 @@ class EdgeRequests(Requests):
             limit=limit,
             query=self._edge.Query.Nearest(vector, space),
             filter=where,
-            params=self._edge.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit), exact=exact),
+            params=self._edge.SearchParams(
+                hnsw_ef=max(MIN_EF, 2 * limit),
+                exact=exact and not self._coded,
+                quantization=self._codes,
+            ),
             with_payload=False,
         )
 
@@ -224,7 +247,8 @@ class EdgeRequests(Requests):
         point = self._edge.Point
         return self._edge.UpdateOperation.upsert_points(
             [
-                point(i, dict(rows), payload)
+                # of an array each number would be an object of numpy's, at thrice the price
+                point(i, {space: row.data for space, row in rows.items()}, payload)
                 for i, rows, payload in zip(ids, vectors, payloads, strict=True)
             ]
         )
