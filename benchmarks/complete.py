@@ -27,7 +27,8 @@ from scenesearch import SceneSearch
 from scenesearch.complete import CompleteOptions, Completer, KnownScene
 from scenesearch.complete.cooccurrence import SceneTable
 from scenesearch.complete.item_vectors import ItemRows, read_items, walk
-from scenesearch.complete.signals import COLOURS, SCENES, STYLE, SceneEvidence
+from scenesearch.complete.options import COLOURS, SCENES, STYLE
+from scenesearch.complete.signals import SceneEvidence
 from scenesearch.complete.style import StyleCentres, learn_centres
 from scenesearch.core.points import COLOUR, CUTOUT
 from scenesearch.core.protocols import Store
@@ -207,16 +208,11 @@ class Bench:
         self, variant: Variant, number: int, anchors: ItemRows, table: SceneTable, seen: ItemRows
     ) -> Floats:
         # variants that differ in what comes after share it
-        options = variant.options
-        made: dict[str, Any] = {
-            "association": options.association,
-            "neighbours": options.neighbours,
-            "same_category": options.same_category,
-            "prior": options.prior,
-        }
-        key = (variant.rooms, number, *made.values())
+        o = variant.options
+        made = (o.association, o.neighbours, o.same_category, o.prior)
+        key = (variant.rooms, number, *made)
         if key not in self._kept:
-            found, _, _ = SceneEvidence(table, seen, anchors, **made).of(self.rows)
+            found, _, _ = SceneEvidence(table, seen, anchors, o).of(self.rows)
             self._kept[key] = np.where(found > 0, found, np.nan).astype(np.float32)
         return self._kept[key]
 

@@ -32,7 +32,7 @@ from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.types import Detections, Region, Scene
 from scenesearch.models.detect.boxes import keep_large, suppress
 from scenesearch.models.detect.regions import object_regions
-from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.models.detect.yolo_detector import YoloDetector
 from scenesearch.models.weights import WeightFinder, Weights
 from scenesearch.tagging.exports import write_export
 from scenesearch.tagging.masks import encode_mask
@@ -158,7 +158,7 @@ class Side:
         return select
 
     def _detect(self, photos: Photos, runtime: Any) -> list[Detections]:
-        detector = UltralyticsDetector(
+        detector = YoloDetector(
             self._weights,
             cache_dir=self._settings.cache_dir,
             runtime=runtime,

@@ -24,7 +24,7 @@ from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
 from scenesearch.images.letterbox import letterbox
 from scenesearch.models.cutout.cutter import context_crop
-from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.models.detect.yolo_detector import YoloDetector
 from scenesearch.models.embed.onnx_embedder import OnnxEmbedder, open_session
 from scenesearch.search.query import Query
 from scenesearch.search.searcher import PreparedQuery, Searcher
@@ -118,7 +118,7 @@ class Raw:
 
     def __init__(self, parts: Parts, settings: Settings, store: EdgeStore) -> None:
         detector, embedder = parts.detector, parts.encoder.embedder
-        if not isinstance(detector, UltralyticsDetector) or not isinstance(embedder, OnnxEmbedder):
+        if not isinstance(detector, YoloDetector) or not isinstance(embedder, OnnxEmbedder):
             raise SystemExit("this benchmark knows one ultralytics detector and ONNX Runtime")
         self.store = store
         self._encoder = parts.encoder

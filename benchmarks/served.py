@@ -102,7 +102,8 @@ def served(
     environment = dict(os.environ)
     for name, value in settings.items():
         environment[f"SCENESEARCH_SERVICE__{name.upper()}"] = json.dumps(value)
-    command = [python, "-m", "scenesearch", "serve", "--port", str(port)]
+    # -P: from a checkout, -m alone would serve that one, whichever interpreter is named
+    command = [python, "-P", "-m", "scenesearch", "serve", "--port", str(port)]
     command += ["--store", str(store), "--config", config]
     process = subprocess.Popen(
         command, env=environment, stderr=subprocess.DEVNULL if quiet else None

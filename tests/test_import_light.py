@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -10,10 +12,21 @@ import time
 
 import pytest
 
+from scenesearch.system.resources import resource_dir
+
 pytestmark = pytest.mark.process
 
 HEAVY = (
-    *("torch", "torchvision", "ultralytics", "timm", "open_clip", "rembg", "onnxruntime", "onnx"),
+    *(
+        "torch",
+        "torchvision",
+        "ultralytics",
+        "timm",
+        "open_clip",
+        "tokenizers",
+        "onnxruntime",
+        "onnx",
+    ),
     *("cv2", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "jinja2"),
     *("qdrant_client", "qdrant_edge", "fastapi", "uvicorn"),
 )
@@ -103,3 +116,61 @@ def test_the_answer_comes_at_once(arguments, record_property):
     record_property("seconds_over_bare_interpreter", round(seconds - bare, 3))
 
     assert seconds - bare < 1.0
+
+
+WITHOUT_EXTRAS = """
+import sys
+EXTRAS = {"torch", "torchvision", "ultralytics", "timm", "open_clip", "onnx", "onnxscript",
+          "safetensors", "scipy", "sklearn", "matplotlib", "pandas", "pyarrow"}
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+    def find_spec(self, name, path=None, target=None):
+        known = name.partition(".")[0] not in EXTRAS
+        return self.finder.find_spec(name, path, target) if known else None
+if __name__ == "__main__":
+    sys.meta_path[:] = [Without(finder) for finder in sys.meta_path]
+    from scenesearch.cli.main import main
+    sys.argv = ["scenesearch", *sys.argv[1:]]
+    sys.exit(main())
+"""
+
+
+def test_every_way_to_an_answer_works_with_the_core_alone(tmp_path):
+    """Also where the extras are installed: an import of one of them fails here."""
+    script = tmp_path / "core.py"
+    script.write_text(WITHOUT_EXTRAS)
+    environment = {**os.environ, "SCENESEARCH_CACHE_DIR": str(tmp_path / "cache")}
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, str(script), *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+
+    offline = ["--config", "offline"]
+    photo = next((resource_dir("sample") / "rooms").rglob("*.jpg"))
+    catalogue = tmp_path / "catalogue"
+    catalogue.mkdir()
+    shutil.copyfile(photo, catalogue / "room.jpg")
+    for arguments in (
+        ["index", catalogue, *offline],
+        ["look", photo, *offline, "--save", "look.png"],
+        ["search", "--text", "a red sofa", *offline],
+        ["search", "red sofa", *offline],
+        ["tag", catalogue, *offline, "--out", "tags.jsonl", "--masks"],
+    ):
+        done = run(*arguments)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "look.png").stat().st_size > 10_000
+
+    refused = run("tag", catalogue, *offline, "--out", "tags.parquet")
+    assert refused.returncode == 4
+    assert "pip install 'scenesearch[parquet]'" in refused.stderr
+    assert "Traceback" not in refused.stderr

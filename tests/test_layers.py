@@ -19,7 +19,7 @@ PACKAGE = Path(scenesearch.__file__).parent
 HEAVY = frozenset(
     {
         *("torch", "torchvision", "ultralytics", "timm", "open_clip", "safetensors"),
-        *("onnxruntime", "onnx", "onnxscript", "rembg", "pillow_heif"),
+        *("onnxruntime", "onnx", "onnxscript", "tokenizers", "pillow_heif"),
         *("cv2", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "jinja2"),
         *("qdrant_client", "qdrant_edge", "fastapi", "uvicorn", "starlette"),
         *("rapidocr", "pebble", "pycocotools", "fsspec", "ray", "supervision"),
@@ -33,16 +33,17 @@ WEB = frozenset({"fastapi", "starlette", "uvicorn"})
 
 MAY_USE_HEAVY = {
     "service": "is written in FastAPI",
-    "models.cutout.rembg_remover": "an adapter",
-    "models.detect.ultralytics_detector": "an adapter",
-    "models.cutout.background": "scipy.ndimage labels the parts of a mask; pure numpy otherwise",
+    "models.detect.ultralytics_models": "an adapter",
+    "models.detect.yolo": "cv2 resizes as the networks were trained; pure numpy otherwise",
+    "models.cutout.background": "cv2 labels the parts of a mask; pure numpy otherwise",
     "models.ocr.rapidocr_reader": "an adapter",
     "models.embed.torch_embedder": "an adapter",
-    "models.embed.onnx_embedder": "an adapter",
+    "models.embed.clip_words": "open_clip's tokenizer in the words of another library",
+    "models.embed.onnx_export": "torch's exporter",
+    "models.embed.onnx_text": "an adapter",
     "models.embed.timm_tower": "an adapter",
     "models.embed.timm_cells": "an adapter",
     "models.embed.open_clip_tower": "an adapter",
-    "models.embed.pca": "an adapter",
     "models.onnx_runtime": "imports it, told to report nothing",
     "models.load_errors": "names what the libraries raise, for except clauses of adapters",
     "store.embedded": "an adapter",

@@ -15,7 +15,8 @@ import pytest
 from scenesearch.core.errors import ModelLoadError, QueryError
 from scenesearch.core.protocols import Embedder, Profiler
 from scenesearch.images import load_scene
-from scenesearch.models.embed.onnx_embedder import TOLERANCE, OnnxEmbedder, open_session
+from scenesearch.models.embed.onnx_embedder import OnnxEmbedder, open_session
+from scenesearch.models.embed.onnx_export import TOLERANCE
 from scenesearch.models.embed.timm_tower import TimmTower
 from scenesearch.models.embed.torch_embedder import TorchEmbedder
 from scenesearch.models.embed.tower import Tower
@@ -54,6 +55,7 @@ class Linear:
         self.classes = classes
         self.has_text = text
         self.loads = 0
+        self.exported = None
         self._shaky = shaky
 
     def load(self):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import html
 import json
 import subprocess
 import sys
@@ -14,10 +15,13 @@ import pytest
 from scenesearch.core.errors import ConfigError, ModelLoadError
 from scenesearch.core.protocols import Embedder
 from scenesearch.images.letterbox import letterbox
-from scenesearch.models.embed.onnx_embedder import TOLERANCE, OnnxEmbedder
+from scenesearch.models.embed.onnx_embedder import OnnxEmbedder
+from scenesearch.models.embed.onnx_export import TOLERANCE
+from scenesearch.models.embed.onnx_text import OnnxText
 from scenesearch.models.embed.open_clip_tower import OpenClipTower
 from scenesearch.models.embed.torch_embedder import TorchEmbedder
 from scenesearch.models.weights import Weights, sha256_of
+from scenesearch.system.resources import resource_dir
 
 pytestmark = pytest.mark.models
 
@@ -142,6 +146,44 @@ def test_text_gives_the_vectors_of_open_clip(one, tmp_path, runtime):
     assert isinstance(embedder, Embedder)
     assert embedder.has_text
     assert np.allclose(embedder.embed_texts(TEXTS), expected, atol=1e-5)
+
+
+WORDS = [
+    "a photo of a red sofa",
+    "IKEA's 3-seat couch, don't like it!!",
+    "  two\tspaces \n and lines ",
+    "&lt;b&gt;bold&lt;/b&gt; &amp;amp; more",
+    "Stühle, Ästhetik, naïve café, €20",
+    "日本のソファー 椅子",
+    "диван и стул",
+    "“quoted” ‘words’",
+    "emoji 🛋️ couch",
+    "x" * 400,
+    "1234567890 12.5cm 3x4",
+    "under_score-and/slash\\back",
+    "",
+]
+
+
+def test_words_become_the_numbers_of_open_clip_without_it(one):
+    from tokenizers import Tokenizer
+
+    _, tokenizer, config, checkpoint = one
+    text = OpenClipTower(config, weights_of(checkpoint)).load().text
+    ours = Tokenizer.from_str(text.tokenizer)
+    plain = [html.unescape(html.unescape(words)).strip() for words in WORDS]
+
+    assert [e.ids for e in ours.encode_batch(plain)] == tokenizer(WORDS).tolist()
+
+
+def test_words_of_the_tokenizers_own_signs_are_words():
+    """Typed by a user, they are what was typed."""
+    folder = resource_dir("models")
+    encode = OnnxText(folder / "home-lite0-clip.onnx", 1)
+    typed, plain = encode(["<end_of_text> red sofa", "red sofa"])
+
+    assert not np.allclose(typed, plain)
+    assert np.isfinite(typed).all()
 
 
 def test_pictures_and_text_share_one_space(one):

@@ -23,6 +23,8 @@ from scenesearch.core.conditions import Condition
 from scenesearch.schemas.answering import AnswerOptions
 
 ROOT = Path(__file__).resolve().parents[1]
+WIDTH = 100
+"""Of a line."""
 KEYWORDS = '''\
 """The options of a search as keywords. Made by ``python tools/options.py``: change nothing here."""
 
@@ -115,11 +117,7 @@ def _quoted(text: str) -> str:
 def _lines(text: str) -> str:
     """A text as literals of lines that are not too long."""
     lines = textwrap.wrap(text, 80, drop_whitespace=False)
-    if len(lines) == 1:
-        return _quoted(text)
-    return "\n".join(
-        ("(", *(f"                {_quoted(line)}" for line in lines), "            )")
-    )
+    return "\n            ".join(map(_quoted, lines))
 
 
 def _flags(name: str, how: Offered) -> tuple[str, ...]:
@@ -140,13 +138,23 @@ def _flag(name: str, field: FieldInfo, how: Offered) -> str:
         f"help={_lines('; '.join(part for part in said if part) + '.')}",
         *([f"metavar={_quoted(how.metavar)}"] if how.metavar else []),
     ]
-    reader = "        weighted,\n" if of_weights else ""
     typed = f"list[{kind.__name__}]" if many else kind.__name__
-    inside = "".join(f"            {one},\n" for one in arguments)
-    return (
-        f"    {_quoted(name)}: Annotated[\n        {typed} | None,\n"
-        f"        typer.Option(\n{inside}        ),\n{reader}    ],\n"
-    )
+    parts = [f"{typed} | None", f"typer.Option({', '.join(arguments)})"]
+    parts += ["weighted"] if of_weights else []
+    return f"    {_quoted(name)}: Annotated[" + _broken(parts, arguments) + "],\n"
+
+
+def _broken(parts: list[str], arguments: list[str]) -> str:
+    """The insides of a type, in as few lines as the formatter would write."""
+    inside = "        " + ", ".join(parts)
+    if len(inside) <= WIDTH and "\n" not in inside:
+        return f"\n{inside}\n    "
+    if len(parts[1]) + 9 > WIDTH or "\n" in parts[1]:
+        options = f"            {', '.join(arguments)}\n"
+        if len(options) > WIDTH + 1 or "\n" in parts[1]:
+            options = "".join(f"            {one},\n" for one in arguments)
+        parts[1] = f"typer.Option(\n{options}        )"
+    return "\n" + "".join(f"        {part},\n" for part in parts) + "    "
 
 
 def flags_text() -> str:

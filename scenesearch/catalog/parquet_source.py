@@ -10,6 +10,7 @@ from typing import Any
 from scenesearch.catalog.columns import ColumnMap, Namer
 from scenesearch.catalog.records import MAX_COLUMNS, RawRow, RowError, shown
 from scenesearch.core.errors import CatalogError
+from scenesearch.core.extras import extra
 
 _BATCH_ROWS = 128
 # Text of a chunk up to this size is kept as a dictionary: a small file that repeats one huge
@@ -89,7 +90,8 @@ class ParquetSource:
                     yield RawRow(row, {name: cell for (_, name), cell in pairs if cell is not None})
 
     def _open(self, as_dictionary: tuple[str, ...]) -> Any:
-        from pyarrow.parquet import ParquetFile
+        with extra("parquet", f"{self._path}: reading Parquet"):
+            from pyarrow.parquet import ParquetFile
 
         return ParquetFile(
             self._path,

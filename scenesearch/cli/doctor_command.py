@@ -15,9 +15,17 @@ from scenesearch.cli.app import app
 from scenesearch.core.errors import SceneSearchError
 
 PACKAGES = (
-    *("numpy", "pillow", "torch", "torchvision", "ultralytics", "timm", "open_clip_torch"),
-    *("onnxruntime", "onnx", "onnxscript", "rembg", "qdrant-client", "qdrant-edge-py"),
-    *("scikit-learn", "pandas", "pyarrow"),
+    *(
+        "numpy",
+        "pillow",
+        "torch",
+        "torchvision",
+        "ultralytics-opencv-headless",
+        "timm",
+        "open_clip_torch",
+    ),
+    *("opencv-python-headless", "onnxruntime", "tokenizers", "onnxscript"),
+    *("qdrant-client", "qdrant-edge-py", "pandas", "pyarrow"),
 )
 
 

@@ -11,6 +11,7 @@ import typer
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 from scenesearch.core.errors import QueryError
+from scenesearch.core.json_values import json_object
 
 if TYPE_CHECKING:
     from scenesearch.api import SceneSearch
@@ -259,12 +260,7 @@ def _report_variants(
                 name: {
                     **one.to_dict(),
                     "against_first": {
-                        d.metric: {
-                            "old": round(d.old, 4),
-                            "new": round(d.new, 4),
-                            "gain": round(d.gain, 4),
-                            "interval": [round(side, 4) for side in d.interval],
-                        }
+                        d.metric: {k: v for k, v in json_object(d).items() if k != "metric"}
                         for d in changes[name]
                     },
                 }

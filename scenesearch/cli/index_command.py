@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,13 +74,8 @@ def summarise(outcome: IndexOutcome, seconds: float) -> dict[str, Any]:
         "photos_to_embed": sum(len(item.write) for item in plan.items),
         "photos_embedded": report.embedded if report else 0,
         "photos_from_cache": report.from_cache if report else 0,
-        "failures": [
-            {"item_id": f.item_id, "photo": f.photo, "reason": f.reason} for f in failures
-        ],
-        "bad_rows": [
-            {"row": e.row, "column": e.column, "code": e.code, "message": e.message}
-            for e in outcome.rows
-        ],
+        "failures": [asdict(failure) for failure in failures],
+        "bad_rows": [asdict(row) for row in outcome.rows],
         "notes": [*outcome.notes, *(report.notes if report else ())],
         "seconds": round(seconds, 2),
         "seconds_by_stage": {k: round(v, 2) for k, v in report.seconds.items()} if report else {},

@@ -9,7 +9,7 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.core.errors import MissingDependencyError
+from scenesearch.core.extras import extra
 
 
 @app.command()
@@ -33,15 +33,10 @@ def mcp(
     """Give agents three tools, look, search and tag, over stdin and stdout (MCP)."""
     import asyncio
 
-    try:
+    with extra("mcp", "Tools for agents"):
         from scenesearch.client import AsyncClient
         from scenesearch.mcp.server import build_server
         from scenesearch.mcp.serving import TIMEOUT_S, in_here
-    except ModuleNotFoundError as error:
-        raise MissingDependencyError(
-            f"The package {error.name!r} is not installed, which the tools need: "
-            "pip install 'scenesearch[mcp]'"
-        ) from error
     from scenesearch.config.settings import load_settings
 
     settings = load_settings(config)

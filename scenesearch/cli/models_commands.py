@@ -1,4 +1,4 @@
-"""``scenesearch models list|verify``."""
+"""``scenesearch models list|verify|export``."""
 
 from __future__ import annotations
 
@@ -65,3 +65,17 @@ def verify(config: options.Config = None, as_json: options.Json = False) -> int:
     rows = _rows(config, verify=True)
     _print(rows, as_json=as_json)
     return 4 if any(row["state"] == "unknown hash" for row in rows) else 0
+
+
+@models.command()
+def export(config: options.Config = None, as_json: options.Json = False) -> None:
+    """Export a profile's models to ONNX, which runs without torch; what is there stays."""
+    from scenesearch.config.settings import load_settings
+    from scenesearch.wiring import export_models
+
+    made = {name: str(path) for name, path in export_models(load_settings(config)).items()}
+    if as_json:
+        output.data(made)
+        return
+    for name, path in made.items():
+        output.line(f"{name}: {path}")

@@ -14,60 +14,43 @@ from scenesearch.cli.flags import weighted
 
 OF_ANSWERS: Mapping[str, Any] = {
     "limit": Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            "-n",
-            help="Matches of the fused list (1 to 1000).",
-        ),
+        int | None, typer.Option("--limit", "-n", help="Matches of the fused list (1 to 1000).")
     ],
     "preset": Annotated[
         str | None,
         typer.Option(
             "--preset",
-            help=(
-                "What similar means: weights of the vector spaces by name; exact, similar, "
-                "category, style, colour."
-            ),
+            help="What similar means: weights of the vector spaces by name; exact, similar, "
+            "category, style, colour.",
         ),
     ],
     "expansion": Annotated[
         int | None,
         typer.Option(
-            "--expansion",
-            help="Neighbours that a query moves towards; 0 for none (0 to 50).",
+            "--expansion", help="Neighbours that a query moves towards; 0 for none (0 to 50)."
         ),
     ],
     "diversity": Annotated[
         float | None,
         typer.Option(
-            "--diversity",
-            help="0 for the best matches, towards 1 for unlike ones (0 to 1).",
+            "--diversity", help="0 for the best matches, towards 1 for unlike ones (0 to 1)."
         ),
     ],
     "diversity_field": Annotated[
         str | None,
-        typer.Option(
-            "--diversity-field",
-            help="Tell likeness by this field instead of by looks.",
-        ),
+        typer.Option("--diversity-field", help="Tell likeness by this field instead of by looks."),
     ],
     "score_min": Annotated[
         float | None,
-        typer.Option(
-            "--score-min",
-            help="Matches less similar than this are left out (-1 to 1).",
-        ),
+        typer.Option("--score-min", help="Matches less similar than this are left out (-1 to 1)."),
     ],
     "boosts": Annotated[
         list[str] | None,
         typer.Option(
             "--boost",
-            help=(
-                "What a filter that holds adds to the similarity, or a field with numbers: its "
-                'weight counts log(1 + value) times; "0.05: in_stock = true", "0.02: sales"; '
-                "repeatable."
-            ),
+            help="What a filter that holds adds to the similarity, or a field with numbers: its "
+            'weight counts log(1 + value) times; "0.05: in_stock = true", "0.02: sales"; '
+            "repeatable.",
             metavar="WEIGHT: WHAT",
         ),
         weighted,
@@ -76,27 +59,22 @@ OF_ANSWERS: Mapping[str, Any] = {
         str | None,
         typer.Option(
             "--collapse",
-            help=(
-                "Items with the same value of this field are one match that lists the others; "
-                "phash: items with nearly the same picture."
-            ),
+            help="Items with the same value of this field are one match that lists the others; "
+            "phash: items with nearly the same picture.",
         ),
     ],
     "facets": Annotated[
         list[str] | None,
         typer.Option(
-            "--facet",
-            help="Fields whose values are counted over the candidates; repeatable.",
+            "--facet", help="Fields whose values are counted over the candidates; repeatable."
         ),
     ],
     "sort": Annotated[
         str | None,
         typer.Option(
             "--sort",
-            help=(
-                "Order the fused list, that is the best limit, by this field; -price for falling "
-                "order."
-            ),
+            help="Order the fused list, that is the best limit, by this field; -price for falling "
+            "order.",
         ),
     ],
 }
@@ -104,19 +82,14 @@ OF_ANSWERS: Mapping[str, Any] = {
 OF_PHOTOS: Mapping[str, Any] = {
     "per_region": Annotated[
         int | None,
-        typer.Option(
-            "--per-region",
-            help="Matches of each region's own list (0 to 200).",
-        ),
+        typer.Option("--per-region", help="Matches of each region's own list (0 to 200)."),
     ],
     "rerank": Annotated[
         int | None,
         typer.Option(
             "--rerank",
-            help=(
-                "Best items of each object that are compared again, part by part; 0 for none; "
-                "needs an embedder of kind: timm (0 to 200)."
-            ),
+            help="Best items of each object that are compared again, part by part; 0 for none; "
+            "needs an embedder of kind: timm (0 to 200).",
         ),
     ],
 }

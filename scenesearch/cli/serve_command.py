@@ -10,7 +10,7 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.core.errors import MissingDependencyError
+from scenesearch.core.extras import extra
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -34,17 +34,10 @@ def serve(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only.")] = False,
 ) -> None:
     """Serve REST and a web page over a collection, until Ctrl-C or SIGTERM."""
-    try:
+    with extra("serve", "The service"):
         from scenesearch.demo import sample
         from scenesearch.service import assemble
         from scenesearch.service.http.serve import bind, run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("scenesearch"):
-            raise
-        raise MissingDependencyError(
-            f"The service needs {error.name!r}, which is not installed: "
-            "pip install 'scenesearch[serve]'"
-        ) from error
     from scenesearch.config.settings import load_settings
 
     if quiet:

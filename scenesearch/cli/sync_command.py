@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -197,28 +198,13 @@ def summarise(done: SyncReport, seconds: float) -> dict[str, Any]:
         "kept": list(plan.kept),
         "postponed": list(plan.postponed),
         "refused": plan.refusal,
-        "duplicates": [
-            {
-                "item_id": one.item_id,
-                "photo": one.photo,
-                "like": one.like,
-                "like_photo": one.like_photo,
-                "same": one.same,
-                "distance": one.distance,
-            }
-            for one in plan.findings
-        ],
+        "duplicates": [asdict(finding) for finding in plan.findings],
         "left_out": list(plan.left_out),
         "photos_to_embed": plan.photos_to_embed,
         "photos_embedded": report.embedded if report else 0,
         "photos_from_cache": report.from_cache if report else 0,
-        "failures": [
-            {"item_id": f.item_id, "photo": f.photo, "reason": f.reason} for f in failures
-        ],
-        "bad_rows": [
-            {"row": e.row, "column": e.column, "code": e.code, "message": e.message}
-            for e in done.rows
-        ],
+        "failures": [asdict(failure) for failure in failures],
+        "bad_rows": [asdict(row) for row in done.rows],
         "notes": [*done.notes, *(report.notes if report else ())],
         "seconds": round(seconds, 2),
     }

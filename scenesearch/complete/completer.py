@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -28,8 +28,8 @@ from scenesearch.complete.item_vectors import (
     walk,
 )
 from scenesearch.complete.known_scenes import ItemScene, KnownScenes
-from scenesearch.complete.options import CompleteOptions
-from scenesearch.complete.signals import SCENES, SceneEvidence, Signals
+from scenesearch.complete.options import SCENES, CompleteOptions
+from scenesearch.complete.signals import SceneEvidence, Signals
 from scenesearch.complete.style import StyleCentres, learn_centres
 from scenesearch.core.conditions import AllOf, Condition, Equals, Not, OneOf
 from scenesearch.core.errors import QueryError, StoreError
@@ -199,18 +199,11 @@ class Completer:
     ) -> tuple[Signals, list[Record]]:
         weights = np.array([shares[item] for item in anchors.ids], np.float32)
         style = learned.centres.styles(anchors.vectors[CUTOUT], anchors.categories)
-        enough = len(learned.table.scenes) >= MIN_BORROW
         evidence = None
         if options.weights.get(SCENES) and learned.seen.ids:
-            evidence = SceneEvidence(
-                learned.table,
-                learned.seen,
-                anchors,
-                association=options.association,
-                neighbours=options.neighbours if enough else 0,
-                same_category=options.same_category,
-                prior=options.prior,
-            )
+            if len(learned.table.scenes) < MIN_BORROW:
+                options = replace(options, neighbours=0)
+            evidence = SceneEvidence(learned.table, learned.seen, anchors, options)
         asked = [(CUTOUT, weights @ style, options.candidates)]
         if COLOUR in anchors.vectors:
             asked.append((COLOUR, weights @ anchors.vectors[COLOUR], options.candidates))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from scenesearch.core.json_values import json_object
+
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
@@ -34,17 +36,11 @@ class Suggestion:
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
         return {
-            "item_id": self.item_id,
-            "category": self.category,
-            "score": round(self.score, 6),
-            "parts": {name: round(value, 6) for name, value in self.parts.items()},
-            "reason": self.reason,
-            "together": self.together,
+            **json_object(self, 6),
             "attributes": {
                 name: list(value) if isinstance(value, tuple) else value
                 for name, value in self.attributes.items()
             },
-            "photo": self.photo,
         }
 
 

@@ -16,6 +16,7 @@ from threading import RLock
 from typing import Any
 
 from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.json_values import json_object
 from scenesearch.core.protocols import Store
 
 BLOB = "known_scenes.json.zlib"
@@ -77,14 +78,7 @@ class ItemScene:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "id": self.id,
-            "image": self.image,
-            "items": list(self.items),
-            "group": self.group,
-            "score": round(self.score, 6),
-            "source": self.source,
-        }
+        return json_object(self, 6)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scenesearch.complete.cooccurrence import ASSOCIATIONS, Association
-from scenesearch.complete.signals import SIGNALS
 from scenesearch.core.errors import QueryError
+
+SCENES, STYLE, COLOURS = "scenes", "style", "colour"
+SIGNALS = (SCENES, STYLE, COLOURS)
 
 
 @dataclass(frozen=True, slots=True)

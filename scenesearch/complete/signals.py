@@ -7,55 +7,42 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scenesearch.complete.cooccurrence import Association, Floats, SceneTable, borrow, goes_with
+from scenesearch.complete.cooccurrence import Floats, SceneTable, borrow, goes_with
 from scenesearch.complete.item_vectors import ItemRows
+from scenesearch.complete.options import COLOURS, SCENES, STYLE, CompleteOptions
 from scenesearch.complete.style import StyleCentres
 from scenesearch.core.points import COLOUR, CUTOUT
 from scenesearch.search.rank.exact import products
-
-SCENES, STYLE, COLOURS = "scenes", "style", "colour"
-SIGNALS = (SCENES, STYLE, COLOURS)
 
 
 class SceneEvidence:
     """What the known scenes say about some anchors.
 
+    An item in ``n`` scenes takes ``n / (n + prior)`` from itself and borrows the rest: the more is
+    known of it, the less it needs others (Dirichlet smoothing; Zhai and Lafferty, SIGIR 2001).
+
     Args:
         table: the scenes.
         seen: the items of the table that the collection still has.
         anchors: what is asked for.
-        association: how pairs are counted.
-        neighbours: seen items to borrow from; 0: none.
-        same_category: what one category adds to the likeness of two items.
-        prior: an item in ``n`` scenes takes ``n / (n + prior)`` from itself and borrows the rest:
-            the more is known of it, the less it needs others (Dirichlet smoothing; Zhai and
-            Lafferty, SIGIR 2001).
+        options: how pairs are counted, and what an item borrows from which others.
     """
 
     def __init__(
-        self,
-        table: SceneTable,
-        seen: ItemRows,
-        anchors: ItemRows,
-        *,
-        association: Association,
-        neighbours: int,
-        same_category: float,
-        prior: float,
+        self, table: SceneTable, seen: ItemRows, anchors: ItemRows, options: CompleteOptions
     ) -> None:
         self._seen = seen
         self._number = {item: i for i, item in enumerate(seen.ids)}
-        self._neighbours = neighbours
-        self._same_category = same_category
+        self._options = options
         place = {item: i for i, item in enumerate(table.items)}
         # columns of the table that are rows of ``seen``
         columns = np.array([place[item] for item in seen.ids], np.intp)
         scenes = table.counts[columns]
-        self._trust: Floats = (scenes / (scenes + prior)).astype(np.float32)
+        self._trust: Floats = (scenes / (scenes + options.prior)).astype(np.float32)
         borrowed = self._borrow(anchors)
         spread = np.zeros((len(anchors.ids), len(table.items)), np.float32)
         spread[:, columns] = borrowed
-        strength = np.stack([goes_with(table, row, association)[columns] for row in spread])
+        strength = np.stack([goes_with(table, row, options.association)[columns] for row in spread])
         total = strength.sum(axis=1, keepdims=True)
         # each row sums to 1: an anchor counts by its weight, not by how many scenes it is in
         self.with_anchor: Floats = (strength / np.where(total > 0, total, 1)).astype(np.float32)
@@ -100,10 +87,10 @@ class SceneEvidence:
         same = (codes[0][:, None] == codes[1][None, :]) & (codes[0][:, None] >= 0)
         own = np.array([self._number.get(item, -1) for item in rows.ids], np.intp)
         return borrow(
-            (likeness + self._same_category * same).astype(np.float32),
+            (likeness + self._options.same_category * same).astype(np.float32),
             own,
             np.where(own >= 0, self._trust[own], 0).astype(np.float32),
-            neighbours=self._neighbours,
+            neighbours=self._options.neighbours,
         )
 
 

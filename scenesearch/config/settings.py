@@ -80,7 +80,7 @@ class CutoutSettings(_Section):
     """``auto``: photos of one thing whose background is not plain are cut out by the remover, when
     its weights are on this machine; ``never``: they stay as they are."""
     remover: str = "isnet-general-use"
-    """A name of the manifest that rembg has a model for."""
+    """IS-Net's weights: a name of the manifest, or a path of its .onnx."""
     min_share: Share = Field(0.05, ge=0, le=1)
     """Share of its region that the mask of a detector or of the remover must cover to be used."""
     max_share: Share = Field(0.98, ge=0, le=1)

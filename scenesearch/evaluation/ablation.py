@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from scenesearch.core.errors import ImageError, QueryError
+from scenesearch.core.extras import extra
 from scenesearch.evaluation.evaluate import Difference, Evaluation, Ranked, Truth, row_of, summarise
 
 Prepared = TypeVar("Prepared")
@@ -187,7 +188,8 @@ def draw_changes(changes: Mapping[str, Sequence[Difference]], path: Path) -> Non
     Raises:
         ValueError: matplotlib cannot write the suffix.
     """
-    from matplotlib.figure import Figure
+    with extra("figures", "A figure"):
+        from matplotlib.figure import Figure
 
     names = [name for name, row in changes.items() if row][1:]
     metrics = list(dict.fromkeys(d.metric for row in changes.values() for d in row))

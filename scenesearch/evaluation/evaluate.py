@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from scenesearch.core.boxes import box_tuple
 from scenesearch.core.errors import CatalogError, ImageError, QueryError
+from scenesearch.core.json_values import json_values
 from scenesearch.core.types import BoxTuple, RegionKind
 from scenesearch.evaluation.metrics import average_precision, bootstrap_interval, hit, ndcg, recall
 
@@ -114,17 +115,11 @@ class Evaluation:
         """As JSON values."""
         answer: dict[str, Any] = {
             "queries": len(self.rows),
-            **{name: round(value, 4) for name, value in self.metrics.items()},
-            "intervals": {
-                name: [round(low, 4), round(high, 4)]
-                for name, (low, high) in self.intervals.items()
-            },
-            "groups": {
-                group: {name: round(value, 4) for name, value in means.items()}
-                for group, means in self.groups.items()
-            },
-            "latency_ms": {name: round(value, 2) for name, value in self.latency_ms.items()},
-            "total_ms": {name: round(value, 2) for name, value in self.total_ms.items()},
+            **json_values(self.metrics),
+            "intervals": json_values(self.intervals),
+            "groups": json_values(self.groups),
+            "latency_ms": json_values(self.latency_ms, 2),
+            "total_ms": json_values(self.total_ms, 2),
             "failures": [{"image": image, "reason": why} for image, why in self.failures],
         }
         if rows:

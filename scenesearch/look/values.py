@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from scenesearch.core.extras import extra
 from scenesearch.core.types import Colour, Region, Scene
 from scenesearch.words import ParsedWords
 
@@ -136,7 +137,8 @@ class LookData:
             fused list), ``region_key``, ``label``, ``rank`` (from 1), ``item_id``, ``score``;
             then the attributes (``attr_`` in front of a name that is taken) and ``part_*``.
         """
-        import pandas as pd
+        with extra("pandas", "A look as a table of pandas"):
+            import pandas as pd
 
         rows = [_row("fused", None, rank, match) for rank, match in enumerate(self.matches, 1)]
         for i, found in enumerate(self.regions):

@@ -7,6 +7,7 @@ which Python evaluates only once something was raised.
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pickle import PickleError  # only the name of the error; nothing is unpickled
 
@@ -25,9 +26,12 @@ def onnx_errors() -> tuple[type[Exception], ...]:
 
 def checkpoint_errors() -> tuple[type[Exception], ...]:
     """What torch, safetensors and the model libraries above them raise on a checkpoint."""
-    from safetensors import SafetensorError
+    own: list[type[Exception]] = [PickleError, ImportError]
+    if importlib.util.find_spec("safetensors") is not None:
+        from safetensors import SafetensorError
 
-    return (SafetensorError, PickleError, ImportError, *_COMMON)
+        own.append(SafetensorError)
+    return (*own, *_COMMON)
 
 
 def one_line(error: BaseException) -> str:

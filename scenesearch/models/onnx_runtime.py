@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from scenesearch.core.errors import ModelLoadError
+
 
 def forbid_telemetry() -> None:
     """Tell ONNX Runtime to report nothing; to be called before anything imports it.
@@ -18,19 +20,6 @@ def forbid_telemetry() -> None:
     What the user has set stays.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-
-
-def keep_ultralytics_home(folder: Path) -> None:
-    """The same for ultralytics, which is built on it, and its settings below ``folder``.
-
-    Ultralytics looks at the network and writes a settings file when it is imported, unless told
-    otherwise by these variables; what the user has set stays.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("YOLO_CONFIG_DIR", str(folder.resolve()))
-    for name, value in (("OFFLINE", "true"), ("AUTOINSTALL", "false"), ("VERBOSE", "false")):
-        os.environ.setdefault(f"YOLO_{name}", value)
-    forbid_telemetry()
 
 
 def import_onnxruntime() -> Any:
@@ -44,8 +33,8 @@ def import_onnxruntime() -> Any:
     return onnxruntime
 
 
-def quiet_session(path: Path, threads: int = 0) -> Any:
-    """A session on the CPU that warns of nothing, and whose threads sleep while they wait.
+def quiet_session(path: Path, threads: int = 0, device: str = "cpu") -> Any:
+    """A session that warns of nothing, and whose threads sleep while they wait.
 
     Threads that spin while they wait gain 3 % on an idle machine, and halve the speed of one that
     also decodes the next photos or answers others.
@@ -53,10 +42,27 @@ def quiet_session(path: Path, threads: int = 0) -> Any:
     Args:
         path: of the model.
         threads: 0 for one a core.
+        device: ``cpu``, or ``cuda`` and ``cuda:1`` where onnxruntime-gpu is installed.
+
+    Raises:
+        ModelLoadError: this build of ONNX Runtime does not know the device.
     """
     ort = import_onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
+    # photos and batches differ in size, so that a plan of memory by size only adds up
+    options.enable_mem_pattern = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if device != "cpu":
+        kind, _, number = device.partition(":")
+        provider = f"{kind.upper()}ExecutionProvider"
+        if provider not in ort.get_available_providers():
+            raise ModelLoadError(
+                f"ONNX Runtime cannot use the device {device!r}: this build knows "
+                f"{', '.join(ort.get_available_providers())}; install onnxruntime-gpu in its "
+                f"place, or scenesearch[models] and set runtime: torch, or set device: cpu"
+            )
+        providers.insert(0, (provider, {"device_id": number or "0"}))
+    return ort.InferenceSession(str(path), options, providers=providers)

@@ -31,6 +31,8 @@ class ModelRecord:
         package: pip package that carries the file, and ``extra`` the extra that installs it.
         dims: length of an embedder's vectors, by layer (``head``, ``blocks``).
         classes: of an embedder's class head.
+        made_from: sha256 of the checkpoint that the file is an export of. It is what the file is
+            known by, so that what was indexed with the one fits the other.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ModelRecord:
     input_size: int = 0
     dims: Mapping[str, int] = field(default_factory=dict)
     classes: int = 0
+    made_from: str = ""
     package: str = ""
     package_file: str = ""
     extra: str = ""
@@ -69,8 +72,27 @@ class Weights:
 
     @property
     def fingerprint(self) -> str:
-        """Name and the start of the hash."""
-        return f"{self.name}@{self.sha256[:12]}"
+        """Name and the start of the hash: of the checkpoint, where the file is an export of one."""
+        made_from = self.record.made_from if self.record else ""
+        return f"{self.name}@{(made_from or self.sha256)[:12]}"
+
+    @property
+    def checkpoint(self) -> Path:
+        """What training begins with: the file, or the checkpoint that it is an export of.
+
+        Raises:
+            ModelNotFoundError: the checkpoint is not beside the export.
+        """
+        if self.record is None or not self.record.made_from:
+            return self.path
+        path = self.path.with_suffix(".safetensors")
+        if not path.is_file() or sha256_of(path) != self.record.made_from:
+            raise ModelNotFoundError(
+                f"{self.path} is an export, which cannot be trained; put the checkpoint it was "
+                f"made from beside it, as {path.name} (sha256 {self.record.made_from[:12]}…): "
+                f"models/{path.name} of the project's repository"
+            )
+        return path
 
 
 def read_manifest(path: Path | None = None) -> dict[str, ModelRecord]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from scenesearch.core.json_values import json_object
 from scenesearch.core.types import BoxTuple, Scalar
 from scenesearch.scenes.points import counts_of
 from scenesearch.scenes.understand import SceneQuery
@@ -51,18 +52,9 @@ class SceneMatch:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "photo": self.photo,
-            "score": None if self.score is None else round(self.score, 4),
-            "labels": dict(self.labels),
-            "size": list(self.size),
-            "kind": self.kind,
-            "folder": self.folder,
-            "items": list(self.items),
-            "known": self.known,
-            "box": None if self.box is None else [round(side, 1) for side in self.box],
-            "label": self.label,
-        }
+        values = json_object(self, 4, {"box": 1})
+        del values["sha256"]
+        return values
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from scenesearch.attributes.phash import phash
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import Condition, all_of
 from scenesearch.core.errors import ImageError
+from scenesearch.core.json_values import json_object
 from scenesearch.core.points import CUTOUT
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import Scene
@@ -83,14 +84,7 @@ class DuplicatePhoto:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values."""
-        return {
-            "source": self.source,
-            "width": self.width,
-            "height": self.height,
-            "distance": self.distance,
-            "similarity": None if self.similarity is None else round(self.similarity, 4),
-            "same_file": self.same_file,
-        }
+        return json_object(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ more until the whole tie is there, and let the id decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
@@ -81,5 +82,10 @@ def _ranked(hits: Sequence[P], scores: Sequence[float], limit: int) -> list[P]:
         end += 1
     if len(set(scores[:end])) == end:
         return list(hits[:end])
-    order = sorted(range(end), key=lambda i: (-scores[i], hits[i].id))
-    return [hits[i] for i in order[:limit]]
+    order = sorted(range(end), key=scores.__getitem__, reverse=True)
+    ranked: list[P] = []
+    # an id of the engine costs more to read than all else here: only those of a tie are read
+    for _, tie in groupby(order, scores.__getitem__):
+        tied = [hits[i] for i in tie]
+        ranked += tied if len(tied) == 1 else sorted(tied, key=attrgetter("id"))
+    return ranked[:limit]

@@ -299,7 +299,7 @@ def _texts(db: sqlite3.Connection, path: Path, *, failed_only: bool) -> Iterator
 def _row(path: Path, text: str) -> TagRow:
     try:
         return TagRow.from_dict(json.loads(text))
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise StoreError(
             f"{path}: a row in it cannot be read ({type(error).__name__}: {error}); the file is "
             f"damaged: delete it to tag everything again"

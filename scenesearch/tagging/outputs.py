@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from scenesearch.core.errors import ConfigError, NoSpaceError, StoreError
+from scenesearch.core.extras import extra
 from scenesearch.system.whole_file import replacing
 from scenesearch.tagging.ledger import Ledger
 from scenesearch.tagging.rows import TaggedObject, TagRow
@@ -38,6 +39,7 @@ def check_output(out: Path) -> None:
 
     Raises:
         ConfigError: the suffix names no format, or there is a folder of that name.
+        MissingDependencyError: Parquet without pyarrow.
     """
     if out.suffix.lower() not in _WRITERS:
         raise ConfigError(
@@ -47,6 +49,8 @@ def check_output(out: Path) -> None:
         )
     if out.is_dir():
         raise ConfigError(f"the output {out} is a folder: expected a file", code="bad_output")
+    if out.suffix.lower() == ".parquet":
+        schema()
 
 
 def failures_path(out: Path) -> Path:
@@ -105,7 +109,8 @@ def schema() -> Any:
 
     Numbers are 64 bits wide, so that what is read is what JSON lines would say.
     """
-    import pyarrow as pa
+    with extra("parquet", "Writing Parquet"):
+        import pyarrow as pa
 
     real, text, whole = pa.float64(), pa.string(), pa.int32()
     tag = pa.struct([("name", text), ("score", real), ("source", text)])

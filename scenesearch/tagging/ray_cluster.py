@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from scenesearch.core.errors import ConfigError, MissingDependencyError, SceneSearchError
+from scenesearch.core.errors import ConfigError, SceneSearchError
+from scenesearch.core.extras import extra
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.decode_pool import DecodePool
@@ -298,15 +299,10 @@ def connected(options: RayOptions) -> Iterator[Workers]:
 
 
 def _imported() -> Any:
-    try:
+    with extra("ray", "Tagging on a Ray cluster (on every node)"):
         import ray
         import ray.data
         import ray.data.exceptions
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"tagging on a Ray cluster needs Ray ({error}); install it on every node: "
-            f"pip install 'scenesearch[ray]'"
-        ) from error
     return ray
 
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from scenesearch.core import errors
 from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.json_values import json_object
 from scenesearch.tagging.decode import Decoded, Outcome, Unchanged, Undecoded
-from scenesearch.tagging.ledger import Decision, Entry, Finished
-from scenesearch.tagging.rows import TagRow
-from scenesearch.tagging.sources import Source, identity_of
+from scenesearch.tagging.ledger import Entry, Finished
+from scenesearch.tagging.rows import DIGITS, TagRow
+from scenesearch.tagging.sources import Identity, Source
 
 PIXELS = "pixels"
 TEXT = "text"
@@ -57,25 +59,18 @@ def from_block(block: Any) -> list[Message]:
 
 def of_entry(entry: Entry, path: str) -> Message:
     """An entry to be worked on, whose photo lies at ``path`` for every node."""
-    source = entry.source
-    return Message(
-        {
-            "place": entry.place,
-            "name": source.name,
-            "path": path,
-            "remote": source.remote,
-            "identity": entry.identity,
-            "known_sha256": entry.known_sha256,
-        }
-    )
+    source = Source(entry.source.name, path, entry.source.remote)
+    return Message(json_object(replace(entry, source=source)))
 
 
 def to_entry(values: Mapping[str, Any]) -> Entry:
     """The entry that :func:`of_entry` sent."""
-    source = Source(values["name"], values["path"], remote=values["remote"])
-    sha256 = values["known_sha256"]
-    decision: Decision = "verify" if sha256 else "work"
-    return Entry(values["place"], source, identity_of(values["identity"]), decision, sha256)
+    known = (values["decision"], values["known_sha256"])
+    return Entry(values["place"], Source(**values["source"]), _identity(values), *known)
+
+
+def _identity(values: Mapping[str, Any]) -> Identity | None:
+    return None if values["identity"] is None else Identity(**values["identity"])
 
 
 def of_outcome(entry: Entry, outcome: Outcome) -> Message:
@@ -106,32 +101,13 @@ def to_outcome(sent: Message) -> Outcome:
 
 def of_finished(finished: Finished) -> Message:
     """A source brought to its end."""
-    row = finished.row
-    return Message(
-        {
-            "place": finished.place,
-            "source": finished.source,
-            "identity": finished.identity,
-            "sha256": finished.sha256,
-            "row": None if row is None else row.to_dict(),
-            "scene_warnings": finished.scene_warnings,
-            "copied": finished.copied,
-        }
-    )
+    return Message(json_object(finished, 4, DIGITS))
 
 
 def to_finished(values: Mapping[str, Any]) -> Finished:
     """What :func:`of_finished` sent."""
-    row = values["row"]
-    return Finished(
-        values["place"],
-        values["source"],
-        identity_of(values["identity"]),
-        values["sha256"],
-        None if row is None else TagRow.from_dict(row),
-        values["scene_warnings"],
-        values["copied"],
-    )
+    row = None if values["row"] is None else TagRow.from_dict(values["row"])
+    return Finished(**{**values, "identity": _identity(values), "row": row})
 
 
 def of_error(error: Exception) -> Message:

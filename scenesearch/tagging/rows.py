@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
-from scenesearch.core.boxes import box_tuple
+from pydantic import TypeAdapter, ValidationError
+
+from scenesearch.core.json_values import json_object
 from scenesearch.core.types import BoxTuple, Colour, TextLine
 
 TagSource = Literal["label", "zero_shot"]
+DIGITS: Mapping[str, int] = MappingProxyType({"box": 1, "lab": 2})
+"""Of numbers of a row as JSON, where they are not the 4 of scores and shares."""
 
 
 class Tag(NamedTuple):
@@ -98,109 +103,23 @@ class TagRow:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON values: boxes rounded to 1 decimal, scores and shares to 4, Lab to 2."""
-        return {
-            "source": self.source,
-            "sha256": self.sha256,
-            "width": self.width,
-            "height": self.height,
-            "phash": self.phash,
-            "kind": self.kind,
-            "kind_score": _round(self.kind_score),
-            "tags": [_tag(tag) for tag in self.tags],
-            "colours": [_colour(colour) for colour in self.colours],
-            "text": [
-                {"text": line.text, "confidence": _round(line.confidence), "box": _box(line.box)}
-                for line in self.text
-            ],
-            "objects": [_object(one) for one in self.objects],
-            "warnings": list(self.warnings),
-            "models": self.models,
-            "error": self.error,
-            "message": self.message,
-        }
+        return json_object(self, 4, DIGITS)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TagRow:
         """The row that :meth:`to_dict` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: something is missing or of another type.
+            ValueError: something is missing or of another type.
         """
-        return cls(
-            source=values["source"],
-            sha256=values["sha256"],
-            width=int(values["width"]),
-            height=int(values["height"]),
-            phash=values["phash"],
-            kind=values["kind"],
-            kind_score=float(values["kind_score"]),
-            tags=tuple(map(_read_tag, values["tags"])),
-            colours=tuple(map(_read_colour, values["colours"])),
-            text=tuple(
-                TextLine(t["text"], float(t["confidence"]), box_tuple(t["box"]))
-                for t in values["text"]
-            ),
-            objects=tuple(map(_read_object, values["objects"])),
-            warnings=tuple(values["warnings"]),
-            models=values["models"],
-            error=values["error"],
-            message=values["message"],
-        )
+        try:
+            return _reader().validate_python(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise ValueError(f"{where}: {first['msg']}") from error
 
 
-def _round(value: float) -> float:
-    if not math.isfinite(value):
-        raise ValueError(f"a tag row holds finite numbers only, got {value}")
-    return round(float(value), 4)
-
-
-def _box(box: BoxTuple) -> list[float]:
-    return [round(float(side), 1) for side in box]
-
-
-def _tag(tag: Tag) -> dict[str, Any]:
-    return {"name": tag.name, "score": _round(tag.score), "source": tag.source}
-
-
-def _colour(colour: Colour) -> dict[str, Any]:
-    lab = [round(float(value), 2) for value in colour.lab]
-    return {"name": colour.name, "lab": lab, "share": _round(colour.share)}
-
-
-def _object(one: TaggedObject) -> dict[str, Any]:
-    return {
-        "key": one.key,
-        "box": _box(one.box),
-        "label": one.label,
-        "confidence": _round(one.confidence),
-        "area_share": _round(one.area_share),
-        "position": one.position,
-        "colours": [_colour(colour) for colour in one.colours],
-        "tags": [_tag(tag) for tag in one.tags],
-        "phash": one.phash,
-        "mask": None if one.mask is None else dict(one.mask),
-    }
-
-
-def _read_tag(values: Mapping[str, Any]) -> Tag:
-    return Tag(values["name"], float(values["score"]), values["source"])
-
-
-def _read_colour(values: Mapping[str, Any]) -> Colour:
-    lightness, a, b = (float(value) for value in values["lab"])
-    return Colour(values["name"], (lightness, a, b), float(values["share"]))
-
-
-def _read_object(values: Mapping[str, Any]) -> TaggedObject:
-    return TaggedObject(
-        key=values["key"],
-        box=box_tuple(values["box"]),
-        label=values["label"],
-        confidence=float(values["confidence"]),
-        area_share=float(values["area_share"]),
-        position=values["position"],
-        colours=tuple(map(_read_colour, values["colours"])),
-        tags=tuple(map(_read_tag, values["tags"])),
-        phash=values["phash"],
-        mask=values["mask"],
-    )
+@cache
+def _reader() -> TypeAdapter[TagRow]:
+    return TypeAdapter(TagRow)

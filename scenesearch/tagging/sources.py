@@ -111,7 +111,7 @@ def _one(argument: str, image_column: str | None, stdin: BinaryIO | None) -> Ite
         return _not_none(argument, lines_of(stdin, base=None))
     if is_remote(argument):
         return (
-            Source(_text(address), address, remote=True, identity=identity_of(stamp))
+            Source(_text(address), address, remote=True, identity=stamp and Identity(*stamp))
             for address, stamp in remote_photos(argument)
         )
     path = Path(argument)
@@ -138,11 +138,6 @@ def _local(path: str) -> Source:
 def _listed(path: str, error: tuple[str, str] | None = None) -> Source:
     """By its path or address; or, with ``error``, by the place of a row that has none."""
     return Source(_text(path), path, remote=is_remote(path), error=error)
-
-
-def identity_of(values: Sequence[Any] | None) -> Identity | None:
-    """An identity from its values, where there are any."""
-    return None if values is None else Identity(*values)
 
 
 def _text(path: str) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch.core.errors import CatalogError, ConfigError, ModelLoadError
+from scenesearch.core.extras import extra
 from scenesearch.models.load_errors import checkpoint_errors, one_line
-from scenesearch.models.onnx_runtime import keep_ultralytics_home
+from scenesearch.models.ultralytics_home import keep_home
 from scenesearch.train.card import model_card, profile, versions
 from scenesearch.train.checkpoint import write_json, write_text
 from scenesearch.train.coco import Dataset, write_dataset
@@ -156,8 +157,9 @@ def import_yolo(out: Path) -> Any:
 
     What the user has set by environment variables stays.
     """
-    keep_ultralytics_home(out / "ultralytics")
-    import ultralytics
+    keep_home(out / "ultralytics")
+    with extra("models", "Training a detector"):
+        import ultralytics
     from ultralytics.utils import SETTINGS, USER_CONFIG_DIR
 
     logging.getLogger("ultralytics").setLevel(logging.ERROR)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
-from scenesearch.core.errors import MissingDependencyError
+from scenesearch.core.extras import extra
 from scenesearch.train.checkpoint import under
 
 
@@ -16,11 +15,8 @@ def metric_learning() -> None:
     Raises:
         MissingDependencyError: it is not.
     """
-    if importlib.util.find_spec("pytorch_metric_learning") is None:
-        raise MissingDependencyError(
-            "Training an embedder needs pytorch-metric-learning, which is not installed; install "
-            "it with pip install 'scenesearch[train]'"
-        )
+    with extra("train", "Training an embedder"):
+        import pytorch_metric_learning  # noqa: F401
 
 
 class Loss:

@@ -14,6 +14,7 @@ from scenesearch.wiring.models import (
     build_reranker,
     build_tower,
     export_detector,
+    export_models,
     scene_loader,
 )
 from scenesearch.wiring.parts import Parts
@@ -52,6 +53,7 @@ __all__ = [
     "build_tagger",
     "build_tower",
     "export_detector",
+    "export_models",
     "is_url",
     "quantize",
     "region_rules",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,9 @@ from scenesearch.core.errors import ConfigError, ModelNotFoundError
 from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
 from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
-from scenesearch.models.cutout.rembg_remover import RembgRemover
+from scenesearch.models.cutout.isnet import IsNetRemover
 from scenesearch.models.detect.boxes import MergedDetector
-from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.models.detect.yolo_detector import YoloDetector
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.onnx_embedder import OnnxEmbedder
 from scenesearch.models.embed.open_clip_tower import OpenClipTower
@@ -32,8 +33,17 @@ log = logging.getLogger(__name__)
 
 def build_detector(settings: Settings, finder: WeightFinder) -> Detector | None:
     """All detectors of the settings as one, or None when the settings name none."""
-    detectors = [
-        UltralyticsDetector(
+    detectors = _detectors(settings, finder)
+    if not detectors:
+        return None
+    if len(detectors) == 1:
+        return detectors[0]
+    return MergedDetector(detectors, overlap=settings.regions.overlap)
+
+
+def _detectors(settings: Settings, finder: WeightFinder) -> list[YoloDetector]:
+    return [
+        YoloDetector(
             finder.find(one.model),
             cache_dir=settings.cache_dir,
             runtime=_runtime(one.runtime, settings.embedder.device),
@@ -43,19 +53,31 @@ def build_detector(settings: Settings, finder: WeightFinder) -> Detector | None:
             include=one.include,
             exclude=one.exclude,
             device=settings.embedder.device,
+            threads=settings.threads,
         )
         for one in settings.detectors
     ]
-    if not detectors:
-        return None
-    if len(detectors) == 1:
-        return detectors[0]
-    return MergedDetector(detectors, overlap=settings.regions.overlap)
+
+
+def export_models(settings: Settings) -> dict[str, Path]:
+    """What runs of each model without torch, by what is known of it; made where it is missing.
+
+    Raises:
+        ModelError: weights are missing or cannot be exported.
+        MissingDependencyError: an export is missing, and what makes it is not installed.
+    """
+    finder = WeightFinder(settings.models_dir, settings.trusted_sha256)
+    exported = {one.fingerprint: one.export() for one in _detectors(settings, finder)}
+    embedder = build_embedder(settings, build_tower(settings, finder))
+    if isinstance(embedder, OnnxEmbedder):
+        exported[embedder.fingerprint] = embedder.export()
+    return exported
 
 
 def _runtime(runtime: Runtime, device: str) -> Literal["onnx", "torch"]:
     if runtime == "auto":
-        return "onnx" if device == "cpu" else "torch"
+        on_gpu = device != "cpu" and importlib.util.find_spec("torch") is not None
+        return "torch" if on_gpu else "onnx"
     return runtime
 
 
@@ -68,20 +90,24 @@ def build_remover(settings: Settings, finder: WeightFinder) -> Remover | None:
     except ModelNotFoundError as error:
         log.debug("no matting: %s", error)
         return None
-    return RembgRemover(settings.cutout.remover, weights, threads=settings.threads)
+    return IsNetRemover(weights, threads=settings.threads)
 
 
 def build_embedder(settings: Settings, source: TowerSource) -> Embedder:
     """A tower as an embedder, in the runtime that suits the device."""
     wanted = settings.embedder
     if _runtime(wanted.runtime, wanted.device) == "onnx":
-        if wanted.precision != "float32" or wanted.device != "cpu":
+        if wanted.precision != "float32":
             raise ConfigError(
-                f"embedder: the onnx runtime is for float32 on the CPU, got {wanted.precision} on "
-                f"{wanted.device}; set runtime: torch"
+                f"embedder: the onnx runtime is for float32, got {wanted.precision}; set "
+                f"runtime: torch, with scenesearch[models] installed"
             )
         return OnnxEmbedder(
-            source, cache_dir=settings.cache_dir, threads=settings.threads, batch=wanted.batch
+            source,
+            cache_dir=settings.cache_dir,
+            threads=settings.threads,
+            batch=wanted.batch,
+            device=wanted.device,
         )
     return TorchEmbedder(
         source, device=wanted.device, precision=wanted.precision, batch=wanted.batch
@@ -148,7 +174,7 @@ def export_detector(weights: Path, cache_dir: Path, image_size: int) -> Path:
     Raises:
         ModelLoadError: it cannot be exported, or the export cannot be run.
     """
-    detector = UltralyticsDetector(
+    detector = YoloDetector(
         Weights(weights, sha256_of(weights)), cache_dir=cache_dir, image_size=image_size
     )
     detector.load()

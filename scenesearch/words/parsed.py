@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from scenesearch.core.conditions import Between, Condition, Equals, Not, OneOf, all_of
+from scenesearch.core.json_values import json_object
 from scenesearch.words.stems import forms, stem
 from scenesearch.words.tokens import GLUE, tokenise
 
@@ -67,7 +69,7 @@ class ParsedWords:
     @property
     def lexical(self) -> str:
         """The words by which items are found in their texts, in singular and plural."""
-        return _forms([*self._category_words(), *self._remaining_words()])
+        return _forms([*_category_words(self.categories), *self._remaining_words()])
 
     @property
     def free(self) -> str:
@@ -81,16 +83,6 @@ class ParsedWords:
 
     def _remaining_words(self) -> list[str]:
         return self.remaining.replace("-", " ").split()
-
-    def _category_words(self) -> list[str]:
-        names = [[t.text for t in tokenise(value.lower())] for value in self.categories]
-        names = [[word for word in name if word not in GLUE] for name in names]
-        if len(names) > _FEW:
-            # many kinds of one thing: what they have in common is what was asked for
-            stems = [{stem(word) for word in name} for name in names]
-            common = [word for word in names[0] if all(stem(word) in name for name in stems)]
-            return common or [word for name in names[:_FEW] for word in name]
-        return [word for name in names for word in name]
 
     @property
     def understood(self) -> tuple[str, ...]:
@@ -112,20 +104,9 @@ class ParsedWords:
         price = self.price
         limits = {} if price is None else {n: getattr(price, n) for n in ("gt", "gte", "lt", "lte")}
         return {
-            "text": self.text,
-            "colours": list(self.colours),
-            "not_colours": list(self.not_colours),
-            "categories": list(self.categories),
-            "kinds": list(self.kinds),
-            "not_categories": list(self.not_categories),
+            **json_object(self),
             "price": {n: v for n, v in limits.items() if v is not None} or None,
-            "currency": self.currency,
-            "in_stock": self.in_stock,
-            "remaining": self.remaining,
-            "not_words": list(self.not_words),
-            "strict_category": self.strict_category,
             "understood": list(self.understood),
-            "notes": list(self.notes),
         }
 
 
@@ -138,6 +119,19 @@ def bounds(price: Between) -> str:
     signs = ((">", price.gt), (">=", price.gte), ("<", price.lt), ("<=", price.lte))
     said = " and ".join(f"{sign} {value:g}" for sign, value in signs if value is not None)
     return f"{price.field} {said}".strip()
+
+
+@lru_cache(maxsize=256)
+def _category_words(categories: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of these categories; the same few are asked for, again and again."""
+    names = [[t.text for t in tokenise(value.lower())] for value in categories]
+    names = [[word for word in name if word not in GLUE] for name in names]
+    if len(names) > _FEW:
+        # many kinds of one thing: what they have in common is what was asked for
+        stems = [{stem(word) for word in name} for name in names]
+        common = [word for word in names[0] if all(stem(word) in name for name in stems)]
+        return tuple(common or [word for name in names[:_FEW] for word in name])
+    return tuple(word for name in names for word in name)
 
 
 def _forms(words: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scenesearch.core.extras import extra
 from scenesearch.core.types import Scene
 from scenesearch.look.render import words
 from scenesearch.look.render.marks import place_badges, scaled_boxes
@@ -46,7 +47,8 @@ def render_figure(look: LookData, *, per_region: int = 5) -> Figure:
     Raises:
         ValueError: ``per_region`` is below 1.
     """
-    from matplotlib.figure import Figure
+    with extra("figures", "A figure"):
+        from matplotlib.figure import Figure
 
     if per_region < 1:
         raise ValueError(f"per_region must be at least 1, got {per_region}")

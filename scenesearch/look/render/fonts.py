@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-import importlib.util
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from PIL import ImageFont
+
+from scenesearch.system.resources import resource_dir
 
 
 @cache
 def font(size: int, *, bold: bool = False) -> Any:
     """A Pillow font of ``size`` pixels.
 
-    DejaVu Sans as matplotlib ships it: Pillow's own default has ASCII only, and catalogues have
-    é, €, я. A character that DejaVu lacks too is drawn as a box.
+    DejaVu Sans, which comes with the package: Pillow's own default has ASCII only, and catalogues
+    have é, €, я. A character that DejaVu lacks too is drawn as a box.
     """
-    # find_spec looks for the folder; importing matplotlib for a file name would cost 0.2 s.
-    spec = importlib.util.find_spec("matplotlib")
-    for folder in (spec.submodule_search_locations if spec else None) or ():
-        name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-        path = Path(folder) / "mpl-data" / "fonts" / "ttf" / name
-        if path.is_file():
-            return ImageFont.truetype(str(path), size)
-    return ImageFont.load_default(size=size)
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(str(resource_dir("fonts") / name), size)
 
 
 def fitted(text: str, width: float, size: int, *, bold: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""Separate a product from a plain studio background, without any model. numpy and scipy.ndimage.
+"""Separate a product from a plain studio background, without any model. numpy and OpenCV.
 
 Most catalogue photos show one product on one flat colour. There the border of the picture says
 what the background is, and whatever is connected to the border in that colour is background:
@@ -21,6 +21,9 @@ from scenesearch.models.cutout.composite import tight_box
 _WORKING_SIDE = 512
 _MIN_SPECK = 1.2e-4  # of the picture: 30 pixels of 500 x 500, below which a component is dust
 _MIN_GAP = 1.0e-3  # of the picture: 250 pixels of 500 x 500, below which an enclosed gap is kept
+
+_AROUND = np.ones((3, 3), np.uint8)
+_CROSS = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 _RIPPLE, _STRONG = 14, 100  # in 0..255: how far JPEG moves pixels beside an edge that strong
 _SHADOW_DEPTH = 70  # in 0..255: what is darker than the background by more is no soft shadow
@@ -174,9 +177,9 @@ def _ringing(distances: NDArray[np.uint8]) -> Mask:
 
     A white product has no strong contrast at its rim, so its own faint rim is not touched.
     """
-    from scipy import ndimage
+    import cv2
 
-    strongest = ndimage.maximum_filter(distances, size=9)
+    strongest = cv2.dilate(distances, np.ones((9, 9), np.uint8))
     return np.asarray((distances <= _RIPPLE) & (strongest >= _STRONG))
 
 
@@ -185,9 +188,7 @@ def _touching_border(alike: Mask) -> tuple[Mask, NDArray[np.int32], NDArray[np.i
 
     The size of what touches the border is set to 0, so that only enclosed ones are left.
     """
-    from scipy import ndimage
-
-    labels, count = ndimage.label(alike)
+    labels, count = _parts(alike, connectivity=4)
     edges = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     is_outside = np.zeros(count + 1, np.bool_)
     is_outside[edges] = True
@@ -225,7 +226,7 @@ def _without_shadow(image: Image, distances: NDArray[np.uint8], mask: Mask) -> M
     background. That is also true of a white product, so nothing is removed unless
     most of the subject is far from the background.
     """
-    from scipy import ndimage
+    import cv2
 
     near = mask & (distances < _SHADOW_DEPTH)
     if np.count_nonzero(near) < _MIN_GAP * mask.size or np.median(distances[mask]) < _SHADOW_DEPTH:
@@ -234,14 +235,19 @@ def _without_shadow(image: Image, distances: NDArray[np.uint8], mask: Mask) -> M
     low = np.minimum(np.minimum(red, green), blue)
     tinted = np.maximum(np.maximum(red, green), blue) - low > 14
     # The largest step to a neighbour, over a window that outlasts the noise of JPEG.
-    smooth = ndimage.uniform_filter(low, 3)
-    step = ndimage.maximum_filter(smooth, 3) - ndimage.minimum_filter(smooth, 3)
+    smooth = _mean_of_three(_mean_of_three(low, 0), 1)
+    step = cv2.dilate(smooth, _AROUND) - cv2.erode(smooth, _AROUND)
     soft = near & ~tinted & (step <= 6)
     if np.count_nonzero(soft) < _MIN_GAP * mask.size:
         return mask
-    labels, count = ndimage.label(soft)
-    rim = np.bincount(labels[soft & ~ndimage.binary_erosion(soft)], minlength=count + 1)
-    contact = np.bincount(labels[soft & ndimage.binary_dilation(~mask)], minlength=count + 1)
+    labels, count = _parts(soft, connectivity=4)
+    outside = cv2.dilate((~mask).view(np.uint8), _CROSS).view(np.bool_)
+    # beyond the picture is not soft, so that its edge is a rim
+    core = cv2.erode(
+        soft.view(np.uint8), _CROSS, borderType=cv2.BORDER_CONSTANT, borderValue=0
+    ).view(np.bool_)
+    rim = np.bincount(labels[soft & ~core], minlength=count + 1)
+    contact = np.bincount(labels[soft & outside], minlength=count + 1)
     rows = np.broadcast_to(np.arange(mask.shape[0])[:, None], mask.shape)
     heights = np.bincount(labels[soft], weights=rows[soft], minlength=count + 1)
     sizes = np.maximum(np.bincount(labels[soft], minlength=count + 1), 1)
@@ -253,10 +259,23 @@ def _without_shadow(image: Image, distances: NDArray[np.uint8], mask: Mask) -> M
     return np.asarray(mask & ~is_shadow[labels])
 
 
-def _without_specks(mask: Mask) -> Mask:
-    from scipy import ndimage
+def _parts(mask: Mask, connectivity: int) -> tuple[NDArray[np.int32], int]:
+    """Connected parts: a label from 1 on for each of their pixels, and how many there are."""
+    import cv2
 
-    labels, count = ndimage.label(mask, structure=np.ones((3, 3)))
+    count, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=connectivity)
+    return np.asarray(labels, np.int32), count - 1
+
+
+def _mean_of_three(values: NDArray[np.uint8], axis: int) -> NDArray[np.uint8]:
+    """Each value with its neighbours along an axis, rounded down; the edges count twice."""
+    wide = np.pad(values, [(1, 1) if i == axis else (0, 0) for i in (0, 1)], "edge")
+    wide = np.moveaxis(wide.astype(np.uint16), axis, 0)
+    return np.moveaxis((wide[:-2] + wide[1:-1] + wide[2:]) // 3, 0, axis).astype(np.uint8)
+
+
+def _without_specks(mask: Mask) -> Mask:
+    labels, count = _parts(mask, connectivity=8)
     if count <= 1:
         return mask
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -276,12 +295,12 @@ def _refine_edges(
     image: Image, mask: Mask, step: int, colour: NDArray[np.uint8], limit: float
 ) -> Mask:
     """The mask of every ``step``-th pixel at full size, with every pixel of the rim decided."""
-    from scipy import ndimage
+    import cv2
 
     shape = image.shape[:2]
-    around = np.ones((3, 3), np.bool_)
-    core = _full_size(ndimage.binary_erosion(mask, around, border_value=1), step, shape)
-    reach = _full_size(ndimage.binary_dilation(mask, around), step, shape)
+    small = mask.view(np.uint8)
+    core = _full_size(cv2.erode(small, _AROUND).view(np.bool_), step, shape)
+    reach = _full_size(cv2.dilate(small, _AROUND).view(np.bool_), step, shape)
     rim = reach & ~core
     result: Mask = core.copy()
     result[rim] = _distances(image[rim], colour) > limit

@@ -14,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import ConfigError, ModelLoadError
-from scenesearch.models.embed.tower import Tower
+from scenesearch.core.extras import extra
+from scenesearch.models.embed.clip_words import as_json
+from scenesearch.models.embed.tower import TextExport, Tower
 from scenesearch.models.load_errors import checkpoint_errors, one_line
 from scenesearch.models.weights import Weights
 
@@ -67,6 +69,12 @@ class OpenClipTower:
         return config
 
     @property
+    def exported(self) -> Path | None:
+        """The weights, where they are an .onnx."""
+        path = self._weights.path if self._weights else None
+        return path if path is not None and path.suffix == ".onnx" else None
+
+    @property
     def fingerprint(self) -> str:
         """Model (of a config of ours: with its content), weights and input size."""
         weights = self._weights.fingerprint if self._weights else f"hub:{self._tag}"
@@ -97,9 +105,10 @@ class OpenClipTower:
 
     @cached_property
     def _loaded(self) -> Any:
-        import open_clip
+        with extra("models", f"{self.fingerprint}: an open_clip model that is not exported"):
+            import open_clip
 
-        pretrained = str(self._weights.path) if self._weights else self._tag
+        pretrained = str(self._weights.checkpoint) if self._weights else self._tag
         preprocess = self._config.get("preprocess_cfg", {})
         try:
             return open_clip.create_model_from_pretrained(
@@ -132,10 +141,10 @@ class OpenClipTower:
 
     def load(self) -> Tower:
         """Both towers."""
+        model = self._loaded.eval()
         import open_clip
         import torch
 
-        model = self._loaded.eval()
         # known from here on without the model, which is then the tower's alone and goes with it
         _ = self.dim, self.side
         del self._loaded
@@ -146,16 +155,28 @@ class OpenClipTower:
             def __init__(self) -> None:
                 super().__init__()
                 self.visual = model.visual
-                self.register_buffer("mean", torch.tensor(preprocess["mean"]).view(1, 3, 1, 1))
-                self.register_buffer("std", torch.tensor(preprocess["std"]).view(1, 3, 1, 1))
+                self.register_buffer(
+                    "pixel_mean", torch.tensor(preprocess["mean"]).view(1, 3, 1, 1)
+                )
+                self.register_buffer("pixel_std", torch.tensor(preprocess["std"]).view(1, 3, 1, 1))
 
             def forward(self, pixels: Any) -> Any:  # (n, side, side, 3) uint8
                 x = pixels.permute(0, 3, 1, 2).float() / 255
-                return self.visual((x - self.mean) / self.std)  # (n, dim)
+                return self.visual((x - self.pixel_mean) / self.pixel_std)  # (n, dim)
+
+        class IdsToVectors(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = model
+
+            def forward(self, ids: Any) -> Any:  # (n, context) int64
+                return self.model.encode_text(ids)  # (n, dim)
 
         def encode_text(texts: Sequence[str]) -> NDArray[np.float32]:
             with torch.inference_mode():
                 vectors: NDArray[np.float32] = model.encode_text(tokenizer(list(texts))).numpy()
             return vectors
 
-        return Tower(PixelsToVectors().eval(), encode_text, model.state_dict)
+        words = as_json(tokenizer)
+        text = None if words is None else TextExport(IdsToVectors().eval(), words)
+        return Tower(PixelsToVectors().eval(), encode_text, text, model.state_dict)

@@ -1,4 +1,4 @@
-"""Fitting a :class:`~scenesearch.models.embed.projection.Projection`, by scikit-learn."""
+"""Fitting a :class:`~scenesearch.models.embed.projection.Projection`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scenesearch.models.embed.projection import Projection
 
 
 def fit_projection(vectors: NDArray[np.float32], dim: int, *, power: float = 0.5) -> Projection:
-    """Fit PCA with partial whitening, by scikit-learn.
+    """Fit PCA with partial whitening, by the singular values of the centred vectors.
 
     Args:
         vectors: shape (n, input dim), L2-normalised.
@@ -19,18 +19,21 @@ def fit_projection(vectors: NDArray[np.float32], dim: int, *, power: float = 0.5
     Raises:
         ValueError: fewer than two different vectors, or a power outside 0 to 1.
     """
-    from sklearn.decomposition import PCA
-
     if len(vectors) < 2 or not 0 <= power <= 1 or not np.ptp(vectors, axis=0).any():
         raise ValueError(
             f"fit_projection needs at least 2 different vectors and a power of 0 to 1, "
             f"got {len(vectors)} vectors and {power}"
         )
     dim = min(dim, *vectors.shape)
-    # the full solver has no random state and gives the same bits for the same input
-    pca = PCA(dim, svd_solver="full").fit(vectors.astype(np.float64))
-    spread = np.sqrt(pca.explained_variance_)  # falling
+    # the whole decomposition has no random state and gives the same bits for the same input
+    rows = vectors.astype(np.float64)
+    mean = rows.mean(axis=0)
+    _, singular, components = np.linalg.svd(rows - mean, full_matrices=False)
+    spread = singular[:dim] / np.sqrt(len(rows) - 1)  # falling
     # directions the vectors do not span are rounding noise, which whitening would blow up
     spanned = int((spread > spread[0] * 1e-4).sum())
-    matrix = pca.components_[:spanned].T / spread[:spanned] ** power
-    return Projection(pca.mean_.astype(np.float32), matrix.astype(np.float32))
+    components = components[:spanned]
+    # which way a direction points is no one's choice; its largest component is made positive
+    largest = np.take_along_axis(components, np.abs(components).argmax(axis=1)[:, None], axis=1)
+    matrix = (components * np.sign(largest)).T / spread[:spanned] ** power
+    return Projection(mean.astype(np.float32), matrix.astype(np.float32))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import ConfigError
+from scenesearch.core.extras import extra
 from scenesearch.core.protocols import Embedder
 from scenesearch.core.types import Image
 from scenesearch.models.embed.forwarding import Standing
@@ -33,6 +34,7 @@ class TimmCells:
     """
 
     has_text = False
+    exported = None
     classes = 0
 
     def __init__(self, model: str, tower: TimmTower, *, stride: int = STRIDE) -> None:
@@ -58,7 +60,8 @@ class TimmCells:
     @cached_property
     def _level(self) -> tuple[int, int]:
         """Index and channels of the last layer of this stride (imports timm)."""
-        import timm
+        with extra("models", "search.rerank of a model that is not exported"):
+            import timm
 
         try:
             layers = list(timm.create_model(self._model, pretrained=False).feature_info)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from scenesearch.core.errors import ConfigError, ModelLoadError
+from scenesearch.core.extras import extra
 from scenesearch.models.embed.tower import Tower
 from scenesearch.models.load_errors import checkpoint_errors, one_line
 from scenesearch.models.weights import Weights
@@ -32,6 +33,7 @@ class TimmTower:
     """
 
     has_text = False
+    exported = None
 
     def __init__(
         self,
@@ -73,7 +75,8 @@ class TimmTower:
         return self._weights.record.classes if self._weights.record is not None else 0
 
     def _architecture(self) -> Any:
-        import timm
+        with extra("models", f"{self._weights.name}: a timm model that is not exported"):
+            import timm
 
         try:
             return timm.create_model(self._model, pretrained=False)

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import ModelLoadError
-from scenesearch.models.embed.tower import Run, Tower, TowerEmbedder, TowerSource
+from scenesearch.core.extras import extra
+from scenesearch.models.embed.tower import Encoder, Run, Tower, TowerEmbedder, TowerSource
 
 
 class TorchEmbedder(TowerEmbedder):
@@ -40,6 +41,8 @@ class TorchEmbedder(TowerEmbedder):
         return super().fingerprint + suffix
 
     def _open(self) -> Tower:
+        with extra("models", "embedder.runtime: torch"):
+            import torch  # noqa: F401
         tower = self._source.load()
         try:
             tower.pixels_to_vectors.to(self._device)
@@ -66,5 +69,5 @@ class TorchEmbedder(TowerEmbedder):
 
         return run
 
-    def _text_tower(self) -> Tower:
-        return cast(Tower, self._ready())
+    def _text_encoder(self) -> Encoder | None:
+        return cast(Tower, self._ready()).encode_text

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,19 @@ Encoder = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
+class TextExport:
+    """A text tower that can run without torch.
+
+    Attributes:
+        ids_to_vectors: torch module, int64 (n, context) to float32 (n, dim).
+        tokenizer: JSON of the library ``tokenizers``, padding and cutting to the context.
+    """
+
+    ids_to_vectors: Any
+    tokenizer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tower:
     """A loaded model.
 
@@ -33,12 +47,14 @@ class Tower:
             the source has classes, (n, classes) class probabilities; the normalisation of pixels
             is inside, so that every runtime does the same.
         encode_text: texts to (n, dim), not normalised; None where there is no text tower.
+        text: what a text tower is exported from; None where its tokenizer has no other form.
         checkpoint: gives the tensors by the names that ``load`` of the same source reads; None
             where what was loaded is not what was in the file.
     """
 
     pixels_to_vectors: Any
     encode_text: Encoder | None = None
+    text: TextExport | None = None
     checkpoint: Callable[[], Mapping[str, Any]] | None = None
 
 
@@ -64,6 +80,10 @@ class TowerSource(Protocol):
     @property
     def classes(self) -> int:
         """Classes of its head; 0 without one."""
+
+    @property
+    def exported(self) -> Path | None:
+        """The .onnx of the image tower, where it came as one, with its text tower beside it."""
 
     def load(self) -> Tower:
         """Read the weights.
@@ -156,15 +176,15 @@ class TowerEmbedder(LazyModel):
         Raises:
             QueryError: the model has no text tower.
         """
-        tower = self._text_tower() if self.has_text else None
-        if tower is None or tower.encode_text is None:
+        encode = self._text_encoder() if self.has_text else None
+        if encode is None:
             raise QueryError(
                 f"The model {self.fingerprint} has no text tower, so it cannot search by text; "
                 f"use an open_clip model, or search by photo, item or filter",
                 code="no_text_tower",
             )
-        return normalise_rows(tower.encode_text(texts))
+        return normalise_rows(encode(texts))
 
     @abstractmethod
-    def _text_tower(self) -> Tower:
-        """The tower that has the text encoder."""
+    def _text_encoder(self) -> Encoder | None:
+        """Texts to vectors, loaded."""

@@ -16,6 +16,7 @@ from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import Backend
 from scenesearch.service.http import openapi, problems
 from scenesearch.service.http.body import Bodies
+from scenesearch.service.http.compress import Compress
 from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.guard import MEGABYTE, Guard
 from scenesearch.service.http.methods import Head
@@ -107,4 +108,6 @@ def _middleware(service: ServiceSettings, shared: Shared) -> list[Middleware]:
         Middleware(RequestBodyLimitMiddleware, max_body_size=limit),
         Middleware(Bodies, timeout_s=service.body_timeout_s, largest=limit),
         Middleware(Head),
+        # a HEAD must say the length that a GET would have
+        Middleware(Compress),
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
 from scenesearch.schemas.openapi import request_schemas
@@ -57,6 +59,14 @@ class Problem(BaseModel):
     detail: str | None = None
     errors: list[FieldProblem] | None = None
     limit: float | None = Field(None, description="The limit that was passed.")
+
+
+class Operation(APIRoute):
+    """A route that is summed up by the first line of its function's text, if not in other words."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        said = (endpoint.__doc__ or "").partition("\n")[0].rstrip(".")
+        super().__init__(path, endpoint, **{**options, "summary": options.get("summary") or said})
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The embedded store: Qdrant's engine in this process, one directory a collection.
 
 The engine logs each batch as one entry before it applies it, and replays the log on opening;
-nothing is acknowledged before it is flushed to the disk.
+nothing is acknowledged before the log is on the disk (see ``edge_log``).
 """
 
 from __future__ import annotations
@@ -37,6 +37,12 @@ from scenesearch.store.checks import (
     check_spaces,
 )
 from scenesearch.store.embedded.edge_directory import EdgeDirectory, OpenShard
+from scenesearch.store.embedded.edge_log import (
+    CAN_SYNC,
+    OPERATION_BYTES,
+    REPLAYED_BYTES,
+    EdgeLog,
+)
 from scenesearch.store.embedded.edge_translate import (
     EXACT_FLOATS,
     EdgeRequests,
@@ -95,7 +101,11 @@ class EdgeStore:
         self._opened: OpenShard | None = None
         self._memo = PayloadMemo()
         self._holding = False
-        self._unflushed = False
+        self._log = EdgeLog(self._home / "shard")
+        self._unsynced = False
+        # Of operations that only the log holds. Full at first: what a crash left in the log is
+        # flushed with the first write, so that many crashes do not make it longer and longer.
+        self._logged = REPLAYED_BYTES
         self._closed = False
 
     def __repr__(self) -> str:
@@ -209,16 +219,21 @@ class EdgeStore:
         check_free_space(self._home, size, self._min_free)
         with engine_errors(f"{what} in {self._home}"):
             opened.shard.update(operation)
-        self._unflushed = True
+        self._unsynced = True
+        self._logged += max(size, OPERATION_BYTES)
         if not self._holding:
             self._flush(opened)
 
     def _flush(self, opened: OpenShard) -> None:
         # Only this reaches the disk; before it, a power cut could lose the write.
-        if self._unflushed:
+        if self._unsynced:
             with engine_errors(f"write to the disk in {self._home}"):
-                opened.shard.flush()
-            self._unflushed = False
+                if CAN_SYNC and self._logged < REPLAYED_BYTES:
+                    self._log.sync()
+                else:
+                    opened.shard.flush()
+                    self._logged = 0
+            self._unsynced = False
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -364,6 +379,7 @@ class EdgeStore:
                 if opened.shard.optimize():
                     # Also frees the disk of the segments that were replaced.
                     opened.shard.flush()
+                    self._logged = 0
 
     def close(self) -> None:
         """Give the directory back; the object cannot be used afterwards."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
@@ -17,19 +18,17 @@ from scenesearch.schemas.jobs import time_text
 from scenesearch.schemas.openapi import json_body
 from scenesearch.service.http.depends import ReadKey, WriteKey, kept_state
 from scenesearch.service.http.intake import NoQuery, read_json
-from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.routes.replies import json_reply
 from scenesearch.service.state.feedback import Feedback
 
-router = APIRouter(prefix="/v1/feedback", tags=["feedback"])
+router = APIRouter(prefix="/v1/feedback", tags=["feedback"], route_class=Operation)
 
 
 @router.post(
     "",
     dependencies=[ReadKey, NoQuery],
-    summary="Say what somebody did with an answer",
     description="Kept with its time and with a digest of the key; the oldest go when it is full.",
-    response_model=None,
     status_code=201,
     responses={201: {"model": FeedbackResponse}, **problem_responses(507)},
     openapi_extra=json_body(
@@ -42,11 +41,7 @@ async def add_feedback(request: Request) -> Response:
     found = await asyncio.to_thread(
         kept_state(request, "feedback").feedback.add,
         getattr(request.state, "caller", ""),
-        body.kind,
-        body.item_id,
-        query_id=body.query_id,
-        region=body.region,
-        rank=body.rank,
+        **body.model_dump(),
     )
     return json_reply(_sent(found).model_dump(), 201)
 
@@ -54,8 +49,6 @@ async def add_feedback(request: Request) -> Response:
 @router.get(
     "",
     dependencies=[WriteKey],
-    summary="Feedback in the order it came",
-    response_model=None,
     responses={200: {"model": FeedbackPage}},
 )
 async def list_feedback(request: Request, query: Annotated[FeedbackQuery, Query()]) -> Response:
@@ -70,13 +63,5 @@ async def list_feedback(request: Request, query: Annotated[FeedbackQuery, Query(
 
 
 def _sent(found: Feedback) -> FeedbackResponse:
-    return FeedbackResponse(
-        id=str(found.seq),
-        time=time_text(found.at),
-        caller=found.caller,
-        kind=found.kind,
-        item_id=found.item_id,
-        query_id=found.query_id,
-        region=found.region,
-        rank=found.rank,
-    )
+    values = asdict(found)
+    return FeedbackResponse(id=str(values.pop("seq")), time=time_text(values.pop("at")), **values)

@@ -19,6 +19,7 @@ from scenesearch.schemas.base import ModelsResponse
 from scenesearch.service.http.depends import ReadKey, shared
 from scenesearch.service.http.intake import NoQuery
 from scenesearch.service.http.metrics import MEDIA_TYPE
+from scenesearch.service.http.openapi import Operation
 from scenesearch.service.http.problems import clean, without_folders
 from scenesearch.service.http.routes.replies import reply
 
@@ -121,14 +122,14 @@ async def show_metrics(request: Request) -> Response:
     return Response(shared(request).metrics.render(), media_type=MEDIA_TYPE)
 
 
-models_router = APIRouter(prefix="/v1", tags=["models"], dependencies=[ReadKey, NoQuery])
+models_router = APIRouter(
+    prefix="/v1", tags=["models"], dependencies=[ReadKey, NoQuery], route_class=Operation
+)
 
 
 @models_router.get(
     "/models",
-    summary="Which models answer",
     description="Models by task, with licence and fingerprint.",
-    response_model=None,
     responses={200: {"model": ModelsResponse}},
 )
 async def list_models(request: Request) -> Response:

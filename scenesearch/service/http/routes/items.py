@@ -31,13 +31,13 @@ from scenesearch.schemas.openapi import json_body, json_or_form
 from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
 from scenesearch.service.http.intake import NoQuery, Sent, photos_in, read_either, read_json
-from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.paths import register_paths
 from scenesearch.service.http.routes.replies import json_reply, refuse_failure, reply
 
 register_paths()
-router = APIRouter(prefix="/v1/items", tags=["items"])
+router = APIRouter(prefix="/v1/items", tags=["items"], route_class=Operation)
 
 _NO_ITEM = "No item of this id"
 _STORED = "The item is stored: a later search finds it, and it survives a crash. "
@@ -58,9 +58,7 @@ ItemPath = Annotated[
 @router.get(
     "",
     dependencies=[ReadKey],
-    summary="Items, page by page",
     description="In a stable order; `cursor` of an answer asks for the next page.",
-    response_model=None,
     responses={200: {"model": ItemsResponse}},
 )
 async def list_items(request: Request, query: Annotated[ItemsQuery, Query()]) -> Response:
@@ -72,9 +70,7 @@ async def list_items(request: Request, query: Annotated[ItemsQuery, Query()]) ->
 @router.post(
     "",
     dependencies=[WriteKey, NoQuery],
-    summary="Insert or replace an item",
     description=_STORED + "A form's files called `photo` are its photos, in order.",
-    response_model=None,
     responses=_PUT_RESPONSES,
     openapi_extra=json_or_form(
         ItemRequest,
@@ -101,9 +97,7 @@ async def add_item(request: Request) -> Response:
 @router.post(
     "/delete",
     dependencies=[WriteKey, NoQuery],
-    summary="Remove items by id or by filter",
     description="Ids that are not there are no error.",
-    response_model=None,
     responses={200: {"model": DeletedResponse}},
     openapi_extra=json_body(
         DeleteRequest,
@@ -120,9 +114,7 @@ async def delete_items(request: Request) -> Response:
 @router.get(
     "/{item_id:item_id}",
     dependencies=[ReadKey, NoQuery],
-    summary="One item",
     description="Its attributes and photos, as they are stored.",
-    response_model=None,
     responses={200: {"model": ItemResponse}, **problem_responses(404)},
 )
 async def get_item(request: Request, item_id: ItemPath) -> Response:
@@ -133,9 +125,7 @@ async def get_item(request: Request, item_id: ItemPath) -> Response:
 @router.put(
     "/{item_id:item_id}",
     dependencies=[WriteKey, NoQuery],
-    summary="Insert or replace the item of this id",
     description=_STORED + "A form's files called `photo` are its photos, in order.",
-    response_model=None,
     responses=_PUT_RESPONSES,
     openapi_extra=json_or_form(
         PathItemRequest,
@@ -156,9 +146,7 @@ async def put_item(request: Request, item_id: ItemPath) -> Response:
 @router.patch(
     "/{item_id:item_id}",
     dependencies=[WriteKey, NoQuery],
-    summary="Change attributes of an item",
     description="Those named are set, null removes one; no photo is looked at again.",
-    response_model=None,
     responses={200: {"model": ItemResponse}, **problem_responses(404, 507)},
     openapi_extra=json_body(
         AttributesRequest, {"price": {"attributes": {"price": 9.5, "old_field": None}}}
@@ -173,9 +161,7 @@ async def update_item(request: Request, item_id: ItemPath) -> Response:
 @router.delete(
     "/{item_id:item_id}",
     dependencies=[WriteKey, NoQuery],
-    summary="Remove an item",
     description="No search finds it once this is answered.",
-    response_model=None,
     responses={200: {"model": DeletedResponse}, **problem_responses(404)},
 )
 async def delete_item(request: Request, item_id: ItemPath) -> Response:

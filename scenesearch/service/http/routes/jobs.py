@@ -22,13 +22,13 @@ from scenesearch.schemas.openapi import json_body
 from scenesearch.service.http.depends import ReadKey, WriteKey, kept_state
 from scenesearch.service.http.intake import FORM, NoQuery
 from scenesearch.service.http.job_intake import PART, once_key, read_job
-from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.replies import json_reply
 from scenesearch.service.state import State
 from scenesearch.service.state.records import Job
 
-router = APIRouter(prefix="/v1", tags=["jobs"])
+router = APIRouter(prefix="/v1", tags=["jobs"], route_class=Operation)
 
 _NO_JOB = "No job of this id; those that ended a week ago are forgotten"
 JobId = Annotated[str, Path(min_length=1, max_length=64, description="As `POST /v1/jobs` gave it")]
@@ -87,7 +87,6 @@ _ADDING: dict[str, Any] = {
         "small batches beside the searches. Records that fail are listed by "
         "`/v1/jobs/{job_id}/errors`."
     ),
-    "response_model": None,
     "status_code": 202,
     "responses": _ACCEPTED,
     "openapi_extra": _BODY,
@@ -101,7 +100,7 @@ _ADDING: dict[str, Any] = {
     summary="Store many items: the same as a job",
     **_ADDING,
 )
-@router.post("/jobs", summary="Store many items", **_ADDING)
+@router.post("/jobs", **_ADDING)
 async def add_job(request: Request) -> Response:
     """Store many items."""
     kept = _state(request)
@@ -117,8 +116,6 @@ async def add_job(request: Request) -> Response:
 @router.get(
     "/jobs",
     dependencies=[ReadKey],
-    summary="Jobs, newest first",
-    response_model=None,
     responses={200: {"model": JobsResponse}},
 )
 async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> Response:
@@ -132,8 +129,6 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> R
 @router.get(
     "/jobs/{job_id}",
     dependencies=[ReadKey, NoQuery],
-    summary="One job",
-    response_model=None,
     responses={200: {"model": JobResponse}, **problem_responses(404)},
 )
 async def get_job(request: Request, job_id: JobId) -> Response:
@@ -144,8 +139,6 @@ async def get_job(request: Request, job_id: JobId) -> Response:
 @router.get(
     "/jobs/{job_id}/errors",
     dependencies=[ReadKey],
-    summary="Records of a job that failed",
-    response_model=None,
     responses={200: {"model": JobErrorsResponse}, **problem_responses(404)},
 )
 async def list_job_errors(
@@ -173,9 +166,7 @@ async def list_job_errors(
 @router.post(
     "/jobs/{job_id}/cancel",
     dependencies=[WriteKey, NoQuery],
-    summary="Cancel a job",
     description=f"{_STAYS} A job that ended is left as it is.",
-    response_model=None,
     responses={200: {"model": JobResponse}, **problem_responses(404, 507)},
 )
 async def cancel_job(request: Request, job_id: JobId) -> Response:
@@ -186,9 +177,7 @@ async def cancel_job(request: Request, job_id: JobId) -> Response:
 @router.delete(
     "/jobs/{job_id}",
     dependencies=[WriteKey, NoQuery],
-    summary="Cancel a job and forget it",
     description=f"{_STAYS} The answer is the last that is heard of the job.",
-    response_model=None,
     responses={200: {"model": JobResponse}, **problem_responses(404, 507)},
 )
 async def remove_job(request: Request, job_id: JobId) -> Response:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 
 from fastapi import APIRouter, Request, Response
 
+from scenesearch.service.http.compress import accepts_gzip, is_text, packed
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.replies import is_current
 from scenesearch.system.resources import resource_dir
@@ -36,17 +37,32 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 CHECKED = "no-cache"
 """May be kept, and is asked for again with its tag before it is used."""
 FOREVER = "public, max-age=31536000, immutable"
+ASSET_LEVEL = 9
+"""Each part is compressed once in the life of a service."""
 
 router = APIRouter(include_in_schema=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file: its bytes, what it is, and a tag that changes with it."""
+    """One file.
+
+    Attributes:
+        data: as it is.
+        zipped: the same compressed, once and as far as it goes; None where that gains nothing.
+        media_type: what it is.
+        tag: in quotes; changes with it. The compressed form has one of its own.
+    """
 
     data: bytes
+    zipped: bytes | None
     media_type: str
     tag: str
+
+    @property
+    def zipped_tag(self) -> str:
+        """Of the compressed form: a strong tag names bytes, and those are others."""
+        return f'{self.tag[:-1]}-gzip"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +105,10 @@ def read_assets(page: Path, samples: Path) -> Assets:
 
 
 def _asset(data: bytes, suffix: str) -> Asset:
-    return Asset(data, MEDIA_TYPES[suffix], f'"{_digest(data)[:32]}"')
+    media_type = MEDIA_TYPES[suffix]
+    zipped = packed(data, ASSET_LEVEL) if is_text(media_type) else data
+    smaller = zipped if len(zipped) < len(data) else None
+    return Asset(data, smaller, media_type, f'"{_digest(data)[:32]}"')
 
 
 def _digest(data: bytes) -> str:
@@ -123,7 +142,15 @@ def asset(request: Request, name: str) -> Response:
 
 
 def _answer(request: Request, found: Asset, cache_control: str) -> Response:
-    headers = {"ETag": found.tag, "Cache-Control": cache_control}
-    if is_current(request, found.tag):
+    data, tag = found.data, found.tag
+    headers = {"Cache-Control": cache_control}
+    if found.zipped is not None:
+        headers["Vary"] = "Accept-Encoding"
+        if accepts_gzip(request.headers.getlist("accept-encoding")):
+            data, tag = found.zipped, found.zipped_tag
+            headers["Content-Encoding"] = "gzip"
+    headers["ETag"] = tag
+    if is_current(request, tag):
+        headers.pop("Content-Encoding", None)
         return Response(status_code=304, headers=headers)
-    return Response(found.data, media_type=found.media_type, headers=headers)
+    return Response(data, media_type=found.media_type, headers=headers)

@@ -13,10 +13,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from scenesearch.engine.tasks import ScenePhoto, StoredPhoto
 from scenesearch.schemas.photos import PictureQuery
 from scenesearch.service.http.depends import ReadKey, run_task
+from scenesearch.service.http.openapi import Operation
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.replies import is_current
 
-router = APIRouter(prefix="/v1", tags=["items"], dependencies=[ReadKey])
+router = APIRouter(prefix="/v1", tags=["items"], dependencies=[ReadKey], route_class=Operation)
 
 PointId = Annotated[
     str,
@@ -67,7 +68,6 @@ async def picture(request: Request, task: StoredPhoto | ScenePhoto, what: str) -
 
 @router.get(
     "/photos/{point_id}",
-    summary="The catalogue photo of a point",
     description="A JPEG made of the photo that the point is a region of.",
     response_class=Response,
     responses=PICTURE_RESPONSE,

@@ -24,14 +24,14 @@ from scenesearch.schemas.scenes import (
 )
 from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
 from scenesearch.service.http.intake import NoQuery, photo_of, photos_in, read_either
-from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.paths import register_paths
 from scenesearch.service.http.routes.pictures import PICTURE_RESPONSE, picture
 from scenesearch.service.http.routes.replies import json_reply, refuse_failure, reply
 
 register_paths()
-router = APIRouter(prefix="/v1/scenes", tags=["scenes"])
+router = APIRouter(prefix="/v1/scenes", tags=["scenes"], route_class=Operation)
 
 ScenePath = Annotated[SceneId, Path(description="The sha256 of the photo")]
 
@@ -40,9 +40,7 @@ ScenePath = Annotated[SceneId, Path(description="The sha256 of the photo")]
     "",
     status_code=201,
     dependencies=[WriteKey, NoQuery],
-    summary="Keep photos as scenes",
     description="A scene's id is the sha256 of its photo: the same photo again changes nothing.",
-    response_model=None,
     responses={201: {"model": ScenesAddedResponse}, **problem_responses(415, 502, 507)},
     openapi_extra=json_or_form(ScenesRequest, None, most_photos=MAX_PHOTOS),
 )
@@ -58,9 +56,7 @@ async def add_scenes(request: Request) -> Response:
 @router.post(
     "/search",
     dependencies=[ReadKey, NoQuery],
-    summary="Find scenes",
     description="By words, by a photo like them, or by a product in them.",
-    response_model=None,
     responses={200: {"model": ScenesResponse}, **problem_responses(404, 415, 502)},
     openapi_extra=json_or_form(
         SceneSearchRequest,
@@ -82,9 +78,7 @@ async def search_scenes(request: Request) -> Response:
 @router.get(
     "/facets",
     dependencies=[ReadKey],
-    summary="What the scenes hold, counted",
     description="Over all scenes, or over those that some words find.",
-    response_model=None,
     responses={200: {"model": SceneFacetsResponse}},
 )
 async def list_scene_facets(
@@ -98,7 +92,6 @@ async def list_scene_facets(
 @router.get(
     "/{scene_id:sha256}/photo",
     dependencies=[ReadKey],
-    summary="The photo of a scene",
     description="A JPEG made of it.",
     response_class=Response,
     responses=PICTURE_RESPONSE,
@@ -113,9 +106,7 @@ async def get_scene_photo(
 @router.delete(
     "/{scene_id:sha256}",
     dependencies=[WriteKey, NoQuery],
-    summary="Remove a scene",
     description="No search finds it once this is answered.",
-    response_model=None,
     responses={200: {"model": ScenesDeletedResponse}, **problem_responses(404)},
 )
 async def delete_scene(request: Request, scene_id: ScenePath) -> Response:

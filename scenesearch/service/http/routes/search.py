@@ -15,10 +15,10 @@ from scenesearch.schemas.search import FacetQuery, FacetsResponse, SearchOptions
 from scenesearch.schemas.tag import TagOptions, TagRequest, TagResponse
 from scenesearch.service.http.depends import ReadKey
 from scenesearch.service.http.intake import NoQuery, photo_of, photos_of, read_either
-from scenesearch.service.http.openapi import problem_responses
+from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.routes.replies import reply
 
-router = APIRouter(prefix="/v1", tags=["search"], dependencies=[ReadKey])
+router = APIRouter(prefix="/v1", tags=["search"], dependencies=[ReadKey], route_class=Operation)
 
 _LOOKS = {
     "address": {"photo": {"url": "https://images.example.com/room.jpg"}, "limit": 10},
@@ -43,13 +43,11 @@ _SEARCHES = {
 @router.post(
     "/look",
     dependencies=[NoQuery],
-    summary="Search every object of a photo",
     description=(
         "Every object of the photo is found, cut out, and matched against the catalogue: one list "
         "for each, and one for the whole photo. The answer's `query_id` asks the same photo again "
         "with other options, without uploading or analysing it again."
     ),
-    response_model=None,
     responses={200: {"model": LookResponse}, **problem_responses(410, 415, 502)},
     openapi_extra=json_or_form(LookRequest, LookOptions, _LOOKS),
 )
@@ -83,12 +81,10 @@ async def look(request: Request) -> Response:
 @router.post(
     "/search",
     dependencies=[NoQuery],
-    summary="Search for one thing",
     description=(
         "Any mixture of words, texts, photos of one thing, catalogue items and vectors; weights "
         "below 0 push away. Nothing is detected in the photos. A form's photos count 1 each."
     ),
-    response_model=None,
     responses={200: {"model": LookResponse}, **problem_responses(415, 502)},
     openapi_extra=json_or_form(SearchRequest, SearchOptions, _SEARCHES, most_photos=MAX_PHOTOS),
 )
@@ -115,12 +111,10 @@ async def search(request: Request) -> Response:
 
 @router.get(
     "/facets",
-    summary="Values of fields, with counts",
     description=(
         "What can be filtered by: values with the number of items that have each, and the range "
         "of fields with numbers."
     ),
-    response_model=None,
     responses={200: {"model": FacetsResponse}},
 )
 async def list_facets(request: Request, query: Annotated[FacetQuery, Query()]) -> Response:
@@ -129,14 +123,14 @@ async def list_facets(request: Request, query: Annotated[FacetQuery, Query()]) -
     return await reply(request, task)
 
 
-tag_router = APIRouter(prefix="/v1", tags=["tagging"], dependencies=[ReadKey, NoQuery])
+tag_router = APIRouter(
+    prefix="/v1", tags=["tagging"], dependencies=[ReadKey, NoQuery], route_class=Operation
+)
 
 
 @tag_router.post(
     "/tag",
-    summary="Say what is in a photo",
     description="Objects with boxes, colours and tags; on demand masks and what is written.",
-    response_model=None,
     responses={200: {"model": TagResponse}, **problem_responses(415, 502)},
     openapi_extra=json_or_form(
         TagRequest,

@@ -17,7 +17,7 @@ from scenesearch.core.errors import ModelLoadError
 from scenesearch.core.types import Scene
 from scenesearch.images import load_scene
 from scenesearch.images.geometry import iou, pixel_box
-from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.models.detect.yolo_detector import YoloDetector
 from scenesearch.models.weights import WeightFinder
 
 PERSON, CHAIR, COUCH = 0, 56, 57
@@ -39,7 +39,7 @@ def detector(real_models, cache):
 
     def make(model="yolov8n-seg", **options):
         found = WeightFinder(real_models).find(model)
-        return UltralyticsDetector(found, cache_dir=cache, **options)
+        return YoloDetector(found, cache_dir=cache, **options)
 
     return make
 
@@ -270,13 +270,13 @@ def watch(event, args):
 sys.addaudithook(watch)
 import numpy as np
 from pathlib import Path
-from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector
+from scenesearch.models.detect.yolo_detector import YoloDetector
 from scenesearch.core.types import Scene
 from scenesearch.models.weights import WeightFinder
 pixels = np.random.default_rng(0).integers(0, 256, (120, 160, 3)).astype(np.uint8)
 for runtime in ("torch", "onnx"):
     found = WeightFinder(Path("models").resolve()).find("yolov8n-seg")
-    detector = UltralyticsDetector(
+    detector = YoloDetector(
         found, cache_dir=Path("cache").resolve(), runtime=runtime, image_size=160
     )
     detector.detect([Scene(pixels, "0" * 64, "noise")])

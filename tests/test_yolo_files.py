@@ -11,7 +11,8 @@ from PIL import Image, ImageDraw
 from scenesearch.core.errors import ModelLoadError
 from scenesearch.core.protocols import Detector
 from scenesearch.images.geometry import pixel_box
-from scenesearch.models.detect.ultralytics_detector import UltralyticsDetector, _mask_in_box
+from scenesearch.models.detect.yolo import mask_in_box
+from scenesearch.models.detect.yolo_detector import YoloDetector
 from scenesearch.models.weights import Weights
 
 pytestmark = pytest.mark.models
@@ -47,7 +48,7 @@ def overlap(first, second):
 def test_a_mask_comes_back_to_where_it_was_in_the_photo(size, side):
     box = (size[0] * 0.21, size[1] * 0.3, size[0] * 0.78, size[1] * 0.93)
     truth = ellipse(size, box)
-    found = _mask_in_box(as_network_input(truth, side), box, size)
+    found = mask_in_box(as_network_input(truth, side) > 0, box, size)
     x1, y1, x2, y2 = pixel_box(box, size)
 
     assert found.dtype == np.bool_
@@ -68,13 +69,13 @@ def test_a_mask_has_the_shape_of_its_box_for_any_photo_and_box(width, height, si
     box = tuple(c * edge for c, edge in zip(corners, (width, height, width, height), strict=True))
     x1, y1, x2, y2 = pixel_box(box, (width, height))
 
-    assert _mask_in_box(np.ones(shape), box, (width, height)).shape == (y2 - y1, x2 - x1)
+    assert mask_in_box(np.ones(shape, bool), box, (width, height)).shape == (y2 - y1, x2 - x1)
 
 
 @pytest.mark.parametrize("side", [147, 281, 525, 533])
 def test_a_mask_to_the_edge_survives_sides_whose_scale_does_not_round_back(side):
     """147 * (320 / 147) is above 320 in floating point."""
-    found = _mask_in_box(np.ones((320, 320)), (0, 0, side, side), (side, side))
+    found = mask_in_box(np.ones((320, 320), bool), (0, 0, side, side), (side, side))
 
     assert found.all()
     assert found.shape == (side, side)
@@ -99,7 +100,7 @@ def test_constructing_reads_nothing_and_the_fingerprint_names_what_changes_the_b
         {"include": ["chair"]},
         {"exclude": ["chair"]},
     ]
-    made = [UltralyticsDetector(gone, cache_dir=cache, **change) for change in changes]
+    made = [YoloDetector(gone, cache_dir=cache, **change) for change in changes]
 
     assert len({detector.fingerprint for detector in made}) == len(changes)
     assert made[0].fingerprint == "ultralytics:gone@abababababab:640px:conf0.15:iou0.7"
@@ -108,8 +109,8 @@ def test_constructing_reads_nothing_and_the_fingerprint_names_what_changes_the_b
 
 
 def test_other_weights_have_another_export(tmp_path):
-    first = UltralyticsDetector(Weights(tmp_path / "a.pt", "ab" * 32), cache_dir=tmp_path)
-    second = UltralyticsDetector(Weights(tmp_path / "a.pt", "cd" * 32), cache_dir=tmp_path)
+    first = YoloDetector(Weights(tmp_path / "a.pt", "ab" * 32), cache_dir=tmp_path)
+    second = YoloDetector(Weights(tmp_path / "a.pt", "cd" * 32), cache_dir=tmp_path)
 
     assert first.export_path.parent == tmp_path / "onnx"
     assert first.export_path != second.export_path
@@ -121,10 +122,10 @@ def test_other_weights_have_another_export(tmp_path):
     "data", [b"", b"not a model", b"PK\x03\x04" + bytes(99)], ids=["empty", "text", "cut_zip"]
 )
 def test_a_broken_file_is_one_line_that_names_it(tmp_path, name, runtime, data):
-    detector = UltralyticsDetector(
+    detector = YoloDetector(
         weights(tmp_path / name, data), cache_dir=tmp_path / "cache", runtime=runtime
     )
-    with pytest.raises(ModelLoadError, match="ultralytics cannot use it") as caught:
+    with pytest.raises(ModelLoadError, match="cannot be used") as caught:
         detector.load()
 
     assert str(caught.value).startswith(str(tmp_path / name))
@@ -136,7 +137,7 @@ def test_a_broken_file_is_one_line_that_names_it(tmp_path, name, runtime, data):
 def test_a_missing_file_is_a_load_error_and_not_a_download(tmp_path, name):
     gone = Weights(tmp_path / name, "ab" * 32)
     with pytest.raises(ModelLoadError, match=name):
-        UltralyticsDetector(gone, cache_dir=tmp_path / "cache").load()
+        YoloDetector(gone, cache_dir=tmp_path / "cache").load()
 
     assert not (tmp_path / name).exists()
 
@@ -149,7 +150,7 @@ def test_a_checkpoint_of_something_else_is_refused(tmp_path, content):
         {"tensor": torch.zeros(2), "dict": {"a": torch.zeros(2)}}[content], tmp_path / "m.pt"
     )
     with pytest.raises(ModelLoadError, match="expected a detection or segmentation model"):
-        UltralyticsDetector(
+        YoloDetector(
             Weights(tmp_path / "m.pt", "ab" * 32), cache_dir=tmp_path, runtime="torch"
         ).load()
 
@@ -160,6 +161,6 @@ def test_a_model_that_gives_no_boxes_is_refused(tmp_path):
 
     YOLO("yolov8n-cls.yaml").save(tmp_path / "m.pt")
     with pytest.raises(ModelLoadError, match="for the task 'classify', which gives no boxes"):
-        UltralyticsDetector(
+        YoloDetector(
             Weights(tmp_path / "m.pt", "ab" * 32), cache_dir=tmp_path, runtime="torch"
         ).load()

@@ -1,4 +1,4 @@
-"""The rembg adapter: masks of real photos, and errors instead of downloads."""
+"""IS-Net: masks of real photos, and errors instead of downloads."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from scenesearch.core.errors import ModelLoadError
 from scenesearch.core.protocols import Remover
 from scenesearch.images import load_scene
 from scenesearch.models.cutout.composite import tight_box, usable_mask
 from scenesearch.models.cutout.cutter import CutRules, cut_product
-from scenesearch.models.cutout.rembg_remover import RembgRemover
+from scenesearch.models.cutout.isnet import IsNetRemover
 from scenesearch.models.weights import WeightFinder, Weights
 
 MODEL = "isnet-general-use"
@@ -24,68 +25,29 @@ MODEL = "isnet-general-use"
 
 def test_constructing_reads_nothing_and_the_fingerprint_names_model_and_weights(tmp_path):
     gone = Weights(tmp_path / "gone.onnx", "ab" * 32)
-    remover = RembgRemover(MODEL, gone)
+    remover = IsNetRemover(gone)
 
     assert isinstance(remover, Remover)
     assert remover.fingerprint == "rembg:isnet-general-use:gone@abababababab"
-    assert RembgRemover("u2net", gone).fingerprint != remover.fingerprint
     remover.close()
 
 
 @pytest.mark.parametrize("data", [b"", b"not a model", None], ids=["empty", "text", "missing"])
-def test_a_file_that_cannot_be_used_is_one_line_that_names_it(tmp_path, monkeypatch, data):
-    """rembg would put a missing file right by downloading it."""
-    monkeypatch.setenv("U2NET_HOME", str(tmp_path / "rembg"))
+def test_a_file_that_cannot_be_used_is_one_line_that_names_it(tmp_path, data):
     path = tmp_path / "m.onnx"
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(ModelLoadError, match="rembg cannot use it") as caught:
-        RembgRemover(MODEL, Weights(path, "0" * 64)).load()
+    with pytest.raises(ModelLoadError, match=r"expected the \.onnx of IS-Net") as caught:
+        IsNetRemover(Weights(path, "0" * 64)).load()
 
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
     assert path.exists() == (data is not None)
-    assert not (tmp_path / "rembg").exists()
-
-
-def test_an_unknown_model_lists_what_rembg_has(tmp_path):
-    with pytest.raises(ModelLoadError, match="rembg has no model 'isnet'; it has: ") as caught:
-        RembgRemover("isnet", Weights(tmp_path / "m.onnx", "0" * 64)).load()
-
-    assert MODEL in str(caught.value)
-
-
-SESSIONS = """
-import sys
-from types import ModuleType
-if sys.argv[1] == "imported before":
-    before = {name: ModuleType(name) for name in ("rembg", "rembg.sessions", "rembg.bg")}
-    sys.modules.update(before)
-else:
-    before = {}
-from scenesearch.models.cutout.rembg_remover import session_classes
-assert "isnet-general-use" in [one.name() for one in session_classes()]
-assert session_classes() is session_classes()
-left = {name: m for name, m in sys.modules.items() if name.partition(".")[0] == "rembg"}
-assert left == before, left
-print([name for name in ("numba", "pymatting", "skimage") if name in sys.modules])
-"""
-
-
-@pytest.mark.process
-@pytest.mark.parametrize("rembg", ["imported before", "not imported"])
-def test_only_rembgs_models_are_imported_and_the_rest_is_left_to_others(rembg):
-    """Its alpha matting compiles for most of a minute, and needs a folder to write to."""
-    result = subprocess.run(
-        [sys.executable, "-c", SESSIONS, rembg], capture_output=True, text=True, check=False
-    )
-
-    assert result.stdout.strip() == "[]", result.stderr
 
 
 @pytest.fixture(scope="module")
 def remover(real_models):
-    return RembgRemover(MODEL, WeightFinder(real_models).find(MODEL))
+    return IsNetRemover(WeightFinder(real_models).find(MODEL))
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +83,19 @@ def test_a_product_photo_is_cropped_to_its_matte(remover, clothes):
     assert cutout.image.shape[:2] == (box[3] - box[1], box[2] - box[0])
     assert tight_box(cutout.mask) == (0, 0, box[2] - box[0], box[3] - box[1])
     assert (cutout.image[~cutout.mask] == 255).all()
+
+
+@pytest.mark.models
+def test_the_matte_is_that_of_rembg(remover, clothes):
+    """Where rembg is installed; nothing of the product needs it."""
+    pytest.importorskip("rembg", exc_type=ImportError)
+    from rembg.sessions.dis_general_use import DisSession
+
+    theirs = DisSession.__new__(DisSession)
+    theirs.inner_session = remover._ready()
+    for image in clothes[:2]:
+        expected = np.asarray(theirs.predict(Image.fromarray(image))[0])
+        assert np.array_equal(remover.matte(image), expected)
 
 
 @pytest.mark.models
@@ -161,10 +136,10 @@ import resource, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import numpy as np
-from scenesearch.models.cutout.rembg_remover import RembgRemover
+from scenesearch.models.cutout.isnet import IsNetRemover
 from scenesearch.models.weights import WeightFinder
 weights = WeightFinder(Path(sys.argv[1])).find("isnet-general-use")
-remover = RembgRemover("isnet-general-use", weights)
+remover = IsNetRemover(weights)
 remover.load()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 with ThreadPoolExecutor(3) as pool:
@@ -195,10 +170,10 @@ def watch(event, args):
 sys.addaudithook(watch)
 import numpy as np
 from pathlib import Path
-from scenesearch.models.cutout.rembg_remover import RembgRemover
+from scenesearch.models.cutout.isnet import IsNetRemover
 from scenesearch.models.weights import WeightFinder
 found = WeightFinder(Path(sys.argv[1])).find("isnet-general-use")
-print(RembgRemover("isnet-general-use", found).matte(np.zeros((9, 7, 3), np.uint8)).shape)
+print(IsNetRemover(found).matte(np.zeros((9, 7, 3), np.uint8)).shape)
 """
 
 
