@@ -289,12 +289,12 @@ class EdgeStore:
 
     def _fields(
         self, opened: OpenShard, wanted: tuple[str, ...], bools: tuple[str, ...], ids: list[UUID]
-    ) -> dict[UUID, dict[str, Any]]:
+    ) -> dict[int, dict[str, Any]]:
         if not wanted:
-            return {point_id: {} for point_id in ids}
+            return {point_id.int: {} for point_id in ids}
         with engine_errors(f"read points of {self._home}"):
             points = opened.shard.retrieve(ids, opened.requests.selector(wanted), False)
-        return {point.id: decode_payload(point.payload, bools) for point in points}
+        return {point.id.int: decode_payload(point.payload, bools) for point in points}
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.core.protocols.Store.retrieve`."""

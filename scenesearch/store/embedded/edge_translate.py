@@ -28,7 +28,9 @@ SEGMENT_KB = 64_000
 """Segments stop growing here (64,000 vectors of 256 dimensions): adding a few thousand points
 never rebuilds more than one of them. The engine's own choice rebuilds everything."""
 INDEX_KB = 32_000
-"""Segments above this get an HNSW graph; scanning smaller ones is as fast, and exact."""
+"""Segments above this get an HNSW graph, or codes; scanning smaller ones is as fast, and exact.
+More than half of a segment, so that two of them are never written anew as one: what that costs are
+the payload indexes, for each of which the engine reads every payload again."""
 EXACT_FLOATS = 16_000_000
 """Collections of at most this many numbers a space are scanned instead of searched: a batch of
 queries shares one pass over memory, which costs about what HNSW costs, without its misses."""
@@ -86,7 +88,7 @@ def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None 
     """
     import qdrant_edge as edge
 
-    # what is not said stays as it is; spaces must be said with anything else
+    # what is not said stays as it is, but for spaces: nothing that is not said of one holds
     config = edge.EdgeConfig(vectors=_spaces(schema), max_search_threads=_threads(search_threads))
     return edge.EdgeShard.load(str(path), config)
 
@@ -104,7 +106,7 @@ def _space(dim: int, quantization: Quantization | None) -> Any:
     # Codes are scanned: over segments of this size a graph is no faster, and finds less.
     graph = None if quantization == "none" else _graph(0)
     cold, pinned = edge.Memory.Cold, edge.Memory.Pinned
-    codes = None
+    codes: Any = None
     if quantization == "int8":
         codes = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, memory=pinned)
     elif quantization == "binary":
