@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import CollectionSchema, FieldType, Quantization
+from scenesearch.core.types import POINT_FIELDS, CollectionSchema, FieldType, Quantization
 from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
 from scenesearch.store.translate import Dialect, Requests, key_path
 
@@ -94,30 +94,28 @@ def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None 
 
 
 def _spaces(schema: CollectionSchema) -> dict[str, Any]:
-    return {
-        space: _space(dim, schema.quantization if dim > SCANNED_DIM else None)
-        for space, dim in schema.vectors.items()
-    }
+    return {space: _space(dim, schema.quantization) for space, dim in schema.vectors.items()}
 
 
-def _space(dim: int, quantization: Quantization | None) -> Any:
+def _space(dim: int, quantization: Quantization) -> Any:
     import qdrant_edge as edge
 
-    # Codes are scanned: over segments of this size a graph is no faster, and finds less.
-    graph = None if quantization == "none" else _graph(0)
     cold, pinned = edge.Memory.Cold, edge.Memory.Pinned
     codes: Any = None
-    if quantization == "int8":
+    if dim <= SCANNED_DIM:
+        pass
+    elif quantization == "int8":
         codes = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, memory=pinned)
     elif quantization == "binary":
         codes = edge.BinaryQuantizationConfig(memory=pinned)
     return edge.EdgeVectorParams(
         size=dim,
         distance=edge.Distance.Cosine,
-        hnsw_config=graph,
+        # codes are scanned: over segments of this size a graph is no faster, and finds less
+        hnsw_config=_graph(0) if codes or dim <= SCANNED_DIM else None,
         quantization_config=codes,
         # of the vectors, only the best candidates are read
-        memory=None if codes is None else cold,
+        memory=None if quantization == "none" else cold,
     )
 
 
@@ -132,17 +130,27 @@ def _threads(asked: int | None) -> int:
 
 
 def field_index(field: str, kind: FieldType) -> Any:
-    """The update that indexes a payload field. Bools are stored as integers."""
+    """The update that indexes a payload field. Bools are stored as integers.
+
+    Texts, and keywords of our own (which have about as many values as there are points, and no
+    facets), stay in their files: in memory they are most of what a point costs.
+    """
     import qdrant_edge as edge
 
     types = edge.PayloadSchemaType
+    cold = edge.Memory.Cold
     schemas: dict[FieldType, Any] = {
-        "keyword": types.Keyword,
+        "keyword": (
+            edge.KeywordIndexParams(memory=cold) if field in POINT_FIELDS else types.Keyword
+        ),
         "integer": types.Integer,
         "float": types.Float,
         "bool": types.Integer,
         "text": edge.TextIndexParams(
-            tokenizer=edge.TokenizerType.Word, lowercase=True, scoring=field == WORDS
+            tokenizer=edge.TokenizerType.Word,
+            lowercase=True,
+            scoring=field == WORDS,
+            memory=cold,
         ),
     }
     return edge.UpdateOperation.create_field_index(key_path(field), schemas[kind])
