@@ -3,7 +3,7 @@
 A point has two spaces of 320 numbers, one of 64, and a payload like a shop's. One store in
 ``--folder`` grows from size to size, so that a run may stop after any of them and the next one goes
 on; what loading cost so far is kept beside it. Each size is read by a process of its own: first
-1,000 queries of 20 hits, after which its memory is read, then looks of 24 queries of 200 hits.
+1,000 queries of 20 hits, half in each of two spaces, after which its memory is read, then looks of 24 queries of 200 hits.
 Exact neighbours come from numpy over the same seeded rows.
 """
 
@@ -136,11 +136,11 @@ def _read(arguments: argparse.Namespace) -> dict[str, float]:
     store = EdgeStore(Path(arguments.folder) / "store", "items")
     store.count()
     found = {"open|s": time.perf_counter() - clock}
-    queries = near["cutout"][: arguments.queries]
-    times, answers = [], []
-    for query in queries:
+    times = []
+    for i in range(arguments.queries):
+        space = ("cutout", "context")[i % 2]
         clock = time.perf_counter()
-        answers += store.query([VectorQuery("cutout", query, TOP, None, FIELDS)])
+        store.query([VectorQuery(space, near[space][i], TOP, None, FIELDS)])
         times.append(time.perf_counter() - clock)
     after = memory()
     found["one query of 20, p50|ms"] = statistics.median(times) * 1e3
@@ -160,7 +160,7 @@ def _read(arguments: argparse.Namespace) -> dict[str, float]:
         found[f"a look of {2 * REGIONS} x {CANDIDATES} hits, {what}, p50|ms"] = (
             statistics.median(times) * 1e3
         )
-    sample = queries[:100]
+    sample = near["cutout"][:100]
     for what, where in FILTERS.items():
         answers = store.query([VectorQuery("cutout", q, CANDIDATES, where, ()) for q in sample])
         ids = [[hit.id for hit in hits] for hits in answers]

@@ -111,6 +111,23 @@ def test_the_best_by_codes_are_scored_by_vectors_and_are_the_best_of_all(
     assert recall(store, Equals("category", "c7"), numbers % 50 == 7) >= least
 
 
+@pytest.mark.parametrize("quantization", CODED)
+def test_the_best_of_all_segments_are_scored_again_where_there_are_many(
+    tmp_path: Path,
+    fill: Callable[[EdgeStore], EdgeStore],
+    monkeypatch: pytest.MonkeyPatch,
+    quantization: Quantization,
+) -> None:
+    store = fill(EdgeStore(tmp_path, "items", quantization=quantization))
+    by_segment = recall(store)
+    monkeypatch.setattr(edge_translate, "MERGED_FLOATS", 0)
+    numbers = np.arange(COUNT)
+
+    assert recall(store) >= by_segment - 0.05
+    assert recall(store, Between("price", lte=200.0), numbers % 300 <= 200) >= 0.9
+    assert recall(store, Equals("category", "c7"), numbers % 50 == 7) >= 0.9
+
+
 def test_colours_have_no_codes(tmp_path: Path, fill: Callable[[EdgeStore], EdgeStore]) -> None:
     store = fill(EdgeStore(tmp_path, "items", quantization="binary"))
 

@@ -44,7 +44,6 @@ from scenesearch.store.embedded.edge_log import (
     EdgeLog,
 )
 from scenesearch.store.embedded.edge_translate import (
-    EXACT_FLOATS,
     EdgeRequests,
     engine_errors,
     field_index,
@@ -250,9 +249,8 @@ class EdgeStore:
             query = queries[i]
             if isinstance(query, TextQuery):
                 return requests.text(query.text, limit, filters[query.where])
-            exact = stored * len(vectors[i]) <= EXACT_FLOATS
             where = filters[query.where]
-            return requests.nearest(vectors[i], query.space, limit, where, exact=exact)
+            return requests.nearest(vectors[i], query.space, limit, where, stored=stored)
 
         def fetch(wanted: list[tuple[int, int]]) -> Sequence[Sequence[Any]]:
             batch = requests.batch([request(i, limit) for i, limit in wanted])
