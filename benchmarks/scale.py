@@ -3,8 +3,8 @@
 A point has two spaces of 320 numbers, one of 64, and a payload like a shop's. One store in
 ``--folder`` grows from size to size, so that a run may stop after any of them and the next one goes
 on; what loading cost so far is kept beside it. Each size is read by a process of its own: first
-1,000 queries of 20 hits, half in each of two spaces, after which its memory is read, then looks of 24 queries of 200 hits.
-Exact neighbours come from numpy over the same seeded rows.
+1,000 queries of 20 hits, half in each of two spaces, after which its memory is read, then looks of
+24 queries of 200 hits. Exact neighbours come from numpy over the same seeded rows.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from measure import Report, parser, ratio
 from numpy.typing import NDArray
-from store_peers_side import CATEGORY, PRICE, TOP
+from store_peers_side import CATEGORY, EF, PRICE, TOP
 from synthetic import clustered, near, payload, point_id
 
 SIDE = Path(__file__).with_name("store_peers_side.py")
@@ -42,12 +42,18 @@ class Side:
     """A store in a process."""
 
     def __init__(
-        self, name: str, python: str, folder: Path, data: Path, before: Sequence[str] = ()
+        self,
+        name: str,
+        python: str,
+        folder: Path,
+        data: Path,
+        graph: Sequence[int],
+        before: Sequence[str] = (),
     ) -> None:
         self.name = name
         folder.mkdir()
         self._process = subprocess.Popen(
-            [*before, python, str(SIDE), name, str(folder), str(data)],
+            [*before, python, str(SIDE), name, str(folder), str(data), *map(str, graph)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -75,7 +81,8 @@ class Side:
 def main() -> int:
     arguments = _arguments()
     report = Report(f"Embedded store beside others, {arguments.dim} numbers, one space")
-    report.facts["graphs"] = "m 16, ef_construct 100, ef 400; ours: scanned codes (int8) rescored"
+    m, ef_construct = arguments.graph
+    report.facts["graphs"] = f"m {m}, ef_construct {ef_construct}, ef {EF}; ours: int8, scanned"
     with tempfile.TemporaryDirectory(dir=arguments.folder) as made:
         folder = Path(made)
         rows, queries, payloads = _data(arguments, folder)
@@ -90,7 +97,7 @@ def main() -> int:
                 for side in sides.values():
                     side.end()
                 if arguments.strace:
-                    _syncs(report, folder, pythons, count)
+                    _syncs(report, folder, pythons, count, arguments.graph)
     report.print(as_json=arguments.json)
     return 0
 
@@ -129,7 +136,7 @@ def _load(
                 sides[name].end()
             home = folder / name
             shutil.rmtree(home, ignore_errors=True)
-            sides[name] = Side(name, pythons[name], home, folder)
+            sides[name] = Side(name, pythons[name], home, folder, arguments.graph)
             answer = sides[name].tell(f"load {count}")
             times[name].append(answer["s"])
             cpu[name].append(answer["cpu_s"])
@@ -185,7 +192,9 @@ def _exact(
     return best
 
 
-def _syncs(report: Report, folder: Path, pythons: Mapping[str, str], count: int) -> None:
+def _syncs(
+    report: Report, folder: Path, pythons: Mapping[str, str], count: int, graph: Sequence[int]
+) -> None:
     for name, python in pythons.items():
         trace = folder / f"{name}.strace"
         home = folder / f"{name}-traced"
@@ -194,6 +203,7 @@ def _syncs(report: Report, folder: Path, pythons: Mapping[str, str], count: int)
             python,
             home,
             folder,
+            graph,
             ("strace", "-f", "-c", "-e", "trace=fsync,fdatasync,msync", "-o", str(trace)),
         )
         side.tell(f"load {count}")
@@ -215,6 +225,9 @@ def _arguments() -> Any:
     made = parser(__doc__)
     made.add_argument("--zvec", help="interpreter that has zvec")
     made.add_argument("--milvus", help="interpreter that has milvus-lite and pymilvus")
+    made.add_argument(
+        "--graph", type=int, nargs=2, default=(50, 500), help="of peers: m, ef_construct"
+    )
     made.add_argument("--dim", type=int, default=320)
     made.add_argument("--points", type=int, default=50_000, help="beside zvec")
     made.add_argument("--load", type=int, default=100_000, help="beside milvus-lite")

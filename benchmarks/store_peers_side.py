@@ -23,8 +23,6 @@ SPACE = "cutout"
 BATCH = 1000
 TOP = 200
 EF = 400
-M, EF_CONSTRUCT = 16, 100
-"""The graph of every side that has one; the peers' own defaults are dearer."""
 CATEGORY = "category 7"
 PRICE = 675.0
 """One in fifty has the category; two in three cost at most this."""
@@ -47,7 +45,7 @@ class Side(Protocol):
 class Ours:
     """The embedded store, as ``scenesearch`` opens it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *_: int) -> None:
         from scenesearch.config.settings import load_settings
         from scenesearch.wiring import build_store
 
@@ -90,8 +88,8 @@ class Ours:
 class Zvec:
     """zvec: HNSW, cosine, inverted indexes on the fields of the filters."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = str(folder / "zvec")
+    def __init__(self, folder: Path, m: int, ef_construct: int) -> None:
+        self._path, self._m, self._ef_construct = str(folder / "zvec"), m, ef_construct
         self._collection: Any = None
 
     def load(self, rows: Rows, ids: Sequence[str], payloads: Sequence[dict[str, Any]]) -> None:
@@ -113,7 +111,9 @@ class Zvec:
                     zvec.DataType.VECTOR_FP32,
                     rows.shape[1],
                     index_param=zvec.HnswIndexParam(
-                        metric_type=zvec.MetricType.COSINE, m=M, ef_construction=EF_CONSTRUCT
+                        metric_type=zvec.MetricType.COSINE,
+                        m=self._m,
+                        ef_construction=self._ef_construct,
                     ),
                 )
             ],
@@ -157,9 +157,10 @@ class Zvec:
 class Milvus:
     """milvus-lite: HNSW, cosine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, m: int, ef_construct: int) -> None:
         from pymilvus import MilvusClient
 
+        self._graph = {"M": m, "efConstruction": ef_construct}
         self._client = MilvusClient(str(folder / "milvus.db"))
 
     def load(self, rows: Rows, ids: Sequence[str], payloads: Sequence[dict[str, Any]]) -> None:
@@ -178,7 +179,7 @@ class Milvus:
             SPACE,
             index_type="HNSW",
             metric_type="COSINE",
-            params={"M": M, "efConstruction": EF_CONSTRUCT},
+            params=self._graph,
         )
         self._client.create_collection("items", schema=schema, index_params=index)
         for part in _parts(len(rows), BATCH):
@@ -227,9 +228,10 @@ def _cpu_s() -> float:
 
 
 def main() -> None:
-    """``SIDE FOLDER DATA``; then lines of ``load N`` and ``ask CHOSEN ROUND``."""
+    """``SIDE FOLDER DATA M EF_CONSTRUCT``; then lines of ``load N`` and ``ask CHOSEN ROUND``."""
     name, folder, data = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-    side: Side = {"ours": Ours, "zvec": Zvec, "milvus": Milvus}[name](folder)
+    kind = {"ours": Ours, "zvec": Zvec, "milvus": Milvus}[name]
+    side: Side = kind(folder, int(sys.argv[4]), int(sys.argv[5]))
     rows, queries = np.load(data / "rows.npy", mmap_mode="r"), np.load(data / "queries.npy")
     lines = (data / "points.jsonl").read_text("utf-8").splitlines()
     points = [json.loads(line) for line in lines]
