@@ -125,7 +125,7 @@ def _read(arguments: argparse.Namespace) -> dict[str, float]:
     photos = near(rng, rows, 2 * REGIONS * 20).reshape(20, 2 * REGIONS, arguments.dim)
     exact = _exact(rows, queries)
     del rows
-    before = _memory()
+    before = memory()
     start = time.perf_counter()
     store = EdgeStore(Path(arguments.reader) / "store", "items")
     store.count()
@@ -134,7 +134,7 @@ def _read(arguments: argparse.Namespace) -> dict[str, float]:
     plain, found = _timed(store, queries)
     filtered, _ = _timed(store, queries, Equals("category", CATEGORY))
     batches = [_photo(store, photo) for photo in photos]
-    after = _memory()
+    after = memory()
     store.close()
     recall = statistics.mean(
         len({hit.payload["item_id"] for hit in hits} & {f"sku-{i}" for i in best}) / TOP
@@ -180,7 +180,7 @@ def _photo(store: EdgeStore, vectors: NDArray[np.float32]) -> float:
     return time.perf_counter() - start
 
 
-def _memory() -> dict[str, float]:
+def memory() -> dict[str, float]:
     """Megabytes of this process; Linux only.
 
     What is private but not anonymous are pages of the store's files, which the system takes back

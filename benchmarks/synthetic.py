@@ -20,23 +20,29 @@ _NAMESPACE = uuid.UUID("0a6ac7bb-6a0c-5e0c-8a51-5d9c9a1c1f7e")
 
 def clustered(rng: np.random.Generator, count: int, dim: int) -> NDArray[np.float32]:
     """Unit rows around at most :data:`CLUSTERS` random centres, shape (count, dim)."""
-    centres = unit(rng.standard_normal((CLUSTERS, dim), dtype=np.float32))
-    return _around(rng, centres[rng.integers(0, CLUSTERS, count)])
+    middle = centres(rng, dim)
+    return around(rng, middle[rng.integers(0, CLUSTERS, count)])
+
+
+def centres(rng: np.random.Generator, dim: int) -> NDArray[np.float32]:
+    """Unit rows that others lie around, shape (:data:`CLUSTERS`, dim)."""
+    return unit(rng.standard_normal((CLUSTERS, dim), dtype=np.float32))
 
 
 def near(
     rng: np.random.Generator, rows: NDArray[np.float32], count: int, spread: float = SPREAD
 ) -> NDArray[np.float32]:
     """Queries: seeded rows, moved as far again as a row is from its centre."""
-    return _around(rng, rows[rng.integers(0, len(rows), count)], spread)
+    return around(rng, rows[rng.integers(0, len(rows), count)], spread)
 
 
-def _around(
-    rng: np.random.Generator, centres: NDArray[np.float32], spread: float = SPREAD
+def around(
+    rng: np.random.Generator, middle: NDArray[np.float32], spread: float = SPREAD
 ) -> NDArray[np.float32]:
-    noise = rng.standard_normal(centres.shape, dtype=np.float32)
-    noise *= np.float32(spread / np.sqrt(centres.shape[1]))
-    return unit(centres + noise)
+    """Unit rows, each at a distance from its middle."""
+    noise = rng.standard_normal(middle.shape, dtype=np.float32)
+    noise *= np.float32(spread / np.sqrt(middle.shape[1]))
+    return unit(middle + noise)
 
 
 def unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -63,12 +69,13 @@ def product_points(
     """One point a row, the same vector in every space, in batches."""
     for start in range(0, len(rows), batch):
         yield [
-            Point(point_id(i), dict.fromkeys(spaces, rows[i]), _payload(i))
+            Point(point_id(i), dict.fromkeys(spaces, rows[i]), payload(i))
             for i in range(start, min(start + batch, len(rows)))
         ]
 
 
-def _payload(number: int) -> dict[str, object]:
+def payload(number: int) -> dict[str, object]:
+    """That of a product's photo; one in fifty has a category, two in three cost at most 675."""
     return {
         "item_id": f"sku-{number}",
         "item_hash": f"{number:064x}",

@@ -286,7 +286,7 @@ def test_an_indexed_and_filtered_search_finds_what_the_exact_one_finds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(edge_translate, "INDEX_KB", 20)  # so that a small test has a graph
-    monkeypatch.setattr("scenesearch.store.embedded.edge.EXACT_FLOATS", 0)
+    monkeypatch.setattr("scenesearch.store.embedded.edge_translate.EXACT_FLOATS", 0)
     monkeypatch.setattr(edge_translate, "SCANNED_DIM", 8)
     dim, rng = 32, np.random.default_rng(0)
     schema = CollectionSchema({"cutout": dim}, {"category": "keyword"})

@@ -31,9 +31,9 @@ class Reader:
         self.payloads = dict(payloads)
         self.asked: list[uuid.UUID] = []
 
-    def __call__(self, ids: list[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
+    def __call__(self, ids: list[uuid.UUID]) -> dict[int, dict[str, Any]]:
         self.asked += ids
-        return {i: self.payloads[i] for i in ids if i in self.payloads}
+        return {i.int: self.payloads[i] for i in ids if i in self.payloads}
 
 
 @pytest.fixture

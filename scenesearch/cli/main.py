@@ -18,6 +18,7 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     mcp_command,
     models_commands,
     output,
+    quantize_command,
     scenes_command,
     search_commands,
     serve_command,

@@ -27,6 +27,7 @@ from scenesearch.config.search import SearchOptions
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.limits import ImageLimits
+from scenesearch.core.types import Quantization
 from scenesearch.system.resources import resource_dir
 
 Share = float
@@ -162,6 +163,17 @@ class IndexSettings(_Section):
     """Threads that decode, cut and describe; never more than there are cores."""
 
 
+class StoreSettings(_Section):
+    """How a collection is kept."""
+
+    quantization: Literal["auto"] | Quantization = "auto"
+    """Of a collection that is made; one that is there keeps its own, which ``scenesearch
+    quantize`` changes. ``none`` searches the vectors; ``int8`` and ``binary`` codes of a quarter
+    and a thirty-second of their size, and scores the best 2 or 8 times as many as are wanted again
+    by the vectors; ``auto``: ``int8`` in an embedded store, ``none`` on a server. See
+    docs/scale.md."""
+
+
 class Settings(BaseSettings):
     """Everything that can be set. See ``configs/`` for profiles."""
 
@@ -208,6 +220,8 @@ class Settings(BaseSettings):
     """Which detections become objects of a row."""
     index: IndexSettings = IndexSettings()
     """How a catalogue becomes points."""
+    store: StoreSettings = StoreSettings()
+    """How a collection is kept."""
     search: SearchOptions = SearchOptions()
     """How answers are made, where a search does not say otherwise."""
     service: ServiceSettings = ServiceSettings()

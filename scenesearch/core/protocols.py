@@ -25,6 +25,7 @@ from scenesearch.core.types import (
     Image,
     Page,
     Point,
+    Quantization,
     Record,
     Scalar,
     Scene,
@@ -262,6 +263,18 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give the engine back; the object cannot be used afterwards."""
+
+
+@runtime_checkable
+class Quantizable(Protocol):
+    """A store whose collection can be searched by codes of its vectors, or by the vectors."""
+
+    def quantize(self, quantization: Quantization) -> None:
+        """Change which of them.
+
+        Raises:
+            StoreError: there is no collection.
+        """
 
 
 @runtime_checkable

@@ -207,6 +207,11 @@ class Item:
     attributes: Mapping[str, Value] = field(default_factory=dict)
 
 
+Quantization = Literal["none", "int8", "binary"]
+"""What is searched first: the vectors themselves, or codes of a quarter or a thirty-second of
+their size, whose best candidates are scored again by the vectors."""
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionSchema:
     """What a collection holds; stored with it and checked whenever it is opened.
@@ -215,11 +220,13 @@ class CollectionSchema:
         vectors: dimension of each named vector space; the distance is always cosine.
         fields: type of each payload field that can be filtered, faceted or sorted.
         metadata: model fingerprints, preprocessing, schema version: must match to be opened.
+        quantization: how its vectors are searched; a store says it of the collections it makes.
     """
 
     vectors: Mapping[str, int]
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    quantization: Quantization = "none"
 
 
 POINT_FIELDS = frozenset(

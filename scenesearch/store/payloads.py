@@ -50,7 +50,7 @@ def encode_payload(
         check_key(key)
         if value is None:
             continue
-        plain = _plain(value, repr(key), what, 0)
+        plain = value if _is_plain(value) else _plain(value, repr(key), what, 0)
         kind = fields.get(key)
         result[key] = plain if kind is None else _encode_typed(plain, kind, f"{key!r} of {what}")
     return result
@@ -134,6 +134,17 @@ def _encode_typed_scalar(value: Any, kind: FieldType, what: str) -> str | int | 
     )
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value is stored as it is, for most of those of a bulk load; the rest is asked."""
+    kind = type(value)
+    if kind is str:
+        ascii_only: bool = value.isascii()
+        return ascii_only
+    if kind is float:
+        return math.isfinite(value)
+    return kind is int and -_MAX_INT - 1 <= value <= _MAX_INT
+
+
 def _plain(value: Any, place: str, what: str, depth: int) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
@@ -161,7 +172,8 @@ def _plain(value: Any, place: str, what: str, depth: int) -> Any:
     if depth < _MAX_DEPTH:
         if isinstance(value, list | tuple):
             return [
-                _plain(entry, f"{place}[{i}]", what, depth + 1) for i, entry in enumerate(value)
+                entry if _is_plain(entry) else _plain(entry, f"{place}[{i}]", what, depth + 1)
+                for i, entry in enumerate(value)
             ]
         if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
             return {key: _plain(v, f"{place}.{key}", what, depth + 1) for key, v in value.items()}

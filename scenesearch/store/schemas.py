@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from typing import get_args
 
 from scenesearch.core.errors import CollectionMismatchError, StoreError
-from scenesearch.core.types import CollectionSchema, FieldType
+from scenesearch.core.types import CollectionSchema, FieldType, Quantization
 from scenesearch.store.checks import check_key, check_name
 
 MAX_DIM = 65_536
 """The longest vectors the engine takes."""
+SCANNED_DIM = 64
+"""Spaces of at most this many dimensions (colour) have no codes: of so few numbers they say too
+little, and scanning the vectors is cheap."""
+OVERSAMPLING: Mapping[Quantization, float] = {"int8": 2.0, "binary": 8.0}
+"""Candidates by the codes for each hit, scored again by the vectors; see docs/scale.md."""
 FORMAT = 1
 """Version of what is written; an unknown one is refused."""
 
@@ -31,7 +36,21 @@ def check_schema(schema: CollectionSchema) -> CollectionSchema:
                 f"vector space {space!r} must have 1 to {MAX_DIM} dimensions, got {dim!r}"
             )
     check_fields(schema.fields)
+    check_quantization(schema.quantization)
     return schema
+
+
+def check_quantization(quantization: Quantization) -> Quantization:
+    """The name itself.
+
+    Raises:
+        StoreError: it is no quantization.
+    """
+    if quantization not in get_args(Quantization):
+        raise StoreError(
+            f"quantization must be {', '.join(get_args(Quantization))}, got {quantization!r}"
+        )
+    return quantization
 
 
 def check_fields(fields: Mapping[str, FieldType]) -> None:
@@ -52,7 +71,7 @@ def check_same_schema(name: str, stored: CollectionSchema, wanted: CollectionSch
     """Nothing, when a collection made with ``stored`` can be opened as ``wanted``.
 
     Vectors and metadata must be equal; the collection may have more fields than wanted, since
-    they may have been added later.
+    they may have been added later, and keeps its quantization.
 
     Raises:
         CollectionMismatchError: names each difference with both sides.
@@ -108,6 +127,7 @@ def dump_schema(schema: CollectionSchema) -> str:
             "vectors": dict(schema.vectors),
             "fields": dict(schema.fields),
             "metadata": dict(schema.metadata),
+            "quantization": schema.quantization,
         },
         ensure_ascii=False,
         indent=1,
@@ -135,6 +155,7 @@ def load_schema(text: str, source: str) -> CollectionSchema:
             {str(k): int(v) for k, v in data["vectors"].items()},
             dict(data["fields"]),
             {str(k): str(v) for k, v in data["metadata"].items()},
+            data.get("quantization", "none"),  # not said before there was a choice
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(

@@ -29,6 +29,7 @@ from scenesearch.wiring.stores import (
     build_cache,
     build_store,
     is_url,
+    quantize,
     state_dir,
     sync_lock_file,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "export_detector",
     "export_models",
     "is_url",
+    "quantize",
     "region_rules",
     "scene_loader",
     "state_dir",

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from scenesearch.config.settings import Settings
-from scenesearch.core.protocols import Store
+from scenesearch.core.protocols import Quantizable, Store
+from scenesearch.core.types import Quantization
 from scenesearch.models.embed.cache import EmbeddingCache
 
 ITEMS = "items"
@@ -40,20 +41,55 @@ def build_store(
     if is_url(store):
         from scenesearch.store.server.client import ClientStore
 
-        return ClientStore(str(store), collection, api_key=settings.qdrant_api_key)
+        return ClientStore(
+            str(store),
+            collection,
+            api_key=settings.qdrant_api_key,
+            quantization=_quantization(settings, embedded=False),
+        )
     from scenesearch.store.embedded.edge import EdgeStore
 
     free = settings.min_free_megabytes * 1_000_000
+    quantization = _quantization(settings, embedded=True)
     if process:
         from scenesearch.store.process.store import ProcessStore
 
         # the other half of the cores is for whoever asks
         threads = max(1, (os.cpu_count() or 1) // 2)
         made = partial(
-            EdgeStore, Path(store), collection, min_free_bytes=free, search_threads=threads
+            EdgeStore,
+            Path(store),
+            collection,
+            min_free_bytes=free,
+            search_threads=threads,
+            quantization=quantization,
         )
         return ProcessStore(made, name=f"the index in {Path(store) / collection}")
-    return EdgeStore(Path(store), collection, min_free_bytes=free)
+    return EdgeStore(Path(store), collection, min_free_bytes=free, quantization=quantization)
+
+
+def _quantization(settings: Settings, *, embedded: bool) -> Quantization:
+    asked = settings.store.quantization
+    if asked == "auto":
+        return "int8" if embedded else "none"
+    return asked
+
+
+def quantize(
+    settings: Settings, store: str | Path, collection: str, quantization: Quantization
+) -> None:
+    """Change what a collection is searched by; no other store may have it open.
+
+    Raises:
+        StoreError: there is no collection, or its files cannot be used.
+        StoreUnavailableError: another store has it open, or no server answers.
+    """
+    opened = build_store(settings, store, collection)
+    try:
+        if isinstance(opened, Quantizable):
+            opened.quantize(quantization)
+    finally:
+        opened.close()
 
 
 def build_cache(settings: Settings, store: str | Path) -> EmbeddingCache:

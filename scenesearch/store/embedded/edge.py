@@ -19,7 +19,16 @@ from uuid import UUID
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError, StoreUnavailableError
 from scenesearch.core.protocols import TextQuery, VectorQuery
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.core.types import (
+    CollectionSchema,
+    FieldType,
+    Hit,
+    Page,
+    Point,
+    Quantization,
+    Record,
+    Scalar,
+)
 from scenesearch.store.checks import (
     canonical_id,
     check_cursor,
@@ -35,7 +44,6 @@ from scenesearch.store.embedded.edge_log import (
     EdgeLog,
 )
 from scenesearch.store.embedded.edge_translate import (
-    EXACT_FLOATS,
     EdgeRequests,
     engine_errors,
     field_index,
@@ -47,7 +55,12 @@ from scenesearch.store.payloads import (
     encode_patch,
 )
 from scenesearch.store.records import in_order, retype_patches, to_page, to_write
-from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
+from scenesearch.store.schemas import (
+    check_new_fields,
+    check_quantization,
+    check_same_schema,
+    check_schema,
+)
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.vectors import query_vectors
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
@@ -67,6 +80,7 @@ class EdgeStore:
         min_free_bytes: writes are refused when less disk than this is free.
         search_threads: that search the segments of a collection side by side, which a query that
             is alone has its answer sooner by; as many as cores by default.
+        quantization: of a collection that ``create`` makes; one that is there keeps its own.
     """
 
     def __init__(
@@ -76,10 +90,12 @@ class EdgeStore:
         *,
         min_free_bytes: int = MIN_FREE_BYTES,
         search_threads: int | None = None,
+        quantization: Quantization = "none",
     ) -> None:
         self._directory = EdgeDirectory(Path(path), collection, search_threads)
         self._home = self._directory.home
         self._min_free = min_free_bytes
+        self._quantization = quantization
         self._gate = RLock()
         self._opened: OpenShard | None = None
         self._memo = PayloadMemo()
@@ -110,7 +126,7 @@ class EdgeStore:
             existing = self.schema
             if existing is None:
                 check_free_space(self._home, 0, self._min_free)
-                existing = self._directory.make(schema)
+                existing = self._directory.make(replace(schema, quantization=self._quantization))
             check_same_schema(self._directory.name, existing, schema)
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
@@ -134,7 +150,23 @@ class EdgeStore:
             schema = replace(opened.schema, fields={**opened.schema.fields, **new})
             self._directory.write_schema(schema)
             opened.schema = schema
-            opened.requests = EdgeRequests(schema.fields)
+            opened.requests = EdgeRequests(schema)
+
+    def quantize(self, quantization: Quantization) -> None:
+        """Change how the vectors of a collection are searched; its segments are written anew.
+
+        Where it is killed, the next ``optimize`` goes on.
+
+        Raises:
+            StoreError: it is no quantization, or the disk is too full.
+            StoreUnavailableError: another store has the collection open.
+        """
+        with self._gate:
+            self._refuse_closed()
+            check_quantization(quantization)
+            self._release()
+            check_free_space(self._home, tree_bytes(self._home), self._min_free)
+            self._directory.quantize(quantization)
 
     # --- points ----------------------------------------------------------------------------
 
@@ -217,9 +249,8 @@ class EdgeStore:
             query = queries[i]
             if isinstance(query, TextQuery):
                 return requests.text(query.text, limit, filters[query.where])
-            exact = stored * len(vectors[i]) <= EXACT_FLOATS
             where = filters[query.where]
-            return requests.nearest(vectors[i], query.space, limit, where, exact=exact)
+            return requests.nearest(vectors[i], query.space, limit, where, stored=stored)
 
         def fetch(wanted: list[tuple[int, int]]) -> Sequence[Sequence[Any]]:
             batch = requests.batch([request(i, limit) for i, limit in wanted])
@@ -256,12 +287,12 @@ class EdgeStore:
 
     def _fields(
         self, opened: OpenShard, wanted: tuple[str, ...], bools: tuple[str, ...], ids: list[UUID]
-    ) -> dict[UUID, dict[str, Any]]:
+    ) -> dict[int, dict[str, Any]]:
         if not wanted:
-            return {point_id: {} for point_id in ids}
+            return {point_id.int: {} for point_id in ids}
         with engine_errors(f"read points of {self._home}"):
             points = opened.shard.retrieve(ids, opened.requests.selector(wanted), False)
-        return {point.id: decode_payload(point.payload, bools) for point in points}
+        return {point.id.int: decode_payload(point.payload, bools) for point in points}
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.core.protocols.Store.retrieve`."""
@@ -352,15 +383,18 @@ class EdgeStore:
         """Give the directory back; the object cannot be used afterwards."""
         with self._gate:
             self._closed = True
-            opened, self._opened = self._opened, None
-            if opened is None:
-                return
-            try:
-                if opened.pid == os.getpid():
-                    with engine_errors(f"close {self._home}"):
-                        opened.shard.close()
-            finally:
-                opened.lock.release()
+            self._release()
+
+    def _release(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
+        try:
+            if opened.pid == os.getpid():
+                with engine_errors(f"close {self._home}"):
+                    opened.shard.close()
+        finally:
+            opened.lock.release()
 
     def _open(self) -> OpenShard:
         opened = self._opened

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from scenesearch.core.errors import StoreError
-from scenesearch.core.types import CollectionSchema
+from scenesearch.core.types import CollectionSchema, Quantization
 from scenesearch.store.checks import check_blob_name, check_name
 from scenesearch.store.embedded.edge_translate import (
     EdgeRequests,
@@ -142,7 +142,29 @@ class EdgeDirectory:
         except BaseException:
             lock.release()
             raise
-        return OpenShard(shard, lock, schema, EdgeRequests(schema.fields), os.getpid())
+        return OpenShard(shard, lock, schema, EdgeRequests(schema), os.getpid())
+
+    def quantize(self, quantization: Quantization) -> None:
+        """Give a collection other codes. It must not be open.
+
+        Raises:
+            StoreError: there is no collection, or its files cannot be used.
+            StoreUnavailableError: another store has it open.
+        """
+        self._require()
+        lock = self._lock()
+        try:
+            schema = replace(self._require(), quantization=quantization)
+            # First: what is searched for is right whichever codes there are, and the next
+            # ``optimize`` goes on where this one is killed.
+            self.write_schema(schema)
+            with engine_errors(f"quantize {self.home}"):
+                shard = load_shard(self.home / "shard", schema, self._search_threads)
+                shard.optimize()
+                shard.flush()
+                shard.close()
+        finally:
+            lock.release()
 
     def _require(self) -> CollectionSchema:
         schema = self.read_schema()

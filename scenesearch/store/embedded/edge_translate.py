@@ -6,6 +6,7 @@ turns that into this package's errors.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,20 +21,24 @@ from numpy.typing import NDArray
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import CollectionSchema, FieldType
+from scenesearch.core.types import POINT_FIELDS, CollectionSchema, FieldType, Quantization
+from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
 from scenesearch.store.translate import Dialect, Requests, key_path
 
 SEGMENT_KB = 64_000
 """Segments stop growing here (64,000 vectors of 256 dimensions): adding a few thousand points
 never rebuilds more than one of them. The engine's own choice rebuilds everything."""
 INDEX_KB = 32_000
-"""Segments above this get an HNSW graph; scanning smaller ones is as fast, and exact."""
+"""Segments above this get an HNSW graph, or codes; scanning smaller ones is as fast, and exact.
+More than half of a segment, so that two of them are never written anew as one: what that costs are
+the payload indexes, for each of which the engine reads every payload again."""
 EXACT_FLOATS = 16_000_000
 """Collections of at most this many numbers a space are scanned instead of searched: a batch of
 queries shares one pass over memory, which costs about what HNSW costs, without its misses."""
-SCANNED_DIM = 64
-"""Spaces of at most this many dimensions (colour) get no graph: scanning them is cheap, and
-building graphs is most of what ``optimize`` costs."""
+MERGED_FLOATS, MERGED_LIMIT = 64_000_000, 64
+"""In larger collections, the best by codes of all segments together are scored again by the
+vectors, not the best of each, where at most so many hits are wanted: as fast, and a fraction of
+the vectors' pages are read. For more hits that is slower, since the vectors are found by id."""
 MIN_EF = 256
 """HNSW candidates a query; the engine's 100 misses several of the best 200."""
 
@@ -88,22 +93,35 @@ def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None 
     """
     import qdrant_edge as edge
 
-    # what is not said stays as it is; spaces must be said with anything else
+    # what is not said stays as it is, but for spaces: nothing that is not said of one holds
     config = edge.EdgeConfig(vectors=_spaces(schema), max_search_threads=_threads(search_threads))
     return edge.EdgeShard.load(str(path), config)
 
 
 def _spaces(schema: CollectionSchema) -> dict[str, Any]:
+    return {space: _space(dim, schema.quantization) for space, dim in schema.vectors.items()}
+
+
+def _space(dim: int, quantization: Quantization) -> Any:
     import qdrant_edge as edge
 
-    return {
-        space: edge.EdgeVectorParams(
-            size=dim,
-            distance=edge.Distance.Cosine,
-            hnsw_config=_graph(0) if dim <= SCANNED_DIM else None,
-        )
-        for space, dim in schema.vectors.items()
-    }
+    cold, pinned = edge.Memory.Cold, edge.Memory.Pinned
+    codes: Any = None
+    if dim <= SCANNED_DIM:
+        pass
+    elif quantization == "int8":
+        codes = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, memory=pinned)
+    elif quantization == "binary":
+        codes = edge.BinaryQuantizationConfig(memory=pinned)
+    return edge.EdgeVectorParams(
+        size=dim,
+        distance=edge.Distance.Cosine,
+        # codes are scanned: over segments of this size a graph is no faster, and finds less
+        hnsw_config=_graph(0) if codes or dim <= SCANNED_DIM else None,
+        quantization_config=codes,
+        # of the vectors, only the best candidates are read
+        memory=None if quantization == "none" else cold,
+    )
 
 
 def _graph(m: int) -> Any:
@@ -117,17 +135,27 @@ def _threads(asked: int | None) -> int:
 
 
 def field_index(field: str, kind: FieldType) -> Any:
-    """The update that indexes a payload field. Bools are stored as integers."""
+    """The update that indexes a payload field. Bools are stored as integers.
+
+    Texts, and keywords of our own (which have about as many values as there are points, and no
+    facets), stay in their files: in memory they are most of what a point costs.
+    """
     import qdrant_edge as edge
 
     types = edge.PayloadSchemaType
+    cold = edge.Memory.Cold
     schemas: dict[FieldType, Any] = {
-        "keyword": types.Keyword,
+        "keyword": (
+            edge.KeywordIndexParams(memory=cold) if field in POINT_FIELDS else types.Keyword
+        ),
         "integer": types.Integer,
         "float": types.Float,
         "bool": types.Integer,
         "text": edge.TextIndexParams(
-            tokenizer=edge.TokenizerType.Word, lowercase=True, scoring=field == WORDS
+            tokenizer=edge.TokenizerType.Word,
+            lowercase=True,
+            scoring=field == WORDS,
+            memory=cold,
         ),
     }
     return edge.UpdateOperation.create_field_index(key_path(field), schemas[kind])
@@ -141,15 +169,22 @@ class EdgeRequests(Requests):
     """Builds the engine's requests for one collection.
 
     Args:
-        fields: types of the collection's fields.
+        schema: what the collection holds.
     """
 
-    def __init__(self, fields: Mapping[str, FieldType]) -> None:
+    def __init__(self, schema: CollectionSchema) -> None:
         import qdrant_edge as edge
 
         dialect = Dialect(edge, edge.RangeFloat, lambda ids: edge.HasIdCondition(set(ids)))
-        super().__init__(fields, dialect, edge.PayloadSelector.Include)
+        super().__init__(schema.fields, dialect, edge.PayloadSelector.Include)
         self._edge: Any = edge
+        oversampling = self._oversampling = OVERSAMPLING.get(schema.quantization)
+        self._params: Any = edge.SearchParams
+        # codes that are left from before the collection was to have none are no use
+        self._codes = edge.QuantizationSearchParams(
+            ignore=oversampling is None, rescore=True, oversampling=oversampling
+        )
+        self._codes_alone = edge.QuantizationSearchParams(rescore=False)
         self._translated: LRUCache[str, Any] = LRUCache(TRANSLATED)
         self._alone = Lock()
 
@@ -171,16 +206,34 @@ class EdgeRequests(Requests):
         limit: int,
         where: Any,
         *,
-        exact: bool,
+        stored: int,
     ) -> Any:
-        """One query of a batch, without payload (see payload_memo.py)."""
-        return self._edge.QueryRequest(
-            limit=limit,
-            query=self._edge.Query.Nearest(vector, space),
-            filter=where,
-            params=self._edge.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit), exact=exact),
-            with_payload=False,
+        """One query of a batch, without payload (see payload_memo.py).
+
+        Args:
+            vector: of length 1.
+            space: its name.
+            limit: hits that are wanted.
+            where: a translated filter.
+            stored: about how many points there are.
+        """
+        floats, query = stored * len(vector), self._edge.Query.Nearest(vector, space)
+        if self._oversampling and floats > MERGED_FLOATS and limit <= MERGED_LIMIT:
+            candidates = self._edge.Prefetch(
+                limit=math.ceil(limit * self._oversampling),
+                query=query,
+                filter=where,
+                params=self._params(quantization=self._codes_alone),
+            )
+            return self._edge.QueryRequest(
+                limit=limit, query=query, prefetches=[candidates], params=self._params(exact=True)
+            )
+        params = self._params(
+            hnsw_ef=max(MIN_EF, 2 * limit),
+            exact=floats <= EXACT_FLOATS and not self._oversampling,
+            quantization=self._codes,
         )
+        return self._edge.QueryRequest(limit=limit, query=query, filter=where, params=params)
 
     def text(self, text: str, limit: int, where: Any) -> Any:
         """A search by BM25 in a batch, without payload (see payload_memo.py)."""
@@ -224,7 +277,8 @@ class EdgeRequests(Requests):
         point = self._edge.Point
         return self._edge.UpdateOperation.upsert_points(
             [
-                point(i, dict(rows), payload)
+                # of an array each number would be an object of numpy's, at thrice the price
+                point(i, {space: row.data for space, row in rows.items()}, payload)
                 for i, rows, payload in zip(ids, vectors, payloads, strict=True)
             ]
         )

@@ -8,18 +8,19 @@ that number is the same, whatever was written in between.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from scenesearch.core.types import Hit
 
 MAX_KEPT = 50_000
 """Points kept, about 0.6 kB each; then everything is forgotten, and kept again as it answers."""
 
-Reader = Callable[[list[uuid.UUID]], Mapping[uuid.UUID, Mapping[str, Any]]]
-"""Brings the fields of points; those that are gone meanwhile are left out."""
+Reader = Callable[[list[UUID]], Mapping[int, Mapping[str, Any]]]
+"""Brings the fields of points, by the numbers that their ids are, because a UUID's own hash is
+dear; those that are gone meanwhile are left out. They are kept: nothing may change them."""
 
 
 def cosine(point: Any) -> float:
@@ -75,13 +76,14 @@ class PayloadMemo:
         """
         kept = self._kept.get(selection, {})
         # thousands of hits a batch: ids become Python objects once, and text once in their life
-        keys = [[point.id.int for point in points] for points in answers]
+        ids = [[point.id for point in points] for points in answers]
+        keys = [[point_id.int for point_id in row] for row in ids]
         entries = [[kept.get(key) for key in row] for row in keys]
         versions = [[point.version for point in points] for points in answers]
         unknown = {
-            key: version
-            for key_row, entry_row, version_row in zip(keys, entries, versions, strict=True)
-            for key, entry, version in zip(key_row, entry_row, version_row, strict=True)
+            key: (point_id, version)
+            for rows in zip(keys, ids, entries, versions, strict=True)
+            for key, point_id, entry, version in zip(*rows, strict=True)
             if entry is None or entry.version != version
         }
         if unknown:
@@ -100,14 +102,15 @@ class PayloadMemo:
         ]
 
     def _read(
-        self, unknown: Mapping[int, int], selection: Hashable, read: Reader
+        self, unknown: Mapping[int, tuple[UUID, int]], selection: Hashable, read: Reader
     ) -> dict[int, _Kept]:
         # a write between answer and reading leaves a newer payload under an older number, which
         # no later hit can carry: it is read again
-        found = read([uuid.UUID(int=key) for key in unknown])
+        found = read([point_id for point_id, _ in unknown.values()])
         new = {
-            point.int: _Kept(unknown[point.int], str(point), MappingProxyType(dict(payload)))
-            for point, payload in found.items()
+            key: _Kept(version, str(point_id), MappingProxyType(found[key]))
+            for key, (point_id, version) in unknown.items()
+            if key in found
         }
         if len(self) + len(new) > self._limit:
             self._kept = {}

@@ -125,4 +125,6 @@ def plain_points(points: Sequence[Point]) -> list[Point]:
 
 def plain_schema(schema: CollectionSchema) -> CollectionSchema:
     """The same schema with dictionaries for mappings of any kind."""
-    return CollectionSchema(dict(schema.vectors), dict(schema.fields), dict(schema.metadata))
+    return CollectionSchema(
+        dict(schema.vectors), dict(schema.fields), dict(schema.metadata), schema.quantization
+    )

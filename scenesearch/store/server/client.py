@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.core.types import (
+    CollectionSchema,
+    FieldType,
+    Hit,
+    Page,
+    Point,
+    Quantization,
+    Record,
+    Scalar,
+)
 from scenesearch.store.checks import (
     canonical_id,
     check_blob_name,
@@ -37,6 +46,7 @@ from scenesearch.store.server.client_translate import (
     is_local,
     to_hits,
     to_text_hits,
+    vector_diffs,
     vector_params,
 )
 from scenesearch.store.ties import settle, settle_facet
@@ -57,6 +67,7 @@ class ClientStore:
         collection: 1 to 64 of ``a-z 0-9 _ -``, not ending in ``--meta``.
         api_key: for a URL; a given client has its own.
         timeout: seconds for each request, for a URL.
+        quantization: of a collection that ``create`` makes; one that is there keeps its own.
     """
 
     def __init__(
@@ -66,6 +77,7 @@ class ClientStore:
         *,
         api_key: str | None = None,
         timeout: float = 10.0,
+        quantization: Quantization = "none",
     ) -> None:
         self._name = check_name(collection)
         if collection.endswith(META_SUFFIX):
@@ -75,6 +87,7 @@ class ClientStore:
             )
         url = client_or_url if isinstance(client_or_url, str) else None
         self._url, self._api_key, self._timeout = url, api_key, timeout
+        self._quantization = quantization
         self._given = None if isinstance(client_or_url, str) else client_or_url
         self._where = url or "the Qdrant client that was passed in"
         self._gate = RLock()
@@ -102,6 +115,7 @@ class ClientStore:
         with self._gate:
             existing = self.schema
             if existing is None:
+                schema = replace(schema, quantization=self._quantization)
                 with client_errors(f"create {self._name!r}", self._where):
                     if client.collection_exists(self._name):
                         self._check_unfinished(client, schema)
@@ -149,6 +163,22 @@ class ClientStore:
                 self._client.create_payload_index(
                     self._name, key_path(field), field_schema=field_schema(field, kind), wait=True
                 )
+
+    def quantize(self, quantization: Quantization) -> None:
+        """Change how the vectors of a collection are searched.
+
+        The server makes the codes in the background, and answers meanwhile.
+
+        Raises:
+            StoreError: it is no quantization, or there is no collection.
+        """
+        with self._gate:
+            schema = replace(self._require(fresh=True), quantization=quantization)
+            params = vector_diffs(check_schema(schema))
+            with client_errors(f"quantize {self._name!r}", self._where):
+                self._client.update_collection(self._name, vectors_config=params)
+            self._meta().write_schema(schema)
+            self._schema = schema
 
     # --- points ----------------------------------------------------------------------------
 
@@ -338,7 +368,7 @@ class ClientStore:
         return ClientMeta(self._client, self._name, self._where)
 
     def _requests(self, schema: CollectionSchema) -> ClientRequests:
-        return ClientRequests(schema.fields, local=self._local)
+        return ClientRequests(schema, local=self._local)
 
     def _require(self, *, fresh: bool = False) -> CollectionSchema:
         self._connect()

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import CollectionSchema, FieldType, Hit
+from scenesearch.core.types import CollectionSchema, FieldType, Hit, Quantization
 from scenesearch.store.payloads import decode_payload
+from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
 from scenesearch.store.translate import Dialect, Requests, key_path
 
 MIN_EF = 256
@@ -66,16 +67,20 @@ class ClientRequests(Requests):
     """Builds the client's arguments for one collection.
 
     Args:
-        fields: types of the collection's fields.
+        schema: what the collection holds.
         local: for the in-memory mode.
     """
 
-    def __init__(self, fields: Mapping[str, FieldType], *, local: bool) -> None:
+    def __init__(self, schema: CollectionSchema, *, local: bool) -> None:
         from qdrant_client import models
 
         dialect = Dialect(models, models.Range, lambda i: models.HasIdCondition(has_id=list(i)))
         super().__init__(
-            fields, dialect, lambda names: models.PayloadSelectorInclude(include=names)
+            schema.fields, dialect, lambda names: models.PayloadSelectorInclude(include=names)
+        )
+        oversampling = OVERSAMPLING.get(schema.quantization)
+        self._codes = oversampling and models.QuantizationSearchParams(
+            rescore=True, oversampling=oversampling
         )
         self._models: Any = models
         self._local = local
@@ -88,7 +93,13 @@ class ClientRequests(Requests):
         self, vector: NDArray[np.float32], space: str, limit: int, where: Any, selector: Any
     ) -> Any:
         """One query of a batch."""
-        params = None if self._local else self._models.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit))
+        params = (
+            None
+            if self._local
+            else self._models.SearchParams(
+                hnsw_ef=max(MIN_EF, 2 * limit), quantization=self._codes or None
+            )
+        )
         return self._models.QueryRequest(
             query=vector.tolist(),
             using=space,
@@ -128,9 +139,41 @@ def vector_params(schema: CollectionSchema) -> dict[str, Any]:
     from qdrant_client import models
 
     return {
-        space: models.VectorParams(size=dim, distance=models.Distance.COSINE)
+        space: models.VectorParams(
+            size=dim,
+            distance=models.Distance.COSINE,
+            quantization_config=_codes(dim, schema.quantization),
+            # of the vectors, only the best candidates are read
+            on_disk=True if _codes(dim, schema.quantization) else None,
+        )
         for space, dim in schema.vectors.items()
     }
+
+
+def vector_diffs(schema: CollectionSchema) -> dict[str, Any]:
+    """What changes the quantization of a collection that is there."""
+    from qdrant_client import models
+
+    return {
+        space: models.VectorParamsDiff(
+            quantization_config=_codes(dim, schema.quantization) or models.Disabled.DISABLED,
+            on_disk=_codes(dim, schema.quantization) is not None,
+        )
+        for space, dim in schema.vectors.items()
+    }
+
+
+def _codes(dim: int, quantization: Quantization) -> Any:
+    from qdrant_client import models
+
+    if quantization == "none" or dim <= SCANNED_DIM:
+        return None
+    if quantization == "binary":
+        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    kind = models.ScalarType.INT8
+    return models.ScalarQuantization(
+        scalar=models.ScalarQuantizationConfig(type=kind, always_ram=True)
+    )
 
 
 def field_schema(field: str, kind: FieldType) -> Any:

@@ -1,0 +1,28 @@
+"""``scenesearch quantize``."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from scenesearch.cli import options, output
+from scenesearch.cli.app import app
+from scenesearch.core.types import Quantization
+
+
+@app.command()
+def quantize(
+    quantization: Annotated[Quantization, typer.Argument(help="What to search by.")],
+    store: options.Store = "store",
+    collection: options.Collection = "items",
+    config: options.Config = None,
+) -> None:
+    """Change what an existing collection is searched by: its vectors, or codes of them."""
+    from scenesearch import wiring
+    from scenesearch.config.settings import load_settings
+
+    start = time.perf_counter()
+    wiring.quantize(load_settings(config), store, collection, quantization)
+    output.line(f"{collection} in {store}: {quantization}, {time.perf_counter() - start:.1f} s")
