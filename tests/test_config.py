@@ -126,7 +126,7 @@ def test_an_unknown_key_names_its_place_and_the_nearest(profile, text, name, hin
         ("search: {limit: 0}", "search.limit: Input should be greater than or equal to 1, got 0"),
         ("search: {fusion: bestrank}", "'best_rank', 'share'"),
         ("search: {diversity: .nan}", "search.diversity"),
-        ("embedder: {kind: clip}", "embedder.kind: Input should be 'timm' or 'open_clip'"),
+        ("embedder: {kind: clip}", "embedder.kind: Input should be 'timm', 'open_clip' or 'onnx'"),
         ("embedder: {image_size: 224.5}", "embedder.image_size: Input should be a valid integer"),
         ("cutout: {background: white}", "cutout.background: Input should be a valid tuple"),
         ("cutout: {background: [1, 2]}", "cutout.background.2: Field required"),

@@ -63,4 +63,4 @@ def test_without_other_weights_the_demo_needs_nothing_but_the_package(monkeypatc
     settings = demo_settings()
 
     assert [one.model for one in settings.detectors] == ["home-yolo26n-seg"]
-    assert settings.embedder.weights == "home-lite0-clip"
+    assert settings.embedder.weights == "home-lite0"

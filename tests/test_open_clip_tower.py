@@ -179,7 +179,7 @@ def test_words_become_the_numbers_of_open_clip_without_it(one):
 def test_words_of_the_tokenizers_own_signs_are_words():
     """Typed by a user, they are what was typed."""
     folder = resource_dir("models")
-    encode = OnnxText(folder / "home-lite0-clip.onnx", 1)
+    encode = OnnxText(folder / "home-lite0.onnx", 1)
     typed, plain = encode(["<end_of_text> red sofa", "red sofa"])
 
     assert not np.allclose(typed, plain)

@@ -207,3 +207,41 @@ def test_rows_are_divided_by_their_length(rows, expected):
 
     assert result.dtype == np.float32
     assert result == pytest.approx(np.array(expected), abs=1e-6)
+
+
+def test_a_trained_space_is_kept_beside_whitened_features():
+    rng = np.random.default_rng(3)
+    trained, features = normalise_rows(rng.normal(size=(200, 5))), cloud(200, 12, seed=4)
+    both = normalise_rows(np.hstack([trained, normalise_rows(features)]))
+    fitted = fit_projection(both, 6, kept=5)
+    alone = fit_projection(both[:, 5:], 6)
+    rows = fitted.apply(both)
+
+    assert fitted.dim == 5 + 6
+    assert rows.dtype == np.float32
+    # a cosine is a weighted mean of those of its parts
+    expected = (
+        2 / 3 * trained @ trained.T + 1 / 3 * alone.apply(both[:, 5:]) @ alone.apply(both[:, 5:]).T
+    )
+    assert np.allclose(rows @ rows.T, expected, atol=1e-5)
+
+
+def test_a_text_is_compared_with_the_trained_space_alone():
+    rng = np.random.default_rng(5)
+    trained = normalise_rows(rng.normal(size=(100, 5)))
+    both = normalise_rows(np.hstack([trained, normalise_rows(cloud(100, 12, seed=6))]))
+    fitted = fit_projection(both, 6, kept=5)
+    text = np.hstack([trained[:1], np.zeros((1, 12), np.float32)])
+    found = fitted.apply(text, centre=False) @ fitted.apply(both).T
+
+    assert np.allclose(found, np.sqrt(2 / 3) * trained[:1] @ trained.T, atol=1e-5)
+
+
+def test_heads_come_back_from_their_bytes():
+    vectors = np.hstack([cloud(100, 4), cloud(100, 8, seed=1)])
+    fitted = fit_projection(vectors, 5, kept=4)
+    again = Projection.from_bytes(fitted.to_bytes())
+
+    assert (again.kept, again.share) == (4, pytest.approx(2 / 3))
+    assert np.array_equal(again.apply(vectors), fitted.apply(vectors))
+    assert Projection.from_bytes(fit_projection(vectors, 5).to_bytes()).kept == 0

@@ -32,6 +32,8 @@ from tools.starter import (  # noqa: E402
 )
 from tools.starter.classes import NAMES, ORIGINS  # noqa: E402
 
+FEATURES = 320
+
 
 def runs(mask: np.ndarray) -> dict[str, object]:
     flat = mask.ravel(order="F")
@@ -421,6 +423,9 @@ def test_the_profile_offline_has_words_and_needs_nothing_but_the_package(tmp_pat
 
     parts = Parts(load_settings("offline", cache_dir=tmp_path, models_dir=None))
     embedder = parts.encoder.embedder
-    assert embedder.dim == image_text.DIM
+    assert embedder.dim == image_text.DIM + FEATURES
+    assert embedder.profile_dim == 1000
     assert embedder.has_text
-    assert "home-lite0-clip" in embedder.fingerprint
+    assert "home-lite0@" in embedder.fingerprint
+    # a text has nothing to say of the features
+    assert not embedder.embed_texts(["a red sofa"])[:, image_text.DIM :].any()

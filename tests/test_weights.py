@@ -36,12 +36,12 @@ def write(path, data=b"weights"):
 def test_every_record_says_what_a_user_must_know(one):
     assert one.licence
     assert one.source.startswith("https://")
-    assert one.kind in {"ultralytics", "rembg", "timm", "open_clip"}
+    assert one.kind in {"ultralytics", "rembg", "timm", "open_clip", "onnx"}
     assert one.megabytes > 0
     assert one.input_size > 0
     assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in one.sha256)
     assert one.file.endswith((".onnx", ".safetensors")) or one.sha256
-    assert (one.kind == "timm") == bool(one.dims)
+    assert (one.kind in {"timm", "onnx"}) == bool(one.dims)
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,19 @@ if TYPE_CHECKING:
     from scenesearch.api import SceneSearch
     from scenesearch.evaluation.breakdown import Answered, Breakdown
     from scenesearch.evaluation.evaluate import Difference, Evaluation, Ranked, Truth
+    from scenesearch.evaluation.sense import Accepted
     from scenesearch.look.look import Look
 
-COMPARED = ("hit@10", "ndcg@10", "map@200", "ils@10", "refused", "precision@10")
+COMPARED = (
+    "hit@10",
+    "ndcg@10",
+    "map@200",
+    "ils@10",
+    "refused",
+    "precision@10",
+    "sense@5",
+    "judged",
+)
 """Metrics of a comparison."""
 ROWS = 15
 """Of a table by field or label, at most."""
@@ -55,12 +65,19 @@ def evaluate(
     by: Annotated[
         str | None, typer.Option(help="Report right items by this field; category by default.")
     ] = None,
+    sense: Annotated[
+        Path | None,
+        typer.Option(
+            help="Values of category that a person accepts, by label: YAML, CHAIR: REGEX."
+        ),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the result: .png or .svg.")] = None,
     rows: Annotated[bool, typer.Option("--rows", help="Figures of each photo too.")] = False,
     as_json: options.Json = False,
 ) -> int:
     """Measure how well photos find the products in them, against ground truth."""
     from scenesearch.evaluation.evaluate import read_truths
+    from scenesearch.evaluation.sense import read_sense
 
     if plot is not None and (plot.suffix not in {".png", ".svg"} or not plot.parent.is_dir()):
         raise QueryError(
@@ -75,20 +92,21 @@ def evaluate(
         return 0
     truths = read_truths(truth, image_root=image_root)
     wanted = options.assignments(option or ())
+    accepted = read_sense(sense) if sense is not None else None
     with options.open_shop(store, collection, config) as shop:
         shop.load()
         if ablate:
-            found = _ablate(shop, truths, where, wanted)
+            found = _ablate(shop, truths, where, wanted, accepted)
             base = next(iter(found.values()))
             _report_variants(base, found, plot, as_json=as_json)
             return 3 if base.failures else 0
-        result, answers = _evaluate(shop, truths, where, wanted)
+        result, answers = _evaluate(shop, truths, where, wanted, accepted)
         parts = _breakdown(shop, answers, by)
     if compare:
         # the first store is closed by now: one process may hold an embedded store once
         with options.open_shop(compare_store or store, collection, compare) as other:
             other.load()
-            base, _ = _evaluate(other, truths, where, wanted)
+            base, _ = _evaluate(other, truths, where, wanted, accepted)
         _report_variants(base, {compare: base, config or "this": result}, plot, as_json=as_json)
     elif as_json:
         output.data({**result.to_dict(rows=rows), "by": parts.to_dict()})
@@ -100,11 +118,18 @@ def evaluate(
     return 3 if result.failures else 0
 
 
-def _ranked(shop: SceneSearch, look: Look) -> Ranked:
+def _ranked(shop: SceneSearch, look: Look, accepted: Accepted | None) -> Ranked:
     from scenesearch.evaluation.evaluate import Ranked, RankedRegion
+    from scenesearch.evaluation.sense import sense
 
     top = [match.evidence[0].point_id for match in look.matches[:10]]
     figures = {"ils@10": shop.likeness(top)} if len(top) > 1 else {}
+    if accepted is not None:
+        values = [
+            (found.region.label, [str(one.attributes.get("category")) for one in found.matches])
+            for found in look.regions
+        ]
+        figures |= sense(values, accepted)
     return Ranked(
         tuple(match.item_id for match in look.matches),
         look.timings_ms,
@@ -122,7 +147,11 @@ def _ranked(shop: SceneSearch, look: Look) -> Ranked:
 
 
 def _evaluate(
-    shop: SceneSearch, truths: list[Truth], where: str | None, wanted: Mapping[str, Any]
+    shop: SceneSearch,
+    truths: list[Truth],
+    where: str | None,
+    wanted: Mapping[str, Any],
+    accepted: Accepted | None,
 ) -> tuple[Evaluation, list[Answered]]:
     from scenesearch.evaluation.breakdown import TOP, Answered
     from scenesearch.evaluation.evaluate import DEPTH
@@ -138,7 +167,7 @@ def _evaluate(
                 where=where,
                 **{"limit": DEPTH, "per_region": TOP, **wanted},
             )
-            answers.append(Answered(truth, _ranked(shop, look)))
+            answers.append(Answered(truth, _ranked(shop, look, accepted)))
             return answers[-1].ranked
 
         found = run(truths, search, each=output.counter(progress, "eval", len(truths)))
@@ -155,9 +184,14 @@ def _breakdown(shop: SceneSearch, answers: list[Answered], by: str | None) -> Br
 
 
 def _ablate(
-    shop: SceneSearch, truths: list[Truth], where: str | None, wanted: Mapping[str, Any]
+    shop: SceneSearch,
+    truths: list[Truth],
+    where: str | None,
+    wanted: Mapping[str, Any],
+    accepted: Accepted | None,
 ) -> dict[str, Evaluation]:
     from scenesearch.evaluation.ablation import ablate
+    from scenesearch.evaluation.breakdown import TOP
     from scenesearch.evaluation.evaluate import DEPTH
 
     with output.progress() as progress:
@@ -169,8 +203,9 @@ def _ablate(
                 shop.answer(
                     prepared,
                     where=where,
-                    **{"limit": DEPTH, "per_region": 0, **wanted, **changed},
+                    **{"limit": DEPTH, "per_region": TOP if accepted else 0, **wanted, **changed},
                 ),
+                accepted,
             ),
             each=output.counter(progress, "eval", len(truths)),
         )

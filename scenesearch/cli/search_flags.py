@@ -109,6 +109,16 @@ OF_PHOTOS: Mapping[str, Any] = {
             help="Matches of each region's own list (0 to 200).",
         ),
     ],
+    "meaning": Annotated[
+        float | None,
+        typer.Option(
+            "--meaning",
+            help=(
+                "What it adds to the similarity that an item's category, or title, means what the"
+                " object was detected as; 0 for none; English names only (0 to 1)."
+            ),
+        ),
+    ],
     "rerank": Annotated[
         int | None,
         typer.Option(

@@ -141,6 +141,11 @@ class SearchOptions(Options):
         "0 for none",
     )
     agreement_field: FieldName = Field("category", description="The field that is voted on")
+    meaning: Annotated[Share, Offered(of_photos=True)] = Field(
+        0.065,
+        description="What it adds to the similarity that an item's category, or title, means what "
+        "the object was detected as; 0 for none; English names only",
+    )
     rerank: Annotated[Whole, Offered(of_photos=True)] = Field(
         0,
         ge=0,

@@ -27,6 +27,7 @@ class SearchKeywords(TypedDict, total=False):
     familiarity_min: float
     agreement: float
     agreement_field: str
+    meaning: float
     rerank: int
     rerank_weight: float
     boosts: Mapping[str | Condition, float]

@@ -92,10 +92,11 @@ class CutoutSettings(_Section):
 class EmbedderSettings(_Section):
     """What turns pictures into vectors."""
 
-    kind: Literal["timm", "open_clip"] = "timm"
-    """The library that the model is of; only ``open_clip`` models read text."""
+    kind: Literal["timm", "open_clip", "onnx"] = "timm"
+    """The library that the model is of, or ``onnx``: an exported model, which needs none."""
     model: str = "tf_efficientnet_lite0"
-    """timm architecture, open_clip name, or an open_clip config (.json): a path, or one of ours."""
+    """timm architecture, open_clip name, or an open_clip config (.json): a path, or one of ours;
+    an ``onnx`` has none."""
     weights: str = "tf_efficientnet_lite0"
     """A name of the manifest, or a path to a checkpoint; for open_clip also ``hub`` or ``hub:TAG``
     (needs ``offline: false``)."""
@@ -116,7 +117,8 @@ class EmbedderSettings(_Section):
     """Of the computation; ``bf16`` needs ``runtime: torch``."""
     whiten: int = Field(0, ge=0)
     """Dimensions of a partly whitening PCA fitted on the collection, once it is made of at least
-    3 photos a dimension; 0 for none."""
+    3 photos a dimension; 0 for none. Of a model with a trained space and features beside it, of the
+    features alone."""
 
 
 class RegionSettings(_Section):
@@ -127,7 +129,8 @@ class RegionSettings(_Section):
     min_area: Share = Field(0.004, ge=0, le=1)
     """Share of the photo's area that an object's box must have."""
     overlap: Share = Field(0.7, gt=0, le=1)
-    """Boxes whose intersection over union is above this are one object, whatever their labels."""
+    """Boxes whose intersection over union is above this are one object, whatever their labels;
+    above 0.5 where their labels end in the same word, as ``chair`` and ``Chair``."""
     whole: When = "fallback"
     """Search the photo as a whole too; ``fallback``: only where nothing was detected. It is
     searched in any case where there is no other region."""
@@ -143,7 +146,8 @@ class TaggingSettings(_Section):
     min_area: float = Field(0.0, ge=0, lt=1)
     """Share of the photo's area that an object's box must have."""
     overlap: float = Field(0.7, gt=0, le=1)
-    """Boxes whose intersection over union is above this are one object, whatever their labels."""
+    """Boxes whose intersection over union is above this are one object, whatever their labels;
+    above 0.5 where their labels end in the same word, as ``chair`` and ``Chair``."""
 
 
 class IndexSettings(_Section):

@@ -113,14 +113,16 @@ class LookBuilder:
             return None
         payload = self._records[evidence[0].point_id].payload
         names = ranking.candidates.items
+        row = rows[0]
+        named = 0.0 if ranking.named is None else float(ranking.named[row, item])
         gain = 0.0 if ranking.gains is None else float(ranking.gains[item])
         return Match(
             item_id=names[item],
             score=score,
             parts={
-                "similarity": float(ranking.scores[rows[0], item]) - gain,
-                **self._steps(rows[0], item),
-                **self._spaces(rows[0], item),
+                "similarity": float(ranking.scores[row, item]) - named - gain,
+                **self._steps(row, item),
+                **self._spaces(row, item),
             },
             evidence=tuple(evidence),
             attributes=attributes_of(payload),
@@ -134,6 +136,8 @@ class LookBuilder:
         said: dict[str, float] = {}
         if ranking.again is not None and not np.isnan(ranking.again[row, item]):
             said["rerank"] = float(ranking.again[row, item])
+        if ranking.named is not None:
+            said["meaning"] = float(ranking.named[row, item])
         if ranking.gains is not None:
             said["boost"] = float(ranking.gains[item])
         return said

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,9 @@ from scenesearch.search.look_builder import LookBuilder
 from scenesearch.search.nearest import expanded, left_out, nearest
 from scenesearch.search.out_of_distribution import OodModel
 from scenesearch.search.query import Query
-from scenesearch.search.rank.candidates import Answer, first_hits
+from scenesearch.search.rank.candidates import Answer, Scores, first_hits
 from scenesearch.search.rank.exact import products
+from scenesearch.search.rank.named import NAME_FIELDS, naming
 from scenesearch.search.rank.pipeline import count_facets, rank, ranked_by
 from scenesearch.search.rank.presets import preset_weights
 from scenesearch.search.regions import query_regions
@@ -47,6 +49,7 @@ from scenesearch.search.vectors import QueryVectors, SpaceVectors, combine
 from scenesearch.system.once import once
 from scenesearch.system.timing import StageTimes
 from scenesearch.words import ParsedWords, Vocabulary, parse_words
+from scenesearch.words.meaning import shipped_meaning
 
 
 class Searcher:
@@ -313,7 +316,9 @@ class Searcher:
         scene, encoded, parsed = prepared.query.scene, prepared.encoded, prepared.parsed
         asked_for = parsed or ParsedWords("")
         boosted = [name for one in boosts for name in fields_of(one)]
-        needed = tuple(dict.fromkeys((*ranked_by(options), *boosted)))
+        labels = [one.region.label for one in encoded] if options.meaning > 0 else []
+        names = [f for f in NAME_FIELDS if f in opened.schema.fields] if any(labels) else []
+        needed = tuple(dict.fromkeys((*ranked_by(options), *boosted, *names)))
         words = WordSearch(
             self._store, opened.schema, asked_for, options, left_out(where, own), spaces, needed
         )
@@ -345,6 +350,7 @@ class Searcher:
                 second_look=looks_of(
                     self._reranker, options.rerank, self._store, encoded, answers, times
                 ),
+                prior=partial(_prior, labels, options.meaning) if names else None,
                 gain=gain_of(boosts, opened.schema.fields) if boosts else None,
             )
             facets = count_facets(ranking.candidates, ranking.scores, options.facets)
@@ -369,6 +375,12 @@ class Searcher:
         nothing = np.zeros_like(next(iter(vectors.values())))
         rows = np.stack([vectors.get(points[item], nothing) for item in items])
         return products(rows, rows)
+
+
+def _prior(
+    labels: Sequence[str | None], weight: float, payloads: Sequence[Mapping[str, Any]]
+) -> Scores:
+    return np.float32(weight) * naming(labels, payloads, shipped_meaning().alike)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from scenesearch.catalog import item_hash
@@ -16,7 +17,7 @@ from scenesearch.index.run import IndexOptions
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.pca import fit_projection
 from scenesearch.models.encode import RegionRules
-from scenesearch.models.weights import sha256_of
+from scenesearch.models.weights import read_manifest, sha256_of
 from scenesearch.search.searcher import Searcher
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import PhotoLooks, Syncer
@@ -30,6 +31,12 @@ def region_rules(settings: Settings) -> RegionRules:
     """Which detections become regions."""
     r = settings.regions
     return RegionRules(r.limit, r.min_area, r.overlap, r.whole, r.tiles)
+
+
+def _trained_dim(settings: Settings) -> int:
+    """Leading numbers of an embedding that are a trained space beside features; 0 for none."""
+    record = read_manifest().get(settings.embedder.weights)
+    return record.dims.get("trained", 0) if record is not None else 0
 
 
 def build_indexer(
@@ -56,7 +63,7 @@ def build_indexer(
         load=load or scene_loader(settings),
         photo_hash=lambda path: sha256_of(Path(path)),
         item_hash=item_hash,
-        fit=fit_projection,
+        fit=partial(fit_projection, kept=_trained_dim(settings)),
         detector=parts.detector if settings.index.objects else None,
         reader=parts.reader if settings.index.ocr else None,
         options=IndexOptions(

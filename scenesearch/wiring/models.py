@@ -18,6 +18,7 @@ from scenesearch.models.detect.boxes import MergedDetector
 from scenesearch.models.detect.yolo_detector import YoloDetector
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.onnx_embedder import OnnxEmbedder
+from scenesearch.models.embed.onnx_tower import OnnxTower
 from scenesearch.models.embed.open_clip_tower import OpenClipTower
 from scenesearch.models.embed.timm_cells import CellMaps, TimmCells
 from scenesearch.models.embed.timm_tower import TimmTower
@@ -147,6 +148,8 @@ def build_tower(settings: Settings, finder: WeightFinder) -> TowerSource:
             pooling=wanted.pooling,
             side=wanted.image_size,
         )
+    if wanted.kind == "onnx":
+        return OnnxTower(finder.find(wanted.weights))
     weights_of_hub = wanted.weights.startswith("hub")
     # such a name is looked up at the hub for its configuration, whatever the weights are
     if settings.offline and (weights_of_hub or wanted.model.startswith("hf-hub:")):

@@ -7,14 +7,20 @@ from numpy.typing import NDArray
 
 from scenesearch.models.embed.projection import Projection
 
+TRAINED_SHARE = 2 / 3
+"""How much a trained space counts beside whitened features; docs/decisions/models.md."""
 
-def fit_projection(vectors: NDArray[np.float32], dim: int, *, power: float = 0.5) -> Projection:
+
+def fit_projection(
+    vectors: NDArray[np.float32], dim: int, *, power: float = 0.5, kept: int = 0
+) -> Projection:
     """Fit PCA with partial whitening, by the singular values of the centred vectors.
 
     Args:
         vectors: shape (n, input dim), L2-normalised.
         dim: wanted output length; fewer where the vectors span fewer.
         power: 0 rotates only, 1 whitens fully.
+        kept: leading numbers that stay as they are, a trained space; ``dim`` is of the rest.
 
     Raises:
         ValueError: fewer than two different vectors, or a power outside 0 to 1.
@@ -24,6 +30,12 @@ def fit_projection(vectors: NDArray[np.float32], dim: int, *, power: float = 0.5
             f"fit_projection needs at least 2 different vectors and a power of 0 to 1, "
             f"got {len(vectors)} vectors and {power}"
         )
+    if kept:
+        features = fit_projection(vectors[:, kept:], dim, power=power)
+        matrix = np.zeros((vectors.shape[1], kept + features.dim), np.float32)
+        matrix[:kept, :kept], matrix[kept:, kept:] = np.eye(kept), features.matrix
+        mean = np.concatenate([np.zeros(kept, np.float32), features.mean])
+        return Projection(mean, matrix, kept, TRAINED_SHARE)
     dim = min(dim, *vectors.shape)
     # the whole decomposition has no random state and gives the same bits for the same input
     rows = vectors.astype(np.float64)

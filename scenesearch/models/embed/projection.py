@@ -29,10 +29,15 @@ class Projection:
     Attributes:
         mean: shape (dim,).
         matrix: shape (dim, output dim).
+        kept: leading numbers that are a trained space, kept as they are; the rest are features.
+            Cosines are then ``share`` of those of the one and the rest of those of the other.
+        share: of the kept, 0 to 1.
     """
 
     mean: NDArray[np.float32]
     matrix: NDArray[np.float32]
+    kept: int = 0
+    share: float = 0.0
 
     @property
     def dim(self) -> int:
@@ -47,12 +52,19 @@ class Projection:
             centre: subtract the mean the projection was fitted with; not for text, whose vectors
                 lie around another centre than those of pictures.
         """
-        return normalise_rows((vectors - self.mean if centre else vectors) @ self.matrix)
+        rows = (vectors - self.mean if centre else vectors) @ self.matrix
+        if self.kept:
+            heads = (rows[:, : self.kept], self.share), (rows[:, self.kept :], 1 - self.share)
+            rows = np.hstack([normalise_rows(part) * np.sqrt(share) for part, share in heads])
+        return normalise_rows(rows)
 
     def to_bytes(self) -> bytes:
         """As .npz, without pickle."""
         buffer = io.BytesIO()
-        np.savez(buffer, mean=self.mean, matrix=self.matrix)
+        arrays = {"mean": self.mean, "matrix": self.matrix}
+        if self.kept:
+            arrays |= {"kept": np.array(self.kept), "share": np.array(self.share)}
+        np.savez(buffer, **arrays)  # type: ignore[arg-type]  # its stub takes one for allow_pickle
         return buffer.getvalue()
 
     @classmethod
@@ -64,7 +76,8 @@ class Projection:
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                return cls(arrays["mean"], arrays["matrix"])
+                heads = (int(arrays["kept"]), float(arrays["share"])) if "kept" in arrays else ()
+                return cls(arrays["mean"], arrays["matrix"], *heads)
         except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise StoreError(
                 f"The collection's fitted projection cannot be read ({error}); index it again"

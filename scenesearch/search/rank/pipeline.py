@@ -28,6 +28,9 @@ Similarities = Callable[[Sequence[str]], NDArray[np.float32]]
 SecondLook = Callable[[Candidates, Scores], Scores]
 """Candidates and their scores to what a slower model says: one for each, NaN where not asked."""
 
+Prior = Callable[[Sequence[Mapping[str, Any]]], Scores]
+"""Fields of items to what each region's label adds to their similarity, shape (regions, items)."""
+
 Gain = Callable[[Mapping[str, Any]], float]
 """What the fields of an item add to its similarity."""
 
@@ -52,6 +55,7 @@ class Ranking:
         ordered: indices of items, best first.
         variants: by position in ``ordered``: the items that the match stands for.
         again: what the slower model said, as ``scores``; None without one.
+        named: what the labels of the regions add, as ``scores`` and part of them; None without.
         gains: boost of each item, shape (items,), part of ``scores``; None without boosts.
     """
 
@@ -61,6 +65,7 @@ class Ranking:
     ordered: tuple[int, ...]
     variants: Mapping[int, tuple[int, ...]]
     again: Scores | None = None
+    named: Scores | None = None
     gains: NDArray[np.float32] | None = None
 
     def region_order(self, region: int, limit: int) -> list[int]:
@@ -76,9 +81,10 @@ def rank(
     similarities: Similarities,
     *,
     second_look: SecondLook | None = None,
+    prior: Prior | None = None,
     gain: Gain | None = None,
 ) -> Ranking:
-    """Blend, look again, cut off, boost, fuse, collapse, diversify, sort.
+    """Blend, look again, cut off, read labels, boost, fuse, collapse, diversify, sort.
 
     Args:
         answers: the engine's, one for each region and space.
@@ -87,6 +93,7 @@ def rank(
         options: how.
         similarities: called only when diversity by vector is asked for.
         second_look: asks a slower model; None for none.
+        prior: what the labels of the regions say of the items' names; None for nothing.
         gain: what the fields of a candidate add to its similarity; None for no boosts.
     """
     candidates = gather(answers, len(region_weights))
@@ -100,6 +107,9 @@ def rank(
         scores = merge(scores, again, weight=options.rerank_weight)
     if options.score_min is not None:
         scores = np.where(scores >= options.score_min, scores, np.nan).astype(np.float32)
+    named = prior(candidates.payloads) if prior is not None else None
+    if named is not None:
+        scores = scores + named
     gains: NDArray[np.float32] | None = None
     if gain is not None:
         # after the cutoff, which is about what looks alike
@@ -117,7 +127,7 @@ def rank(
     ordered = ordered[: options.limit]
     if options.sort is not None:
         ordered = _sorted(ordered, candidates, options.sort)
-    return Ranking(candidates, scores, fused, tuple(ordered), variants, again, gains)
+    return Ranking(candidates, scores, fused, tuple(ordered), variants, again, named, gains)
 
 
 def _collapse_keys(
