@@ -152,7 +152,7 @@ class TextQuery(NamedTuple):
 
     Words are runs of letters and digits, in any case; nothing is stemmed or left out. Scores are
     above 0, have no upper bound, and are comparable inside one answer only. A filter does not
-    change them.
+    change them. How long a text is counts against the ``mean_words`` of the collection's record.
 
     Attributes:
         text: the words; all else is as for :class:`VectorQuery`.

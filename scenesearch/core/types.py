@@ -215,11 +215,15 @@ class CollectionSchema:
         vectors: dimension of each named vector space; the distance is always cosine.
         fields: type of each payload field that can be filtered, faceted or sorted.
         metadata: model fingerprints, preprocessing, schema version: must match to be opened.
+        mean_words: words that a text has, as searches by words take it; fixed when the collection
+            is made, and no part of what makes two schemas equal. None: the store's to choose, and
+            in what a store says, not counted yet.
     """
 
     vectors: Mapping[str, int]
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    mean_words: float | None = field(default=None, compare=False)
 
 
 POINT_FIELDS = frozenset(

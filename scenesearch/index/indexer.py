@@ -32,7 +32,13 @@ from scenesearch.core.points import (
 )
 from scenesearch.core.protocols import WORDS, Detector, Reader, Store
 from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Scene
-from scenesearch.index.item_points import item_payload, payload_hash, photo_points, with_read
+from scenesearch.index.item_points import (
+    item_payload,
+    payload_hash,
+    photo_points,
+    with_read,
+    words_of,
+)
 from scenesearch.index.learned import learn_ood, refresh_augmented
 from scenesearch.index.photo_embedding import PhotoEmbedding
 from scenesearch.index.plan import IndexPlan, ItemPlan, make_plan, stored_items
@@ -40,6 +46,7 @@ from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chun
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.models.encode import Encoder
+from scenesearch.store.bm25 import tokens
 
 log = logging.getLogger(__name__)
 
@@ -268,10 +275,25 @@ class Indexer:
                 vectors[COLOUR] = self._encoder.describer.colour_dim
             if self._options.augment:
                 vectors[AUGMENTED] = dim
-            self._store.create(CollectionSchema(vectors, fields, self.metadata))
+            mean = self._mean_words(chunk)
+            self._store.create(CollectionSchema(vectors, fields, self.metadata, mean))
         if projection is not None:
             self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
         return projection
+
+    def _mean_words(self, chunk: Sequence[ItemPlan]) -> float | None:
+        """Words that the first points of a new collection have; None where they have none."""
+        counts: list[int] = []
+        for batch in chunks(chunk, self._options.write_batch):
+            keys = [ref.sha256 for plan in batch for ref in plan.write] if self._reader else []
+            found = self._cache.get(keys, self._cache_key)
+            for plan in batch:
+                words = words_of(plan.item)
+                for ref in plan.write:
+                    read = [e.payload.get(OCR) for e in found.get(ref.sha256, ())] or [None]
+                    counts += [len(tokens(with_read(words, one))) for one in read]
+        known = [count for count in counts if count]
+        return sum(known) / len(known) if known else None
 
     def _fitted(self, chunk: Sequence[ItemPlan], run: Run) -> Projection | None:
         keys = sorted({ref.sha256 for plan in chunk for ref in plan.write})

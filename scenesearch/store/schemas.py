@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import get_args
 
 from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema, FieldType
+from scenesearch.store.bm25 import MEAN_WORDS, has_words
 from scenesearch.store.checks import check_key, check_name
 
 MAX_DIM = 65_536
 """The longest vectors the engine takes."""
-FORMAT = 1
+FORMAT = 2
 """Version of what is written; an unknown one is refused."""
+_READ = (1, FORMAT)
+"""Versions that are read. In the first, points have no sparse vectors of their words yet."""
 
 
 def check_schema(schema: CollectionSchema) -> CollectionSchema:
@@ -26,12 +31,25 @@ def check_schema(schema: CollectionSchema) -> CollectionSchema:
         raise StoreError("a collection needs at least one vector space, got none")
     for space, dim in schema.vectors.items():
         check_name(space, "vector space")
+        if space == WORDS:
+            raise StoreError(f"no vector space can be called {WORDS!r}: words are searched in it")
         if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM:
             raise StoreError(
                 f"vector space {space!r} must have 1 to {MAX_DIM} dimensions, got {dim!r}"
             )
     check_fields(schema.fields)
     return schema
+
+
+def new_schema(schema: CollectionSchema) -> CollectionSchema:
+    """The schema of a collection that is made now, of whose texts only the caller knows anything.
+
+    Raises:
+        StoreError: as for :func:`check_schema`.
+    """
+    check_schema(schema)
+    mean = schema.mean_words or MEAN_WORDS
+    return replace(schema, mean_words=mean if has_words(schema) else None)
 
 
 def check_fields(fields: Mapping[str, FieldType]) -> None:
@@ -108,6 +126,7 @@ def dump_schema(schema: CollectionSchema) -> str:
             "vectors": dict(schema.vectors),
             "fields": dict(schema.fields),
             "metadata": dict(schema.metadata),
+            "mean_words": schema.mean_words,
         },
         ensure_ascii=False,
         indent=1,
@@ -126,15 +145,16 @@ def load_schema(text: str, source: str) -> CollectionSchema:
     """
     try:
         data = json.loads(text)
-        if data["format"] != FORMAT:
+        if data["format"] not in _READ:
             raise StoreError(
-                f"{source} is of format {data['format']!r}, this version reads {FORMAT}; "
+                f"{source} is of format {data['format']!r}, this version reads at most {FORMAT}; "
                 "use the version that wrote it, or index again"
             )
         schema = CollectionSchema(
             {str(k): int(v) for k, v in data["vectors"].items()},
             dict(data["fields"]),
             {str(k): str(v) for k, v in data["metadata"].items()},
+            None if (mean := data.get("mean_words")) is None else float(mean),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(

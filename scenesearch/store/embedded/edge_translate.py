@@ -21,6 +21,8 @@ from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema, FieldType
+from scenesearch.store.bm25 import Terms, has_words, query_terms
+from scenesearch.store.records import Vectors
 from scenesearch.store.translate import Dialect, Requests, key_path
 
 SEGMENT_KB = 64_000
@@ -64,6 +66,9 @@ def create_shard(path: Path, schema: CollectionSchema, search_threads: int | Non
 
     config = edge.EdgeConfig(
         vectors=_spaces(schema),
+        sparse_vectors={WORDS: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+        if has_words(schema)
+        else None,
         hnsw_config=_graph(16),
         optimizers=edge.EdgeOptimizersConfig(
             max_segment_size=SEGMENT_KB, indexing_threshold=INDEX_KB
@@ -88,7 +93,8 @@ def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None 
     """
     import qdrant_edge as edge
 
-    # what is not said stays as it is; spaces must be said with anything else
+    # what is not said stays as it is, such as the space of words; dense ones must be said with
+    # anything else
     config = edge.EdgeConfig(vectors=_spaces(schema), max_search_threads=_threads(search_threads))
     return edge.EdgeShard.load(str(path), config)
 
@@ -126,9 +132,7 @@ def field_index(field: str, kind: FieldType) -> Any:
         "integer": types.Integer,
         "float": types.Float,
         "bool": types.Integer,
-        "text": edge.TextIndexParams(
-            tokenizer=edge.TokenizerType.Word, lowercase=True, scoring=field == WORDS
-        ),
+        "text": edge.TextIndexParams(tokenizer=edge.TokenizerType.Word, lowercase=True),
     }
     return edge.UpdateOperation.create_field_index(key_path(field), schemas[kind])
 
@@ -186,9 +190,13 @@ class EdgeRequests(Requests):
         """A search by BM25 in a batch, without payload (see payload_memo.py)."""
         return self._edge.QueryRequest(
             limit=limit,
-            query=self._edge.TextQuery(key_path(WORDS), text),
+            query=self._edge.Query.Nearest(self._sparse(query_terms(text)), WORDS),
             filter=where,
+            with_payload=False,
         )
+
+    def _sparse(self, terms: Terms) -> Any:
+        return self._edge.SparseVector(*terms)
 
     def batch(self, requests: list[Any]) -> Any:
         """Several queries at once."""
@@ -217,17 +225,39 @@ class EdgeRequests(Requests):
     def upsert(
         self,
         ids: Sequence[str],
-        vectors: Sequence[Mapping[str, NDArray[np.float32]]],
+        vectors: Sequence[Vectors],
         payloads: Sequence[dict[str, Any]],
     ) -> Any:
         """Writes all of the points, as one entry of the log."""
         point = self._edge.Point
         return self._edge.UpdateOperation.upsert_points(
             [
-                point(i, dict(rows), payload)
+                point(
+                    i,
+                    {
+                        space: self._sparse(row) if isinstance(row, Terms) else row
+                        for space, row in rows.items()
+                    },
+                    payload,
+                )
                 for i, rows, payload in zip(ids, vectors, payloads, strict=True)
             ]
         )
+
+    def add_words(self) -> Any:
+        """Gives the collection its space of words; nothing where it has it."""
+        idf = self._edge.Modifier.Idf
+        return self._edge.UpdateOperation.create_sparse_vector(WORDS, modifier=idf)
+
+    def set_words(self, terms: Sequence[tuple[str, Terms]]) -> Any:
+        """Replaces what is searched by words, of points that are there."""
+        return self._edge.UpdateOperation.update_vectors(
+            [self._edge.PointVectors(i, {WORDS: self._sparse(one)}) for i, one in terms]
+        )
+
+    def remove_words(self, where: Any) -> Any:
+        """The points of a filter are not found by words any more."""
+        return self._edge.UpdateOperation.delete_vectors_by_filter(where, [WORDS])
 
     def set_payload(self, where: Any, patch: dict[str, Any]) -> Any:
         """Merges a patch into the points of a filter; a null removes the key."""

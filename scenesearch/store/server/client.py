@@ -13,10 +13,18 @@ from dataclasses import replace
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from scenesearch.core.batches import batches
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.store.bm25 import (
+    count_mean,
+    has_words,
+    lacks_words,
+    payload_terms,
+    stored_terms,
+)
 from scenesearch.store.checks import (
     canonical_id,
     check_blob_name,
@@ -28,7 +36,7 @@ from scenesearch.store.checks import (
 )
 from scenesearch.store.payloads import bool_fields, encode_patch
 from scenesearch.store.records import in_order, retype_patches, to_page, to_write
-from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
+from scenesearch.store.schemas import check_new_fields, check_same_schema, new_schema
 from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.client_translate import (
     ClientRequests,
@@ -38,6 +46,8 @@ from scenesearch.store.server.client_translate import (
     to_hits,
     to_text_hits,
     vector_params,
+    words_config,
+    words_params,
 )
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
@@ -45,6 +55,9 @@ from scenesearch.store.vectors import query_vectors
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
+
+PAGE = 1000
+"""Points of one change of words."""
 
 
 class ClientStore:
@@ -98,7 +111,7 @@ class ClientStore:
     def create(self, schema: CollectionSchema) -> None:
         """See :meth:`scenesearch.core.protocols.Store.create`."""
         client = self._connect()
-        check_schema(schema)
+        wanted = new_schema(schema)
         with self._gate:
             existing = self.schema
             if existing is None:
@@ -106,11 +119,15 @@ class ClientStore:
                     if client.collection_exists(self._name):
                         self._check_unfinished(client, schema)
                     else:
-                        client.create_collection(self._name, vectors_config=vector_params(schema))
+                        client.create_collection(
+                            self._name,
+                            vectors_config=vector_params(schema),
+                            sparse_vectors_config=words_params() if has_words(schema) else None,
+                        )
                 self._index(schema.fields)
                 # Last: a collection without its schema does not exist.
-                self._meta().write_schema(schema)
-                existing = self._schema = schema
+                self._meta().write_schema(wanted)
+                existing = self._schema = wanted
             check_same_schema(self._name, existing, schema)
 
     def _check_unfinished(self, client: Any, schema: CollectionSchema) -> None:
@@ -142,20 +159,37 @@ class ClientStore:
 
     def _index(self, fields: Mapping[str, FieldType]) -> None:
         if self._local:
-            # of all indexes, that mode knows the one of searches by words, and warns of others
-            fields = {name: kind for name, kind in fields.items() if name == WORDS}
+            return  # that mode has none, and warns
         with client_errors(f"index fields of {self._name!r}", self._where):
             for field, kind in fields.items():
                 self._client.create_payload_index(
-                    self._name, key_path(field), field_schema=field_schema(field, kind), wait=True
+                    self._name, key_path(field), field_schema=field_schema(kind), wait=True
                 )
+
+    def _add_words(self, schema: CollectionSchema) -> CollectionSchema:
+        """Give points their vectors of words, in a collection made before there were any.
+
+        Killed at any moment, or done by two at once, it comes to the same.
+        """
+        if not lacks_words(schema):
+            return schema
+        with self._gate:
+            mean = count_mean(self)
+            requests = self._requests(schema)
+            with client_errors(f"add the vectors of words to {self._name!r}", self._where):
+                self._client.create_vector_name(self._name, WORDS, words_config())
+                for batch in stored_terms(self, mean):
+                    self._client.batch_update_points(self._name, [requests.set_words(batch)])
+            self._schema = replace(schema, mean_words=mean)
+            self._meta().write_schema(self._schema)
+            return self._schema
 
     # --- points ----------------------------------------------------------------------------
 
     def upsert(self, points: Sequence[Point]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.upsert`."""
         # Read again for each write: another process may have added fields.
-        schema = self._require(fresh=True)
+        schema = self._add_words(self._require(fresh=True))
         by_id, vectors, payloads = to_write(points, schema)
         if by_id:
             batch = self._requests(schema).points(list(by_id), vectors, payloads)
@@ -171,10 +205,40 @@ class ClientStore:
     ) -> None:
         """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
         schema = self._require(fresh=True)
-        chosen = self._requests(schema).chosen(ids, where)
-        if patch := encode_patch(payload, schema.fields):
-            with client_errors(f"set payloads in {self._name!r}", self._where):
-                self._client.set_payload(self._name, patch, points=chosen, wait=True)
+        requests = self._requests(schema)
+        selection = requests.selection(ids, where)
+        patch = encode_patch(payload, schema.fields)
+        if not patch:
+            return
+        operations = [requests.set_payload(selection, patch)]
+        with client_errors(f"set payloads in {self._name!r}", self._where):
+            if WORDS in patch and has_words(schema):
+                schema = self._add_words(schema)
+                terms = payload_terms(patch, schema)
+                # before the payload: what a kill leaves between the two, the same write mends
+                operations[:0] = (
+                    [requests.remove_words(selection)]
+                    if terms is None
+                    else [
+                        requests.set_words([(i, terms) for i in page])
+                        for page in batches(self._ids(selection), PAGE)
+                    ]
+                )
+            self._client.batch_update_points(self._name, operations, wait=True)
+
+    def _ids(self, selection: Any) -> Iterator[str]:
+        following: Any = None
+        while True:
+            points, following = self._client.scroll(
+                self._name,
+                scroll_filter=selection,
+                limit=PAGE,
+                offset=following,
+                with_payload=False,
+            )
+            yield from (str(point.id) for point in points)
+            if following is None:
+                return
 
     @contextmanager
     def batch_writes(self) -> Iterator[None]:
@@ -193,6 +257,8 @@ class ClientStore:
     def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.core.protocols.Store.query`."""
         schema = self._require()
+        if any(isinstance(query, TextQuery) for query in queries):
+            schema = self._add_words(schema)
         requests = self._requests(schema)
         vectors = query_vectors(queries, schema)
         filters = {query.where: requests.where(query.where) for query in queries}

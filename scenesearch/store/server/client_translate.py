@@ -13,8 +13,10 @@ from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema, FieldType, Hit
+from scenesearch.store.bm25 import Terms, query_terms
 from scenesearch.store.payloads import decode_payload
-from scenesearch.store.translate import Dialect, Requests, key_path
+from scenesearch.store.records import Vectors
+from scenesearch.store.translate import Dialect, Requests
 
 MIN_EF = 256
 """HNSW candidates a query; the server's 100 misses several of the best 200."""
@@ -101,8 +103,8 @@ class ClientRequests(Requests):
     def text(self, text: str, limit: int, where: Any, selector: Any) -> Any:
         """A search by BM25 in a batch."""
         return self._models.QueryRequest(
-            query=self._models.TextQuery(text=text),
-            using=key_path(WORDS),
+            query=self._sparse(query_terms(text)),
+            using=WORDS,
             limit=limit,
             filter=where,
             with_payload=selector,
@@ -111,16 +113,61 @@ class ClientRequests(Requests):
     def points(
         self,
         ids: Sequence[str],
-        vectors: Sequence[Mapping[str, NDArray[np.float32]]],
+        vectors: Sequence[Vectors],
         payloads: Sequence[dict[str, Any]],
     ) -> list[Any]:
         """Points to write."""
         return [
             self._models.PointStruct(
-                id=i, vector={space: row.tolist() for space, row in rows.items()}, payload=payload
+                id=i,
+                vector={
+                    space: self._sparse(row) if isinstance(row, Terms) else row.tolist()
+                    for space, row in rows.items()
+                },
+                payload=payload,
             )
             for i, rows, payload in zip(ids, vectors, payloads, strict=True)
         ]
+
+    def set_words(self, terms: Sequence[tuple[str, Terms]]) -> Any:
+        """Replaces what is searched by words, of points that are there."""
+        points = [
+            self._models.PointVectors(id=i, vector={WORDS: self._sparse(one)}) for i, one in terms
+        ]
+        return self._models.UpdateVectorsOperation(
+            update_vectors=self._models.UpdateVectors(points=points)
+        )
+
+    def remove_words(self, where: Any) -> Any:
+        """The points of a filter are not found by words any more."""
+        return self._models.DeleteVectorsOperation(
+            delete_vectors=self._models.DeleteVectors(filter=where, vector=[WORDS])
+        )
+
+    def set_payload(self, where: Any, patch: dict[str, Any]) -> Any:
+        """Merges a patch into the points of a filter; a null removes the key."""
+        return self._models.SetPayloadOperation(
+            set_payload=self._models.SetPayload(payload=patch, filter=where)
+        )
+
+    def _sparse(self, terms: Terms) -> Any:
+        return self._models.SparseVector(indices=terms.indices, values=terms.values)
+
+
+def words_params() -> Any:
+    """The space of words, of a new collection."""
+    from qdrant_client import models
+
+    return {WORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)}
+
+
+def words_config() -> Any:
+    """The space of words, added to a collection."""
+    from qdrant_client import models
+
+    return models.SparseVectorNameConfig(
+        sparse=models.SparseVectorConfig(modifier=models.Modifier.IDF)
+    )
 
 
 def vector_params(schema: CollectionSchema) -> dict[str, Any]:
@@ -133,12 +180,11 @@ def vector_params(schema: CollectionSchema) -> dict[str, Any]:
     }
 
 
-def field_schema(field: str, kind: FieldType) -> Any:
+def field_schema(kind: FieldType) -> Any:
     """The payload index of a field. Bools are stored as integers."""
     from qdrant_client import models
 
     types = models.PayloadSchemaType
-    scoring = models.TextScoringParams(type=models.TextScoringType.BM25) if field == WORDS else None
     schemas: dict[FieldType, Any] = {
         "keyword": types.KEYWORD,
         "integer": types.INTEGER,
@@ -148,7 +194,6 @@ def field_schema(field: str, kind: FieldType) -> Any:
             type=models.TextIndexType.TEXT,
             tokenizer=models.TokenizerType.WORD,
             lowercase=True,
-            scoring=scoring,
         ),
     }
     return schemas[kind]
