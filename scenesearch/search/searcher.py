@@ -43,6 +43,7 @@ from scenesearch.search.rank.presets import preset_weights
 from scenesearch.search.regions import query_regions
 from scenesearch.search.reranker import Reranker, looks_of
 from scenesearch.search.seen import Seen
+from scenesearch.search.shown import ShownPoints
 from scenesearch.search.vectors import QueryVectors, SpaceVectors, combine
 from scenesearch.system.once import once
 from scenesearch.system.timing import StageTimes
@@ -75,6 +76,7 @@ class Searcher:
         self._find_detector = detector or (lambda: None)
         self._rules = rules or RegionRules()
         self._reranker = reranker
+        self._shown = ShownPoints(store)
 
     def understand(self, words: str | ParsedWords, *, strict_category: bool = False) -> ParsedWords:
         """What some words ask for in this collection; what was understood already stays as it is.
@@ -352,7 +354,7 @@ class Searcher:
                 ranking, answers, photo_regions=scene is not None, options=options
             )
         with times.stage("fetch"):
-            builder.fetch(self._store)
+            builder.fetch(self._shown)
         with times.stage("rank"):
             matches = builder.fused()
             regions = builder.regions(encoded, ood)
