@@ -19,7 +19,7 @@ from scenesearch.core.errors import (
 from scenesearch.core.protocols import VectorQuery
 from scenesearch.store.server.client import ClientStore
 from scenesearch.store.server.client_meta import MAX_BLOB_BYTES
-from scenesearch.store.server.client_translate import client_errors
+from scenesearch.store.server.connection import client_errors
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
@@ -53,7 +53,7 @@ def test_a_server_that_is_not_there_is_named_with_what_to_do() -> None:
     ("status", "error", "fix"),
     [
         (401, StoreUnavailableError, "API key"),
-        (403, StoreUnavailableError, "API key"),
+        (403, StoreError, "one that may"),
         (413, StoreError, "smaller batches"),
         (404, StoreError, "check the collection"),
         (503, StoreUnavailableError, "server's log"),

@@ -40,15 +40,14 @@ from scenesearch.store.schemas import check_new_fields, check_same_schema, new_s
 from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.client_translate import (
     ClientRequests,
-    client_errors,
     field_schema,
-    is_local,
     to_hits,
     to_text_hits,
     vector_params,
     words_config,
     words_params,
 )
+from scenesearch.store.server.connection import Connection
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
 from scenesearch.store.vectors import query_vectors
@@ -86,49 +85,44 @@ class ClientStore:
                 f"bad collection name {collection!r}: names ending in {META_SUFFIX} are taken "
                 "by what collections know about themselves"
             )
-        url = client_or_url if isinstance(client_or_url, str) else None
-        self._url, self._api_key, self._timeout = url, api_key, timeout
-        self._given = None if isinstance(client_or_url, str) else client_or_url
-        self._where = url or "the Qdrant client that was passed in"
+        self._server = Connection(client_or_url, api_key, timeout)
         self._gate = RLock()
-        self._client: Any = None
-        self._local = False
         self._schema: CollectionSchema | None = None
-        self._closed = False
+        self._meta = ClientMeta(self._server, collection)
 
     def __repr__(self) -> str:
-        return f"ClientStore({self._url or self._given!r}, {self._name!r})"
+        return f"ClientStore({self._server.where!r}, {self._name!r})"
 
     # --- the collection --------------------------------------------------------------------
 
     @property
     def schema(self) -> CollectionSchema | None:
         """What the collection holds now, or None where there is none yet."""
-        self._connect()
-        self._schema = self._meta().read_schema()
+        self._schema = self._meta.read_schema()
         return self._schema
 
     def create(self, schema: CollectionSchema) -> None:
         """See :meth:`scenesearch.core.protocols.Store.create`."""
-        client = self._connect()
         wanted = new_schema(schema)
         with self._gate:
             existing = self.schema
             if existing is None:
-                with client_errors(f"create {self._name!r}", self._where):
-                    if client.collection_exists(self._name):
-                        self._check_unfinished(client, schema)
-                    else:
-                        client.create_collection(
-                            self._name,
-                            vectors_config=vector_params(schema),
-                            sparse_vectors_config=words_params() if has_words(schema) else None,
-                        )
+                self._server.write(f"create {self._name!r}", lambda c: self._make(c, schema))
                 self._index(schema.fields)
                 # Last: a collection without its schema does not exist.
-                self._meta().write_schema(wanted)
+                self._meta.write_schema(wanted)
                 existing = self._schema = wanted
             check_same_schema(self._name, existing, schema)
+
+    def _make(self, client: Any, schema: CollectionSchema) -> None:
+        if client.collection_exists(self._name):
+            self._check_unfinished(client, schema)
+            return
+        client.create_collection(
+            self._name,
+            vectors_config=vector_params(schema),
+            sparse_vectors_config=words_params() if has_words(schema) else None,
+        )
 
     def _check_unfinished(self, client: Any, schema: CollectionSchema) -> None:
         # Ours, from a run that was killed before it wrote the schema; or somebody else's.
@@ -136,8 +130,8 @@ class ClientStore:
         sizes = {k: v.size for k, v in params.items()} if isinstance(params, dict) else None
         if sizes != dict(schema.vectors) or client.count(self._name, exact=True).count:
             raise CollectionMismatchError(
-                f"{self._where} has a collection {self._name!r} that scenesearch did not make "
-                f"(vectors {sizes}, wanted {dict(schema.vectors)}); choose another name, or "
+                f"{self._server.where} has a collection {self._name!r} that scenesearch did not "
+                f"make (vectors {sizes}, wanted {dict(schema.vectors)}); choose another name, or "
                 "delete it on the server"
             )
 
@@ -149,22 +143,30 @@ class ClientStore:
             if not new:
                 return
             requests, patches = self._requests(schema), retype_patches(self, new)
-            with client_errors(f"rewrite fields of {self._name!r}", self._where):
-                for patch, ids in patches:
-                    chosen = requests.chosen(ids, None)
-                    self._client.set_payload(self._name, patch, points=chosen, wait=True)
+            for patch, ids in patches:
+                operation = requests.set_payload(requests.those(ids), patch)
+                self._update(f"rewrite fields of {self._name!r}", [operation])
             self._index(new)
             self._schema = replace(schema, fields={**schema.fields, **new})
-            self._meta().write_schema(self._schema)
+            self._meta.write_schema(self._schema)
 
     def _index(self, fields: Mapping[str, FieldType]) -> None:
-        if self._local:
+        if self._server.local:
             return  # that mode has none, and warns
-        with client_errors(f"index fields of {self._name!r}", self._where):
+
+        def index(client: Any) -> None:
             for field, kind in fields.items():
-                self._client.create_payload_index(
+                client.create_payload_index(
                     self._name, key_path(field), field_schema=field_schema(kind), wait=True
                 )
+
+        self._server.write(f"index fields of {self._name!r}", index)
+
+    def _update(self, what: str, operations: Sequence[Any]) -> None:
+        """Some changes, in one request and in order."""
+        self._server.write(
+            what, lambda c: c.batch_update_points(self._name, list(operations), wait=True)
+        )
 
     def _add_words(self, schema: CollectionSchema) -> CollectionSchema:
         """Give points their vectors of words, in a collection made before there were any.
@@ -176,12 +178,14 @@ class ClientStore:
         with self._gate:
             mean = count_mean(self)
             requests = self._requests(schema)
-            with client_errors(f"add the vectors of words to {self._name!r}", self._where):
-                self._client.create_vector_name(self._name, WORDS, words_config())
-                for batch in stored_terms(self, mean):
-                    self._client.batch_update_points(self._name, [requests.set_words(batch)])
+            what = f"add the vectors of words to {self._name!r}"
+            self._server.write(
+                what, lambda c: c.create_vector_name(self._name, WORDS, words_config())
+            )
+            for batch in stored_terms(self, mean):
+                self._update(what, [requests.set_words(batch)])
             self._schema = replace(schema, mean_words=mean)
-            self._meta().write_schema(self._schema)
+            self._meta.write_schema(self._schema)
             return self._schema
 
     # --- points ----------------------------------------------------------------------------
@@ -193,8 +197,10 @@ class ClientStore:
         by_id, vectors, payloads = to_write(points, schema)
         if by_id:
             batch = self._requests(schema).points(list(by_id), vectors, payloads)
-            with client_errors(f"write {len(by_id)} points to {self._name!r}", self._where):
-                self._client.upsert(self._name, batch, wait=True)
+            self._server.write(
+                f"write {len(by_id)} points to {self._name!r}",
+                lambda c: c.upsert(self._name, batch, wait=True),
+            )
 
     def set_payload(
         self,
@@ -211,34 +217,42 @@ class ClientStore:
         if not patch:
             return
         operations = [requests.set_payload(selection, patch)]
-        with client_errors(f"set payloads in {self._name!r}", self._where):
-            if WORDS in patch and has_words(schema):
-                schema = self._add_words(schema)
-                terms = payload_terms(patch, schema)
-                # before the payload: what a kill leaves between the two, the same write mends
-                operations[:0] = (
-                    [requests.remove_words(selection)]
-                    if terms is None
-                    else [
-                        requests.set_words([(i, terms) for i in page])
-                        for page in batches(self._ids(selection), PAGE)
-                    ]
-                )
-            self._client.batch_update_points(self._name, operations, wait=True)
+        if WORDS in patch and has_words(schema):
+            terms = payload_terms(patch, self._add_words(schema))
+            # before the payload: what a kill leaves between the two, the same write mends
+            operations[:0] = (
+                [requests.remove_words(selection)]
+                if terms is None
+                else [
+                    requests.set_words([(i, terms) for i in page])
+                    for page in batches(self._ids(selection), PAGE)
+                ]
+            )
+        self._update(f"set payloads in {self._name!r}", operations)
 
     def _ids(self, selection: Any) -> Iterator[str]:
         following: Any = None
         while True:
-            points, following = self._client.scroll(
-                self._name,
-                scroll_filter=selection,
-                limit=PAGE,
-                offset=following,
-                with_payload=False,
-            )
+            points, following = self._page(selection, PAGE, following, selector=False, names=[])
             yield from (str(point.id) for point in points)
             if following is None:
                 return
+
+    def _page(
+        self, selection: Any, limit: int, offset: Any, *, selector: Any, names: list[str]
+    ) -> tuple[Sequence[Any], Any]:
+        found: tuple[Sequence[Any], Any] = self._server.read(
+            f"read points of {self._name!r}",
+            lambda c: c.scroll(
+                self._name,
+                scroll_filter=selection,
+                limit=limit,
+                offset=offset,
+                with_payload=selector,
+                with_vectors=names or False,
+            ),
+        )
+        return found
 
     @contextmanager
     def batch_writes(self) -> Iterator[None]:
@@ -249,8 +263,10 @@ class ClientStore:
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
         chosen = self._requests(self._require()).chosen(ids, where)
-        with client_errors(f"delete points from {self._name!r}", self._where):
-            self._client.delete(self._name, chosen, wait=True)
+        self._server.write(
+            f"delete points from {self._name!r}",
+            lambda c: c.delete(self._name, chosen, wait=True),
+        )
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -274,8 +290,9 @@ class ClientStore:
 
         def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
             batch = [request(i, limit) for i, limit in wanted]
-            with client_errors(f"search {self._name!r}", self._where):
-                answers = self._client.query_batch_points(self._name, requests=batch)
+            answers = self._server.read(
+                f"search {self._name!r}", lambda c: c.query_batch_points(self._name, requests=batch)
+            )
             return [
                 (to_hits if i in vectors else to_text_hits)(answer.points, bools[queries[i].fields])
                 for (i, _), answer in zip(wanted, answers, strict=True)
@@ -289,10 +306,12 @@ class ClientStore:
         wanted = [canonical_id(i) for i in ids]
         names = check_spaces(spaces, schema)
         bools = bool_fields(schema.fields)
-        with client_errors(f"read points of {self._name!r}", self._where):
-            points = self._client.retrieve(
+        points = self._server.read(
+            f"read points of {self._name!r}",
+            lambda c: c.retrieve(
                 self._name, wanted, with_payload=True, with_vectors=names or False
-            )
+            ),
+        )
         return in_order(points, wanted, bools)
 
     def scroll(
@@ -312,22 +331,17 @@ class ClientStore:
         check_limit(limit)
         selection = requests.where(where)
         bools = bool_fields(schema.fields, fields)
-        with client_errors(f"read points of {self._name!r}", self._where):
-            points, following = self._client.scroll(
-                self._name,
-                scroll_filter=selection,
-                limit=limit,
-                offset=start,
-                with_payload=requests.selector(fields),
-                with_vectors=names or False,
-            )
+        selector = requests.selector(fields)
+        points, following = self._page(selection, limit, start, selector=selector, names=names)
         return to_page(points, following, bools)
 
     def count(self, where: Condition | None = None) -> int:
         """See :meth:`scenesearch.core.protocols.Store.count`."""
         selection = self._requests(self._require()).where(where)
-        with client_errors(f"count points of {self._name!r}", self._where):
-            found = self._client.count(self._name, count_filter=selection, exact=True)
+        found = self._server.read(
+            f"count points of {self._name!r}",
+            lambda c: c.count(self._name, count_filter=selection, exact=True),
+        )
         return int(found.count)
 
     def facet(
@@ -339,14 +353,16 @@ class ClientStore:
         selection = self._requests(schema).where(where)
 
         def fetch(asked: int) -> list[tuple[Any, int]]:
-            with client_errors(f"count values of {field!r} in {self._name!r}", self._where):
-                hits = self._client.facet(
+            hits = self._server.read(
+                f"count values of {field!r} in {self._name!r}",
+                lambda c: c.facet(
                     self._name,
                     key=key_path(field),
                     limit=asked,
                     facet_filter=selection,
                     exact=True,
-                ).hits
+                ),
+            ).hits
             return [(bool(h.value) if kind == "bool" else h.value, h.count) for h in hits]
 
         return settle_facet(check_limit(limit), fetch)
@@ -357,13 +373,13 @@ class ClientStore:
         """See :meth:`scenesearch.core.protocols.Store.read_blob`."""
         check_blob_name(name)
         self._require()
-        return self._meta().read_blob(name)
+        return self._meta.read_blob(name)
 
     def write_blob(self, name: str, data: bytes) -> None:
         """See :meth:`scenesearch.core.protocols.Store.write_blob`."""
         check_blob_name(name)
         self._require()
-        self._meta().write_blob(name, data)
+        self._meta.write_blob(name, data)
 
     def optimize(self) -> None:
         """Nothing: servers optimize in the background."""
@@ -371,47 +387,19 @@ class ClientStore:
 
     def close(self) -> None:
         """Close the connection, unless the client was passed in."""
-        with self._gate:
-            self._closed = True
-            client, self._client = self._client, None
-            if client is not None and self._given is None:
-                client.close()
+        self._server.close()
 
     # --- pieces ----------------------------------------------------------------------------
 
-    def _connect(self) -> Any:
-        with self._gate:
-            if self._closed:
-                raise StoreError(f"the store of {self._name!r} is closed; make a new ClientStore")
-            if self._client is None:
-                self._client = self._given or self._new_client()
-                self._local = is_local(self._client)
-            return self._client
-
-    def _new_client(self) -> Any:
-        from qdrant_client import QdrantClient
-
-        with client_errors("connect", self._where):
-            # The version check is a request, and only warns.
-            return QdrantClient(
-                url=self._url,
-                api_key=self._api_key,
-                timeout=max(1, round(self._timeout)),
-                check_compatibility=False,
-            )
-
-    def _meta(self) -> ClientMeta:
-        return ClientMeta(self._client, self._name, self._where)
-
     def _requests(self, schema: CollectionSchema) -> ClientRequests:
-        return ClientRequests(schema.fields, local=self._local)
+        return ClientRequests(schema.fields, local=self._server.local)
 
     def _require(self, *, fresh: bool = False) -> CollectionSchema:
-        self._connect()
+        self._server.refuse_closed()
         schema = self.schema if fresh or self._schema is None else self._schema
         if schema is None:
             raise StoreError(
-                f"collection {self._name!r} does not exist in {self._where} yet; "
+                f"collection {self._name!r} does not exist in {self._server.where} yet; "
                 "create it with create(schema), or check the name",
                 code="no_collection",
             )

@@ -14,7 +14,7 @@ from typing import Any
 from scenesearch.core.errors import StoreError
 from scenesearch.core.types import CollectionSchema
 from scenesearch.store.schemas import dump_schema, load_schema
-from scenesearch.store.server.client_translate import client_errors
+from scenesearch.store.server.connection import Connection
 
 META_SUFFIX = "--meta"
 MAX_BLOB_BYTES = 16 * 2**20
@@ -26,23 +26,21 @@ class ClientMeta:
     """The companion of one collection.
 
     Args:
-        client: a ``QdrantClient``.
+        server: where it lies.
         collection: name of the collection it belongs to.
-        where: names the server in messages.
     """
 
-    def __init__(self, client: Any, collection: str, where: str) -> None:
-        self._client = client
+    def __init__(self, server: Connection, collection: str) -> None:
+        self._server = server
         self._collection = collection
         self._meta = collection + META_SUFFIX
-        self._where = where
 
     def read_schema(self) -> CollectionSchema | None:
         """The schema, or None where there is no collection."""
         payload = self._read("schema")
         if payload is None:
             return None
-        return load_schema(str(payload.get("schema")), f"{self._meta!r} in {self._where}")
+        return load_schema(str(payload.get("schema")), f"{self._meta!r} in {self._server.where}")
 
     def write_schema(self, schema: CollectionSchema) -> None:
         """Replace the schema; what makes a collection exist."""
@@ -79,20 +77,25 @@ class ClientMeta:
         self._write(f"blob:{name}", {"name": name, "data": text})
 
     def _read(self, key: str) -> dict[str, Any] | None:
-        with client_errors(f"read about {self._collection!r}", self._where):
-            if not self._client.collection_exists(self._meta):
-                return None
-            found = self._client.retrieve(self._meta, [self._id(key)], with_payload=True)
+        def read(client: Any) -> list[Any]:
+            if not client.collection_exists(self._meta):
+                return []
+            return list(client.retrieve(self._meta, [self._id(key)], with_payload=True))
+
+        found = self._server.read(f"read about {self._collection!r}", read)
         return dict(found[0].payload or {}) if found else None
 
     def _write(self, key: str, payload: dict[str, Any]) -> None:
         from qdrant_client import models
 
-        with client_errors(f"write about {self._collection!r}", self._where):
-            if not self._client.collection_exists(self._meta):
-                self._client.create_collection(self._meta, vectors_config={})
-            point = models.PointStruct(id=self._id(key), vector={}, payload=payload)
-            self._client.upsert(self._meta, [point], wait=True)
+        point = models.PointStruct(id=self._id(key), vector={}, payload=payload)
+
+        def write(client: Any) -> None:
+            if not client.collection_exists(self._meta):
+                client.create_collection(self._meta, vectors_config={})
+            client.upsert(self._meta, [point], wait=True)
+
+        self._server.write(f"write about {self._collection!r}", write)
 
     @staticmethod
     def _id(key: str) -> str:

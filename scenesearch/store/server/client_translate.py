@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema, FieldType, Hit
 from scenesearch.store.bm25 import Terms, query_terms
@@ -20,48 +18,6 @@ from scenesearch.store.translate import Dialect, Requests
 
 MIN_EF = 256
 """HNSW candidates a query; the server's 100 misses several of the best 200."""
-
-
-@contextmanager
-def client_errors(what: str, where: str) -> Iterator[None]:
-    """Words for whatever qdrant-client raises while it does ``what`` at ``where``."""
-    from qdrant_client.common.client_exceptions import QdrantException
-    from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
-
-    try:
-        yield
-    except SceneSearchError:
-        raise
-    except UnexpectedResponse as error:
-        status = error.status_code
-        reply = error.content.decode("utf-8", "replace")[:300]
-        if status in (401, 403):
-            raise StoreUnavailableError(
-                f"cannot {what}: {where} refused the API key ({status}); set a key that may read "
-                "and write this collection"
-            ) from error
-        if status is not None and status >= 500:
-            raise StoreUnavailableError(
-                f"cannot {what}: {where} answered {status}: {reply}; look at the server's log"
-            ) from error
-        fix = "send smaller batches" if status == 413 else "check the collection on the server"
-        raise StoreError(f"cannot {what}: {where} answered {status}: {reply}; {fix}") from error
-    except (ApiException, QdrantException, OSError) as error:
-        raise StoreUnavailableError(
-            f"cannot {what}: no answer from {where}: {error}; check that a Qdrant server runs "
-            "there, the address, and the timeout"
-        ) from error
-    except (ValueError, KeyError, RuntimeError) as error:
-        # What the in-memory mode raises where a server would answer with a status.
-        raise StoreError(f"cannot {what} in {where}: {error}") from error
-
-
-def is_local(client: Any) -> bool:
-    """Whether a client is the in-memory mode: no payload indexes, no search parameters."""
-    from qdrant_client.local.qdrant_local import QdrantLocal
-
-    # Passing what it ignores makes it warn; it has no public way to tell.
-    return isinstance(getattr(client, "_client", None), QdrantLocal)
 
 
 class ClientRequests(Requests):
