@@ -117,6 +117,8 @@ class ClientStore:
     def _make(self, client: Any, schema: CollectionSchema) -> None:
         if client.collection_exists(self._name):
             self._check_unfinished(client, schema)
+            if has_words(schema):
+                client.create_vector_name(self._name, WORDS, words_config())
             return
         client.create_collection(
             self._name,
@@ -127,12 +129,17 @@ class ClientStore:
     def _check_unfinished(self, client: Any, schema: CollectionSchema) -> None:
         # Ours, from a run that was killed before it wrote the schema; or somebody else's.
         params = client.get_collection(self._name).config.params.vectors
-        sizes = {k: v.size for k, v in params.items()} if isinstance(params, dict) else None
-        if sizes != dict(schema.vectors) or client.count(self._name, exact=True).count:
+        found = (
+            {space: (one.size, str(one.distance.value)) for space, one in params.items()}
+            if isinstance(params, dict)
+            else None
+        )
+        wanted = {space: (dim, "Cosine") for space, dim in schema.vectors.items()}
+        if found != wanted or client.count(self._name, exact=True).count:
             raise CollectionMismatchError(
                 f"{self._server.where} has a collection {self._name!r} that scenesearch did not "
-                f"make (vectors {sizes}, wanted {dict(schema.vectors)}); choose another name, or "
-                "delete it on the server"
+                f"make (vectors {found}, expected none of its points yet and {wanted}); choose "
+                "another name, or delete it on the server"
             )
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
