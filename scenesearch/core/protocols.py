@@ -177,8 +177,17 @@ class Store(Protocol):
     def schema(self) -> CollectionSchema | None:
         """What the collection holds, or None where there is none yet."""
 
-    def create(self, schema: CollectionSchema) -> None:
+    def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
         """Make the collection, its payload indexes first. The same schema again does nothing.
+
+        Of several that make it at once, one does; the others wait until it has.
+
+        Args:
+            schema: what it holds.
+            blobs: files that it is made with and is not there without; see ``read_blob``.
+
+        Returns:
+            Whether this call made it. If not, what it was made with is what counts.
 
         Raises:
             CollectionMismatchError: it exists with another schema; names what differs.

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import AllOf, Equals, OneOf
-from scenesearch.core.errors import StoreError
+from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.points import (
     AUGMENTED,
     COLOUR,
@@ -58,6 +58,11 @@ FEW = 500
 """Items of which only their own points are read to plan; for more, all points are."""
 MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
+
+RAW = (
+    "the collection was made with raw vectors, so these are raw too; index into a new --collection "
+    "to have a projection"
+)
 
 _PLANNED = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
 
@@ -187,6 +192,8 @@ class Indexer:
             if any(item.write for item in chunk):
                 self._photos.embed(chunk, self._cache_key, run)
             projection = self._open_collection(chunk, fields, run)
+            if finish and projection is None and self._options.whiten and not run.notes:
+                run.notes.append(RAW)
             self._write(chunk, projection, run)
             if finish:
                 with run.times.stage("optimize"):
@@ -256,30 +263,52 @@ class Indexer:
         fields = {**fields, **FIELDS}
         if self._reader is not None:
             fields[OCR] = "text"
-        schema = self._store.schema
-        if schema is not None:
-            missing = {k: v for k, v in fields.items() if k not in schema.fields}
-            if missing:
-                self._store.add_fields(missing)
-            stored = projection_of(self._store)
-            if stored is not None or self._store.count() > 0:
-                return stored
-            # empty: a run may have died between making the collection and keeping its projection
+        if self._store.schema is None:
+            projection = self._fitted(chunk, run) if self._options.whiten else None
+            if self._made(chunk, fields, projection):
+                return projection
+            # another run made it meanwhile: what it was made with is what counts
+        schema = schema_of(self._store)
+        check_models(schema.metadata, self.metadata)
+        missing = {k: v for k, v in fields.items() if k not in schema.fields}
+        if missing:
+            self._store.add_fields(missing)
+        try:
+            return projection_of(self._store, self._encoder.embedder.dim)
+        except StoreError:
+            if PROJECTION_BLOB in schema.blobs or self._store.count() > 0:
+                raise
+        # an older version made it, and died before it kept the projection
         projection = self._fitted(chunk, run) if self._options.whiten else None
-        if schema is not None and projection and projection.dim != schema.vectors[CUTOUT]:
-            return None  # made cold, with raw vectors
-        if schema is None:
-            dim = projection.dim if projection else self._encoder.embedder.dim
-            vectors = {CUTOUT: dim, CONTEXT: dim}
-            if self._encoder.describer.colour_dim:
-                vectors[COLOUR] = self._encoder.describer.colour_dim
-            if self._options.augment:
-                vectors[AUGMENTED] = dim
-            mean = self._mean_words(chunk)
-            self._store.create(CollectionSchema(vectors, fields, self.metadata, mean))
-        if projection is not None:
-            self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
+        if projection is None or projection.dim != schema.vectors[CUTOUT]:
+            raise StoreError(
+                "The collection is empty and its projection was never kept; index into a new "
+                "--collection, or remove this one"
+            )
+        self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
         return projection
+
+    def _made(
+        self,
+        chunk: Sequence[ItemPlan],
+        fields: Mapping[str, FieldType],
+        projection: Projection | None,
+    ) -> bool:
+        """Make the collection; False where another run did, whatever it made."""
+        dim = projection.dim if projection else self._encoder.embedder.dim
+        vectors = {CUTOUT: dim, CONTEXT: dim}
+        if self._encoder.describer.colour_dim:
+            vectors[COLOUR] = self._encoder.describer.colour_dim
+        if self._options.augment:
+            vectors[AUGMENTED] = dim
+        schema = CollectionSchema(vectors, fields, self.metadata, self._mean_words(chunk))
+        blobs = {} if projection is None else {PROJECTION_BLOB: projection.to_bytes()}
+        try:
+            return self._store.create(schema, blobs)
+        except CollectionMismatchError:
+            if self._store.schema is None:
+                raise
+            return False
 
     def _mean_words(self, chunk: Sequence[ItemPlan]) -> float | None:
         """Words that the first points of a new collection have; None where they have none."""

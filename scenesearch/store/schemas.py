@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from hashlib import sha256
 from typing import get_args
+from uuid import uuid4
 
 from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema, FieldType
 from scenesearch.store.bm25 import MEAN_WORDS, has_words
-from scenesearch.store.checks import check_key, check_name
+from scenesearch.store.checks import check_blob_name, check_key, check_name
 
 MAX_DIM = 65_536
 """The longest vectors the engine takes."""
@@ -41,15 +43,27 @@ def check_schema(schema: CollectionSchema) -> CollectionSchema:
     return schema
 
 
-def new_schema(schema: CollectionSchema) -> CollectionSchema:
-    """The schema of a collection that is made now, of whose texts only the caller knows anything.
+def new_schema(schema: CollectionSchema, blobs: Mapping[str, bytes] | None) -> CollectionSchema:
+    """The schema of a collection that is made now.
+
+    Args:
+        schema: as it was asked for; of the texts to come only the caller knows anything.
+        blobs: files that it is made with.
 
     Raises:
         StoreError: as for :func:`check_schema`.
+        ValueError: a bad name of a file.
     """
     check_schema(schema)
     mean = schema.mean_words or MEAN_WORDS
-    return replace(schema, mean_words=mean if has_words(schema) else None)
+    return replace(
+        schema,
+        mean_words=mean if has_words(schema) else None,
+        blobs={
+            check_blob_name(name): sha256(data).hexdigest() for name, data in (blobs or {}).items()
+        },
+        made=uuid4().hex,
+    )
 
 
 def check_fields(fields: Mapping[str, FieldType]) -> None:
@@ -127,6 +141,8 @@ def dump_schema(schema: CollectionSchema) -> str:
             "fields": dict(schema.fields),
             "metadata": dict(schema.metadata),
             "mean_words": schema.mean_words,
+            "blobs": dict(schema.blobs),
+            "made": schema.made,
         },
         ensure_ascii=False,
         indent=1,
@@ -155,6 +171,8 @@ def load_schema(text: str, source: str) -> CollectionSchema:
             dict(data["fields"]),
             {str(k): str(v) for k, v in data["metadata"].items()},
             None if (mean := data.get("mean_words")) is None else float(mean),
+            {str(k): str(v) for k, v in data.get("blobs", {}).items()},
+            str(data.get("made", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(

@@ -79,20 +79,22 @@ class MemoryStore:
         """What the collection holds, or None where there is none yet."""
         return self._schema
 
-    def create(self, schema: CollectionSchema) -> None:
+    def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
         """See :meth:`scenesearch.core.protocols.Store.create`."""
         self._open()
         with self._gate:
-            wanted = new_schema(schema)
+            wanted = new_schema(schema, blobs)
             if self._schema is not None:
                 check_same_schema(self._name, self._schema, schema)
             else:
+                self._blobs.update(blobs or {})
                 self._schema = replace(
                     wanted,
                     vectors=dict(schema.vectors),
                     fields=dict(schema.fields),
                     metadata=dict(schema.metadata),
                 )
+            return self._schema.made == wanted.made
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.add_fields`."""

@@ -112,16 +112,18 @@ class EdgeStore:
         opened = self._opened
         return self._directory.read_schema() if opened is None else opened.schema
 
-    def create(self, schema: CollectionSchema) -> None:
+    def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
         """See :meth:`scenesearch.core.protocols.Store.create`."""
         with self._gate:
             self._refuse_closed()
-            wanted = new_schema(schema)
+            wanted = new_schema(schema, blobs)
             existing = self.schema
             if existing is None:
-                check_free_space(self._home, 0, self._min_free)
-                existing = self._directory.make(wanted)
+                size = sum(map(len, (blobs or {}).values()))
+                check_free_space(self._home, size, self._min_free)
+                existing = self._directory.make(wanted, blobs or {})
             check_same_schema(self._directory.name, existing, schema)
+            return existing.made == wanted.made
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.add_fields`."""

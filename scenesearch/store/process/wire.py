@@ -131,4 +131,5 @@ def plain_schema(schema: CollectionSchema) -> CollectionSchema:
         vectors=dict(schema.vectors),
         fields=dict(schema.fields),
         metadata=dict(schema.metadata),
+        blobs=dict(schema.blobs),
     )

@@ -7,6 +7,7 @@ requests above 32 MB.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenesearch.core.batches import batches
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.errors import StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
 from scenesearch.store.bm25 import (
@@ -37,15 +38,14 @@ from scenesearch.store.checks import (
 from scenesearch.store.payloads import bool_fields, encode_patch
 from scenesearch.store.records import in_order, retype_patches, to_page, to_write
 from scenesearch.store.schemas import check_new_fields, check_same_schema, new_schema
+from scenesearch.store.server.claim import CONSENSUS_S, claim
 from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.client_translate import (
     ClientRequests,
     field_schema,
     to_hits,
     to_text_hits,
-    vector_params,
     words_config,
-    words_params,
 )
 from scenesearch.store.server.connection import Connection
 from scenesearch.store.ties import settle, settle_facet
@@ -55,6 +55,8 @@ from scenesearch.store.vectors import query_vectors
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
+RECORD_S = 1.0
+"""Others may add fields to a collection, or make it anew: what is read of it is known so long."""
 PAGE = 1000
 """Points of one change of words."""
 
@@ -88,6 +90,7 @@ class ClientStore:
         self._server = Connection(client_or_url, api_key, timeout)
         self._gate = RLock()
         self._schema: CollectionSchema | None = None
+        self._read_at = 0.0
         self._meta = ClientMeta(self._server, collection)
 
     def __repr__(self) -> str:
@@ -97,50 +100,34 @@ class ClientStore:
 
     @property
     def schema(self) -> CollectionSchema | None:
-        """What the collection holds now, or None where there is none yet."""
+        """What the collection holds, or None where there is none yet; at most a second old."""
+        if self._schema is not None and time.monotonic() - self._read_at < RECORD_S:
+            return self._schema
+        return self._read_schema()
+
+    def _read_schema(self) -> CollectionSchema | None:
+        self._read_at = time.monotonic()
         self._schema = self._meta.read_schema()
         return self._schema
 
-    def create(self, schema: CollectionSchema) -> None:
-        """See :meth:`scenesearch.core.protocols.Store.create`."""
-        wanted = new_schema(schema)
+    def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
+        """See :meth:`scenesearch.core.protocols.Store.create`.
+
+        The server makes a collection once, so who has made it has the claim to all that belongs
+        to it; the record comes last, and without it the collection does not exist.
+        """
+        wanted = new_schema(schema, blobs)
         with self._gate:
-            existing = self.schema
-            if existing is None:
-                self._server.write(f"create {self._name!r}", lambda c: self._make(c, schema))
+            existing = self._read_schema()
+            if existing is None and claim(self._server, self._name, wanted, self._read_schema):
                 self._index(schema.fields)
-                # Last: a collection without its schema does not exist.
+                for name, data in (blobs or {}).items():
+                    self._meta.write_blob(name, data)
                 self._meta.write_schema(wanted)
                 existing = self._schema = wanted
+            existing = existing or self._require(fresh=True)
             check_same_schema(self._name, existing, schema)
-
-    def _make(self, client: Any, schema: CollectionSchema) -> None:
-        if client.collection_exists(self._name):
-            self._check_unfinished(client, schema)
-            if has_words(schema):
-                client.create_vector_name(self._name, WORDS, words_config())
-            return
-        client.create_collection(
-            self._name,
-            vectors_config=vector_params(schema),
-            sparse_vectors_config=words_params() if has_words(schema) else None,
-        )
-
-    def _check_unfinished(self, client: Any, schema: CollectionSchema) -> None:
-        # Ours, from a run that was killed before it wrote the schema; or somebody else's.
-        params = client.get_collection(self._name).config.params.vectors
-        found = (
-            {space: (one.size, str(one.distance.value)) for space, one in params.items()}
-            if isinstance(params, dict)
-            else None
-        )
-        wanted = {space: (dim, "Cosine") for space, dim in schema.vectors.items()}
-        if found != wanted or client.count(self._name, exact=True).count:
-            raise CollectionMismatchError(
-                f"{self._server.where} has a collection {self._name!r} that scenesearch did not "
-                f"make (vectors {found}, expected none of its points yet and {wanted}); choose "
-                "another name, or delete it on the server"
-            )
+            return existing.made == wanted.made
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.add_fields`."""
@@ -164,7 +151,11 @@ class ClientStore:
         def index(client: Any) -> None:
             for field, kind in fields.items():
                 client.create_payload_index(
-                    self._name, key_path(field), field_schema=field_schema(kind), wait=True
+                    self._name,
+                    key_path(field),
+                    field_schema=field_schema(kind),
+                    wait=True,
+                    timeout=CONSENSUS_S,
                 )
 
         self._server.write(f"index fields of {self._name!r}", index)
@@ -403,7 +394,7 @@ class ClientStore:
 
     def _require(self, *, fresh: bool = False) -> CollectionSchema:
         self._server.refuse_closed()
-        schema = self.schema if fresh or self._schema is None else self._schema
+        schema = self._read_schema() if fresh else self.schema
         if schema is None:
             raise StoreError(
                 f"collection {self._name!r} does not exist in {self._server.where} yet; "

@@ -17,6 +17,7 @@ from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.store.server.connection import Connection
 
 META_SUFFIX = "--meta"
+NOT_FOUND = 404
 MAX_BLOB_BYTES = 16 * 2**20
 """Servers refuse requests above 32 MB, and base64 adds a third."""
 _NAMESPACE = uuid.UUID("7d1b2a3e-5c55-4f0e-9a58-0c2f6f1f0b6e")
@@ -77,10 +78,20 @@ class ClientMeta:
         self._write(f"blob:{name}", {"name": name, "data": text})
 
     def _read(self, key: str) -> dict[str, Any] | None:
+        from qdrant_client.http.exceptions import UnexpectedResponse
+
         def read(client: Any) -> list[Any]:
-            if not client.collection_exists(self._meta):
-                return []
-            return list(client.retrieve(self._meta, [self._id(key)], with_payload=True))
+            try:
+                return list(client.retrieve(self._meta, [self._id(key)], with_payload=True))
+            except UnexpectedResponse as error:
+                if error.status_code == NOT_FOUND and b"exist" in error.content:
+                    return []
+                raise
+            except ValueError as error:
+                # the in-memory mode has no status to tell by
+                if str(error) == f"Collection {self._meta} not found":
+                    return []
+                raise
 
         found = self._server.read(f"read about {self._collection!r}", read)
         return dict(found[0].payload or {}) if found else None

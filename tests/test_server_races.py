@@ -1,0 +1,70 @@
+"""What several do at once on a Qdrant server, over the fakes: run where QDRANT_URL names one."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+import shop
+
+from scenesearch.images import load_scene
+from scenesearch.search.query import Query
+from scenesearch.search.searcher import Searcher
+from scenesearch.store.server.client import ClientStore
+
+pytestmark = [
+    pytest.mark.store,
+    pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="QDRANT_URL names no Qdrant server"),
+]
+RACES = int(os.environ.get("SCENESEARCH_RACES", "5"))
+
+
+@pytest.fixture
+def name() -> Iterator[str]:
+    from qdrant_client import QdrantClient
+
+    name = f"race-{uuid.uuid4().hex[:12]}"
+    yield name
+    key = os.environ.get("QDRANT_API_KEY")
+    client = QdrantClient(
+        os.environ["QDRANT_URL"],
+        headers={"api-key": key} if key else None,
+        check_compatibility=False,
+    )
+    for collection in (name, f"{name}--meta"):
+        client.delete_collection(collection)
+    client.close()
+
+
+def opened(name: str) -> ClientStore:
+    key = os.environ.get("QDRANT_API_KEY")
+    return ClientStore(os.environ["QDRANT_URL"], name, api_key=key, timeout=30)
+
+
+@pytest.mark.parametrize("race", range(RACES))
+def test_two_first_runs_at_once_end_in_one_space(tmp_path: Any, name: str, race: int) -> None:
+    items = shop.pattern_items(tmp_path, 60)
+    # the second half too few to fit a projection in every other race
+    halves = (items[:30], items[30:] if race % 2 else items[30:40])
+    runs = [shop.Shop(opened(name), whiten=8) for _ in halves]
+    start = Barrier(2)
+
+    def index(n: int) -> None:
+        start.wait()
+        runs[n].index(halves[n])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(index, range(2)))
+
+    searcher = Searcher(runs[0].store, runs[0].encoder)
+    for item in (*halves[0], *halves[1]):
+        match = searcher.look(Query(products=((load_scene(item.photos[0]), 1.0),))).matches[0]
+        assert match.item_id == item.id
+        assert match.parts["similarity"] == pytest.approx(1, abs=1e-3)
+    for run in runs:
+        run.store.close()
