@@ -13,8 +13,8 @@ from fakes.models import FakeDetector, FakeEmbedder, FakeRemover
 
 from scenesearch.core.conditions import Equals
 from scenesearch.core.errors import CollectionMismatchError, StoreError
-from scenesearch.core.points import CONTEXT, CUTOUT, PROJECTION_BLOB, SCHEMA_VERSION
-from scenesearch.core.types import Item
+from scenesearch.core.points import CONTEXT, CUTOUT, PROJECTION_BLOB, SCHEMA_VERSION, point_id
+from scenesearch.core.types import Item, Point
 from scenesearch.images import load_scene
 from scenesearch.models.cutout.cutter import CutRules
 from scenesearch.models.embed.cache import EmbeddingCache
@@ -730,3 +730,25 @@ def test_a_collection_that_vanishes_under_a_run_is_an_error_of_the_store(items):
 
     with pytest.raises(StoreError, match="closed"):
         indexer.run(plan, shop.FIELDS)
+
+
+# --- a server where others write too -----------------------------------------------------------
+
+
+def test_a_point_of_somebody_else_costs_nothing_and_is_no_answer(items):
+    run = shop.Shop()
+    run.index(items)
+    searcher = Searcher(run.store, run.encoder)
+    asked = Query(products=((load_scene(items[0].photos[0]), 1.0),), words="a")
+    before = searcher.look(asked)
+    stranger = point_id("items", "nobody", "0", "0")
+    vectors = run.store.retrieve([before.matches[0].evidence[0].point_id], spaces=(CUTOUT,))[0]
+    run.store.upsert([Point(stranger, vectors.vectors, {"title": "mine"})])
+
+    report = run.index(items)
+    after = searcher.look(asked)
+
+    assert (report.added, report.changed, report.unchanged) == (0, 0, len(items))
+    assert any("1 point" in note and "no item_id" in note for note in report.notes)
+    assert [match.item_id for match in after.matches] == [m.item_id for m in before.matches]
+    assert run.store.retrieve([stranger])

@@ -8,7 +8,7 @@ two, on the first chunk of a new collection.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
 import numpy as np
@@ -28,10 +28,11 @@ from scenesearch.core.points import (
     READER,
     SCHEMA_VERSION,
     check_models,
+    is_ours,
     schema_of,
 )
 from scenesearch.core.protocols import WORDS, Detector, Reader, Store
-from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Scene
+from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Record, Scene
 from scenesearch.index.item_points import (
     item_payload,
     payload_hash,
@@ -245,11 +246,18 @@ class Indexer:
 
     def _learn(self, run: Run) -> None:
         with run.times.stage("learn"):
-            scrolled = scroll_all(self._store, fields=("photo_sha256",))
-            photos = (str(record.payload["photo_sha256"]) for record in scrolled)
+            scrolled = scroll_all(self._store, fields=("item_id", "photo_sha256"))
+            strangers: list[str] = []
+            photos = _photos(scrolled, strangers.append)
             embedder, cache = self._encoder.embedder, self._cache
             note = learn_ood(self._store, photos, embedder, cache, self._cache_key)
         run.notes += [note] if note else []
+        if strangers:
+            points = "1 point" if len(strangers) == 1 else f"{len(strangers)} points"
+            run.notes.append(
+                f"{points} of the collection, such as {strangers[0]}, have no item_id, so "
+                "scenesearch did not write them; they are left alone, and no answer"
+            )
         if self._options.augment:
             with run.times.stage("augment"):
                 note = refresh_augmented(self._store, self._options.augment)
@@ -400,3 +408,12 @@ class Indexer:
             photos.setdefault(record.payload.get(OCR), []).append(record.id)
         for read, ids in photos.items():
             self._store.set_payload({WORDS: with_read(words, read)}, ids=ids)
+
+
+def _photos(records: Iterable[Record], stranger: Callable[[str], None]) -> Iterator[str]:
+    """The sha256 of each point's photo; the ids of points that are of no item are told."""
+    for record in records:
+        if is_ours(record.payload):
+            yield str(record.payload["photo_sha256"])
+        else:
+            stranger(record.id)
