@@ -30,7 +30,7 @@ class Server:
         self.asked: list[str] = []
         self.connections = 0
         self.headers: list[dict[str, str]] = []
-        self.answer: Callable[[str], Answer] = lambda _: ok({"exists": False})
+        self.answer: Callable[[str], Answer] = lambda _: ok([])
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -158,7 +158,7 @@ def test_one_connection_is_kept_alive(server: Server) -> None:
 
 @pytest.mark.parametrize("fault", [None, (502, {}, b"bad gateway"), (503, {}, b"wait")])
 def test_what_only_reads_is_asked_again(server: Server, fault: Answer) -> None:
-    answers = iter([fault, fault, ok({"exists": False})])
+    answers = iter([fault, fault, ok([])])
     server.answer = lambda _: next(answers)
     store = ClientStore(server.url, "items")
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,7 @@ class ClientStore:
         self._gate = RLock()
         self._schema: CollectionSchema | None = None
         self._read_at = 0.0
+        self._blobs: dict[str, tuple[str, bytes]] = {}
         self._meta = ClientMeta(self._server, collection)
 
     def __repr__(self) -> str:
@@ -370,13 +372,21 @@ class ClientStore:
     def read_blob(self, name: str) -> bytes | None:
         """See :meth:`scenesearch.core.protocols.Store.read_blob`."""
         check_blob_name(name)
-        self._require()
-        return self._meta.read_blob(name)
+        wanted = self._require().blobs.get(name)
+        kept = self._blobs.get(name)
+        # what a collection was made with stays as it is, and is read once
+        if kept is not None and kept[0] == wanted:
+            return kept[1]
+        data = self._meta.read_blob(name)
+        if data is not None and wanted == sha256(data).hexdigest():
+            self._blobs[name] = wanted, data
+        return data
 
     def write_blob(self, name: str, data: bytes) -> None:
         """See :meth:`scenesearch.core.protocols.Store.write_blob`."""
         check_blob_name(name)
         self._require()
+        self._blobs.pop(name, None)
         self._meta.write_blob(name, data)
 
     def optimize(self) -> None:
