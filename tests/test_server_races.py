@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import shop
 
+from scenesearch.core.conditions import Equals
+from scenesearch.core.types import CollectionSchema, Point
 from scenesearch.images import load_scene
 from scenesearch.search.query import Query
 from scenesearch.search.searcher import Searcher
@@ -68,3 +70,29 @@ def test_two_first_runs_at_once_end_in_one_space(tmp_path: Any, name: str, race:
         assert match.parts["similarity"] == pytest.approx(1, abs=1e-3)
     for run in runs:
         run.store.close()
+
+
+def test_fields_that_two_add_at_once_are_all_there_and_filtered_by(name: str) -> None:
+    stores = [opened(name) for _ in range(2)]
+    stores[0].create(CollectionSchema({"cutout": 4}, {"item_id": "keyword"}))
+    pairs = 10 * RACES
+    start = Barrier(2)
+
+    def add(side: int) -> None:
+        for pair in range(pairs):
+            start.wait()
+            field = f"f{pair}-{side}"
+            stores[side].add_fields({field: "integer"})
+            point = Point(str(uuid.uuid4()), {}, {field: pair})
+            stores[side].upsert([point])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(add, range(2)))
+
+    last = opened(name)
+    assert last.schema is not None
+    assert len(last.schema.fields) == 1 + 2 * pairs
+    for pair in range(pairs):
+        assert [last.count(Equals(f"f{pair}-{side}", pair)) for side in (0, 1)] == [1, 1]
+    for store in (*stores, last):
+        store.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from scenesearch.core.errors import (
     StoreUnavailableError,
 )
 from scenesearch.core.protocols import VectorQuery
+from scenesearch.core.types import FieldType
 from scenesearch.store.server import claim
 from scenesearch.store.server.client import ClientStore
 from scenesearch.store.server.client_meta import MAX_BLOB_BYTES
@@ -153,6 +154,26 @@ def test_a_collection_that_measures_otherwise_is_left_alone(client: QdrantClient
 
     with pytest.raises(CollectionMismatchError, match=r"Euclid.*Cosine"):
         ClientStore(client, "items").create(SCHEMA)
+
+
+def test_fields_that_two_add_at_once_are_both_there(client: QdrantClient) -> None:
+    first, second = ClientStore(client, "items"), ClientStore(client, "items")
+    first.create(SCHEMA)
+    add = second._meta.add_fields
+
+    def meanwhile(fields: Mapping[str, FieldType]) -> None:
+        first.add_fields({"depth": "float"})
+        add(fields)
+
+    second._meta.add_fields = meanwhile  # type: ignore[method-assign]
+    second.add_fields({"sale": "bool"})
+
+    for store in (first, second, ClientStore(client, "items")):
+        assert store._require(fresh=True).fields == {
+            **SCHEMA.fields,
+            "depth": "float",
+            "sale": "bool",
+        }
 
 
 def test_fields_that_another_process_added_are_typed_at_the_next_write(

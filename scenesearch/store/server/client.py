@@ -143,8 +143,8 @@ class ClientStore:
                 operation = requests.set_payload(requests.those(ids), patch)
                 self._update(f"rewrite fields of {self._name!r}", [operation])
             self._index(new)
-            self._schema = replace(schema, fields={**schema.fields, **new})
-            self._meta.write_schema(self._schema)
+            self._meta.add_fields(new)
+            self._read_schema()
 
     def _index(self, fields: Mapping[str, FieldType]) -> None:
         if self._server.local:
@@ -184,9 +184,8 @@ class ClientStore:
             )
             for batch in stored_terms(self, mean):
                 self._update(what, [requests.set_words(batch)])
-            self._schema = replace(schema, mean_words=mean)
-            self._meta.write_schema(self._schema)
-            return self._schema
+            self._meta.change_schema(replace(schema, mean_words=mean))
+            return self._read_schema() or schema
 
     # --- points ----------------------------------------------------------------------------
 

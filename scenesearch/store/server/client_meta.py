@@ -9,14 +9,18 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from scenesearch.core.errors import StoreError
-from scenesearch.core.types import CollectionSchema
+from scenesearch.core.types import CollectionSchema, FieldType
 from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.store.server.connection import Connection
 
 META_SUFFIX = "--meta"
+_ADDED = "added"
+"""Key of the fields that were added since the collection was made, beside its schema."""
 NOT_FOUND = 404
 MAX_BLOB_BYTES = 16 * 2**20
 """Servers refuse requests above 32 MB, and base64 adds a third."""
@@ -41,11 +45,31 @@ class ClientMeta:
         payload = self._read("schema")
         if payload is None:
             return None
-        return load_schema(str(payload.get("schema")), f"{self._meta!r} in {self._server.where}")
+        source = f"{self._meta!r} in {self._server.where}"
+        schema = load_schema(str(payload.get("schema")), source)
+        added = payload.get(_ADDED) or {}
+        return replace(schema, fields={**schema.fields, **added}) if added else schema
 
     def write_schema(self, schema: CollectionSchema) -> None:
-        """Replace the schema; what makes a collection exist."""
+        """Write the schema of a new collection; what makes it exist."""
         self._write("schema", {"schema": dump_schema(schema)})
+
+    def change_schema(self, schema: CollectionSchema) -> None:
+        """Replace the schema but for the fields that were added since it was made."""
+        self._merge({"schema": dump_schema(schema)})
+
+    def add_fields(self, fields: Mapping[str, FieldType]) -> None:
+        """Add fields, whatever others add at the same time."""
+        self._merge(dict(fields), _ADDED)
+
+    def _merge(self, payload: dict[str, Any], key: str | None = None) -> None:
+        # the server merges one by one, so that nobody writes over what another has added
+        self._server.write(
+            f"write about {self._collection!r}",
+            lambda c: c.set_payload(
+                self._meta, payload, points=[self._id("schema")], key=key, wait=True
+            ),
+        )
 
     def read_blob(self, name: str) -> bytes | None:
         """A blob, or None.
