@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import shop
 
-from scenesearch.core.conditions import Equals
+from scenesearch.core.conditions import Equals, Not
+from scenesearch.core.protocols import TextQuery
 from scenesearch.core.types import CollectionSchema, Point
 from scenesearch.images import load_scene
 from scenesearch.search.query import Query
@@ -95,4 +96,36 @@ def test_fields_that_two_add_at_once_are_all_there_and_filtered_by(name: str) ->
     for pair in range(pairs):
         assert [last.count(Equals(f"f{pair}-{side}", pair)) for side in (0, 1)] == [1, 1]
     for store in (*stores, last):
+        store.close()
+
+
+def test_words_are_set_while_others_delete(name: str) -> None:
+    words = CollectionSchema({"cutout": 4}, {"item_id": "keyword", "words": "text"})
+    stores = [opened(name) for _ in range(2)]
+    stores[0].create(words)
+    items = [f"item {n}" for n in range(60)]
+    stores[0].upsert(
+        [
+            Point(str(uuid.uuid4()), {}, {"item_id": item, "words": "oak"})
+            for item in items
+            for _ in range(4)
+        ]
+    )
+    start = Barrier(2)
+
+    def write(side: int) -> None:
+        for item in items[:50]:
+            start.wait()
+            if side:
+                stores[1].delete(where=Equals("item_id", item))
+            else:
+                stores[0].set_payload({"words": "brass"}, where=Equals("item_id", item))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, range(2)))
+    stores[0].set_payload({"words": "brass"}, where=Not(Equals("item_id", items[0])))
+
+    assert len(stores[0].query([TextQuery("brass", 500)])[0]) == 40
+    assert stores[0].query([TextQuery("oak", 500)]) == [[]]
+    for store in stores:
         store.close()

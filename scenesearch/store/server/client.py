@@ -48,7 +48,7 @@ from scenesearch.store.server.client_translate import (
     to_text_hits,
     words_config,
 )
-from scenesearch.store.server.connection import Connection
+from scenesearch.store.server.connection import POINT_GONE, Connection
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
 from scenesearch.store.vectors import query_vectors
@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 
 RECORD_S = 1.0
 """Others may add fields to a collection, or make it anew: what is read of it is known so long."""
+ATTEMPTS = 5
+"""Of setting words, where each time others delete some of those points meanwhile."""
 PAGE = 1000
 """Points of one change of words."""
 
@@ -215,11 +217,14 @@ class ClientStore:
         patch = encode_patch(payload, schema.fields)
         if not patch:
             return
-        operations = [requests.set_payload(selection, patch)]
-        if WORDS in patch and has_words(schema):
-            terms = payload_terms(patch, self._add_words(schema))
-            # before the payload: what a kill leaves between the two, the same write mends
-            operations[:0] = (
+        what = f"set payloads in {self._name!r}"
+        written = requests.set_payload(selection, patch)
+        if WORDS not in patch or not has_words(schema):
+            self._update(what, [written])
+            return
+        terms = payload_terms(patch, self._add_words(schema))
+        for attempt in range(1, ATTEMPTS + 1):
+            words = (
                 [requests.remove_words(selection)]
                 if terms is None
                 else [
@@ -227,7 +232,14 @@ class ClientStore:
                     for page in batches(self._ids(selection), PAGE)
                 ]
             )
-        self._update(f"set payloads in {self._name!r}", operations)
+            try:
+                # words first: what a kill leaves between the two, the same write mends
+                self._update(what, [*words, written])
+            except StoreError as error:
+                if error.code != POINT_GONE or attempt == ATTEMPTS:
+                    raise
+            else:
+                return
 
     def _ids(self, selection: Any) -> Iterator[str]:
         following: Any = None

@@ -34,6 +34,8 @@ KEPT_ALIVE = 32
 KEPT_ALIVE_S = 30.0
 PAUSES_S = (0.05, 0.2, 0.8)
 """Before what only reads is asked again, up to half as long again."""
+POINT_GONE = "point_gone"
+"""Code of the error where a point is written to that was deleted."""
 _GATEWAY = frozenset({502, 503, 504})
 _TITLE = "qdrant"
 
@@ -276,6 +278,8 @@ def _refused(what: str, where: str, error: Any) -> StoreError:
         return StoreError(
             f"{said}; the API key may not do this, set one that may", code="store_forbidden"
         )
+    if status == 404 and "No point with id" in reply:
+        return StoreError(f"{said}; it was deleted meanwhile, try again", code=POINT_GONE)
     if status == 413 or "is larger than allowed" in reply:
         return StoreError(f"{said}; send smaller batches", code="store_too_large")
     if "No space left on device" in reply or "disk space" in reply:
