@@ -25,8 +25,12 @@ K1 = 1.2
 """How soon more of the same word stops counting."""
 B = 0.75
 """How much long texts are held back, 0 to 1."""
-MEAN_WORDS = 40.0
-"""The mean length of a collection that is made before any of its texts is known."""
+MEAN_WORDS = 20.0
+"""The mean length of a collection that is made before any of its texts is known; 2,187 pieces of
+furniture have 19.8."""
+
+MAX_DRIFT = 0.2
+"""Texts that have become longer or shorter than the recorded mean by more are worth a word."""
 
 _WORD = re.compile(r"[^\W_]+")
 _PAGE = 1000
@@ -102,11 +106,7 @@ def payload_terms(payload: Mapping[str, Any], schema: CollectionSchema) -> Terms
 
 def count_mean(store: Store) -> float:
     """Words that a text of a collection has, those without any left out."""
-    lengths = (len(tokens(r.payload.get(WORDS))) for r in scroll_all(store, fields=(WORDS,)))
-    count = total = 0
-    for length in lengths:
-        count, total = count + (length > 0), total + length
-    return total / count if count else MEAN_WORDS
+    return words_state(store).mean
 
 
 def stored_terms(store: Store, mean: float) -> Iterator[list[tuple[str, Terms]]]:
@@ -114,6 +114,31 @@ def stored_terms(store: Store, mean: float) -> Iterator[list[tuple[str, Terms]]]
     records = scroll_all(store, fields=(WORDS,), page=_PAGE)
     found = ((record.id, text_terms(record.payload.get(WORDS), mean)) for record in records)
     return batches(((i, terms) for i, terms in found if terms is not None), _PAGE)
+
+
+class WordsState(NamedTuple):
+    """What the texts of a collection are like now.
+
+    Attributes:
+        mean: words that a text has.
+        words: how many different ones there are.
+        colliding: how many of those share their coordinate with another.
+    """
+
+    mean: float
+    words: int
+    colliding: int
+
+
+def words_state(store: Store) -> WordsState:
+    """Read every text of a collection once."""
+    count = total = 0
+    words: set[str] = set()
+    for record in scroll_all(store, fields=(WORDS,)):
+        found = tokens(record.payload.get(WORDS))
+        count, total = count + bool(found), total + len(found)
+        words.update(found)
+    return WordsState(total / count if count else MEAN_WORDS, len(words), collisions(words))
 
 
 def collisions(words: Iterable[str]) -> int:
