@@ -107,6 +107,20 @@ def test_a_creation_that_was_cut_short_is_finished(
     assert store.count() == 3
 
 
+def test_a_lost_record_is_said_and_no_reason_to_delete_anything(client: QdrantClient) -> None:
+    store = ClientStore(client, "items")
+    store.create(SCHEMA)
+    store.upsert(make_points(3))
+    client.delete_collection("items--meta")
+
+    for ask in (ClientStore.count, lambda s: s.schema, lambda s: s.create(SCHEMA)):
+        with pytest.raises(StoreError, match=r"3 points.*restore") as caught:
+            ask(ClientStore(client, "items"))
+        assert caught.value.code == "record_lost"
+
+    assert client.count("items").count == 3
+
+
 @pytest.mark.parametrize("makers", [2, 8])
 def test_of_several_that_create_at_once_one_does_and_all_have_what_it_made(
     client: QdrantClient, makers: int

@@ -112,6 +112,15 @@ class ClientStore:
     def _read_schema(self) -> CollectionSchema | None:
         self._read_at = time.monotonic()
         self._schema = self._meta.read_schema()
+        if self._schema is None and (points := self._meta.count_points()):
+            # points are written after the record, so this one was lost
+            raise StoreError(
+                f"{self._server.where} has a collection {self._name!r} of {points} points, and no "
+                f"{self._name + META_SUFFIX!r} that says what they are. If that was lost, restore "
+                "it from a snapshot, and leave the points as they are; if they are somebody "
+                "else's, choose another --collection",
+                code="record_lost",
+            )
         return self._schema
 
     def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:

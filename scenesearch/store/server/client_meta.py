@@ -50,6 +50,15 @@ class ClientMeta:
         added = payload.get(_ADDED) or {}
         return replace(schema, fields={**schema.fields, **added}) if added else schema
 
+    def count_points(self) -> int:
+        """Points of the collection itself; 0 where there is none."""
+        return self._server.read(f"count points of {self._collection!r}", self._count)
+
+    def _count(self, client: Any) -> int:
+        if not client.collection_exists(self._collection):
+            return 0
+        return int(client.count(self._collection, exact=True).count)
+
     def write_schema(self, schema: CollectionSchema) -> None:
         """Write the schema of a new collection; what makes it exist."""
         self._write("schema", {"schema": dump_schema(schema)})
