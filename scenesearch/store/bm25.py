@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -58,6 +59,7 @@ def tokens(text: object) -> list[str]:
     return [word.lower() for one in texts if isinstance(one, str) for word in _WORD.findall(one)]
 
 
+@lru_cache(maxsize=100_000)
 def term(word: str) -> int:
     """The coordinate of a word: words of up to four bytes never share one, others may."""
     return crc32(word.encode("utf-8", "surrogatepass"))
@@ -78,6 +80,8 @@ def text_terms(text: object, mean: float) -> Terms | None:
         return None
     held_back = K1 * (1 - B + B * counts.total() / mean)
     indices = sorted(counts)
+    if len(indices) == counts.total():
+        return Terms(indices, [(K1 + 1) / (1 + held_back)] * len(indices))
     return Terms(indices, [counts[i] * (K1 + 1) / (counts[i] + held_back) for i in indices])
 
 
