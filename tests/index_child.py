@@ -56,9 +56,9 @@ def change(name: str) -> Iterator[None]:
 class TellingStore(EdgeStore):
     """Says what it is about to do."""
 
-    def create(self, schema: Any) -> None:
+    def create(self, schema: Any, blobs: Any = None) -> bool:
         with change("create"):
-            super().create(schema)
+            return super().create(schema, blobs)
 
     def upsert(self, points: Any) -> None:
         with change("upsert"):

@@ -139,9 +139,9 @@ class RecordingStore(MemoryStore):
         super().__init__()
         self.writes: list[tuple[str, Any]] = []
 
-    def create(self, schema: Any) -> None:
+    def create(self, schema: Any, blobs: Any = None) -> bool:
         self.writes.append(("create", schema))
-        super().create(schema)
+        return super().create(schema, blobs)
 
     def add_fields(self, fields: Any) -> None:
         self.writes.append(("add_fields", fields))
@@ -188,6 +188,7 @@ class Shop:
         self.detector = detector
         self.cache = cache or EmbeddingCache(":memory:")
         self.load = load
+        self.fit: Any = fit_projection
         batch = options.pop("batch", 8)
         self.options = IndexOptions(batch=batch, **{"write_batch": batch, **options})
 
@@ -201,7 +202,7 @@ class Shop:
             load=self.load,
             photo_hash=photo_hash,
             item_hash=item_hash,
-            fit=fit_projection,
+            fit=self.fit,
             detector=self.detector,
             options=self.options,
         )

@@ -613,6 +613,24 @@ def test_the_doctor_says_what_is_amiss(cli, tmp_path):
     assert "schema.json" in done.json["store"]
 
 
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ({"mean_words": 1000.0}, 0, "index into a new --collection"),
+        ({"blobs": {"projection.npz": "0" * 64}}, 5, "projection"),
+    ],
+    ids=["texts have grown", "projection lost"],
+)
+def test_the_doctor_reads_what_a_collection_knows_of_itself(cli, store, change, code, says):
+    record = Path(store[1]) / "items" / "schema.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), **change}))
+
+    done = cli("doctor", *store, "--json")
+
+    assert done.code == code
+    assert says in json.dumps(done.json["store"])
+
+
 # --- streams -----------------------------------------------------------------------------------
 
 

@@ -13,14 +13,16 @@ from fakes.models import FakeDetector, FakeEmbedder, FakeRemover
 
 from scenesearch.core.conditions import Equals
 from scenesearch.core.errors import CollectionMismatchError, StoreError
-from scenesearch.core.points import CONTEXT, CUTOUT, PROJECTION_BLOB, SCHEMA_VERSION
-from scenesearch.core.types import Item
+from scenesearch.core.points import CONTEXT, CUTOUT, PROJECTION_BLOB, SCHEMA_VERSION, point_id
+from scenesearch.core.types import Item, Point
 from scenesearch.images import load_scene
 from scenesearch.models.cutout.cutter import CutRules
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection
 from scenesearch.search.query import Query
 from scenesearch.search.searcher import Searcher
+from scenesearch.store.server import client as server_store
+from scenesearch.store.server.client import ClientStore
 
 
 @pytest.fixture
@@ -440,7 +442,7 @@ def undisturbed_run(patterns):
 @pytest.mark.parametrize("whiten", [0, 4, 16], ids=["raw", "smaller", "whole"])
 @pytest.mark.parametrize(
     ("method", "call"),
-    [("create", 1), ("write_blob", 1), ("upsert", 1), ("upsert", 2), ("optimize", 1)],
+    [("create", 1), ("upsert", 1), ("upsert", 2), ("optimize", 1)],
     ids=str,
 )
 def test_a_run_that_died_anywhere_is_finished_by_the_next(
@@ -449,9 +451,8 @@ def test_a_run_that_died_anywhere_is_finished_by_the_next(
     items, undisturbed = patterns, undisturbed_run(whiten)
     run = shop.Shop(embedder=FakeEmbedder(16), batch=25, whiten=whiten)
     revive = dying_at(run, method, call)
-    if method != "write_blob" or whiten:
-        with pytest.raises(Died):
-            run.index(items)
+    with pytest.raises(Died):
+        run.index(items)
     revive()
 
     run.index(items)
@@ -560,6 +561,82 @@ def test_a_collection_made_cold_and_left_empty_can_be_filled(items, tmp_path):
     assert run.store.count() == 24
 
 
+@pytest.mark.parametrize("other", [30, 10], ids=["fitted on others", "too few to fit"])
+def test_two_first_runs_at_once_end_in_one_space(patterns, other):
+    from qdrant_client import QdrantClient
+
+    client = QdrantClient(":memory:")
+    first, second = (shop.Shop(ClientStore(client, "items"), whiten=8) for _ in range(2))
+    halves = patterns[:30], patterns[30 : 30 + other]
+    fit = first.fit
+
+    def fit_while_the_other_runs(vectors, size):
+        second.index(halves[1])
+        return fit(vectors, size)
+
+    first.fit = fit_while_the_other_runs
+    first.index(halves[0])
+
+    searcher = Searcher(first.store, first.encoder)
+    for item in (*halves[0][::7], *halves[1][::3]):
+        answer = searcher.look(Query(products=((load_scene(item.photos[0]), 1.0),)))
+        assert answer.matches[0].item_id == item.id
+        assert answer.matches[0].parts["similarity"] == pytest.approx(1, abs=1e-4)
+    client.close()
+
+
+@pytest.mark.parametrize("seed", [0, 9], ids=["same model", "another model"])
+def test_a_collection_made_anew_under_a_searcher_is_seen_within_a_second(
+    patterns, monkeypatch, seed
+):
+    from qdrant_client import QdrantClient
+
+    monkeypatch.setattr(server_store, "RECORD_S", 0.0)
+    client = QdrantClient(":memory:")
+    first = shop.Shop(ClientStore(client, "items"), embedder=FakeEmbedder(16), whiten=8)
+    first.index(patterns[:30])
+    searcher = Searcher(first.store, first.encoder)
+    asked = Query(products=((load_scene(patterns[3].photos[0]), 1.0),))
+    assert searcher.look(asked).matches[0].item_id == patterns[3].id
+
+    for name in ("items", "items--meta"):
+        client.delete_collection(name)
+    again = shop.Shop(ClientStore(client, "items"), embedder=FakeEmbedder(16, seed=seed), whiten=8)
+    again.index(patterns[:60])
+
+    if seed:
+        with pytest.raises(CollectionMismatchError, match="embedder"):
+            searcher.look(asked)
+    else:
+        match = searcher.look(asked).matches[0]
+        assert match.item_id == patterns[3].id
+        assert match.parts["similarity"] == pytest.approx(1, abs=1e-4)
+    client.close()
+
+
+@pytest.mark.parametrize("whiten", [16, 8], ids=["as long as raw", "shorter"])
+@pytest.mark.parametrize("harm", ["missing", "another's", "missing in a record of before"])
+def test_a_projection_that_is_lost_is_an_error_and_never_raw(patterns, whiten, harm):
+    run = shop.Shop(embedder=FakeEmbedder(16), whiten=whiten)
+    run.index(patterns[:50])
+    if harm == "another's":
+        run.store.write_blob(PROJECTION_BLOB, run.store.read_blob(PROJECTION_BLOB) + b"x")
+    else:
+        del run.store._blobs[PROJECTION_BLOB]
+    if harm == "missing in a record of before":
+        if whiten == 16:
+            pytest.skip("nothing tells these from raw ones")
+        run.store._schema = replace(run.store._schema, blobs={}, made="")
+    before = shop.contents(run.store)
+
+    with pytest.raises(StoreError, match=r"projection.*restore it") as caught:
+        run.index(patterns)
+    assert caught.value.code == "projection_lost"
+    with pytest.raises(StoreError, match=r"projection.*restore it"):
+        Searcher(run.store, run.encoder).open()
+    assert shop.contents(run.store) == before
+
+
 def test_a_projection_is_fitted_once_kept_and_used_for_what_comes_later(patterns):
     items = patterns
     run = shop.Shop(whiten=8)
@@ -653,3 +730,25 @@ def test_a_collection_that_vanishes_under_a_run_is_an_error_of_the_store(items):
 
     with pytest.raises(StoreError, match="closed"):
         indexer.run(plan, shop.FIELDS)
+
+
+# --- a server where others write too -----------------------------------------------------------
+
+
+def test_a_point_of_somebody_else_costs_nothing_and_is_no_answer(items):
+    run = shop.Shop()
+    run.index(items)
+    searcher = Searcher(run.store, run.encoder)
+    asked = Query(products=((load_scene(items[0].photos[0]), 1.0),), words="a")
+    before = searcher.look(asked)
+    stranger = point_id("items", "nobody", "0", "0")
+    vectors = run.store.retrieve([before.matches[0].evidence[0].point_id], spaces=(CUTOUT,))[0]
+    run.store.upsert([Point(stranger, vectors.vectors, {"title": "mine"})])
+
+    report = run.index(items)
+    after = searcher.look(asked)
+
+    assert (report.added, report.changed, report.unchanged) == (0, 0, len(items))
+    assert any("1 point" in note and "no item_id" in note for note in report.notes)
+    assert [match.item_id for match in after.matches] == [m.item_id for m in before.matches]
+    assert run.store.retrieve([stranger])

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import logging
+import pickle
 import re
 from functools import cache
 
@@ -61,6 +62,9 @@ ERRORS = [
     (errors.InvalidVectorError("not finite"), 422),
     (errors.ModelNotFoundError("no weights"), 503),
     (errors.NoSpaceError("full"), 507),
+    (errors.StoreError("may not", code="store_forbidden"), 403),
+    (errors.StoreError("too large", code="store_too_large"), 413),
+    (errors.StoreError("too many", code="store_limit"), 422),
     (BusyError("full", retry_after_s=7), 503),
     (BusyError("your share", retry_after_s=3, code="rate_limited"), 429),
     (DeadlineError("slow", retry_after_s=0), 503),
@@ -87,6 +91,34 @@ def test_the_engine_says_when_to_come_back():
     app = app_with(ScriptedBackend(error=BusyError("full", retry_after_s=7)))
 
     assert asked(app, path="/v1/test", route=models).headers["retry-after"] == "7"
+
+
+def test_the_store_says_when_to_come_back_through_the_pipe_of_processes():
+    error = errors.StoreUnavailableError("slow down", code="store_busy", retry_after_s=7)
+    app = app_with(ScriptedBackend(error=pickle.loads(pickle.dumps(error))))
+
+    answer = asked(app, path="/v1/test", route=models)
+
+    assert problem(answer, 503)["code"] == "store_busy"
+    assert answer.headers["retry-after"] == "7"
+
+
+def test_where_the_store_stands_is_nobodys_business(caplog):
+    url = "http://me:s3cret@10.0.0.7:6333/x"
+    error = errors.StoreUnavailableError(f"no answer from {url}: refused; check the address")
+    app = app_with(ScriptedBackend(error=error))
+
+    with caplog.at_level(logging.WARNING, "scenesearch.service"):
+        answer = asked(app, path="/v1/test", route=models)
+    ready = asked(app, path="/readyz")
+
+    assert problem(answer, 503)["detail"] == "no answer from the server: refused; check the address"
+    assert ready.status_code == 503
+    assert "the server" in ready.text
+    for text in (answer.text, ready.text):
+        assert "10.0.0.7" not in text
+        assert "s3cret" not in text
+    assert "10.0.0.7" in caplog.text, "whoever runs the service reads it there"
 
 
 def test_a_fault_of_ours_tells_nothing_and_is_logged_with_its_id(caplog):

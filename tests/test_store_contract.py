@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,11 @@ from store_contract.contract_data import SCHEMA
 from thread_child import use_threads
 
 from scenesearch.core.protocols import Store
+from scenesearch.core.types import CollectionSchema
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.store import ProcessStore
 from scenesearch.store.server.client import ClientStore
+from scenesearch.store.server.client_translate import vector_params
 
 
 @pytest.fixture(scope="module")
@@ -87,17 +90,82 @@ class TestClientStoreInMemory(StoreContract):
         return client_store
 
 
+class Server:
+    """The Qdrant server of ``QDRANT_URL``."""
+
+    def __init__(self, shards: int) -> None:
+        from qdrant_client import QdrantClient
+
+        self.url, self.key = os.environ["QDRANT_URL"], os.environ.get("QDRANT_API_KEY")
+        self.shards = shards
+        # as a header, because the client warns of a key over http
+        headers = {"api-key": self.key} if self.key else None
+        self._client = QdrantClient(self.url, headers=headers, check_compatibility=False)
+
+    @contextmanager
+    def opener(self) -> Iterator[OpenStore]:
+        """Opens a collection that does not exist yet, of one shard or laid out by hand."""
+        name = f"contract-{uuid.uuid4().hex[:12]}"
+        made = False
+
+        def open_store() -> Store:
+            return ClientStore(self.url, name, api_key=self.key, timeout=30)
+
+        def lay_out_and_open() -> Store:
+            nonlocal made
+            store = open_store()
+            create = store.create
+
+            def lay_out(schema: CollectionSchema) -> None:
+                nonlocal made
+                if not made:
+                    made = True
+                    self._client.create_collection(
+                        name, vectors_config=vector_params(schema), shard_number=self.shards
+                    )
+                create(schema)
+
+            store.create = lay_out  # type: ignore[method-assign]
+            return store
+
+        yield open_store if self.shards == 1 else lay_out_and_open
+        for collection in (name, f"{name}--meta"):
+            self._client.delete_collection(collection)
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@pytest.fixture(scope="module", params=[1, 6])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    server = Server(request.param)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def server_store(server: Server) -> Iterator[Store]:
+    """For the tests that write nothing."""
+    with server.opener() as open_store:
+        store = open_store()
+        store.create(SCHEMA)
+        fill(store)
+        yield store
+        store.close()
+
+
 @pytest.mark.store
 @pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="QDRANT_URL names no Qdrant server")
 class TestClientStoreOnAServer(StoreContract):
     @pytest.fixture
-    def open_store(self) -> Iterator[OpenStore]:
-        from qdrant_client import QdrantClient
+    def counts_as_one(self, server: Server) -> bool:
+        return server.shards == 1
 
-        url, key = os.environ["QDRANT_URL"], os.environ.get("QDRANT_API_KEY")
-        name = f"contract-{uuid.uuid4().hex[:12]}"
-        yield lambda: ClientStore(url, name, api_key=key, timeout=30)
-        client = QdrantClient(url, api_key=key)
-        for collection in (name, f"{name}--meta"):
-            client.delete_collection(collection)
-        client.close()
+    @pytest.fixture
+    def open_store(self, server: Server) -> Iterator[OpenStore]:
+        with server.opener() as open_store:
+            yield open_store
+
+    @pytest.fixture
+    def answering(self, server_store: Store) -> Store:
+        return server_store

@@ -30,7 +30,7 @@ from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Condition, Equals
 from scenesearch.core.errors import QueryError
-from scenesearch.core.points import CUTOUT
+from scenesearch.core.points import CUTOUT, is_ours
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import BoxTuple, FieldType, Item, Region, Scene
 from scenesearch.evaluation.evaluate import read_truths
@@ -685,7 +685,7 @@ class SceneSearch:
         return {
             str(record.payload["item_id"]): str(record.payload[field])
             for record in scroll_all(self.store, fields=("item_id", field))
-            if record.payload.get(field) is not None
+            if is_ours(record.payload) and record.payload.get(field) is not None
         }
 
     def likeness(self, point_ids: Sequence[str]) -> float:

@@ -13,6 +13,8 @@ from typing import Any
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.protocols import Store
+from scenesearch.store.bm25 import MAX_DRIFT, words_state
 
 PACKAGES = (
     *("numpy", "pillow", "opencv-python-headless", "onnxruntime", "tokenizers"),
@@ -43,9 +45,10 @@ def doctor(
         "models_dir": str(settings.models_dir) if settings.models_dir else None,
         "cache_dir": str(settings.cache_dir),
     }
-    code = 0
+    code, dim = 0, None
     try:
         parts = Parts(settings)
+        dim = parts.encoder.embedder.dim
         found["embedder"] = parts.encoder.embedder.fingerprint
         found["detector"] = parts.detector.fingerprint if parts.detector else None
         found["remover"] = parts.encoder.remover.fingerprint if parts.encoder.remover else None
@@ -54,7 +57,7 @@ def doctor(
         found["models"] = str(error)
         code = 4
     try:
-        found["store"] = _store(store, collection, config)
+        found["store"] = _store(store, collection, config, dim)
     except SceneSearchError as error:
         found["store"] = str(error)
         code = code or 5
@@ -78,14 +81,33 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _store(store: str, collection: str, config: str | None) -> dict[str, Any]:
+def _store(store: str, collection: str, config: str | None, dim: int | None) -> dict[str, Any]:
+    from scenesearch.models.embed.projection import projection_of
+
     with options.open_shop(store, collection, config) as shop:
         schema = shop.store.schema
         answer: dict[str, Any] = {"address": store, "collection": collection}
         if schema is None:
             answer["state"] = "no such collection yet"
         else:
+            projection_of(shop.store, dim)
             answer |= {"state": "ok", "points": shop.count(), "made_with": dict(schema.metadata)}
+            if schema.mean_words is not None:
+                answer["words"] = _words(shop.store, schema.mean_words)
     if Path(store).is_dir():
         answer["free_gigabytes"] = round(shutil.disk_usage(store).free / 1e9, 1)
     return answer
+
+
+def _words(store: Store, recorded: float) -> str:
+    found = words_state(store)
+    said = (
+        f"{found.mean:.1f} in a text, {recorded:.1f} in the record; {found.words} different, "
+        f"{found.colliding} of them share a coordinate"
+    )
+    if abs(found.mean / recorded - 1) <= MAX_DRIFT:
+        return said
+    return (
+        f"{said}. Long and short texts are not weighed as they are now: index into a new "
+        "--collection, which counts anew and embeds nothing"
+    )

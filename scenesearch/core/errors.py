@@ -101,9 +101,20 @@ class StoreError(SceneSearchError):
 
 
 class StoreUnavailableError(StoreError):
-    """The engine cannot be reached, or another process holds it."""
+    """The engine cannot be reached, or another process holds it.
+
+    Attributes:
+        retry_after_s: when it says that it will answer again; None where it says nothing.
+    """
 
     code = "store_unavailable"
+    retry_after_s: float | None = None
+
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
 
 
 class CollectionMismatchError(StoreError):

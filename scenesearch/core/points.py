@@ -64,6 +64,14 @@ def schema_of(store: Store) -> CollectionSchema:
     return schema
 
 
+def is_ours(payload: Mapping[str, Any]) -> bool:
+    """Whether indexing wrote the point, and nobody by hand: it says which item it is of.
+
+    A server lets everybody with its key write. What is not ours is left alone and never an answer.
+    """
+    return isinstance(payload.get("item_id"), str)
+
+
 def point_id(collection: str, item_id: str, photo_sha256: str, region_key: str) -> str:
     """UUIDv5 of what the point is, never of its vector: the same content is the same point."""
     name = "\x1f".join((collection, item_id, photo_sha256, region_key))

@@ -153,7 +153,7 @@ class TextQuery(NamedTuple):
 
     Words are runs of letters and digits, in any case; nothing is stemmed or left out. Scores are
     above 0, have no upper bound, and are comparable inside one answer only. A filter does not
-    change them.
+    change them. How long a text is counts against the ``mean_words`` of the collection's record.
 
     Attributes:
         text: the words; all else is as for :class:`VectorQuery`.
@@ -178,8 +178,17 @@ class Store(Protocol):
     def schema(self) -> CollectionSchema | None:
         """What the collection holds, or None where there is none yet."""
 
-    def create(self, schema: CollectionSchema) -> None:
+    def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
         """Make the collection, its payload indexes first. The same schema again does nothing.
+
+        Of several that make it at once, one does; the others wait until it has.
+
+        Args:
+            schema: what it holds.
+            blobs: files that it is made with and is not there without; see ``read_blob``.
+
+        Returns:
+            Whether this call made it. If not, what it was made with is what counts.
 
         Raises:
             CollectionMismatchError: it exists with another schema; names what differs.

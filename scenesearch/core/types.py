@@ -221,12 +221,21 @@ class CollectionSchema:
         fields: type of each payload field that can be filtered, faceted or sorted.
         metadata: model fingerprints, preprocessing, schema version: must match to be opened.
         quantization: how its vectors are searched; a store says it of the collections it makes.
+        mean_words: words that a text has, as searches by words take it; fixed when the collection
+            is made, and no part of what makes two schemas equal. None: the store's to choose, and
+            in what a store says, not counted yet.
+        blobs: sha256 by name of the files that it was made with, without which its vectors mean
+            nothing. Of these two only a store's answer counts: it fills them in itself.
+        made: names this making of it; one made anew under its name has another.
     """
 
     vectors: Mapping[str, int]
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     quantization: Quantization = "none"
+    mean_words: float | None = field(default=None, compare=False)
+    blobs: Mapping[str, str] = field(default_factory=dict, compare=False)
+    made: str = field(default="", compare=False)
 
 
 POINT_FIELDS = frozenset(

@@ -13,7 +13,7 @@ from scenesearch.api.opened import Opened
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Between, Condition, all_of
 from scenesearch.core.errors import QueryError
-from scenesearch.core.points import FIELDS
+from scenesearch.core.points import FIELDS, is_ours
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType
 from scenesearch.engine.tasks import FacetTask
@@ -122,7 +122,7 @@ def _items(store: Store, where: Condition | None, points: int) -> int | None:
     if points > COUNTED_POINTS:
         return None
     records = scroll_all(store, where=where, fields=("item_id",), page=IDS)
-    return len({str(record.payload["item_id"]) for record in records})
+    return len({r.payload["item_id"] for r in records if is_ours(r.payload)})
 
 
 def _kind(name: str, fields: Mapping[str, FieldType]) -> FieldType:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from scenesearch.catalog import RESERVED
+from scenesearch.core.points import is_ours
 from scenesearch.core.types import FieldType, Record, Value
 from scenesearch.engine.media import photo_url
 
@@ -16,7 +17,8 @@ def group_items(records: Iterable[Record]) -> dict[str, list[Record]]:
     """Points by item, each item's in the order of its photos."""
     found: dict[str, list[Record]] = {}
     for record in records:
-        found.setdefault(str(record.payload["item_id"]), []).append(record)
+        if is_ours(record.payload):
+            found.setdefault(str(record.payload["item_id"]), []).append(record)
     for points in found.values():
         points.sort(key=_place)
     return found

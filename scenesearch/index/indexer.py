@@ -8,7 +8,7 @@ two, on the first chunk of a new collection.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import AllOf, Equals, OneOf
-from scenesearch.core.errors import StoreError
+from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.points import (
     AUGMENTED,
     COLOUR,
@@ -28,11 +28,18 @@ from scenesearch.core.points import (
     READER,
     SCHEMA_VERSION,
     check_models,
+    is_ours,
     schema_of,
 )
 from scenesearch.core.protocols import WORDS, Detector, Reader, Store
-from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Scene
-from scenesearch.index.item_points import item_payload, payload_hash, photo_points, with_read
+from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Record, Scene
+from scenesearch.index.item_points import (
+    item_payload,
+    payload_hash,
+    photo_points,
+    with_read,
+    words_of,
+)
 from scenesearch.index.learned import learn_ood, refresh_augmented
 from scenesearch.index.photo_embedding import PhotoEmbedding
 from scenesearch.index.plan import IndexPlan, ItemPlan, make_plan, stored_items
@@ -40,6 +47,7 @@ from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chun
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.models.encode import Encoder
+from scenesearch.store.bm25 import tokens
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +59,11 @@ FEW = 500
 """Items of which only their own points are read to plan; for more, all points are."""
 MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
+
+RAW = (
+    "the collection was made with raw vectors, so these are raw too; index into a new --collection "
+    "to have a projection"
+)
 
 _PLANNED = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
 
@@ -180,6 +193,8 @@ class Indexer:
             if any(item.write for item in chunk):
                 self._photos.embed(chunk, self._cache_key, run)
             projection = self._open_collection(chunk, fields, run)
+            if finish and projection is None and self._options.whiten and not run.notes:
+                run.notes.append(RAW)
             self._write(chunk, projection, run)
             if finish:
                 with run.times.stage("optimize"):
@@ -231,11 +246,18 @@ class Indexer:
 
     def _learn(self, run: Run) -> None:
         with run.times.stage("learn"):
-            scrolled = scroll_all(self._store, fields=("photo_sha256",))
-            photos = (str(record.payload["photo_sha256"]) for record in scrolled)
+            scrolled = scroll_all(self._store, fields=("item_id", "photo_sha256"))
+            strangers: list[str] = []
+            photos = _photos(scrolled, strangers.append)
             embedder, cache = self._encoder.embedder, self._cache
             note = learn_ood(self._store, photos, embedder, cache, self._cache_key)
         run.notes += [note] if note else []
+        if strangers:
+            points = "1 point" if len(strangers) == 1 else f"{len(strangers)} points"
+            run.notes.append(
+                f"{points} of the collection, such as {strangers[0]}, have no item_id, so "
+                "scenesearch did not write them; they are left alone, and no answer"
+            )
         if self._options.augment:
             with run.times.stage("augment"):
                 note = refresh_augmented(self._store, self._options.augment)
@@ -249,29 +271,68 @@ class Indexer:
         fields = {**fields, **FIELDS}
         if self._reader is not None:
             fields[OCR] = "text"
-        schema = self._store.schema
-        if schema is not None:
-            missing = {k: v for k, v in fields.items() if k not in schema.fields}
-            if missing:
-                self._store.add_fields(missing)
-            stored = projection_of(self._store)
-            if stored is not None or self._store.count() > 0:
-                return stored
-            # empty: a run may have died between making the collection and keeping its projection
+        if self._store.schema is None:
+            projection = self._fitted(chunk, run) if self._options.whiten else None
+            if self._made(chunk, fields, projection):
+                return projection
+            # another run made it meanwhile: what it was made with is what counts
+        schema = schema_of(self._store)
+        check_models(schema.metadata, self.metadata)
+        missing = {k: v for k, v in fields.items() if k not in schema.fields}
+        if missing:
+            self._store.add_fields(missing)
+        try:
+            return projection_of(self._store, self._encoder.embedder.dim)
+        except StoreError:
+            if PROJECTION_BLOB in schema.blobs or self._store.count() > 0:
+                raise
+        # an older version made it, and died before it kept the projection
         projection = self._fitted(chunk, run) if self._options.whiten else None
-        if schema is not None and projection and projection.dim != schema.vectors[CUTOUT]:
-            return None  # made cold, with raw vectors
-        if schema is None:
-            dim = projection.dim if projection else self._encoder.embedder.dim
-            vectors = {CUTOUT: dim, CONTEXT: dim}
-            if self._encoder.describer.colour_dim:
-                vectors[COLOUR] = self._encoder.describer.colour_dim
-            if self._options.augment:
-                vectors[AUGMENTED] = dim
-            self._store.create(CollectionSchema(vectors, fields, self.metadata))
-        if projection is not None:
-            self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
+        if projection is None or projection.dim != schema.vectors[CUTOUT]:
+            raise StoreError(
+                "The collection is empty and its projection was never kept; index into a new "
+                "--collection, or remove this one"
+            )
+        self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
         return projection
+
+    def _made(
+        self,
+        chunk: Sequence[ItemPlan],
+        fields: Mapping[str, FieldType],
+        projection: Projection | None,
+    ) -> bool:
+        """Make the collection; False where another run did, whatever it made."""
+        dim = projection.dim if projection else self._encoder.embedder.dim
+        vectors = {CUTOUT: dim, CONTEXT: dim}
+        if self._encoder.describer.colour_dim:
+            vectors[COLOUR] = self._encoder.describer.colour_dim
+        if self._options.augment:
+            vectors[AUGMENTED] = dim
+        schema = CollectionSchema(
+            vectors, fields, self.metadata, mean_words=self._mean_words(chunk)
+        )
+        blobs = {} if projection is None else {PROJECTION_BLOB: projection.to_bytes()}
+        try:
+            return self._store.create(schema, blobs)
+        except CollectionMismatchError:
+            if self._store.schema is None:
+                raise
+            return False
+
+    def _mean_words(self, chunk: Sequence[ItemPlan]) -> float | None:
+        """Words that the first points of a new collection have; None where they have none."""
+        counts: list[int] = []
+        for batch in chunks(chunk, self._options.write_batch):
+            keys = [ref.sha256 for plan in batch for ref in plan.write] if self._reader else []
+            found = self._cache.get(keys, self._cache_key)
+            for plan in batch:
+                words = words_of(plan.item)
+                for ref in plan.write:
+                    read = [e.payload.get(OCR) for e in found.get(ref.sha256, ())] or [None]
+                    counts += [len(tokens(with_read(words, one))) for one in read]
+        known = [count for count in counts if count]
+        return sum(known) / len(known) if known else None
 
     def _fitted(self, chunk: Sequence[ItemPlan], run: Run) -> Projection | None:
         keys = sorted({ref.sha256 for plan in chunk for ref in plan.write})
@@ -349,3 +410,12 @@ class Indexer:
             photos.setdefault(record.payload.get(OCR), []).append(record.id)
         for read, ids in photos.items():
             self._store.set_payload({WORDS: with_read(words, read)}, ids=ids)
+
+
+def _photos(records: Iterable[Record], stranger: Callable[[str], None]) -> Iterator[str]:
+    """The sha256 of each point's photo; the ids of points that are of no item are told."""
+    for record in records:
+        if is_ours(record.payload):
+            yield str(record.payload["photo_sha256"])
+        else:
+            stranger(record.id)

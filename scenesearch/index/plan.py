@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.points import is_ours
 from scenesearch.core.types import Item, Record
 
 
@@ -90,7 +91,9 @@ def stored_items(records: Iterable[Record]) -> dict[str, StoredItem]:
     places: dict[tuple[str, str], tuple[str, int]] = {}
     for record in records:
         payload = record.payload
-        item, sha256 = str(payload["item_id"]), str(payload["photo_sha256"])
+        if not is_ours(payload):
+            continue
+        item, sha256 = str(payload["item_id"]), str(payload.get("photo_sha256"))
         hashes.setdefault(item, set()).add(str(payload.get("item_hash")))
         per_photo = counts.setdefault(item, {})
         per_photo[sha256] = per_photo.get(sha256, 0) + 1

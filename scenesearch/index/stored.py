@@ -11,7 +11,7 @@ from scenesearch.catalog.values import id_of
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import Condition, OneOf, all_of
 from scenesearch.core.errors import QueryError
-from scenesearch.core.points import schema_of
+from scenesearch.core.points import is_ours, schema_of
 from scenesearch.core.protocols import Store
 
 SLICE = 500
@@ -93,4 +93,4 @@ def readable_id(item_id: Any) -> str | None:
 
 def _ids(store: Store, where: Condition | None) -> set[str]:
     records = scroll_all(store, where=where, fields=("item_id",))
-    return {str(record.payload["item_id"]) for record in records}
+    return {str(r.payload["item_id"]) for r in records if is_ours(r.payload)}

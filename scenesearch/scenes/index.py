@@ -145,9 +145,12 @@ class SceneIndex:
                 vectors |= dict.fromkeys(RAW.values(), models.dim)
             if models.colour_dim:
                 vectors[COLOUR] = models.colour_dim
-            store.create(CollectionSchema(vectors, FIELDS, models.metadata))
-            if projection is not None:
-                store.write_blob(PROJECTION_BLOB, projection.to_bytes())
+            blobs = {} if projection is None else {PROJECTION_BLOB: projection.to_bytes()}
+            made = store.create(CollectionSchema(vectors, FIELDS, models.metadata), blobs)
+            if not made and store.read_blob(PROJECTION_BLOB) is None:
+                # made by a version that kept it afterwards, and died between
+                for name, data in blobs.items():
+                    store.write_blob(name, data)
         check_projection(store, projection)
         return cls(store, collection, projection)
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from operator import attrgetter
 
 from scenesearch.attributes.colour_vector import palette_vector
 from scenesearch.attributes.names import written_names
@@ -234,11 +233,11 @@ class WordSearch:
 
     def _named(self, candidates: Mapping[str, Hit]) -> frozenset[str]:
         """Items whose texts have a colour that was asked for, however it is written."""
-        written = _written(self.parsed.colours)
+        colours = self.parsed.colours
         return frozenset(
             item
             for item, hit in candidates.items()
-            if _says(str(hit.payload.get(WORDS, "")).lower(), written)
+            if _says(str(hit.payload.get(WORDS, "")), colours)
         )
 
     @property
@@ -313,13 +312,12 @@ def _stretched(scores: Mapping[str, float], items: Iterable[str]) -> dict[str, f
 
 
 def _hits(candidates: Mapping[str, Hit], scores: Scored) -> list[Hit]:
-    """Every candidate with its score, best first; equal ones stay as they come."""
+    """Every candidate once, with its score, in any order."""
     # engines differ in the last bits, and what is equal is to be ordered by id
-    hits = [
+    return [
         Hit(hit.id, round(scores.get(item, 0.0), _DIGITS), hit.payload)
         for item, hit in candidates.items()
     ]
-    return sorted(hits, key=attrgetter("score"), reverse=True)
 
 
 @lru_cache(maxsize=64)
@@ -335,6 +333,12 @@ def _written(colours: tuple[str, ...]) -> tuple[tuple[tuple[str, re.Pattern[str]
     )
 
 
-def _says(text: str, written: tuple[tuple[tuple[str, re.Pattern[str]], ...], ...]) -> bool:
+@lru_cache(maxsize=20_000)
+def _says(text: str, colours: tuple[str, ...]) -> bool:
+    """Whether a text has one of the colours; the same texts are asked for the same few colours."""
+    said = text.lower()
     # most texts have most words not at all, which is seen sooner without a pattern
-    return any(all(word in text and found.search(text) for word, found in name) for name in written)
+    return any(
+        all(word in said and found.search(said) for word, found in name)
+        for name in _written(colours)
+    )

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from scenesearch.config.search import SearchOptions
-from scenesearch.core.protocols import Store
-from scenesearch.core.types import POINT_FIELDS, Record
+from scenesearch.core.types import POINT_FIELDS, Hit, Record
 from scenesearch.look.values import Evidence, Match, RegionMatches
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.search.rank.candidates import Answer, Candidates
 from scenesearch.search.rank.pipeline import Ranking
+from scenesearch.search.shown import ShownPoints
 
 EVIDENCE = 3
 """Regions named as evidence of a match, at most."""
@@ -45,10 +45,9 @@ class LookBuilder:
         self._points = best_points(ranking.candidates, answers, shown)
         self._records: dict[str, Record] = {}
 
-    def fetch(self, store: Store) -> None:
-        """Bring the payloads of everything shown, in one call."""
-        ids = list(dict.fromkeys(self._points.values()))
-        self._records = {record.id: record for record in store.retrieve(ids)}
+    def fetch(self, points: ShownPoints) -> None:
+        """Bring the payloads of everything shown, in one call at most."""
+        self._records = points.read(self._points.values())
 
     def fused(self) -> tuple[Match, ...]:
         """The fused list."""
@@ -97,7 +96,8 @@ class LookBuilder:
         ranking = self._ranking
         evidence = []
         for row in rows:
-            record = self._records.get(self._points.get((row, item), ""))
+            hit = self._points.get((row, item))
+            record = None if hit is None else self._records.get(hit.id)
             if record is None:
                 continue  # deleted since the engine answered
             evidence.append(
@@ -158,7 +158,7 @@ def attributes_of(payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def best_points(
     candidates: Candidates, answers: Sequence[Answer], shown: Collection[int]
-) -> dict[tuple[int, int], str]:
+) -> dict[tuple[int, int], Hit]:
     """The best point of each shown item for each region; the first space asked decides.
 
     Args:
@@ -167,13 +167,13 @@ def best_points(
         shown: indices of items.
 
     Returns:
-        Ids by (region, item).
+        Hits by (region, item).
     """
     wanted = np.zeros(len(candidates.items), np.bool_)
     wanted[list(shown)] = True
-    points: dict[tuple[int, int], str] = {}
+    points: dict[tuple[int, int], Hit] = {}
     for answer, column in zip(answers, candidates.columns, strict=True):
         for position in np.flatnonzero(wanted[column]).tolist():
             key = (answer.region, int(column[position]))
-            points.setdefault(key, answer.hits[position].id)
+            points.setdefault(key, answer.hits[position])
     return points

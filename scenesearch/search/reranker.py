@@ -224,14 +224,14 @@ def looks_of(
         start = time.perf_counter()
         asked = [best_of(row, candidates.items)[:limit] for row in scores]
         points = best_points(candidates, answers, {i for items in asked for i in items})
-        ids = [points[r, i] for r, items in enumerate(asked) for i in items if (r, i) in points]
+        ids = [points[r, i].id for r, items in enumerate(asked) for i in items if (r, i) in points]
         records = store.retrieve(list(dict.fromkeys(ids)))
         shown = {record.id: Shown.of(record.payload) for record in records}
         said = np.full(scores.shape, np.nan, np.float32)
         rows: list[list[int]] = []
         photos: list[list[Shown]] = []
         for region, items in enumerate(asked):
-            found = [(i, shown.get(points.get((region, i), ""))) for i in items]
+            found = [(i, shown.get(points[region, i].id)) for i in items if (region, i) in points]
             rows.append([i for i, photo in found if photo is not None])
             photos.append([photo for _, photo in found if photo is not None])
         for region, values in enumerate(reranker.similarities(cutouts, photos)):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -45,8 +46,8 @@ from scenesearch.search.rank.presets import preset_weights
 from scenesearch.search.regions import query_regions
 from scenesearch.search.reranker import Reranker, looks_of
 from scenesearch.search.seen import Seen
+from scenesearch.search.shown import ShownPoints
 from scenesearch.search.vectors import QueryVectors, SpaceVectors, combine
-from scenesearch.system.once import once
 from scenesearch.system.timing import StageTimes
 from scenesearch.words import ParsedWords, Vocabulary, parse_words
 from scenesearch.words.meaning import shipped_meaning
@@ -78,6 +79,10 @@ class Searcher:
         self._find_detector = detector or (lambda: None)
         self._rules = rules or RegionRules()
         self._reranker = reranker
+        self._shown = ShownPoints(store)
+        self._opening = RLock()
+        self._opened: Opened | None = None
+        self._known: tuple[Opened, Vocabulary] | None = None
 
     def understand(self, words: str | ParsedWords, *, strict_category: bool = False) -> ParsedWords:
         """What some words ask for in this collection; what was understood already stays as it is.
@@ -88,8 +93,10 @@ class Searcher:
         """
         if isinstance(words, ParsedWords):
             return words
-        fields = self.open().schema.fields
-        return parse_words(words, self._vocabulary, fields, strict_category=strict_category)
+        opened = self.open()
+        return parse_words(
+            words, self._vocabulary(opened), opened.schema.fields, strict_category=strict_category
+        )
 
     def open(self) -> Opened:
         """Read what is read once of a collection, as the first search would.
@@ -97,17 +104,19 @@ class Searcher:
         Raises:
             StoreError: there is no collection, or it was made with other models.
         """
-        return self._opened
-
-    # several threads may ask one searcher; what it reads of a collection is read once
-
-    @once
-    def _vocabulary(self) -> Vocabulary:
-        return vocabulary_of(self._store, self.open().schema.fields)
-
-    @once
-    def _opened(self) -> Opened:
+        # several threads may ask one searcher, and what it reads of a collection is read once; but
+        # a server's may be made anew under it, with other models
         schema = schema_of(self._store)
+        opened = self._opened
+        if opened is not None and _same(opened.schema, schema):
+            return opened
+        with self._opening:
+            if self._opened is None or not _same(self._opened.schema, schema):
+                self._opened = None
+                self._opened = self._open(schema)
+            return self._opened
+
+    def _open(self, schema: CollectionSchema) -> Opened:
         wanted = {
             "schema": SCHEMA_VERSION,
             "embedder": self._encoder.embedder.fingerprint,
@@ -117,9 +126,17 @@ class Searcher:
         data = self._store.read_blob(OOD_BLOB)
         return Opened(
             schema,
-            QueryVectors(self._store, self._encoder, projection_of(self._store)),
+            QueryVectors(
+                self._store, self._encoder, projection_of(self._store, self._encoder.embedder.dim)
+            ),
             OodModel.from_bytes(data) if data is not None else None,
         )
+
+    def _vocabulary(self, opened: Opened) -> Vocabulary:
+        with self._opening:
+            if self._known is None or self._known[0] is not opened:
+                self._known = opened, vocabulary_of(self._store, opened.schema.fields)
+            return self._known[1]
 
     def regions(
         self,
@@ -358,7 +375,7 @@ class Searcher:
                 ranking, answers, photo_regions=scene is not None, options=options
             )
         with times.stage("fetch"):
-            builder.fetch(self._store)
+            builder.fetch(self._shown)
         with times.stage("rank"):
             matches = builder.fused()
             regions = builder.regions(encoded, ood)
@@ -381,6 +398,11 @@ def _prior(
     labels: Sequence[str | None], weight: float, payloads: Sequence[Mapping[str, Any]]
 ) -> Scores:
     return np.float32(weight) * naming(labels, payloads, shipped_meaning().alike)
+
+
+def _same(one: CollectionSchema, other: CollectionSchema) -> bool:
+    """Whether two readings are of one making of a collection, with the same fields."""
+    return one is other or (one == other and one.made == other.made)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

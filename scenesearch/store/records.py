@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.batches import scroll_all
-from scenesearch.core.protocols import Store
+from scenesearch.core.protocols import WORDS, Store
 from scenesearch.core.types import CollectionSchema, FieldType, Page, Point, Record
+from scenesearch.store.bm25 import Terms, payload_terms
 from scenesearch.store.checks import canonical_id
 from scenesearch.store.payloads import decode_payload, encode_payload, retype_payload
 from scenesearch.store.vectors import unit_vectors
+
+Vectors = dict[str, NDArray[np.float32] | Terms]
+"""Of one point, by space."""
 
 
 def to_record(point: Any, bools: Collection[str]) -> Record:
@@ -44,8 +48,10 @@ def to_page(points: Iterable[Any], following: Any, bools: Collection[str]) -> Pa
 
 def to_write(
     points: Sequence[Point], schema: CollectionSchema
-) -> tuple[dict[str, Point], list[dict[str, NDArray[np.float32]]], list[dict[str, Any]]]:
+) -> tuple[dict[str, Point], list[Vectors], list[dict[str, Any]]]:
     """Points by their canonical ids, with their vectors and payloads as engines take them.
+
+    What is searched by its words has a vector of them, beside those it was given.
 
     The last of equal ids wins, as if they had come one after the other.
 
@@ -56,11 +62,14 @@ def to_write(
         ValueError: an id is no UUID.
     """
     by_id = {canonical_id(point.id): point for point in points}
-    vectors = unit_vectors(list(by_id.values()), schema)
+    vectors: list[Vectors] = [{**rows} for rows in unit_vectors(list(by_id.values()), schema)]
     payloads = [
         encode_payload(point.payload, schema.fields, f"point {point_id}")
         for point_id, point in by_id.items()
     ]
+    for rows, payload in zip(vectors, payloads, strict=True):
+        if (terms := payload_terms(payload, schema)) is not None:
+            rows[WORDS] = terms
     return by_id, vectors, payloads
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
 from typing import get_args
+from uuid import uuid4
 
 from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema, FieldType, Quantization
-from scenesearch.store.checks import check_key, check_name
+from scenesearch.store.bm25 import MEAN_WORDS, has_words
+from scenesearch.store.checks import check_blob_name, check_key, check_name
 
 MAX_DIM = 65_536
 """The longest vectors the engine takes."""
@@ -17,8 +22,10 @@ SCANNED_DIM = 64
 little, and scanning the vectors is cheap."""
 OVERSAMPLING: Mapping[Quantization, float] = {"int8": 2.0, "binary": 8.0}
 """Candidates by the codes for each hit, scored again by the vectors; see docs/scale.md."""
-FORMAT = 1
+FORMAT = 2
 """Version of what is written; an unknown one is refused."""
+_READ = (1, FORMAT)
+"""Versions that are read. In the first, points have no sparse vectors of their words yet."""
 
 
 def check_schema(schema: CollectionSchema) -> CollectionSchema:
@@ -31,6 +38,8 @@ def check_schema(schema: CollectionSchema) -> CollectionSchema:
         raise StoreError("a collection needs at least one vector space, got none")
     for space, dim in schema.vectors.items():
         check_name(space, "vector space")
+        if space == WORDS:
+            raise StoreError(f"no vector space can be called {WORDS!r}: words are searched in it")
         if isinstance(dim, bool) or not isinstance(dim, int) or not 1 <= dim <= MAX_DIM:
             raise StoreError(
                 f"vector space {space!r} must have 1 to {MAX_DIM} dimensions, got {dim!r}"
@@ -51,6 +60,29 @@ def check_quantization(quantization: Quantization) -> Quantization:
             f"quantization must be {', '.join(get_args(Quantization))}, got {quantization!r}"
         )
     return quantization
+
+
+def new_schema(schema: CollectionSchema, blobs: Mapping[str, bytes] | None) -> CollectionSchema:
+    """The schema of a collection that is made now.
+
+    Args:
+        schema: as it was asked for; of the texts to come only the caller knows anything.
+        blobs: files that it is made with.
+
+    Raises:
+        StoreError: as for :func:`check_schema`.
+        ValueError: a bad name of a file.
+    """
+    check_schema(schema)
+    mean = schema.mean_words or MEAN_WORDS
+    return replace(
+        schema,
+        mean_words=mean if has_words(schema) else None,
+        blobs={
+            check_blob_name(name): sha256(data).hexdigest() for name, data in (blobs or {}).items()
+        },
+        made=uuid4().hex,
+    )
 
 
 def check_fields(fields: Mapping[str, FieldType]) -> None:
@@ -128,6 +160,9 @@ def dump_schema(schema: CollectionSchema) -> str:
             "fields": dict(schema.fields),
             "metadata": dict(schema.metadata),
             "quantization": schema.quantization,
+            "mean_words": schema.mean_words,
+            "blobs": dict(schema.blobs),
+            "made": schema.made,
         },
         ensure_ascii=False,
         indent=1,
@@ -146,16 +181,19 @@ def load_schema(text: str, source: str) -> CollectionSchema:
     """
     try:
         data = json.loads(text)
-        if data["format"] != FORMAT:
+        if data["format"] not in _READ:
             raise StoreError(
-                f"{source} is of format {data['format']!r}, this version reads {FORMAT}; "
+                f"{source} is of format {data['format']!r}, this version reads at most {FORMAT}; "
                 "use the version that wrote it, or index again"
             )
         schema = CollectionSchema(
             {str(k): int(v) for k, v in data["vectors"].items()},
             dict(data["fields"]),
             {str(k): str(v) for k, v in data["metadata"].items()},
-            data.get("quantization", "none"),  # not said before there was a choice
+            quantization=data.get("quantization", "none"),  # not said before there was a choice
+            mean_words=None if (mean := data.get("mean_words")) is None else float(mean),
+            blobs={str(k): str(v) for k, v in data.get("blobs", {}).items()},
+            made=str(data.get("made", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scenesearch.attributes.hamming import as_bits, near_pairs
-from scenesearch.core.points import colours_of
+from scenesearch.core.points import colours_of, is_ours
 from scenesearch.core.types import Colour, Record
 from scenesearch.index.plan import IndexPlan, ItemPlan
 from scenesearch.sync.plan import Finding
@@ -114,7 +114,9 @@ def _stored(
     seen: list[tuple[_Known, Seen]] = []
     for record in records:
         payload = record.payload
-        item_id, sha256 = str(payload["item_id"]), str(payload["photo_sha256"])
+        if not is_ours(payload):
+            continue
+        item_id, sha256 = str(payload["item_id"]), str(payload.get("photo_sha256"))
         # other regions are parts of the same photo
         if payload.get("region") != "whole" or item_id in gone or (item_id, sha256) in stale:
             continue

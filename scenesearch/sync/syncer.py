@@ -16,6 +16,7 @@ from pathlib import Path
 from scenesearch.catalog import BrokenRows, Catalog, CatalogReader, RowError
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.errors import CatalogError, ImageError, StoreUnavailableError
+from scenesearch.core.points import is_ours
 from scenesearch.core.protocols import Describer, Store
 from scenesearch.core.types import Record, Scene
 from scenesearch.index.indexer import Indexer
@@ -145,7 +146,8 @@ class Syncer:
             CollectionMismatchError: the collection was made with other models or rules.
             StoreError: the store cannot be read.
         """
-        stored = {str(record.payload["item_id"]) for record in self._scroll(("item_id",))}
+        scrolled = self._scroll(("item_id",))
+        stored = {str(r.payload["item_id"]) for r in scrolled if is_ours(r.payload)}
         catalog, broken = self._read(read, len(stored))
         index = self._indexer.plan(catalog.items, prune=True, progress=progress)
         index, kept, postponed = spare(index, broken.ids, broken.nameless)

@@ -1,8 +1,8 @@
 """BM25 in plain Python: what the engines' text search is compared with, and the numpy store's.
 
-The formula and the tokens are those of Qdrant's text index with scoring, so that all stores give
-the same numbers: Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and
-Beyond" (2009), with the idf that is never negative, ``log(1 + (N - df + 0.5) / (df + 0.5))``.
+The tokens are those of Qdrant's text index. Robertson and Zaragoza, "The Probabilistic Relevance
+Framework: BM25 and Beyond" (2009), with the idf that is never negative,
+``log(1 + (N - df + 0.5) / (df + 0.5))``.
 """
 
 from __future__ import annotations
@@ -29,24 +29,22 @@ def tokens(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text)]
 
 
-def bm25(documents: Mapping[str, Sequence[str]], text: str) -> dict[str, float]:
+def bm25(documents: Mapping[str, Sequence[str]], text: str, mean: float) -> dict[str, float]:
     """Score every document that has a word of a text.
 
     Args:
         documents: tokens by id; those without a token are no part of the statistics.
         text: a word that is in it twice counts once.
+        mean: words that a document of the collection has, as its record says.
 
     Returns:
         By id, above 0.
 
-    >>> scores = bm25({"a": ["oak", "table"], "b": ["oak"], "c": ["lamp"]}, "table")
+    >>> scores = bm25({"a": ["oak", "table"], "b": ["oak"], "c": ["lamp"]}, "table", 4 / 3)
     >>> {key: round(score, 3) for key, score in scores.items()}
     {'a': 0.814}
     """
     counts = {key: Counter(words) for key, words in documents.items() if words}
-    if not counts:
-        return {}
-    mean = sum(count.total() for count in counts.values()) / len(counts)
     scores: dict[str, float] = {}
     for term in dict.fromkeys(tokens(text)):
         holders = {key: count for key, count in counts.items() if term in count}

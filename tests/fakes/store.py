@@ -31,6 +31,7 @@ from scenesearch.core.types import (
 )
 from scenesearch.filters.evaluate import matches
 from scenesearch.filters.typed import check_condition
+from scenesearch.store.bm25 import MEAN_WORDS, count_mean, lacks_words
 from scenesearch.store.checks import (
     canonical_id,
     check_blob_name,
@@ -48,7 +49,7 @@ from scenesearch.store.payloads import (
     encode_payload,
     retype_payload,
 )
-from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
+from scenesearch.store.schemas import check_new_fields, check_same_schema, new_schema
 from scenesearch.store.vectors import unit_vector, unit_vectors
 
 
@@ -78,17 +79,22 @@ class MemoryStore:
         """What the collection holds, or None where there is none yet."""
         return self._schema
 
-    def create(self, schema: CollectionSchema) -> None:
+    def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
         """See :meth:`scenesearch.core.protocols.Store.create`."""
         self._open()
         with self._gate:
-            check_schema(schema)
+            wanted = new_schema(schema, blobs)
             if self._schema is not None:
                 check_same_schema(self._name, self._schema, schema)
             else:
-                self._schema = CollectionSchema(
-                    dict(schema.vectors), dict(schema.fields), dict(schema.metadata)
+                self._blobs.update(blobs or {})
+                self._schema = replace(
+                    wanted,
+                    vectors=dict(schema.vectors),
+                    fields=dict(schema.fields),
+                    metadata=dict(schema.metadata),
                 )
+            return self._schema.made == wanted.made
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.add_fields`."""
@@ -103,6 +109,8 @@ class MemoryStore:
                 )
             self._points.update(changed)
             self._schema = replace(schema, fields={**schema.fields, **new})
+            if lacks_words(self._schema):
+                self._schema = replace(self._schema, mean_words=count_mean(self))
 
     def upsert(self, points: Sequence[Point]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.upsert`."""
@@ -160,7 +168,8 @@ class MemoryStore:
         check_text_search(schema)
         check_limit(query.limit)
         holds = self._test(query.where, schema)
-        scores = bm25({i: _words(p.payload) for i, p in self._points.items()}, query.text)
+        texts = {i: _words(p.payload) for i, p in self._points.items()}
+        scores = bm25(texts, query.text, schema.mean_words or MEAN_WORDS)
         hits = [
             Hit(i, score, _select(self._points[i].payload, query.fields))
             for i, score in scores.items()

@@ -39,6 +39,11 @@ class ContractBase:
     persistent = True
 
     @pytest.fixture
+    def counts_as_one(self) -> bool:
+        """Whether a word is as rare as in the whole collection, and not as in a shard of it."""
+        return True
+
+    @pytest.fixture
     def open_store(self) -> OpenStore:
         """Opens the same collection each time; it does not exist before the test."""
         raise NotImplementedError("override open_store with a fixture that gives a factory")

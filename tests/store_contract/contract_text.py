@@ -43,13 +43,17 @@ class TextContract(ContractBase):
     """Searching by words."""
 
     def test_words_are_scored_by_bm25_as_the_reference_does(
-        self, answering: Store, oracle: MemoryStore
+        self, answering: Store, oracle: MemoryStore, *, counts_as_one: bool
     ) -> None:
         for text in _QUERIES:
             for limit in (1, 20, 500):
                 found = search(answering, text, limit=limit)
+                expected = search(oracle, text, limit=limit)
 
-                _assert_alike(found, search(oracle, text, limit=limit), (text, limit))
+                if counts_as_one:
+                    _assert_alike(found, expected, (text, limit))
+                elif limit == 500:
+                    assert {hit.id for hit in found} == {hit.id for hit in expected}
                 assert found
                 assert all(hit.score > 0 for hit in found)
                 scores = [hit.score for hit in found]
@@ -69,7 +73,11 @@ class TextContract(ContractBase):
                 h.id: pytest.approx(whole[h.id], abs=1e-5) for h in found
             }, name
 
-    def test_rarer_words_count_more_and_long_texts_count_less(self, store: Store) -> None:
+    def test_rarer_words_count_more_and_long_texts_count_less(
+        self, store: Store, *, counts_as_one: bool
+    ) -> None:
+        if not counts_as_one:
+            pytest.skip("five points over several shards are rare in each of them")
         texts = ["oak chair", "oak table", "oak lamp", "brass lamp", "oak " + "and so on " * 9]
         store.upsert([Point(point_id(n), {}, {"words": text}) for n, text in enumerate(texts)])
 
@@ -80,7 +88,11 @@ class TextContract(ContractBase):
         assert len(oak) == 4
         assert oak[-1].id == point_id(4)
 
-    def test_words_of_equal_score_are_ordered_by_id_even_at_the_cut(self, store: Store) -> None:
+    def test_words_of_equal_score_are_ordered_by_id_even_at_the_cut(
+        self, store: Store, *, counts_as_one: bool
+    ) -> None:
+        if not counts_as_one:
+            pytest.skip("the same text has another score in each shard")
         ids = [point_id(number) for number in range(30)]
         for start in range(0, 30, 10):
             store.upsert([Point(i, {}, {"words": "red sofa"}) for i in ids[start : start + 10]])
@@ -107,7 +119,11 @@ class TextContract(ContractBase):
         assert all(found)
         assert found[0][0].score > 1, "relevance has no upper bound"
 
-    def test_ties_of_a_batch_are_settled_query_by_query(self, store: Store) -> None:
+    def test_ties_of_a_batch_are_settled_query_by_query(
+        self, store: Store, *, counts_as_one: bool
+    ) -> None:
+        if not counts_as_one:
+            pytest.skip("the same text has another score in each shard")
         ids = [point_id(number) for number in range(30)]
         same = unit(np.random.default_rng(6), DIMS["cutout"])
         store.upsert([Point(i, {"cutout": same}, {"words": "red sofa"}) for i in ids])

@@ -12,12 +12,13 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import StoreError
-from scenesearch.core.points import PROJECTION_BLOB
+from scenesearch.core.points import CUTOUT, PROJECTION_BLOB
 from scenesearch.core.protocols import Store
 from scenesearch.models.embed.tower import normalise_rows
 
@@ -84,11 +85,38 @@ class Projection:
             ) from error
 
 
-def projection_of(store: Store) -> Projection | None:
+def projection_of(store: Store, raw_dim: int | None = None) -> Projection | None:
     """What the vectors of a collection were projected with; None for raw ones, and for none.
 
+    Args:
+        store: the collection.
+        raw_dim: length of the vectors of its embedder. Where those of the collection have another,
+            it has a projection, whatever its record says, which older versions did not write.
+
     Raises:
-        StoreError: what is kept is not a projection.
+        StoreError: the collection has one and it is missing, is damaged, or is another's.
     """
-    data = store.read_blob(PROJECTION_BLOB) if store.schema is not None else None
-    return Projection.from_bytes(data) if data is not None else None
+    schema = store.schema
+    if schema is None:
+        return None
+    data = store.read_blob(PROJECTION_BLOB)
+    if data is None:
+        if (
+            PROJECTION_BLOB in schema.blobs
+            or (raw_dim or schema.vectors[CUTOUT]) != (schema.vectors[CUTOUT])
+        ):
+            raise _lost("is missing")
+        return None
+    wanted = schema.blobs.get(PROJECTION_BLOB)
+    if wanted is not None and sha256(data).hexdigest() != wanted:
+        raise _lost("is not the one that the collection was made with")
+    return Projection.from_bytes(data)
+
+
+def _lost(what: str) -> StoreError:
+    return StoreError(
+        f"The collection's fitted projection ({PROJECTION_BLOB}) {what}, and its vectors cannot be "
+        f"compared without; restore it from a backup, or index into a new --collection (photos "
+        f"that were embedded before are not embedded again)",
+        code="projection_lost",
+    )

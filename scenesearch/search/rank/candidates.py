@@ -44,12 +44,13 @@ def first_hits(lists: Iterable[Sequence[Hit]]) -> dict[str, Hit]:
     """The first hit of each item in some lists, in order of appearance.
 
     Args:
-        lists: each hit's payload holds ``item_id``.
+        lists: each hit's payload holds ``item_id``; one without is of no item, and left out.
     """
     found: dict[str, Hit] = {}
     for hits in lists:
         for hit in hits:
-            found.setdefault(str(hit.payload["item_id"]), hit)
+            if "item_id" in hit.payload:
+                found.setdefault(str(hit.payload["item_id"]), hit)
     return found
 
 

@@ -31,6 +31,7 @@ from scenesearch.core.errors import (
     QueryError,
     SceneSearchError,
     StoreError,
+    StoreUnavailableError,
 )
 from scenesearch.engine.remote.backend import BusyError
 from scenesearch.service.http.methods import allowed_methods
@@ -59,6 +60,7 @@ BY_CODE = {
     "forbidden": 403,
     "cross_site": 403,
     "host_not_allowed": 403,
+    "store_forbidden": 403,
     "address_not_allowed": 403,
     "fetch_disabled": 403,
     "not_found": 404,
@@ -67,9 +69,11 @@ BY_CODE = {
     "idempotency_conflict": 409,
     "query_expired": 410,
     "body_too_large": 413,
+    "store_too_large": 413,
     "uri_too_long": 414,
     "unsupported_media_type": 415,
     "validation": 422,
+    "store_limit": 422,
     "rate_limited": 429,
     "headers_too_large": 431,
     "internal": 500,
@@ -173,6 +177,18 @@ def without_folders(text: str) -> str:
     return _FOLDERS.sub(lambda found: found[0] if found[0] == "/v1/" else ".../", text)
 
 
+_ADDRESS = re.compile(r"https?://[^\s'\",;()]*[^\s'\",;():.]")
+
+
+def without_addresses(text: str) -> str:
+    """A message without where servers stand, nor what may stand in their addresses.
+
+    >>> without_addresses("no answer from http://me:secret@10.0.0.7:6333: refused")
+    'no answer from the server: refused'
+    """
+    return _ADDRESS.sub("the server", text)
+
+
 def problem(
     status: int,
     code: str,
@@ -233,9 +249,11 @@ async def _package_error(_request: Request, error: SceneSearchError) -> Response
     if status in {500, 503, 507}:
         logger.warning("request %s: %s: %s", correlation_id.get(), error.code, clean(str(error)))
     headers = {}
-    if isinstance(error, BusyError):
+    if isinstance(error, BusyError | StoreUnavailableError) and error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, int(error.retry_after_s)))
     detail = str(error) if status < 500 else without_folders(str(error))
+    if isinstance(error, StoreError):
+        detail = without_addresses(detail)
     return problem(status, error.code, detail, headers=headers)
 
 

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError, StoreUnavailableError
-from scenesearch.core.protocols import TextQuery, VectorQuery
+from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.types import (
     CollectionSchema,
     FieldType,
@@ -28,6 +28,13 @@ from scenesearch.core.types import (
     Quantization,
     Record,
     Scalar,
+)
+from scenesearch.store.bm25 import (
+    count_mean,
+    has_words,
+    lacks_words,
+    payload_terms,
+    stored_terms,
 )
 from scenesearch.store.checks import (
     canonical_id,
@@ -59,12 +66,15 @@ from scenesearch.store.schemas import (
     check_new_fields,
     check_quantization,
     check_same_schema,
-    check_schema,
+    new_schema,
 )
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.vectors import query_vectors
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
 from scenesearch.system.whole_file import write_whole
+
+PAGE = 1000
+"""Points of one change of words."""
 
 
 class EdgeStore:
@@ -118,16 +128,18 @@ class EdgeStore:
         opened = self._opened
         return self._directory.read_schema() if opened is None else opened.schema
 
-    def create(self, schema: CollectionSchema) -> None:
+    def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
         """See :meth:`scenesearch.core.protocols.Store.create`."""
         with self._gate:
             self._refuse_closed()
-            check_schema(schema)
+            wanted = new_schema(replace(schema, quantization=self._quantization), blobs)
             existing = self.schema
             if existing is None:
-                check_free_space(self._home, 0, self._min_free)
-                existing = self._directory.make(replace(schema, quantization=self._quantization))
+                size = sum(map(len, (blobs or {}).values()))
+                check_free_space(self._home, size, self._min_free)
+                existing = self._directory.make(wanted, blobs or {})
             check_same_schema(self._directory.name, existing, schema)
+            return existing.made == wanted.made
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.add_fields`."""
@@ -147,10 +159,12 @@ class EdgeStore:
                     opened.shard.update(field_index(field, kind))
                 opened.shard.flush()
             # Last: without it the indexes are there, unused, and are made again next time.
-            schema = replace(opened.schema, fields={**opened.schema.fields, **new})
-            self._directory.write_schema(schema)
-            opened.schema = schema
-            opened.requests = EdgeRequests(schema)
+            self._record(opened, replace(opened.schema, fields={**opened.schema.fields, **new}))
+
+    def _record(self, opened: OpenShard, schema: CollectionSchema) -> None:
+        self._directory.write_schema(schema)
+        opened.schema = schema
+        opened.requests = EdgeRequests(schema)
 
     def quantize(self, quantization: Quantization) -> None:
         """Change how the vectors of a collection are searched; its segments are written anew.
@@ -168,12 +182,32 @@ class EdgeStore:
             check_free_space(self._home, tree_bytes(self._home), self._min_free)
             self._directory.quantize(quantization)
 
+    def _add_words(self, opened: OpenShard) -> None:
+        """Give points their vectors of words, in a collection made before there were any.
+
+        Killed at any moment, it is begun again; searches by words wait for it.
+        """
+        if not lacks_words(opened.schema):
+            return
+        with self._gate:
+            if not lacks_words(opened.schema):
+                return  # another thread was here first
+            check_free_space(self._home, tree_bytes(self._home) // 10, self._min_free)
+            mean = count_mean(self)
+            with engine_errors(f"add the vectors of words to {self._home}"):
+                opened.shard.update(opened.requests.add_words())
+                for batch in stored_terms(self, mean):
+                    opened.shard.update(opened.requests.set_words(batch))
+                opened.shard.flush()
+            self._record(opened, replace(opened.schema, mean_words=mean))
+
     # --- points ----------------------------------------------------------------------------
 
     def upsert(self, points: Sequence[Point]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.upsert`."""
         with self._gate:
             opened = self._open()
+            self._add_words(opened)
             by_id, vectors, payloads = to_write(points, opened.schema)
             if by_id:
                 operation = opened.requests.upsert(list(by_id), vectors, payloads)
@@ -191,8 +225,31 @@ class EdgeStore:
         with self._gate:
             opened = self._open()
             selection = opened.requests.selection(ids, where)
-            if patch := encode_patch(payload, opened.schema.fields):
+            patch = encode_patch(payload, opened.schema.fields)
+            if not patch:
+                return
+            with self.batch_writes():
+                if WORDS in patch and has_words(opened.schema):
+                    # before the payload: what a kill leaves between the two, the same write mends
+                    self._set_words(opened, patch, selection)
                 self._write(opened, opened.requests.set_payload(selection, patch), "set payloads")
+
+    def _set_words(self, opened: OpenShard, patch: Mapping[str, Any], selection: Any) -> None:
+        self._add_words(opened)
+        terms = payload_terms(patch, opened.schema)
+        if terms is None:
+            self._write(opened, opened.requests.remove_words(selection), "remove words")
+            return
+        cursor: str | None = None
+        while True:
+            request = opened.requests.scroll(cursor, PAGE, selection, False, [])
+            with engine_errors(f"read points of {self._home}"):
+                points, cursor = opened.shard.scroll(request)
+            if points:
+                operation = opened.requests.set_words([(str(p.id), terms) for p in points])
+                self._write(opened, operation, "set words")
+            if cursor is None:
+                return
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
@@ -239,6 +296,8 @@ class EdgeStore:
     def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.core.protocols.Store.query`."""
         opened = self._open()
+        if any(isinstance(query, TextQuery) for query in queries):
+            self._add_words(opened)
         schema, requests = opened.schema, opened.requests
         vectors = query_vectors(queries, schema)
         # Queries of one photo share their filter and fields: translate each once.

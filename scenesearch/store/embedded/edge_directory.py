@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,7 @@ class EdgeDirectory:
         """Where a blob is kept."""
         return self.home / "blobs" / check_blob_name(name)
 
-    def make(self, schema: CollectionSchema) -> CollectionSchema:
+    def make(self, schema: CollectionSchema, blobs: Mapping[str, bytes]) -> CollectionSchema:
         """Make the collection, unless it is there; gives the schema that is there afterwards.
 
         Raises:
@@ -98,7 +99,7 @@ class EdgeDirectory:
         lock = self._lock()
         try:
             # Another process may have made it just before this one got the lock.
-            return self.read_schema() or self._make(schema)
+            return self.read_schema() or self._make(schema, blobs)
         except OSError as error:
             raise StoreError(
                 f"cannot create the collection in {self.home}: {error}; check the disk and "
@@ -107,7 +108,7 @@ class EdgeDirectory:
         finally:
             lock.release()
 
-    def _make(self, schema: CollectionSchema) -> CollectionSchema:
+    def _make(self, schema: CollectionSchema, blobs: Mapping[str, bytes]) -> CollectionSchema:
         if self.home.exists():
             raise StoreError(
                 f"{self.home} exists and is no collection (it has no schema.json); restore the "
@@ -117,6 +118,8 @@ class EdgeDirectory:
         # Left over from a process that was killed here: never renamed, so never acknowledged.
         shutil.rmtree(new, ignore_errors=True)
         (new / "blobs").mkdir(parents=True)
+        for name, data in blobs.items():
+            write_whole(new / "blobs" / name, data)
         with engine_errors(f"create the index in {new}"):
             shard = create_shard(new / "shard", schema, self._search_threads)
             shard.flush()

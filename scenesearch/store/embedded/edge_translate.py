@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -22,6 +22,8 @@ from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import POINT_FIELDS, CollectionSchema, FieldType, Quantization
+from scenesearch.store.bm25 import Terms, has_words, query_terms
+from scenesearch.store.records import Vectors
 from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
 from scenesearch.store.translate import Dialect, Requests, key_path
 
@@ -69,6 +71,9 @@ def create_shard(path: Path, schema: CollectionSchema, search_threads: int | Non
 
     config = edge.EdgeConfig(
         vectors=_spaces(schema),
+        sparse_vectors={WORDS: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+        if has_words(schema)
+        else None,
         hnsw_config=_graph(16),
         optimizers=edge.EdgeOptimizersConfig(
             max_segment_size=SEGMENT_KB, indexing_threshold=INDEX_KB
@@ -93,7 +98,8 @@ def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None 
     """
     import qdrant_edge as edge
 
-    # what is not said stays as it is, but for spaces: nothing that is not said of one holds
+    # what is not said stays as it is, such as the space of words; dense ones must be said with
+    # anything else, and of them nothing that is not said holds
     config = edge.EdgeConfig(vectors=_spaces(schema), max_search_threads=_threads(search_threads))
     return edge.EdgeShard.load(str(path), config)
 
@@ -152,10 +158,7 @@ def field_index(field: str, kind: FieldType) -> Any:
         "float": types.Float,
         "bool": types.Integer,
         "text": edge.TextIndexParams(
-            tokenizer=edge.TokenizerType.Word,
-            lowercase=True,
-            scoring=field == WORDS,
-            memory=cold,
+            tokenizer=edge.TokenizerType.Word, lowercase=True, memory=cold
         ),
     }
     return edge.UpdateOperation.create_field_index(key_path(field), schemas[kind])
@@ -239,9 +242,13 @@ class EdgeRequests(Requests):
         """A search by BM25 in a batch, without payload (see payload_memo.py)."""
         return self._edge.QueryRequest(
             limit=limit,
-            query=self._edge.TextQuery(key_path(WORDS), text),
+            query=self._edge.Query.Nearest(self._sparse(query_terms(text)), WORDS),
             filter=where,
+            with_payload=False,
         )
+
+    def _sparse(self, terms: Terms) -> Any:
+        return self._edge.SparseVector(*terms)
 
     def batch(self, requests: list[Any]) -> Any:
         """Several queries at once."""
@@ -270,7 +277,7 @@ class EdgeRequests(Requests):
     def upsert(
         self,
         ids: Sequence[str],
-        vectors: Sequence[Mapping[str, NDArray[np.float32]]],
+        vectors: Sequence[Vectors],
         payloads: Sequence[dict[str, Any]],
     ) -> Any:
         """Writes all of the points, as one entry of the log."""
@@ -278,10 +285,32 @@ class EdgeRequests(Requests):
         return self._edge.UpdateOperation.upsert_points(
             [
                 # of an array each number would be an object of numpy's, at thrice the price
-                point(i, {space: row.data for space, row in rows.items()}, payload)
+                point(
+                    i,
+                    {
+                        space: self._sparse(row) if isinstance(row, Terms) else row.data
+                        for space, row in rows.items()
+                    },
+                    payload,
+                )
                 for i, rows, payload in zip(ids, vectors, payloads, strict=True)
             ]
         )
+
+    def add_words(self) -> Any:
+        """Gives the collection its space of words; nothing where it has it."""
+        idf = self._edge.Modifier.Idf
+        return self._edge.UpdateOperation.create_sparse_vector(WORDS, modifier=idf)
+
+    def set_words(self, terms: Sequence[tuple[str, Terms]]) -> Any:
+        """Replaces what is searched by words, of points that are there."""
+        return self._edge.UpdateOperation.update_vectors(
+            [self._edge.PointVectors(i, {WORDS: self._sparse(one)}) for i, one in terms]
+        )
+
+    def remove_words(self, where: Any) -> Any:
+        """The points of a filter are not found by words any more."""
+        return self._edge.UpdateOperation.delete_vectors_by_filter(where, [WORDS])
 
     def set_payload(self, where: Any, patch: dict[str, Any]) -> Any:
         """Merges a patch into the points of a filter; a null removes the key."""

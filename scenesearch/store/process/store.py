@@ -106,10 +106,11 @@ class ProcessStore:
                 self._schema = found
         return found
 
-    def create(self, schema: CollectionSchema) -> None:
+    def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
         """See :meth:`scenesearch.core.protocols.Store.create`."""
         with self._writing:
-            self._exchange(Request("create", (plain_schema(schema),)))
+            request = Request("create", (plain_schema(schema), dict(blobs or {})))
+            return bool(self._exchange(request))
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.add_fields`."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from types import MappingProxyType
@@ -125,6 +126,10 @@ def plain_points(points: Sequence[Point]) -> list[Point]:
 
 def plain_schema(schema: CollectionSchema) -> CollectionSchema:
     """The same schema with dictionaries for mappings of any kind."""
-    return CollectionSchema(
-        dict(schema.vectors), dict(schema.fields), dict(schema.metadata), schema.quantization
+    return replace(
+        schema,
+        vectors=dict(schema.vectors),
+        fields=dict(schema.fields),
+        metadata=dict(schema.metadata),
+        blobs=dict(schema.blobs),
     )

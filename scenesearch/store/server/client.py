@@ -7,14 +7,17 @@ requests above 32 MB.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from scenesearch.core.batches import batches
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.errors import StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.types import (
     CollectionSchema,
@@ -25,6 +28,13 @@ from scenesearch.core.types import (
     Quantization,
     Record,
     Scalar,
+)
+from scenesearch.store.bm25 import (
+    count_mean,
+    has_words,
+    lacks_words,
+    payload_terms,
+    stored_terms,
 )
 from scenesearch.store.checks import (
     canonical_id,
@@ -37,24 +47,36 @@ from scenesearch.store.checks import (
 )
 from scenesearch.store.payloads import bool_fields, encode_patch
 from scenesearch.store.records import in_order, retype_patches, to_page, to_write
-from scenesearch.store.schemas import check_new_fields, check_same_schema, check_schema
+from scenesearch.store.schemas import (
+    check_new_fields,
+    check_quantization,
+    check_same_schema,
+    new_schema,
+)
+from scenesearch.store.server.claim import CONSENSUS_S, claim
 from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.client_translate import (
     ClientRequests,
-    client_errors,
     field_schema,
-    is_local,
     to_hits,
     to_text_hits,
     vector_diffs,
-    vector_params,
+    words_config,
 )
+from scenesearch.store.server.connection import POINT_GONE, Connection
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
 from scenesearch.store.vectors import query_vectors
 
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
+
+RECORD_S = 1.0
+"""Others may add fields to a collection, or make it anew: what is read of it is known so long."""
+ATTEMPTS = 5
+"""Of setting words, where each time others delete some of those points meanwhile."""
+PAGE = 1000
+"""Points of one change of words."""
 
 
 class ClientStore:
@@ -85,58 +107,58 @@ class ClientStore:
                 f"bad collection name {collection!r}: names ending in {META_SUFFIX} are taken "
                 "by what collections know about themselves"
             )
-        url = client_or_url if isinstance(client_or_url, str) else None
-        self._url, self._api_key, self._timeout = url, api_key, timeout
+        self._server = Connection(client_or_url, api_key, timeout)
         self._quantization = quantization
-        self._given = None if isinstance(client_or_url, str) else client_or_url
-        self._where = url or "the Qdrant client that was passed in"
         self._gate = RLock()
-        self._client: Any = None
-        self._local = False
         self._schema: CollectionSchema | None = None
-        self._closed = False
+        self._read_at = 0.0
+        self._blobs: dict[str, tuple[str, bytes]] = {}
+        self._meta = ClientMeta(self._server, collection)
 
     def __repr__(self) -> str:
-        return f"ClientStore({self._url or self._given!r}, {self._name!r})"
+        return f"ClientStore({self._server.where!r}, {self._name!r})"
 
     # --- the collection --------------------------------------------------------------------
 
     @property
     def schema(self) -> CollectionSchema | None:
-        """What the collection holds now, or None where there is none yet."""
-        self._connect()
-        self._schema = self._meta().read_schema()
+        """What the collection holds, or None where there is none yet; at most a second old."""
+        if self._schema is not None and time.monotonic() - self._read_at < RECORD_S:
+            return self._schema
+        return self._read_schema()
+
+    def _read_schema(self) -> CollectionSchema | None:
+        self._read_at = time.monotonic()
+        self._schema = self._meta.read_schema()
+        if self._schema is None and (points := self._meta.count_points()):
+            # points are written after the record, so this one was lost
+            raise StoreError(
+                f"{self._server.where} has a collection {self._name!r} of {points} points, and no "
+                f"{self._name + META_SUFFIX!r} that says what they are. If that was lost, restore "
+                "it from a snapshot, and leave the points as they are; if they are somebody "
+                "else's, choose another --collection",
+                code="record_lost",
+            )
         return self._schema
 
-    def create(self, schema: CollectionSchema) -> None:
-        """See :meth:`scenesearch.core.protocols.Store.create`."""
-        client = self._connect()
-        check_schema(schema)
-        with self._gate:
-            existing = self.schema
-            if existing is None:
-                schema = replace(schema, quantization=self._quantization)
-                with client_errors(f"create {self._name!r}", self._where):
-                    if client.collection_exists(self._name):
-                        self._check_unfinished(client, schema)
-                    else:
-                        client.create_collection(self._name, vectors_config=vector_params(schema))
-                self._index(schema.fields)
-                # Last: a collection without its schema does not exist.
-                self._meta().write_schema(schema)
-                existing = self._schema = schema
-            check_same_schema(self._name, existing, schema)
+    def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
+        """See :meth:`scenesearch.core.protocols.Store.create`.
 
-    def _check_unfinished(self, client: Any, schema: CollectionSchema) -> None:
-        # Ours, from a run that was killed before it wrote the schema; or somebody else's.
-        params = client.get_collection(self._name).config.params.vectors
-        sizes = {k: v.size for k, v in params.items()} if isinstance(params, dict) else None
-        if sizes != dict(schema.vectors) or client.count(self._name, exact=True).count:
-            raise CollectionMismatchError(
-                f"{self._where} has a collection {self._name!r} that scenesearch did not make "
-                f"(vectors {sizes}, wanted {dict(schema.vectors)}); choose another name, or "
-                "delete it on the server"
-            )
+        The server makes a collection once, so who has made it has the claim to all that belongs
+        to it; the record comes last, and without it the collection does not exist.
+        """
+        wanted = new_schema(replace(schema, quantization=self._quantization), blobs)
+        with self._gate:
+            existing = self._read_schema()
+            if existing is None and claim(self._server, self._name, wanted, self._read_schema):
+                self._index(schema.fields)
+                for name, data in (blobs or {}).items():
+                    self._meta.write_blob(name, data)
+                self._meta.write_schema(wanted)
+                existing = self._schema = wanted
+            existing = existing or self._require(fresh=True)
+            check_same_schema(self._name, existing, schema)
+            return existing.made == wanted.made
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.add_fields`."""
@@ -146,23 +168,28 @@ class ClientStore:
             if not new:
                 return
             requests, patches = self._requests(schema), retype_patches(self, new)
-            with client_errors(f"rewrite fields of {self._name!r}", self._where):
-                for patch, ids in patches:
-                    chosen = requests.chosen(ids, None)
-                    self._client.set_payload(self._name, patch, points=chosen, wait=True)
+            for patch, ids in patches:
+                operation = requests.set_payload(requests.those(ids), patch)
+                self._update(f"rewrite fields of {self._name!r}", [operation])
             self._index(new)
-            self._schema = replace(schema, fields={**schema.fields, **new})
-            self._meta().write_schema(self._schema)
+            self._meta.add_fields(new)
+            self._read_schema()
 
     def _index(self, fields: Mapping[str, FieldType]) -> None:
-        if self._local:
-            # of all indexes, that mode knows the one of searches by words, and warns of others
-            fields = {name: kind for name, kind in fields.items() if name == WORDS}
-        with client_errors(f"index fields of {self._name!r}", self._where):
+        if self._server.local:
+            return  # that mode has none, and warns
+
+        def index(client: Any) -> None:
             for field, kind in fields.items():
-                self._client.create_payload_index(
-                    self._name, key_path(field), field_schema=field_schema(field, kind), wait=True
+                client.create_payload_index(
+                    self._name,
+                    key_path(field),
+                    field_schema=field_schema(kind),
+                    wait=True,
+                    timeout=CONSENSUS_S,
                 )
+
+        self._server.write(f"index fields of {self._name!r}", index)
 
     def quantize(self, quantization: Quantization) -> None:
         """Change how the vectors of a collection are searched.
@@ -173,24 +200,54 @@ class ClientStore:
             StoreError: it is no quantization, or there is no collection.
         """
         with self._gate:
-            schema = replace(self._require(fresh=True), quantization=quantization)
-            params = vector_diffs(check_schema(schema))
-            with client_errors(f"quantize {self._name!r}", self._where):
-                self._client.update_collection(self._name, vectors_config=params)
-            self._meta().write_schema(schema)
-            self._schema = schema
+            checked = check_quantization(quantization)
+            schema = replace(self._require(fresh=True), quantization=checked)
+            params = vector_diffs(schema)
+            self._server.write(
+                f"quantize {self._name!r}",
+                lambda c: c.update_collection(self._name, vectors_config=params),
+            )
+            self._meta.change_schema(schema)
+            self._read_schema()
+
+    def _update(self, what: str, operations: Sequence[Any]) -> None:
+        """Some changes, in one request and in order."""
+        self._server.write(
+            what, lambda c: c.batch_update_points(self._name, list(operations), wait=True)
+        )
+
+    def _add_words(self, schema: CollectionSchema) -> CollectionSchema:
+        """Give points their vectors of words, in a collection made before there were any.
+
+        Killed at any moment, or done by two at once, it comes to the same.
+        """
+        if not lacks_words(schema):
+            return schema
+        with self._gate:
+            mean = count_mean(self)
+            requests = self._requests(schema)
+            what = f"add the vectors of words to {self._name!r}"
+            self._server.write(
+                what, lambda c: c.create_vector_name(self._name, WORDS, words_config())
+            )
+            for batch in stored_terms(self, mean):
+                self._update(what, [requests.set_words(batch)])
+            self._meta.change_schema(replace(schema, mean_words=mean))
+            return self._read_schema() or schema
 
     # --- points ----------------------------------------------------------------------------
 
     def upsert(self, points: Sequence[Point]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.upsert`."""
         # Read again for each write: another process may have added fields.
-        schema = self._require(fresh=True)
+        schema = self._add_words(self._require(fresh=True))
         by_id, vectors, payloads = to_write(points, schema)
         if by_id:
             batch = self._requests(schema).points(list(by_id), vectors, payloads)
-            with client_errors(f"write {len(by_id)} points to {self._name!r}", self._where):
-                self._client.upsert(self._name, batch, wait=True)
+            self._server.write(
+                f"write {len(by_id)} points to {self._name!r}",
+                lambda c: c.upsert(self._name, batch, wait=True),
+            )
 
     def set_payload(
         self,
@@ -201,10 +258,58 @@ class ClientStore:
     ) -> None:
         """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
         schema = self._require(fresh=True)
-        chosen = self._requests(schema).chosen(ids, where)
-        if patch := encode_patch(payload, schema.fields):
-            with client_errors(f"set payloads in {self._name!r}", self._where):
-                self._client.set_payload(self._name, patch, points=chosen, wait=True)
+        requests = self._requests(schema)
+        selection = requests.selection(ids, where)
+        patch = encode_patch(payload, schema.fields)
+        if not patch:
+            return
+        what = f"set payloads in {self._name!r}"
+        written = requests.set_payload(selection, patch)
+        if WORDS not in patch or not has_words(schema):
+            self._update(what, [written])
+            return
+        terms = payload_terms(patch, self._add_words(schema))
+        for attempt in range(1, ATTEMPTS + 1):
+            words = (
+                [requests.remove_words(selection)]
+                if terms is None
+                else [
+                    requests.set_words([(i, terms) for i in page])
+                    for page in batches(self._ids(selection), PAGE)
+                ]
+            )
+            try:
+                # words first: what a kill leaves between the two, the same write mends
+                self._update(what, [*words, written])
+            except StoreError as error:
+                if error.code != POINT_GONE or attempt == ATTEMPTS:
+                    raise
+            else:
+                return
+
+    def _ids(self, selection: Any) -> Iterator[str]:
+        following: Any = None
+        while True:
+            points, following = self._page(selection, PAGE, following, selector=False, names=[])
+            yield from (str(point.id) for point in points)
+            if following is None:
+                return
+
+    def _page(
+        self, selection: Any, limit: int, offset: Any, *, selector: Any, names: list[str]
+    ) -> tuple[Sequence[Any], Any]:
+        found: tuple[Sequence[Any], Any] = self._server.read(
+            f"read points of {self._name!r}",
+            lambda c: c.scroll(
+                self._name,
+                scroll_filter=selection,
+                limit=limit,
+                offset=offset,
+                with_payload=selector,
+                with_vectors=names or False,
+            ),
+        )
+        return found
 
     @contextmanager
     def batch_writes(self) -> Iterator[None]:
@@ -215,14 +320,18 @@ class ClientStore:
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
         chosen = self._requests(self._require()).chosen(ids, where)
-        with client_errors(f"delete points from {self._name!r}", self._where):
-            self._client.delete(self._name, chosen, wait=True)
+        self._server.write(
+            f"delete points from {self._name!r}",
+            lambda c: c.delete(self._name, chosen, wait=True),
+        )
 
     # --- reading ---------------------------------------------------------------------------
 
     def query(self, queries: Sequence[VectorQuery | TextQuery]) -> list[list[Hit]]:
         """See :meth:`scenesearch.core.protocols.Store.query`."""
         schema = self._require()
+        if any(isinstance(query, TextQuery) for query in queries):
+            schema = self._add_words(schema)
         requests = self._requests(schema)
         vectors = query_vectors(queries, schema)
         filters = {query.where: requests.where(query.where) for query in queries}
@@ -238,8 +347,9 @@ class ClientStore:
 
         def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
             batch = [request(i, limit) for i, limit in wanted]
-            with client_errors(f"search {self._name!r}", self._where):
-                answers = self._client.query_batch_points(self._name, requests=batch)
+            answers = self._server.read(
+                f"search {self._name!r}", lambda c: c.query_batch_points(self._name, requests=batch)
+            )
             return [
                 (to_hits if i in vectors else to_text_hits)(answer.points, bools[queries[i].fields])
                 for (i, _), answer in zip(wanted, answers, strict=True)
@@ -253,10 +363,12 @@ class ClientStore:
         wanted = [canonical_id(i) for i in ids]
         names = check_spaces(spaces, schema)
         bools = bool_fields(schema.fields)
-        with client_errors(f"read points of {self._name!r}", self._where):
-            points = self._client.retrieve(
+        points = self._server.read(
+            f"read points of {self._name!r}",
+            lambda c: c.retrieve(
                 self._name, wanted, with_payload=True, with_vectors=names or False
-            )
+            ),
+        )
         return in_order(points, wanted, bools)
 
     def scroll(
@@ -276,22 +388,17 @@ class ClientStore:
         check_limit(limit)
         selection = requests.where(where)
         bools = bool_fields(schema.fields, fields)
-        with client_errors(f"read points of {self._name!r}", self._where):
-            points, following = self._client.scroll(
-                self._name,
-                scroll_filter=selection,
-                limit=limit,
-                offset=start,
-                with_payload=requests.selector(fields),
-                with_vectors=names or False,
-            )
+        selector = requests.selector(fields)
+        points, following = self._page(selection, limit, start, selector=selector, names=names)
         return to_page(points, following, bools)
 
     def count(self, where: Condition | None = None) -> int:
         """See :meth:`scenesearch.core.protocols.Store.count`."""
         selection = self._requests(self._require()).where(where)
-        with client_errors(f"count points of {self._name!r}", self._where):
-            found = self._client.count(self._name, count_filter=selection, exact=True)
+        found = self._server.read(
+            f"count points of {self._name!r}",
+            lambda c: c.count(self._name, count_filter=selection, exact=True),
+        )
         return int(found.count)
 
     def facet(
@@ -303,14 +410,16 @@ class ClientStore:
         selection = self._requests(schema).where(where)
 
         def fetch(asked: int) -> list[tuple[Any, int]]:
-            with client_errors(f"count values of {field!r} in {self._name!r}", self._where):
-                hits = self._client.facet(
+            hits = self._server.read(
+                f"count values of {field!r} in {self._name!r}",
+                lambda c: c.facet(
                     self._name,
                     key=key_path(field),
                     limit=asked,
                     facet_filter=selection,
                     exact=True,
-                ).hits
+                ),
+            ).hits
             return [(bool(h.value) if kind == "bool" else h.value, h.count) for h in hits]
 
         return settle_facet(check_limit(limit), fetch)
@@ -320,14 +429,22 @@ class ClientStore:
     def read_blob(self, name: str) -> bytes | None:
         """See :meth:`scenesearch.core.protocols.Store.read_blob`."""
         check_blob_name(name)
-        self._require()
-        return self._meta().read_blob(name)
+        wanted = self._require().blobs.get(name)
+        kept = self._blobs.get(name)
+        # what a collection was made with stays as it is, and is read once
+        if kept is not None and kept[0] == wanted:
+            return kept[1]
+        data = self._meta.read_blob(name)
+        if data is not None and wanted == sha256(data).hexdigest():
+            self._blobs[name] = wanted, data
+        return data
 
     def write_blob(self, name: str, data: bytes) -> None:
         """See :meth:`scenesearch.core.protocols.Store.write_blob`."""
         check_blob_name(name)
         self._require()
-        self._meta().write_blob(name, data)
+        self._blobs.pop(name, None)
+        self._meta.write_blob(name, data)
 
     def optimize(self) -> None:
         """Nothing: servers optimize in the background."""
@@ -335,47 +452,19 @@ class ClientStore:
 
     def close(self) -> None:
         """Close the connection, unless the client was passed in."""
-        with self._gate:
-            self._closed = True
-            client, self._client = self._client, None
-            if client is not None and self._given is None:
-                client.close()
+        self._server.close()
 
     # --- pieces ----------------------------------------------------------------------------
 
-    def _connect(self) -> Any:
-        with self._gate:
-            if self._closed:
-                raise StoreError(f"the store of {self._name!r} is closed; make a new ClientStore")
-            if self._client is None:
-                self._client = self._given or self._new_client()
-                self._local = is_local(self._client)
-            return self._client
-
-    def _new_client(self) -> Any:
-        from qdrant_client import QdrantClient
-
-        with client_errors("connect", self._where):
-            # The version check is a request, and only warns.
-            return QdrantClient(
-                url=self._url,
-                api_key=self._api_key,
-                timeout=max(1, round(self._timeout)),
-                check_compatibility=False,
-            )
-
-    def _meta(self) -> ClientMeta:
-        return ClientMeta(self._client, self._name, self._where)
-
     def _requests(self, schema: CollectionSchema) -> ClientRequests:
-        return ClientRequests(schema, local=self._local)
+        return ClientRequests(schema, local=self._server.local)
 
     def _require(self, *, fresh: bool = False) -> CollectionSchema:
-        self._connect()
-        schema = self.schema if fresh or self._schema is None else self._schema
+        self._server.refuse_closed()
+        schema = self._read_schema() if fresh else self.schema
         if schema is None:
             raise StoreError(
-                f"collection {self._name!r} does not exist in {self._where} yet; "
+                f"collection {self._name!r} does not exist in {self._server.where} yet; "
                 "create it with create(schema), or check the name",
                 code="no_collection",
             )

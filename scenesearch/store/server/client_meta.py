@@ -9,14 +9,19 @@ from __future__ import annotations
 import base64
 import binascii
 import uuid
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from scenesearch.core.errors import StoreError
-from scenesearch.core.types import CollectionSchema
+from scenesearch.core.types import CollectionSchema, FieldType
 from scenesearch.store.schemas import dump_schema, load_schema
-from scenesearch.store.server.client_translate import client_errors
+from scenesearch.store.server.connection import Connection
 
 META_SUFFIX = "--meta"
+_ADDED = "added"
+"""Key of the fields that were added since the collection was made, beside its schema."""
+NOT_FOUND = 404
 MAX_BLOB_BYTES = 16 * 2**20
 """Servers refuse requests above 32 MB, and base64 adds a third."""
 _NAMESPACE = uuid.UUID("7d1b2a3e-5c55-4f0e-9a58-0c2f6f1f0b6e")
@@ -26,27 +31,54 @@ class ClientMeta:
     """The companion of one collection.
 
     Args:
-        client: a ``QdrantClient``.
+        server: where it lies.
         collection: name of the collection it belongs to.
-        where: names the server in messages.
     """
 
-    def __init__(self, client: Any, collection: str, where: str) -> None:
-        self._client = client
+    def __init__(self, server: Connection, collection: str) -> None:
+        self._server = server
         self._collection = collection
         self._meta = collection + META_SUFFIX
-        self._where = where
 
     def read_schema(self) -> CollectionSchema | None:
         """The schema, or None where there is no collection."""
         payload = self._read("schema")
         if payload is None:
             return None
-        return load_schema(str(payload.get("schema")), f"{self._meta!r} in {self._where}")
+        source = f"{self._meta!r} in {self._server.where}"
+        schema = load_schema(str(payload.get("schema")), source)
+        added = payload.get(_ADDED) or {}
+        return replace(schema, fields={**schema.fields, **added}) if added else schema
+
+    def count_points(self) -> int:
+        """Points of the collection itself; 0 where there is none."""
+        return self._server.read(f"count points of {self._collection!r}", self._count)
+
+    def _count(self, client: Any) -> int:
+        if not client.collection_exists(self._collection):
+            return 0
+        return int(client.count(self._collection, exact=True).count)
 
     def write_schema(self, schema: CollectionSchema) -> None:
-        """Replace the schema; what makes a collection exist."""
+        """Write the schema of a new collection; what makes it exist."""
         self._write("schema", {"schema": dump_schema(schema)})
+
+    def change_schema(self, schema: CollectionSchema) -> None:
+        """Replace the schema but for the fields that were added since it was made."""
+        self._merge({"schema": dump_schema(schema)})
+
+    def add_fields(self, fields: Mapping[str, FieldType]) -> None:
+        """Add fields, whatever others add at the same time."""
+        self._merge(dict(fields), _ADDED)
+
+    def _merge(self, payload: dict[str, Any], key: str | None = None) -> None:
+        # the server merges one by one, so that nobody writes over what another has added
+        self._server.write(
+            f"write about {self._collection!r}",
+            lambda c: c.set_payload(
+                self._meta, payload, points=[self._id("schema")], key=key, wait=True
+            ),
+        )
 
     def read_blob(self, name: str) -> bytes | None:
         """A blob, or None.
@@ -79,20 +111,35 @@ class ClientMeta:
         self._write(f"blob:{name}", {"name": name, "data": text})
 
     def _read(self, key: str) -> dict[str, Any] | None:
-        with client_errors(f"read about {self._collection!r}", self._where):
-            if not self._client.collection_exists(self._meta):
-                return None
-            found = self._client.retrieve(self._meta, [self._id(key)], with_payload=True)
+        from qdrant_client.http.exceptions import UnexpectedResponse
+
+        def read(client: Any) -> list[Any]:
+            try:
+                return list(client.retrieve(self._meta, [self._id(key)], with_payload=True))
+            except UnexpectedResponse as error:
+                if error.status_code == NOT_FOUND and b"exist" in error.content:
+                    return []
+                raise
+            except ValueError as error:
+                # the in-memory mode has no status to tell by
+                if str(error) == f"Collection {self._meta} not found":
+                    return []
+                raise
+
+        found = self._server.read(f"read about {self._collection!r}", read)
         return dict(found[0].payload or {}) if found else None
 
     def _write(self, key: str, payload: dict[str, Any]) -> None:
         from qdrant_client import models
 
-        with client_errors(f"write about {self._collection!r}", self._where):
-            if not self._client.collection_exists(self._meta):
-                self._client.create_collection(self._meta, vectors_config={})
-            point = models.PointStruct(id=self._id(key), vector={}, payload=payload)
-            self._client.upsert(self._meta, [point], wait=True)
+        point = models.PointStruct(id=self._id(key), vector={}, payload=payload)
+
+        def write(client: Any) -> None:
+            if not client.collection_exists(self._meta):
+                client.create_collection(self._meta, vectors_config={})
+            client.upsert(self._meta, [point], wait=True)
+
+        self._server.write(f"write about {self._collection!r}", write)
 
     @staticmethod
     def _id(key: str) -> str:

@@ -2,65 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema, FieldType, Hit, Quantization
+from scenesearch.store.bm25 import Terms, query_terms
 from scenesearch.store.payloads import decode_payload
+from scenesearch.store.records import Vectors
 from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
-from scenesearch.store.translate import Dialect, Requests, key_path
+from scenesearch.store.translate import Dialect, Requests
 
 MIN_EF = 256
 """HNSW candidates a query; the server's 100 misses several of the best 200."""
-
-
-@contextmanager
-def client_errors(what: str, where: str) -> Iterator[None]:
-    """Words for whatever qdrant-client raises while it does ``what`` at ``where``."""
-    from qdrant_client.common.client_exceptions import QdrantException
-    from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
-
-    try:
-        yield
-    except SceneSearchError:
-        raise
-    except UnexpectedResponse as error:
-        status = error.status_code
-        reply = error.content.decode("utf-8", "replace")[:300]
-        if status in (401, 403):
-            raise StoreUnavailableError(
-                f"cannot {what}: {where} refused the API key ({status}); set a key that may read "
-                "and write this collection"
-            ) from error
-        if status is not None and status >= 500:
-            raise StoreUnavailableError(
-                f"cannot {what}: {where} answered {status}: {reply}; look at the server's log"
-            ) from error
-        fix = "send smaller batches" if status == 413 else "check the collection on the server"
-        raise StoreError(f"cannot {what}: {where} answered {status}: {reply}; {fix}") from error
-    except (ApiException, QdrantException, OSError) as error:
-        raise StoreUnavailableError(
-            f"cannot {what}: no answer from {where}: {error}; check that a Qdrant server runs "
-            "there, the address, and the timeout"
-        ) from error
-    except (ValueError, KeyError, RuntimeError) as error:
-        # What the in-memory mode raises where a server would answer with a status.
-        raise StoreError(f"cannot {what} in {where}: {error}") from error
-
-
-def is_local(client: Any) -> bool:
-    """Whether a client is the in-memory mode: no payload indexes, no search parameters."""
-    from qdrant_client.local.qdrant_local import QdrantLocal
-
-    # Passing what it ignores makes it warn; it has no public way to tell.
-    return isinstance(getattr(client, "_client", None), QdrantLocal)
 
 
 class ClientRequests(Requests):
@@ -112,8 +70,8 @@ class ClientRequests(Requests):
     def text(self, text: str, limit: int, where: Any, selector: Any) -> Any:
         """A search by BM25 in a batch."""
         return self._models.QueryRequest(
-            query=self._models.TextQuery(text=text),
-            using=key_path(WORDS),
+            query=self._sparse(query_terms(text)),
+            using=WORDS,
             limit=limit,
             filter=where,
             with_payload=selector,
@@ -122,16 +80,61 @@ class ClientRequests(Requests):
     def points(
         self,
         ids: Sequence[str],
-        vectors: Sequence[Mapping[str, NDArray[np.float32]]],
+        vectors: Sequence[Vectors],
         payloads: Sequence[dict[str, Any]],
     ) -> list[Any]:
         """Points to write."""
         return [
             self._models.PointStruct(
-                id=i, vector={space: row.tolist() for space, row in rows.items()}, payload=payload
+                id=i,
+                vector={
+                    space: self._sparse(row) if isinstance(row, Terms) else row.tolist()
+                    for space, row in rows.items()
+                },
+                payload=payload,
             )
             for i, rows, payload in zip(ids, vectors, payloads, strict=True)
         ]
+
+    def set_words(self, terms: Sequence[tuple[str, Terms]]) -> Any:
+        """Replaces what is searched by words, of points that are there."""
+        points = [
+            self._models.PointVectors(id=i, vector={WORDS: self._sparse(one)}) for i, one in terms
+        ]
+        return self._models.UpdateVectorsOperation(
+            update_vectors=self._models.UpdateVectors(points=points)
+        )
+
+    def remove_words(self, where: Any) -> Any:
+        """The points of a filter are not found by words any more."""
+        return self._models.DeleteVectorsOperation(
+            delete_vectors=self._models.DeleteVectors(filter=where, vector=[WORDS])
+        )
+
+    def set_payload(self, where: Any, patch: dict[str, Any]) -> Any:
+        """Merges a patch into the points of a filter; a null removes the key."""
+        return self._models.SetPayloadOperation(
+            set_payload=self._models.SetPayload(payload=patch, filter=where)
+        )
+
+    def _sparse(self, terms: Terms) -> Any:
+        return self._models.SparseVector(indices=terms.indices, values=terms.values)
+
+
+def words_params() -> Any:
+    """The space of words, of a new collection."""
+    from qdrant_client import models
+
+    return {WORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)}
+
+
+def words_config() -> Any:
+    """The space of words, added to a collection."""
+    from qdrant_client import models
+
+    return models.SparseVectorNameConfig(
+        sparse=models.SparseVectorConfig(modifier=models.Modifier.IDF)
+    )
 
 
 def vector_params(schema: CollectionSchema) -> dict[str, Any]:
@@ -176,12 +179,11 @@ def _codes(dim: int, quantization: Quantization) -> Any:
     )
 
 
-def field_schema(field: str, kind: FieldType) -> Any:
+def field_schema(kind: FieldType) -> Any:
     """The payload index of a field. Bools are stored as integers."""
     from qdrant_client import models
 
     types = models.PayloadSchemaType
-    scoring = models.TextScoringParams(type=models.TextScoringType.BM25) if field == WORDS else None
     schemas: dict[FieldType, Any] = {
         "keyword": types.KEYWORD,
         "integer": types.INTEGER,
@@ -191,7 +193,6 @@ def field_schema(field: str, kind: FieldType) -> Any:
             type=models.TextIndexType.TEXT,
             tokenizer=models.TokenizerType.WORD,
             lowercase=True,
-            scoring=scoring,
         ),
     }
     return schemas[kind]

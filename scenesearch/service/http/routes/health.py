@@ -20,7 +20,7 @@ from scenesearch.service.http.depends import ReadKey, shared
 from scenesearch.service.http.intake import NoQuery
 from scenesearch.service.http.metrics import MEDIA_TYPE
 from scenesearch.service.http.openapi import Operation
-from scenesearch.service.http.problems import clean, without_folders
+from scenesearch.service.http.problems import clean, without_addresses, without_folders
 from scenesearch.service.http.routes.replies import reply
 
 ASK_S = 2.0
@@ -68,7 +68,7 @@ class Readiness:
         except TimeoutError:
             return (f"the engine did not say how it is within {ASK_S:g} s",)
         except SceneSearchError as error:
-            return (f"{error.code}: {clean(str(error), 300)}",)
+            return (_shown(f"{error.code}: {error}"),)
         return reasons_of(answer.value)
 
 
@@ -77,10 +77,15 @@ def reasons_of(value: Any) -> tuple[str, ...]:
     status = json.loads(value) if isinstance(value, str | bytes) else value
     if not isinstance(status, Mapping):
         return ()
-    reasons = tuple(clean(without_folders(str(one)), 300) for one in status.get("reasons") or ())
+    reasons = tuple(_shown(str(one)) for one in status.get("reasons") or ())
     if reasons or status.get("ready", True):
         return reasons
     return ("the engine says that it is not ready",)
+
+
+def _shown(reason: str) -> str:
+    # whoever asks needs no key
+    return clean(without_folders(without_addresses(reason)), 300)
 
 
 @router.get("/livez", name="livez", response_model=Live)

@@ -1,0 +1,261 @@
+"""The way to a server: which are taken, what is asked again, what messages keep to themselves."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.store.server.client import ClientStore
+
+pytestmark = pytest.mark.store
+
+Answer = tuple[int, dict[str, str], bytes] | None
+"""Status, headers, body; None to close the connection."""
+
+
+class Server:
+    """Answers as it is told, and remembers who asked what."""
+
+    def __init__(self) -> None:
+        self.version = "1.18.2"
+        self.title = "qdrant - vector search engine"
+        self.asked: list[str] = []
+        self.connections = 0
+        self.headers: list[dict[str, str]] = []
+        self.answer: Callable[[str], Answer] = empty
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                outer.connections += 1
+                super().setup()
+
+            def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.headers.append({k.lower(): v for k, v in self.headers.items()})
+                if self.path == "/":
+                    self._send(root(outer.title, outer.version))
+                    return
+                outer.asked.append(self.path)
+                self._send(outer.answer(self.path))
+
+            do_POST = do_PUT = do_GET
+
+            def _send(self, answer: Answer) -> None:
+                if answer is None:
+                    self.close_connection = True
+                    return
+                status, headers, body = answer
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._http.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True).start()
+
+    def close(self) -> None:
+        self._http.shutdown()
+        self._http.server_close()
+
+
+def ok(result: Any) -> Answer:
+    return 200, {}, json.dumps({"result": result, "status": "ok", "time": 0.0}).encode()
+
+
+def empty(path: str) -> Answer:
+    """What a server without any collection says."""
+    return ok({"exists": False} if path.endswith("/exists") else [])
+
+
+def root(title: str, version: str) -> Answer:
+    return 200, {}, json.dumps({"title": title, "version": version}).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.mark.parametrize("version", ["1.18.0", "1.19.2", "1.20.0-dev", "2.0.0"])
+def test_supported_servers_are_taken(server: Server, version: str) -> None:
+    server.version = version
+
+    store = ClientStore(server.url, "items")
+
+    assert store.schema is None
+    store.close()
+
+
+@pytest.mark.parametrize("version", ["1.17.1", "1.9.0", "0.11.7"])
+def test_an_older_server_is_refused_in_one_line_with_both_versions(
+    server: Server, version: str
+) -> None:
+    server.version = version
+    store = ClientStore(server.url, "items")
+
+    with pytest.raises(StoreError) as caught:
+        _ = store.schema
+
+    assert version in str(caught.value)
+    assert "1.18 or newer" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert server.asked == []
+    store.close()
+
+
+def test_what_is_no_qdrant_is_refused_as_that(server: Server) -> None:
+    server.title = "elastic"
+    with pytest.raises(StoreError, match="not a Qdrant server's"):
+        _ = ClientStore(server.url, "items").schema
+
+    server.title = "qdrant"
+    for body in (b"<html>", b'{"hello": 1}', b'[1, "2"]'):
+        server.answer = lambda _, body=body: (200, {}, body)  # type: ignore[misc]
+
+        with pytest.raises(StoreError, match="not a Qdrant server's") as caught:
+            _ = ClientStore(server.url, "items").schema
+
+        assert "\n" not in str(caught.value)
+
+
+def test_neither_key_nor_version_makes_the_client_warn(server: Server) -> None:
+    server.version = "1.99.0"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+
+        store = ClientStore(server.url, "items", api_key="a-secret-key")
+        assert store.schema is None
+        time.sleep(0.2)  # its own check of versions is a thread
+
+    assert server.headers[-1]["api-key"] == "a-secret-key"
+    store.close()
+
+
+def test_one_connection_is_kept_alive(server: Server) -> None:
+    store = ClientStore(server.url, "items")
+
+    for _ in range(5):
+        _ = store.schema
+
+    assert len(server.asked) == 10
+    assert server.connections == 1
+    store.close()
+
+
+@pytest.mark.parametrize("fault", [None, (502, {}, b"bad gateway"), (503, {}, b"wait")])
+def test_what_only_reads_is_asked_again(server: Server, fault: Answer) -> None:
+    faults = [fault, fault]
+    server.answer = lambda path: faults.pop() if faults else empty(path)
+    store = ClientStore(server.url, "items")
+
+    assert store.schema is None
+
+    assert [path for path in server.asked if path.endswith("/points")] == [server.asked[0]] * 3
+    store.close()
+
+
+def test_asking_again_ends_with_the_time_that_is_left(server: Server) -> None:
+    server.answer = lambda _: None
+    store = ClientStore(server.url, "items", timeout=1)
+    start = time.monotonic()
+
+    with pytest.raises(StoreUnavailableError, match="no answer"):
+        _ = store.schema
+
+    assert time.monotonic() - start < 3
+    assert 2 <= len(server.asked) <= 4
+    store.close()
+
+
+def test_a_refusal_is_not_asked_again(server: Server) -> None:
+    server.answer = lambda _: (400, {}, b'{"status": {"error": "no"}}')
+    store = ClientStore(server.url, "items")
+
+    with pytest.raises(StoreError, match="no"):
+        _ = store.schema
+
+    assert len(server.asked) == 1
+    store.close()
+
+
+_KINDS: dict[str, tuple[Answer, type[StoreError], str]] = {
+    "busy": (
+        (429, {"Retry-After": "7"}, b'{"status": {"error": "slow down"}}'),
+        StoreUnavailableError,
+        "store_busy",
+    ),
+    "forbidden": (
+        (403, {}, b'{"status": {"error": "write access"}}'),
+        StoreError,
+        "store_forbidden",
+    ),
+    "too large": (
+        (400, {}, b"JSON payload (33554433 bytes) is larger than allowed (limit: 33554432 bytes)"),
+        StoreError,
+        "store_too_large",
+    ),
+    "full": (
+        (500, {}, b"No space left on device: WAL buffer size exceeds available disk space"),
+        NoSpaceError,
+        "no_space",
+    ),
+    "limit": (
+        (
+            400,
+            {},
+            b'{"status": {"error": "Limit exceeded 200 > 100 for \\"limit\\". Help: less."}}',
+        ),
+        StoreError,
+        "store_limit",
+    ),
+    "key": ((401, {}, b"Invalid API key or JWT"), StoreUnavailableError, "store_unavailable"),
+}
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_refusals_are_of_kinds(server: Server, kind: str) -> None:
+    answer, error, code = _KINDS[kind]
+    server.answer = lambda _: answer
+    store = ClientStore(server.url, "items")
+
+    with pytest.raises(error) as caught:
+        _ = store.schema
+
+    assert caught.value.code == code
+    assert type(caught.value) is error
+    if isinstance(caught.value, StoreUnavailableError) and kind == "busy":
+        assert caught.value.retry_after_s == 7
+    store.close()
+
+
+def test_what_is_secret_in_an_address_is_sent_and_never_said(server: Server) -> None:
+    server.answer = lambda _: (500, {}, b"broken")
+    url = f"http://user:s3cret@127.0.0.1:{server.port}"
+    store = ClientStore(url, "items", api_key="another-secret")
+
+    with pytest.raises(StoreError) as caught:
+        _ = store.schema
+
+    assert "secret" not in str(caught.value) + repr(store)
+    assert "s3cret" not in str(caught.value) + repr(store)
+    assert server.headers[-1]["authorization"].startswith("Basic ")
+    store.close()
