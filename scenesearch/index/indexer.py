@@ -301,7 +301,8 @@ class Indexer:
         augmented = schema is not None and AUGMENTED in schema.vectors
         for batch in chunks(items, self._options.write_batch):
             keys = [ref.sha256 for plan in batch for ref in plan.write]
-            found = self._cache.get(keys, self._cache_key)
+            # attributes alone open no cache
+            found = self._cache.get(keys, self._cache_key) if keys else {}
             points: list[Point] = []
             for plan in batch:
                 base = item_payload(plan.item, plan.item_hash)
