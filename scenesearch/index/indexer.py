@@ -8,7 +8,7 @@ two, on the first chunk of a new collection.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import count
 
 import numpy as np
@@ -100,6 +100,9 @@ class Indexer:
         self._reader = reader
         self._options = options or IndexOptions()
         self._photos = PhotoEmbedding(encoder, cache, load, detector, self._options, reader)
+        # a collection's projection stays as it is once there are points; the same schema, the same
+        # collection: a store that another process may write makes a new one each time it is asked
+        self._settled: tuple[CollectionSchema | None, Projection | None] | None = None
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -122,6 +125,14 @@ class Indexer:
     def _cache_key(self) -> str:
         # everything that changes a raw embedding; the projection comes after the cache
         return "|".join(f"{k}={v}" for k, v in self.metadata.items() if k != "whiten")
+
+    def known(self, photos: Iterable[str]) -> set[str]:
+        """Those of the photos, by sha256, whose embeddings are kept: they could be read once.
+
+        Raises:
+            StoreError: the cache cannot be read.
+        """
+        return self._cache.known(photos, self._cache_key)
 
     def plan(
         self, items: Sequence[Item], *, prune: bool = False, progress: Progress | None = None
@@ -254,8 +265,12 @@ class Indexer:
             missing = {k: v for k, v in fields.items() if k not in schema.fields}
             if missing:
                 self._store.add_fields(missing)
+            schema = schema if not missing else self._store.schema
+            if self._settled is not None and self._settled[0] is schema:
+                return self._settled[1]
             stored = projection_of(self._store)
             if stored is not None or self._store.count() > 0:
+                self._settled = schema, stored
                 return stored
             # empty: a run may have died between making the collection and keeping its projection
         projection = self._fitted(chunk, run) if self._options.whiten else None
@@ -314,9 +329,9 @@ class Indexer:
             with run.times.stage("store"):
                 for part in batches(points, UPSERT):
                     self._store.upsert(part)
-                with self._store.batch_writes():
-                    for plan in batch:
-                        if plan.known:
+                if known := [plan for plan in batch if plan.known]:
+                    with self._store.batch_writes():
+                        for plan in known:
                             self._update(plan, run)
             run.wrote(len(batch))
 
