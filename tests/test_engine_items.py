@@ -465,7 +465,7 @@ def test_small_puts_neither_optimise_nor_read_other_items(memory):
 
 
 def test_after_many_puts_the_collection_is_settled(memory, monkeypatch):
-    import scenesearch.engine.catalogue as module
+    import scenesearch.engine.item_writes as module
 
     monkeypatch.setattr(module, "SETTLE_AFTER", 4)
     settled: list = []

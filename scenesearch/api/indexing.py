@@ -71,15 +71,16 @@ def put(
     *,
     fields: Mapping[str, FieldType] | None = None,
     load: Callable[[str], Scene] | None = None,
+    indexer: Indexer | None = None,
     settle: bool = False,
 ) -> IndexOutcome:
-    """As :meth:`SceneSearch.put`."""
+    """As :meth:`SceneSearch.put`; ``indexer`` is one of the collection that is there already."""
     if fields is None:
         schema = opened.store.schema
         fields = field_types(items, schema.fields if schema is not None else {})
-    with _indexer(opened, load) as indexer:
-        plan = indexer.plan(items)
-        return IndexOutcome(plan, indexer.run(plan, fields, finish=settle), (), ())
+    with _indexer(opened, load, indexer) as writer:
+        plan = writer.plan(items)
+        return IndexOutcome(plan, writer.run(plan, fields, finish=settle), (), ())
 
 
 def set_attributes(
@@ -141,11 +142,17 @@ def syncing(opened: Opened) -> Iterator[None]:
 
 
 @contextmanager
-def _indexer(opened: Opened, load: Callable[[str], Scene] | None = None) -> Iterator[Indexer]:
+def _indexer(
+    opened: Opened,
+    load: Callable[[str], Scene] | None = None,
+    made: Indexer | None = None,
+) -> Iterator[Indexer]:
     """What brings the collection up to date; what was read of it is forgotten in the end."""
     # the cache is opened by who reads an embedding: neither a plan nor a patch does
     cache = opened.embeddings
     try:
-        yield wiring.build_indexer(opened.parts, opened.store, opened.collection, cache, load=load)
+        yield made or wiring.build_indexer(
+            opened.parts, opened.store, opened.collection, cache, load=load
+        )
     finally:
         opened.changed()
