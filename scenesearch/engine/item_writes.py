@@ -12,6 +12,7 @@ import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from threading import RLock
 from typing import Any
 
@@ -224,6 +225,8 @@ class ItemWrites:
             self._opened.collection,
             self._opened.embeddings,
             load=self._scenes.load,
+            # kept by content, under its hash
+            photo_hash=lambda path: Path(path).stem,
         )
 
     def _fields(self) -> dict[str, FieldType]:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches
 from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.models.embed.arrays_file import read_arrays
 from scenesearch.models.embed.cache_eviction import Uses, prepare
 from scenesearch.system.once import once
 from scenesearch.system.sqlite_file import is_full, transaction
@@ -201,8 +202,7 @@ def _encode(entries: Sequence[Entry]) -> tuple[bytes, str]:
 def _decode(blob: bytes, text: str) -> tuple[Entry, ...]:
     payloads = json.loads(text)
     vectors: list[dict[str, NDArray[Any]]] = [{} for _ in payloads]
-    with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
-        for name in arrays.files:
-            number, space = name.split("/", 1)
-            vectors[int(number)][space] = arrays[name]
+    for name, array in read_arrays(blob):
+        number, space = name.split("/", 1)
+        vectors[int(number)][space] = array
     return tuple(Entry(v, p) for v, p in zip(vectors, payloads, strict=True))
