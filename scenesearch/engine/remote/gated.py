@@ -115,13 +115,23 @@ class EngineBackend:
             place.leave()
             raise
 
-        def leave(_: Future[Answer]) -> None:
-            with suppress(RuntimeError):  # the loop is closed, and everybody who asked is gone
-                loop.call_soon_threadsafe(place.leave)
+        answer: asyncio.Future[Answer] = loop.create_future()
 
-        # the place is free when the engine is done, not when nobody waits any more
-        sent.future.add_done_callback(leave)
-        answer = asyncio.wrap_future(sent.future)
+        def done(came: Future[Answer]) -> None:
+            # the place is free when the engine is done, not when nobody waits any more
+            place.leave()
+            if answer.done():
+                return
+            if error := came.exception():
+                answer.set_exception(error)
+            else:
+                answer.set_result(came.result())
+
+        def arrived(came: Future[Answer]) -> None:
+            with suppress(RuntimeError):  # the loop is closed, and everybody who asked is gone
+                loop.call_soon_threadsafe(done, came)
+
+        sent.future.add_done_callback(arrived)
         try:
             async with asyncio.timeout_at(deadline) as limit:
                 return await answer
