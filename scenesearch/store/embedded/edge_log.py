@@ -41,7 +41,7 @@ class EdgeLog:
         Raises:
             OSError: the disk refuses.
         """
-        names = sorted(name for name in os.listdir(self._folder) if name[-1].isdigit())
+        names = sorted(file.name for file in self._folder.iterdir() if file.name[-1].isdigit())
         for name in names:
             handle = os.open(self._folder / name, os.O_RDWR)
             try:
