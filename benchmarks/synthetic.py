@@ -63,12 +63,13 @@ def product_points(
     """One point a row, the same vector in every space, in batches."""
     for start in range(0, len(rows), batch):
         yield [
-            Point(point_id(i), dict.fromkeys(spaces, rows[i]), _payload(i))
+            Point(point_id(i), dict.fromkeys(spaces, rows[i]), payload(i))
             for i in range(start, min(start + batch, len(rows)))
         ]
 
 
-def _payload(number: int) -> dict[str, object]:
+def payload(number: int) -> dict[str, object]:
+    """What a product of this number says of itself."""
     return {
         "item_id": f"sku-{number}",
         "item_hash": f"{number:064x}",
