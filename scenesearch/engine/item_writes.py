@@ -168,8 +168,9 @@ class ItemWrites:
                 if isinstance(reading, Accepted):
                     name = names[reading.item_id]
                     answer = done.get(name) or {"id": name, "status": "unchanged", "error": None}
-                    item = {"item": stored.get(name)} if one.task.items else {}
-                    said.append({**answer, **item})
+                    if one.task.items and answer["error"] is None:
+                        answer = {**answer, "item": stored.get(name)}
+                    said.append(dict(answer))
                 elif isinstance(reading, Refused):
                     said.append(_failed(record.item_id, reading))
                 else:

@@ -158,7 +158,7 @@ class PutItems:
     {"code", "detail"} or None}, in the order of ``records``.
 
     Attributes:
-        items: answer "item" too, as :class:`GetItem` does; None for what failed.
+        items: answer "item" of what was stored too, as :class:`GetItem` does.
     """
 
     records: tuple[ItemRecord, ...]
