@@ -50,11 +50,13 @@ def json_request(path: str, body: Any, host: str = "127.0.0.1") -> bytes:
     return _head(path, host, "application/json", len(data)) + data
 
 
-def photo_request(path: str, photo: bytes, options: Any, host: str = "127.0.0.1") -> bytes:
-    """A multipart POST with a photo and options, as bytes."""
+def photo_request(
+    path: str, photo: bytes, options: Any, host: str = "127.0.0.1", *, part: str = "request"
+) -> bytes:
+    """A multipart POST with a photo and options, as bytes; ``part`` is the options' name."""
     mark = secrets.token_hex(12)
     body = (
-        f'--{mark}\r\nContent-Disposition: form-data; name="request"\r\n'
+        f'--{mark}\r\nContent-Disposition: form-data; name="{part}"\r\n'
         f"Content-Type: application/json\r\n\r\n{json.dumps(options)}\r\n"
         f'--{mark}\r\nContent-Disposition: form-data; name="photo"; filename="photo.jpg"\r\n'
         f"Content-Type: image/jpeg\r\n\r\n"

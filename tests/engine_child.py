@@ -4,6 +4,9 @@ Arguments: folder, seed, and the number of the event to die at. Each step is sai
 (``begin`` and the step as JSON) and after it was acknowledged (``done``). Every write of the store
 and of the media folder is an event; soon after the one that was named the process is killed,
 between two writes or inside the next.
+
+With a number of threads as another argument, each of them puts an item of its own again and again,
+and says its id and price once that was acknowledged.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,7 @@ from scenesearch.images import load_scene
 from scenesearch.store.embedded.edge import EdgeStore
 
 STEPS = 12
+PUTS = 40
 
 
 def say(text: str) -> None:
@@ -95,7 +100,7 @@ class Doom:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(folder: Path, seed: int, die_at: int) -> None:
+def main(folder: Path, seed: int, die_at: int, threads: int = 0) -> None:
     doom = Doom(die_at, random.Random(seed).choice([0.0, 0.0, 0.01, 0.05]))
 
     class Doomed(EdgeStore):
@@ -114,6 +119,9 @@ def main(folder: Path, seed: int, die_at: int) -> None:
             doom.event()
 
     tasks = tasks_of(folder, Doomed(folder / "store", "items", min_free_bytes=0))
+    if threads:
+        together(tasks, threads)
+        return
     for step in draw(seed):
         say(f"begin {json.dumps(step)}")
         do(tasks, step)
@@ -121,5 +129,17 @@ def main(folder: Path, seed: int, die_at: int) -> None:
     say("end")
 
 
+def together(tasks: CatalogueTasks, threads: int) -> None:
+    def work(number: int) -> None:
+        for turn in range(PUTS):
+            step = {"kind": "put", "id": f"t{number}", "price": float(turn), "photos": [turn % 5]}
+            (answer,) = do(tasks, step)
+            say(f"{answer['status']} {step['id']} {step['price']}")
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(threads)))
+    say("end")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

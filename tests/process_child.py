@@ -17,7 +17,7 @@ from tqdm import tqdm
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import ModelNotFoundError, QueryError
 from scenesearch.engine.remote.process import TaskEngine
-from scenesearch.engine.tasks import Answer, GetItem, TagTask, Task
+from scenesearch.engine.tasks import Answer, GetItem, PutItems, TagTask, Task
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.store import ProcessStore
 from scenesearch.system.turn import now, since
@@ -123,5 +123,7 @@ def words_of(task: Task) -> str:
     """What a task of a test says."""
     if isinstance(task, TagTask):
         return task.photo.data.decode()
+    if isinstance(task, PutItems):
+        return task.records[0].item_id
     assert isinstance(task, GetItem), task
     return task.item_id

@@ -211,7 +211,7 @@ def test_a_path_that_cannot_be_a_cache_says_so(tmp_path, kind):
     other.write_text("not a database " * 100)
     path = {"other_file": other, "folder": tmp_path, "below_a_file": other / "cache.sqlite"}[kind]
     with pytest.raises(StoreError, match="cannot be used as embedding cache") as caught:
-        EmbeddingCache(path)
+        EmbeddingCache(path).known(["photo"], "model")
 
     assert str(path) in str(caught.value)
     assert "cache_dir" in str(caught.value)
@@ -388,7 +388,7 @@ def test_a_file_of_a_newer_version_is_left_alone(tmp_path):
         db.execute("PRAGMA user_version=99")
     before = path.read_bytes()
     with pytest.raises(StoreError, match=r"version 99, expected at most 1: a newer scenesearch"):
-        EmbeddingCache(path)
+        EmbeddingCache(path).known(["photo"], "model")
 
     assert path.read_bytes() == before
 

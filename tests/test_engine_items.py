@@ -16,7 +16,14 @@ from PIL import Image
 
 from scenesearch.api import SceneSearch
 from scenesearch.config.settings import Settings
-from scenesearch.core.errors import CatalogError, FilterError, ImageError, NoSpaceError, QueryError
+from scenesearch.core.errors import (
+    CatalogError,
+    FilterError,
+    ImageError,
+    NoSpaceError,
+    QueryError,
+    StoreError,
+)
 from scenesearch.engine.catalogue import CatalogueTasks
 from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.tasks import (
@@ -295,6 +302,24 @@ def test_patching_merges_removes_and_adds_fields_without_embedding(engine):
     assert len({p["item_hash"] for p in (r.payload for r in engine.front.store.scroll())}) == 1
 
 
+def test_patching_opens_no_embedding_cache(tmp_path, monkeypatch, clean_surroundings):
+    shop.use_fakes(monkeypatch)
+    settings = Settings(min_free_megabytes=0)
+    first = Engine(tmp_path, None, settings)
+    first.put(record("a", title="Red thing", price=5))
+    first.front.close()
+    cache = tmp_path / "store" / "embeddings.sqlite"
+    cache.unlink()
+    cache.mkdir()
+    again = Engine(tmp_path, None, settings)
+
+    assert again.patch("a", price=7.5)["attributes"] == {"title": "Red thing", "price": 7.5}
+    assert again.patch("a", title=None, width=3)["attributes"] == {"price": 7.5, "width": 3}
+    with pytest.raises(StoreError, match="cannot be used as embedding cache"):
+        again.put(record("b", colour("blue")))
+    again.front.close()
+
+
 def test_patching_what_is_so_already_writes_nothing(memory):
     store = shop.RecordingStore()
     memory.opened.store = store
@@ -440,7 +465,7 @@ def test_small_puts_neither_optimise_nor_read_other_items(memory):
 
 
 def test_after_many_puts_the_collection_is_settled(memory, monkeypatch):
-    import scenesearch.engine.catalogue as module
+    import scenesearch.engine.item_writes as module
 
     monkeypatch.setattr(module, "SETTLE_AFTER", 4)
     settled: list = []

@@ -88,3 +88,26 @@ def test_a_killed_engine_has_what_it_acknowledged_and_the_rest_can_be_done_again
         used = {n for _, photos in items.values() for n in photos}
         assert kept == {hashlib.sha256(child.photo(n).data).hexdigest() for n in used}
         tasks._opened.close()
+
+
+@pytest.mark.parametrize("die_at", [5, 22, 41])
+def test_of_threads_that_put_together_nothing_acknowledged_is_lost(
+    disk_path, die_at, monkeypatch, clean_surroundings
+):
+    command = [sys.executable, str(CHILD), str(disk_path), str(die_at), str(die_at), "8"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == -9, ended.stderr
+    told = [line.split() for line in ended.stdout.splitlines() if line.count(" ") == 2]
+    assert all(said in ("added", "changed") for said, _, _ in told)
+    acknowledged = {item_id: float(price) for _, item_id, price in told}
+    tasks = child.tasks_of(disk_path)
+
+    assert acknowledged
+    for item_id, price in acknowledged.items():
+        prices, photos = stored(tasks, item_id)
+        # what was under way may be there too, or half of it: its photo, and not yet its price
+        assert max(prices) in (price, price + 1), item_id
+        assert {int(price) % 5, int(price + 1) % 5} >= set(photos), item_id
+        child.do(tasks, {"kind": "put", "id": item_id, "price": price, "photos": [1]})
+        assert stored(tasks, item_id) == ({price}, [1]), item_id
+    tasks._opened.close()

@@ -25,9 +25,9 @@ from scenesearch.core.errors import ModelNotFoundError, QueryError, StoreUnavail
 from scenesearch.core.types import CollectionSchema
 from scenesearch.engine.remote.backend import BusyError, DeadlineError
 from scenesearch.engine.remote.gated import EngineBackend
-from scenesearch.engine.remote.process import SceneSearchEngine
+from scenesearch.engine.remote.process import INSERTERS, SceneSearchEngine
 from scenesearch.engine.remote.remote import EngineDiedError, RemoteEngine
-from scenesearch.engine.tasks import GetItem, Photo, TagTask
+from scenesearch.engine.tasks import GetItem, ItemRecord, Photo, PutItems, TagTask
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.system.tuning import RANKING
 
@@ -42,6 +42,10 @@ def light(words: str) -> GetItem:
 
 def heavy(words: str) -> TagTask:
     return TagTask(Photo(words.encode()))
+
+
+def insert(words: str) -> PutItems:
+    return PutItems((ItemRecord(words, ()),))
 
 
 @pytest.fixture
@@ -402,6 +406,28 @@ def test_no_more_is_at_the_engine_than_it_works_on_and_one(child: ModuleType, lo
 
     asyncio.run(run())
     assert lines(log).count("began sleep 0.3") == 2
+
+
+def test_inserts_wait_for_each_other_alone_and_are_bounded(child: ModuleType, log: Path) -> None:
+    async def run() -> None:
+        async with backend(child, log, queue=INSERTERS + 5) as engine:
+            looks = [asyncio.ensure_future(engine.run(heavy("sleep 59"))) for _ in range(4)]
+            inserts = [
+                asyncio.ensure_future(engine.run(insert(f"sleep {60 + n}")))
+                for n in range(INSERTERS + 9)
+            ]
+            begun = [f"began sleep {60 + n}" for n in range(INSERTERS)]
+            found = await asyncio.to_thread(lines, log, "began sleep 59", *begun)
+            figures = engine.gauges()
+            assert f"began sleep {60 + INSERTERS}" not in found
+            assert figures["running_inserts"] == INSERTERS + 1
+            assert figures["queue_inserts"] == 4
+            assert figures["refused_busy_inserts_total"] == 4
+            for task in (*looks, *inserts):
+                task.cancel()
+            await asyncio.gather(*looks, *inserts, return_exceptions=True)
+
+    asyncio.run(run())
 
 
 def test_a_client_that_leaves_gives_the_work_up(child: ModuleType, log: Path) -> None:

@@ -19,6 +19,7 @@ import shop
 
 from scenesearch import SceneSearch, load_settings
 from scenesearch.core.errors import StoreError
+from scenesearch.core.types import Item
 from scenesearch.service.state import State
 from scenesearch.service.state.records import Link
 
@@ -238,11 +239,15 @@ def later(path):
         db.execute("PRAGMA user_version=99")
 
 
+def put_a_photo(front):
+    front.put([Item("new", (shop.save(shop.noise(1), Path("new.png")),))])
+
+
 @pytest.mark.parametrize(
     ("archive", "file", "use", "helps"),
     [
         ("store", "store/items/schema.json", SceneSearch.count, "index again"),
-        ("store", "store/embeddings.sqlite", SceneSearch.settle, "delete the file"),
+        ("store", "store/embeddings.sqlite", put_a_photo, "delete the file"),
         (
             *("ledger", "tags/rooms.jsonl.ledger"),
             lambda front: front.tag_to("tags/rooms.jsonl", __file__),

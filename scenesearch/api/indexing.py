@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from scenesearch import wiring
@@ -15,7 +15,6 @@ from scenesearch.core.types import FieldType, Item, Scene
 from scenesearch.index.indexer import Indexer
 from scenesearch.index.plan import IndexPlan
 from scenesearch.index.run import IndexReport, Progress
-from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import SyncReport, sync_lock
 
@@ -60,8 +59,7 @@ def index(
             f"items whose rows are broken; the first: {found.errors[0]}",
             code="bad_rows",
         )
-    with _cache(opened, dry_run=dry_run) as cache:
-        indexer = wiring.build_indexer(opened.parts, opened.store, opened.collection, cache)
+    with _indexer(opened) as indexer:
         plan = indexer.plan(found.items, prune=prune, progress=progress)
         report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
     return IndexOutcome(plan, report, found.errors, found.notes)
@@ -73,15 +71,16 @@ def put(
     *,
     fields: Mapping[str, FieldType] | None = None,
     load: Callable[[str], Scene] | None = None,
+    indexer: Indexer | None = None,
     settle: bool = False,
 ) -> IndexOutcome:
-    """As :meth:`SceneSearch.put`."""
+    """As :meth:`SceneSearch.put`; ``indexer`` is one of the collection that is there already."""
     if fields is None:
         schema = opened.store.schema
         fields = field_types(items, schema.fields if schema is not None else {})
-    with _indexer(opened, load) as indexer:
-        plan = indexer.plan(items)
-        return IndexOutcome(plan, indexer.run(plan, fields, finish=settle), (), ())
+    with _indexer(opened, load, indexer) as writer:
+        plan = writer.plan(items)
+        return IndexOutcome(plan, writer.run(plan, fields, finish=settle), (), ())
 
 
 def set_attributes(
@@ -114,9 +113,9 @@ def sync(
     with ExitStack() as stack:
         if not dry_run:
             stack.enter_context(syncing(opened))
-        cache = stack.enter_context(_cache(opened, dry_run=dry_run))
+        stack.callback(opened.changed)
         syncer = wiring.build_syncer(
-            opened.parts, opened.store, opened.collection, cache, rules or SyncRules()
+            opened.parts, opened.store, opened.collection, opened.embeddings, rules or SyncRules()
         )
         plan = syncer.plan(read, progress=progress)
         if planned is not None:
@@ -143,20 +142,17 @@ def syncing(opened: Opened) -> Iterator[None]:
 
 
 @contextmanager
-def _cache(opened: Opened, *, dry_run: bool = False) -> Iterator[EmbeddingCache]:
-    """The embeddings of a run; what was read of the collection is forgotten in the end."""
-    if dry_run:
-        # a plan reads no embedding, and must leave no file behind
-        with closing(EmbeddingCache(":memory:")) as nothing:
-            yield nothing
-        return
+def _indexer(
+    opened: Opened,
+    load: Callable[[str], Scene] | None = None,
+    made: Indexer | None = None,
+) -> Iterator[Indexer]:
+    """What brings the collection up to date; what was read of it is forgotten in the end."""
+    # the cache is opened by who reads an embedding: neither a plan nor a patch does
+    cache = opened.embeddings
     try:
-        yield opened.embeddings
+        yield made or wiring.build_indexer(
+            opened.parts, opened.store, opened.collection, cache, load=load
+        )
     finally:
         opened.changed()
-
-
-@contextmanager
-def _indexer(opened: Opened, load: Callable[[str], Scene] | None = None) -> Iterator[Indexer]:
-    with _cache(opened) as cache:
-        yield wiring.build_indexer(opened.parts, opened.store, opened.collection, cache, load=load)

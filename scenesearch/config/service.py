@@ -56,7 +56,7 @@ class ServiceSettings(BaseModel):
     deadline_s: float = Field(30.0, gt=0, le=600)
     """Seconds in which a request whose body is there gets its answer, or 503."""
     queue: int = Field(64, ge=1, le=10_000)
-    """Photo queries that wait or run; one more is answered 503."""
+    """Photo queries that wait or run, and inserts likewise; one more is answered 503."""
     light_queue: int = Field(512, ge=1, le=100_000)
     """Likewise for what runs no model over a photo."""
     threads: int = Field(0, ge=0, le=64)

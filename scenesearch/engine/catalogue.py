@@ -1,15 +1,13 @@
 """What the engine does to the catalogue: read, list, insert, change and remove items.
 
-Methods are called from several threads at once. Writes take one lock, that of the media folder;
-reads take none.
+Methods are called from several threads at once. Writes take one lock; reads take none.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from threading import RLock
 
 from scenesearch.api import indexing
 from scenesearch.api.opened import Opened
@@ -17,13 +15,13 @@ from scenesearch.catalog import item_hash
 from scenesearch.catalog.records import CellError
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Condition, Equals, OneOf
-from scenesearch.core.errors import CatalogError, ImageError, QueryError, StoreError
+from scenesearch.core.errors import CatalogError, QueryError
 from scenesearch.core.types import FieldType, Item, Record
-from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes
+from scenesearch.engine.item_writes import ItemWrites
 from scenesearch.engine.listing import Listings, Place, read_cursor, write_cursor
 from scenesearch.engine.media import MediaFolder
-from scenesearch.engine.records import Accepted, Reading, Refused, read_attributes, read_records
+from scenesearch.engine.records import read_attributes
 from scenesearch.engine.tasks import (
     DeleteItems,
     GetItem,
@@ -36,14 +34,8 @@ from scenesearch.engine.thumbnails import Decode, Thumbnails
 from scenesearch.index.item_points import payload_hash
 from scenesearch.index.stored import as_stored, ids_among, ids_where, readable_id
 
-log = logging.getLogger(__name__)
-
 PAGE = 1000
 """The largest page of a listing, and points of one request."""
-SETTLE_AFTER = 256
-"""Photos written at least until the collection is settled again, and a part of its points:"""
-SETTLE_SHARE = 8
-"""one in so many; so that inserting one by one costs a bounded multiple of one bulk."""
 
 
 class CatalogueTasks:
@@ -69,7 +61,8 @@ class CatalogueTasks:
         self._decode = decode
         self._thumbnails = thumbnails or Thumbnails(decode)
         self._listings = Listings()
-        self._unsettled = 0
+        self._lock = RLock()
+        self._writes = ItemWrites(opened, media, decode, self._lock)
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -137,68 +130,7 @@ class CatalogueTasks:
             NoSpaceError: too little free disk; nothing was acknowledged.
             StoreError: the collection cannot be used, or was made with other models.
         """
-        fields = self._fields() or {}
-        readings = read_records(task.records, fields)
-        scenes = HeldScenes(self._decode)
-        # decoding takes the time, and needs no lock
-        decoded = [self._decoded(reading, scenes) for reading in readings]
-        with self._media.lock:
-            now = self._fields() or {}
-            if now != fields:
-                again = read_records(task.records, now)
-                decoded = [
-                    old if isinstance(old, Refused) else new
-                    for old, new in zip(decoded, again, strict=True)
-                ]
-            return self._put(task, decoded, scenes)
-
-    def _decoded(self, reading: Reading, scenes: HeldScenes) -> Reading:
-        if not isinstance(reading, Accepted):
-            return reading
-        for number, photo in enumerate(reading.record.photos, start=1):
-            try:
-                scenes.check(photo, self._media)
-            except ImageError as error:
-                which = f"photo {number}: " if len(reading.record.photos) > 1 else ""
-                return Refused(error.code, f"{which}{error}")
-        return reading
-
-    def _put(self, task: PutItems, readings: Sequence[Reading], scenes: HeldScenes) -> list[JSON]:
-        accepted = [one for one in readings if isinstance(one, Accepted)]
-        names = as_stored(self._opened.store, [one.item_id for one in accepted])
-        items: dict[str, Item] = {}
-        fields: dict[str, FieldType] = {}
-        for one in accepted:
-            paths = (str(self._media.keep(photo.data)) for photo in one.record.photos)
-            item_id = names[one.item_id]
-            items[item_id] = Item(item_id, tuple(dict.fromkeys(paths)), one.attributes)
-            fields |= one.fields
-        statuses: dict[str, str] = {}
-        failures: dict[str, str] = {}
-        if items:
-            outcome = indexing.put(
-                self._opened, tuple(items.values()), fields=fields, load=scenes.load
-            )
-            report = outcome.report
-            failures = {f.item_id: f.reason for f in (report.failures if report else ())}
-            statuses = {p.item.id: "changed" if p.known else "added" for p in outcome.plan.items}
-            self._settle_after(sum(len(plan.write) for plan in outcome.plan.items))
-        answers: list[JSON] = []
-        for record, reading in zip(task.records, readings, strict=True):
-            if isinstance(reading, Refused):
-                answers.append(_failed(record.item_id, reading))
-            elif isinstance(reading, Accepted):
-                item_id = names[reading.item_id]
-                reason = failures.get(item_id)
-                status = statuses.get(item_id, "unchanged")
-                answers.append(
-                    {"id": item_id, "status": status, "error": None}
-                    if reason is None
-                    else _failed(item_id, Refused("photo_failed", reason))
-                )
-            else:
-                answers.append(dict(answers[reading.place]))
-        return answers
+        return self._writes.put(task)
 
     def patch_item(self, task: PatchItem) -> JSON | None:
         """Merge attributes into one item; None removes one. Nothing is embedded.
@@ -207,7 +139,7 @@ class CatalogueTasks:
             CatalogError: a name or a value is bad.
             StoreError: the collection cannot be written.
         """
-        with self._media.lock:
+        with self._lock:
             found = self._stored(task.item_id)
             if found is None:
                 return None
@@ -233,25 +165,10 @@ class CatalogueTasks:
             FilterError: the filter cannot be parsed, or names an unknown field.
             StoreError: the collection cannot be written.
         """
-        with self._media.lock:
+        with self._lock:
             if self._fields() is None and (task.ids or task.where is not None):
                 return {"items": 0, "points": 0}
             return self._opened.delete(task.ids, task.where)._asdict()
-
-    def _settle_after(self, photos: int) -> None:
-        """Make searches fast again after many small writes; may take seconds."""
-        self._unsettled += photos
-        if (
-            self._unsettled < SETTLE_AFTER
-            or self._unsettled < self._opened.store.count() // SETTLE_SHARE
-        ):
-            return
-        try:
-            indexing.settle(self._opened)
-            self._unsettled = 0
-        except StoreError as error:
-            # what was put is durable and found all the same
-            log.warning("the collection cannot be settled now: %s", error)
 
     # --- pieces ----------------------------------------------------------------------------
 
@@ -281,7 +198,3 @@ class CatalogueTasks:
         known = as_stored(self._opened.store, [readable])[readable]
         points = group_items(self._scroll(Equals("item_id", known))).get(known)
         return (known, points, fields) if points else None
-
-
-def _failed(item_id: Any, refused: Refused) -> JSON:
-    return {"id": item_id, "status": "failed", "error": refused.to_dict()}

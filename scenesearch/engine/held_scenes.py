@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection, Iterable
 from pathlib import Path
+from threading import Lock
 
 from scenesearch.core.errors import ImageError
 from scenesearch.core.types import Scene
@@ -12,11 +14,11 @@ from scenesearch.engine.tasks import Photo
 from scenesearch.engine.thumbnails import Decode
 
 MEGABYTES = 256
-"""Pixels held for one batch; what is more is decoded twice."""
+"""Pixels held at a time; what is more is decoded twice."""
 
 
 class HeldScenes:
-    """The decoded photos of one batch.
+    """The decoded photos of requests that are worked on; for any thread.
 
     Args:
         decode: bytes to pixels; raises ImageError.
@@ -26,9 +28,15 @@ class HeldScenes:
         self._decode = decode
         self._scenes: dict[str, Scene] = {}
         self._room = MEGABYTES * 2**20
+        self._lock = Lock()
 
-    def check(self, photo: Photo, media: MediaFolder) -> str:
-        """Whether a photo can be decoded; one that was kept before could be.
+    def check(self, photo: Photo, media: MediaFolder, known: Collection[str] = ()) -> str:
+        """Whether a photo can be decoded; one that was kept or embedded before could be.
+
+        Args:
+            photo: as it came.
+            media: where photos are kept.
+            known: sha256 of photos that were embedded.
 
         Returns:
             Its sha256.
@@ -37,12 +45,25 @@ class HeldScenes:
             ImageError: it cannot.
         """
         sha256 = hashlib.sha256(photo.data).hexdigest()
-        if sha256 not in self._scenes and media.find(sha256) is None:
+        if sha256 not in known and sha256 not in self._scenes and media.find(sha256) is None:
             scene = self._decode(photo)
-            if scene.image.nbytes <= self._room:
-                self._room -= scene.image.nbytes
-                self._scenes[scene.sha256] = scene
+            with self._lock:
+                if scene.image.nbytes <= self._room and sha256 not in self._scenes:
+                    self._room -= scene.image.nbytes
+                    self._scenes[sha256] = scene
         return sha256
+
+    def forget(self, photos: Iterable[str]) -> None:
+        """Hold these photos, by sha256, no longer."""
+        for sha256 in photos:
+            self._taken(sha256)
+
+    def _taken(self, sha256: str) -> Scene | None:
+        with self._lock:
+            scene = self._scenes.pop(sha256, None)
+            if scene is not None:
+                self._room += scene.image.nbytes
+        return scene
 
     def load(self, path: str) -> Scene:
         """A kept photo as pixels, forgotten here once it was asked for.
@@ -50,7 +71,7 @@ class HeldScenes:
         Raises:
             ImageError: it is gone, or cannot be decoded.
         """
-        held = self._scenes.pop(Path(path).stem, None)
+        held = self._taken(Path(path).stem)
         if held is not None:
             return held
         data = read_photo(path)

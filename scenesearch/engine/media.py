@@ -49,7 +49,7 @@ class MediaFolder:
         min_free_bytes: writes are refused when less disk than this is free.
 
     Attributes:
-        lock: held by who keeps a photo until something durable names it, and while sweeping.
+        lock: held while sweeping, and by who makes a photo young again.
     """
 
     def __init__(self, root: str | Path, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
@@ -73,10 +73,11 @@ class MediaFolder:
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.root / sha256[:2] / f"{sha256}.{EXTENSIONS[kind]}"
         try:
-            if path.is_file():
-                # young again: what swept a moment ago may have counted it as unused
-                os.utime(path)
-                return path
+            with self.lock:
+                # young again: what sweeps after this leaves it until something durable names it
+                if path.is_file():
+                    os.utime(path)
+                    return path
             check_free_space(self.root, 2 * len(data), self._min_free)
             if not path.parent.is_dir():
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +167,7 @@ ASKED = 500
 def sweep_media(opened: Opened, media: MediaFolder, *, young_s: float = YOUNG_S) -> int:
     """Remove unused photos; returns how many.
 
-    No photo is kept meanwhile, so none can come into use between the look and the removal.
+    Photos that are kept meanwhile are young, and none becomes so between the look and the removal.
 
     Args:
         opened: whose items and scenes use photos.

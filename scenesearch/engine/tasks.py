@@ -156,9 +156,13 @@ class PutItems:
 
     Answer: a list of {"id", "status": "added" | "changed" | "unchanged" | "failed", "error":
     {"code", "detail"} or None}, in the order of ``records``.
+
+    Attributes:
+        items: answer "item" of what was stored too, as :class:`GetItem` does.
     """
 
     records: tuple[ItemRecord, ...]
+    items: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,19 +276,25 @@ Task: TypeAlias = (
     | Status
     | ModelsTask
 )
-HEAVY = (LookTask, TagTask, PutItems, AddScenes)
-"""Tasks that run models over photos, as a rule; they queue apart from the light ones."""
+Lane = Literal["heavy", "light", "inserts"]
+"""Where tasks queue: those that run models over photos, those that do not, and items to be put,
+of which many are worked on together."""
 
 
-def is_heavy(task: Task) -> bool:
-    """Whether a task runs models over photos: a repeated look does not."""
-    if isinstance(task, LookTask):
-        return task.photo is not None or bool(task.boxes)
-    if isinstance(task, SearchTask):
-        return bool(task.photos)
-    if isinstance(task, FindScenes):
-        return task.photo is not None
-    return isinstance(task, HEAVY)
+def lane_of(task: Task) -> Lane:
+    """Where a task queues: a repeated look is a light one."""
+    match task:
+        case PutItems():
+            return "inserts"
+        case LookTask():
+            heavy = task.photo is not None or bool(task.boxes)
+        case SearchTask():
+            heavy = bool(task.photos)
+        case FindScenes():
+            heavy = task.photo is not None
+        case _:
+            heavy = isinstance(task, TagTask | AddScenes)
+    return "heavy" if heavy else "light"
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,9 @@ class Indexer:
         self._reader = reader
         self._options = options or IndexOptions()
         self._photos = PhotoEmbedding(encoder, cache, load, detector, self._options, reader)
+        # a collection's projection stays as it is once there are points; the same schema, the same
+        # collection: a store that another process may write makes a new one each time it is asked
+        self._settled: tuple[CollectionSchema | None, Projection | None] | None = None
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -135,6 +138,14 @@ class Indexer:
     def _cache_key(self) -> str:
         # everything that changes a raw embedding; the projection comes after the cache
         return "|".join(f"{k}={v}" for k, v in self.metadata.items() if k != "whiten")
+
+    def known(self, photos: Iterable[str]) -> set[str]:
+        """Those of the photos, by sha256, whose embeddings are kept: they could be read once.
+
+        Raises:
+            StoreError: the cache cannot be read.
+        """
+        return self._cache.known(photos, self._cache_key)
 
     def plan(
         self, items: Sequence[Item], *, prune: bool = False, progress: Progress | None = None
@@ -281,11 +292,17 @@ class Indexer:
         missing = {k: v for k, v in fields.items() if k not in schema.fields}
         if missing:
             self._store.add_fields(missing)
+            schema = schema_of(self._store)
+        if self._settled is not None and self._settled[0] is schema:
+            return self._settled[1]
         try:
-            return projection_of(self._store, self._encoder.embedder.dim)
+            stored = projection_of(self._store, self._encoder.embedder.dim)
         except StoreError:
             if PROJECTION_BLOB in schema.blobs or self._store.count() > 0:
                 raise
+        else:
+            self._settled = schema, stored
+            return stored
         # an older version made it, and died before it kept the projection
         projection = self._fitted(chunk, run) if self._options.whiten else None
         if projection is None or projection.dim != schema.vectors[CUTOUT]:
@@ -362,7 +379,8 @@ class Indexer:
         augmented = schema is not None and AUGMENTED in schema.vectors
         for batch in chunks(items, self._options.write_batch):
             keys = [ref.sha256 for plan in batch for ref in plan.write]
-            found = self._cache.get(keys, self._cache_key)
+            # attributes alone open no cache
+            found = self._cache.get(keys, self._cache_key) if keys else {}
             points: list[Point] = []
             for plan in batch:
                 base = item_payload(plan.item, plan.item_hash)
@@ -374,9 +392,9 @@ class Indexer:
             with run.times.stage("store"):
                 for part in batches(points, UPSERT):
                     self._store.upsert(part)
-                with self._store.batch_writes():
-                    for plan in batch:
-                        if plan.known:
+                if known := [plan for plan in batch if plan.known]:
+                    with self._store.batch_writes():
+                        for plan in known:
                             self._update(plan, run)
             run.wrote(len(batch))
 

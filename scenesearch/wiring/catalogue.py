@@ -46,8 +46,18 @@ def build_indexer(
     cache: EmbeddingCache,
     *,
     load: Callable[[str], Scene] | None = None,
+    photo_hash: Callable[[str], str] | None = None,
 ) -> Indexer:
-    """The index pipeline; ``load`` reads photos in another way than in this process."""
+    """The index pipeline.
+
+    Args:
+        parts: the models.
+        store: where the points go.
+        collection: its name.
+        cache: where embeddings are kept.
+        load: reads photos in another way than in this process.
+        photo_hash: knows the sha256 of photos without reading them.
+    """
     settings = parts.settings
     if settings.cutout.matting != "never" and parts.encoder.remover is None:
         log.info(
@@ -61,7 +71,7 @@ def build_indexer(
         parts.encoder,
         cache,
         load=load or scene_loader(settings),
-        photo_hash=lambda path: sha256_of(Path(path)),
+        photo_hash=photo_hash or (lambda path: sha256_of(Path(path))),
         item_hash=item_hash,
         fit=partial(fit_projection, kept=_trained_dim(settings)),
         detector=parts.detector if settings.index.objects else None,

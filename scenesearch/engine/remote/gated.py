@@ -13,11 +13,17 @@ from contextlib import suppress
 from pathlib import Path
 
 from scenesearch.config.settings import Settings
+from scenesearch.engine import tasks
 from scenesearch.engine.remote.backend import DeadlineError
 from scenesearch.engine.remote.backpressure import Lane
-from scenesearch.engine.remote.process import OpenEngine, SceneSearchEngine, heavy_threads
+from scenesearch.engine.remote.process import (
+    INSERTERS,
+    OpenEngine,
+    SceneSearchEngine,
+    heavy_threads,
+)
 from scenesearch.engine.remote.remote import EngineState, RemoteEngine
-from scenesearch.engine.tasks import Answer, Task, is_heavy
+from scenesearch.engine.tasks import Answer, Task, lane_of
 
 AHEAD = 1
 """Tasks of a kind that are at the engine beside those it works on."""
@@ -56,8 +62,11 @@ class EngineBackend:
             threads=heavy,
             light_threads=light,
         )
-        self._heavy = Lane("photo queries", places=heavy + AHEAD, limit=service.queue)
-        self._light = Lane("queries", places=light + AHEAD, limit=service.light_queue)
+        self._lanes: dict[tasks.Lane, Lane] = {
+            "heavy": Lane("photo queries", places=heavy + AHEAD, limit=service.queue),
+            "light": Lane("queries", places=light + AHEAD, limit=service.light_queue),
+            "inserts": Lane("inserts", places=INSERTERS + AHEAD, limit=service.queue),
+        }
 
     async def start(self) -> None:
         """Start the engine, and wait until its models have loaded.
@@ -75,7 +84,7 @@ class EngineBackend:
     def gauges(self) -> Mapping[str, float]:
         """Figures of the gate, by name, for metrics."""
         figures: dict[str, float] = {}
-        for name, lane in (("heavy", self._heavy), ("light", self._light)):
+        for name, lane in self._lanes.items():
             numbers = lane.numbers()
             figures[f"queue_{name}"] = numbers.waiting
             figures[f"running_{name}"] = numbers.running
@@ -98,7 +107,7 @@ class EngineBackend:
         loop = asyncio.get_running_loop()
         allowed_s = self._deadline_s if deadline_s is None else deadline_s
         deadline = loop.time() + allowed_s
-        lane = self._heavy if is_heavy(task) else self._light
+        lane = self._lanes[lane_of(task)]
         place = await lane.enter(deadline=deadline, client=client)
         try:
             sent = self._engine.submit(task, seconds=deadline - loop.time())
@@ -106,13 +115,23 @@ class EngineBackend:
             place.leave()
             raise
 
-        def leave(_: Future[Answer]) -> None:
-            with suppress(RuntimeError):  # the loop is closed, and everybody who asked is gone
-                loop.call_soon_threadsafe(place.leave)
+        answer: asyncio.Future[Answer] = loop.create_future()
 
-        # the place is free when the engine is done, not when nobody waits any more
-        sent.future.add_done_callback(leave)
-        answer = asyncio.wrap_future(sent.future)
+        def done(came: Future[Answer]) -> None:
+            # the place is free when the engine is done, not when nobody waits any more
+            place.leave()
+            if answer.done():
+                return
+            if error := came.exception():
+                answer.set_exception(error)
+            else:
+                answer.set_result(came.result())
+
+        def arrived(came: Future[Answer]) -> None:
+            with suppress(RuntimeError):  # the loop is closed, and everybody who asked is gone
+                loop.call_soon_threadsafe(done, came)
+
+        sent.future.add_done_callback(arrived)
         try:
             async with asyncio.timeout_at(deadline) as limit:
                 return await answer
@@ -130,10 +149,10 @@ class EngineBackend:
 
     async def close(self) -> None:
         """Refuse what comes, finish what was accepted, then end the engine process."""
-        for lane in (self._heavy, self._light):
+        for lane in self._lanes.values():
             lane.close()
         with suppress(TimeoutError):
             # nothing that was accepted may take longer
             async with asyncio.timeout(self._deadline_s):
-                await asyncio.gather(self._heavy.drained(), self._light.drained())
+                await asyncio.gather(*(lane.drained() for lane in self._lanes.values()))
         await asyncio.to_thread(self._engine.stop, GRACE_S)

@@ -1,8 +1,9 @@
-"""The engine process: takes tasks from a pipe, does them in two pools of threads, answers.
+"""The engine process: takes tasks from a pipe, does them in three pools of threads, answers.
 
-Tasks that run models and light ones have a pool each, so that an item is read or a facet counted
-while photos are looked at. A task whose deadline has passed, or that nobody wants any more, is
-not begun; one that is under way is told so through ``cancelled``.
+Tasks that run models, light ones and inserts have a pool each, so that an item is read or a facet
+counted while photos are looked at, and inserts wait for each other alone. A task whose deadline
+has passed, or that nobody wants any more, is not begun; one that is under way is told so through
+``cancelled``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import NamedTuple, Protocol
 
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import DeadlineError
-from scenesearch.engine.tasks import Answer, Task, is_heavy
+from scenesearch.engine.tasks import Answer, Lane, Task, lane_of
 from scenesearch.system.answering import Desk
 from scenesearch.system.child import Pipe, keep_locks_inside, leave_when_done, settle_in
 from scenesearch.system.messages import CLOSE
@@ -88,6 +89,11 @@ def heavy_threads(settings: Settings) -> int:
     return settings.service.threads or (os.cpu_count() or 1) + 1
 
 
+INSERTERS = 16
+"""Items that are put at once: they wait for the disk and for each other, and what waits is written
+together."""
+
+
 def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_threads: int) -> None:
     """Main function of the process: says whether it started, then works until told to stop."""
     settle_in()
@@ -95,10 +101,11 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
     desk = Desk(pipe, BaseException)
     engine = desk.open(partial(_loaded, open_engine))
     # the store was started by now, and does not inherit it
-    heavy, light = (
-        ThreadPoolExecutor(count, name, step_back, (RANKING,))
-        for count, name in ((threads, "heavy"), (light_threads, "light"))
-    )
+    sizes: dict[Lane, int] = {"heavy": threads, "light": light_threads, "inserts": INSERTERS}
+    pools = {
+        name: ThreadPoolExecutor(count, name, step_back, (RANKING,))
+        for name, count in sizes.items()
+    }
     jobs: dict[int, _Job] = {}
 
     def do(number: int, job: _Job) -> None:
@@ -110,14 +117,14 @@ def serve_engine(pipe: Pipe, open_engine: OpenEngine, threads: int, light_thread
             since, number, run = asked
             if run is not None:
                 job = jobs[number] = _Job(run, since)
-                (heavy if is_heavy(run.task) else light).submit(do, number, job)
+                pools[lane_of(run.task)].submit(do, number, job)
             elif number in jobs:
                 jobs[number].cancelled = True
     except (EOFError, OSError):
         # the parent is gone, and threads that still compute would keep this process
         os._exit(1)
-    heavy.shutdown()
-    light.shutdown()
+    for pool in pools.values():
+        pool.shutdown()
     engine.close()
     leave_when_done()
 

@@ -26,7 +26,9 @@ from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches
 from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.models.embed.arrays_file import read_arrays
 from scenesearch.models.embed.cache_eviction import Uses, prepare
+from scenesearch.system.once import once
 from scenesearch.system.sqlite_file import is_full, transaction
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,7 @@ class Entry:
 
 
 class EmbeddingCache:
-    """The cache file; ``:memory:`` keeps it in memory.
+    """The cache file, opened by the first call that needs it; ``:memory:`` keeps it in memory.
 
     Args:
         path: the file; made where it is missing, brought up to date where it is older.
@@ -57,28 +59,37 @@ class EmbeddingCache:
             another process has the file open, so the file can be larger for a while.
 
     Raises:
-        StoreError: the file is not a cache, or cannot be opened.
         ValueError: ``max_megabytes`` is negative.
+        StoreError: every call, where the file is not a cache or cannot be opened.
     """
 
     def __init__(self, path: Path | str, *, max_megabytes: int = 0) -> None:
         if max_megabytes < 0:
             raise ValueError(f"max_megabytes must be 0 (no cap) or more, got {max_megabytes}")
         self._path = str(path)
+        self._max_bytes = max_megabytes * 1_000_000
         self._lock = threading.Lock()
+
+    @once
+    def _db(self) -> sqlite3.Connection:
+        db: sqlite3.Connection | None = None
         try:
             if self._path != ":memory:":
-                Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-            prepare(self._db)
+                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            prepare(db)
         except (sqlite3.Error, OSError) as error:
-            if hasattr(self, "_db"):
-                self._db.close()
+            if db is not None:
+                db.close()
             raise StoreError(
                 f"{self._path}: cannot be used as embedding cache: {error}; give another "
                 f"cache_dir, or delete the file to have it made again"
             ) from error
-        self._uses = Uses(self._db, max_megabytes * 1_000_000)
+        return db
+
+    @once
+    def _uses(self) -> Uses:
+        return Uses(self._db, self._max_bytes)
 
     def get(self, sha256: Sequence[str], fingerprint: str) -> dict[str, tuple[Entry, ...]]:
         """The photos that are there, by sha256; each with its regions.
@@ -155,8 +166,10 @@ class EmbeddingCache:
     def close(self) -> None:
         """Give the file back."""
         with self._lock:
-            self._uses.close()
-            self._db.close()
+            if "_uses" in self.__dict__:
+                self._uses.close()
+            if "_db" in self.__dict__:
+                self._db.close()
 
     def _touch(self, sha256: Iterable[str], fingerprint: str) -> None:
         with self._lock:
@@ -189,8 +202,7 @@ def _encode(entries: Sequence[Entry]) -> tuple[bytes, str]:
 def _decode(blob: bytes, text: str) -> tuple[Entry, ...]:
     payloads = json.loads(text)
     vectors: list[dict[str, NDArray[Any]]] = [{} for _ in payloads]
-    with np.load(io.BytesIO(blob), allow_pickle=False) as arrays:
-        for name in arrays.files:
-            number, space = name.split("/", 1)
-            vectors[int(number)][space] = arrays[name]
+    for name, array in read_arrays(blob):
+        number, space = name.split("/", 1)
+        vectors[int(number)][space] = array
     return tuple(Entry(v, p) for v, p in zip(vectors, payloads, strict=True))

@@ -70,7 +70,8 @@ def kept_state(request: Request, what: str) -> State:
     return found
 
 
-def needs_read(
+# Coroutines: a plain function of a dependency is run in a thread, which costs more than it does.
+async def needs_read(
     request: Request,
     _bearer_key: Annotated[Any, Security(_bearer)] = None,
     _header_key: Annotated[Any, Security(_header)] = None,
@@ -84,7 +85,7 @@ def needs_read(
         raise ProblemError("unauthorized", "This needs a key: Authorization: Bearer KEY")
 
 
-def needs_write(
+async def needs_write(
     request: Request,
     _bearer_key: Annotated[Any, Security(_bearer)] = None,
     _header_key: Annotated[Any, Security(_header)] = None,
@@ -94,7 +95,7 @@ def needs_write(
     Raises:
         ProblemError: no key, or one that may only read.
     """
-    needs_read(request)
+    await needs_read(request)
     if not getattr(request.state, "may_write", False):
         raise ProblemError("forbidden", "This key may only read; writing needs a write key")
 

@@ -128,7 +128,7 @@ async def _read_form(
     return Sent(validated(model, found, (part,)), tuple(photos))
 
 
-def no_query(request: Request) -> None:
+async def no_query(request: Request) -> None:
     """Refuse what a route would silently leave unread.
 
     Raises:

@@ -20,6 +20,9 @@ REPLAYED_BYTES = 16 << 20
 OPERATION_BYTES = 16 << 10
 """An operation counts for at least this, so that opening never replays more than 1,024."""
 
+_HEAD, _LENGTH = 8, 8
+"""Bytes of a log file's head, and of the length before each operation in it."""
+
 
 class EdgeLog:
     """The log of one opened shard.
@@ -38,12 +41,14 @@ class EdgeLog:
         Raises:
             OSError: the disk refuses.
         """
-        names = sorted(file.name for file in self._folder.glob("*-[0-9]*"))
+        names = sorted(file.name for file in self._folder.iterdir() if file.name[-1].isdigit())
         for name in names:
-            # a file without unwritten pages costs a system call, no write
             handle = os.open(self._folder / name, os.O_RDWR)
             try:
-                os.fdatasync(handle)
+                # the next file is there already, with a head alone: after it comes the length of
+                # the first operation
+                if os.pread(handle, _LENGTH, _HEAD) != bytes(_LENGTH):
+                    os.fdatasync(handle)
             finally:
                 os.close(handle)
         if names != self._names:

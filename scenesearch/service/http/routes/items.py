@@ -176,9 +176,6 @@ async def _put(
     request: Request, item_id: str, sent: Sent[ItemAttributes] | Sent[PathItemAttributes]
 ) -> Response:
     record = ItemRecord(item_id, await photos_in(request, sent), sent.asked.attributes)
-    outcome = (await run_task(request, PutItems((record,)))).value[0]
+    outcome = (await run_task(request, PutItems((record,), items=True))).value[0]
     refuse_failure(outcome)
-    item = (await run_task(request, GetItem(item_id))).value
-    if item is None:
-        raise ProblemError("not_found", "The item was stored, and removed by somebody else since")
-    return json_reply(item, 201 if outcome["status"] == "added" else 200)
+    return json_reply(outcome["item"], 201 if outcome["status"] == "added" else 200)
