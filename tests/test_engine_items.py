@@ -18,7 +18,6 @@ from scenesearch.api import SceneSearch
 from scenesearch.config.settings import Settings
 from scenesearch.core.errors import CatalogError, FilterError, ImageError, NoSpaceError, QueryError
 from scenesearch.engine.catalogue import CatalogueTasks
-from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.tasks import (
     DeleteItems,
     GetItem,
@@ -29,6 +28,7 @@ from scenesearch.engine.tasks import (
     PutItems,
 )
 from scenesearch.images import load_scene
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.store.embedded.edge import EdgeStore
 
 

@@ -48,9 +48,11 @@ def index(
 ) -> IndexOutcome:
     """As :meth:`SceneSearch.index`, of a catalogue that is open."""
     found = reader.read_all()
-    if strict and found.errors:
+    if strict and (found.errors or found.lost):
+        bad = sum(lost.count for lost in found.lost)
+        first = found.errors[0] if found.errors else found.lost[0]
         raise CatalogError(
-            f"{reader.path}: {len(found.errors)} bad rows, the first: {found.errors[0]}; "
+            f"{reader.path}: {len(found.errors)} bad rows and {bad} bad cells, the first: {first}; "
             f"correct them, or index without strict to leave them out",
             code="bad_rows",
         )

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch import wiring
+from scenesearch.catalog import FeedOptions
+from scenesearch.catalog.records import Packed
 from scenesearch.complete import Completer
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
@@ -17,6 +19,7 @@ from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
 from scenesearch.filters.parse import parse_filter
 from scenesearch.images import ImageSource, load_scene
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.stored import Deleted, delete_items
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection, projection_of
@@ -114,6 +117,25 @@ class Opened:
     def state_dir(self) -> Path:
         """Where a service keeps what belongs to this store but not into it."""
         return wiring.state_dir(self.settings, self.address)
+
+    @once
+    def photo_folder(self) -> MediaFolder:
+        """Where photos of the catalogue are kept that are no files: fetched, or out of a file."""
+        root = self.state_dir / "photos" / f"feed-{self.collection}"
+        free = self.settings.min_free_megabytes * 1_000_000
+        return MediaFolder(root, min_free_bytes=free)
+
+    def keep(self, photo: Packed) -> str:
+        """Where a photo is, once it was taken out of its catalogue.
+
+        Raises:
+            ImageError: it is no photo.
+        """
+        return str(self.photo_folder.keep(photo.data))
+
+    def feed(self, options: FeedOptions | None) -> FeedOptions:
+        """How a catalogue is read: as asked for, else as the settings say."""
+        return options or FeedOptions()
 
     def projection(self) -> Projection | None:
         """What the items' vectors were projected with; a collection that was closed stays so."""

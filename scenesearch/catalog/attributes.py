@@ -159,6 +159,35 @@ def value_of_cell(cell: Any, kind: FieldType) -> Value | None:
     return cell if kind in ("integer", "bool") else text or None
 
 
+_BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def declared_value(name: str, cell: Any, kind: FieldType) -> Value | None:
+    """A cell as a value of a type that was declared, or that a collection has.
+
+    Raises:
+        CellError: ``wrong_type``; or it is nested, not finite, or cannot be stored.
+    """
+    if not isinstance(cell, str) or kind in ("keyword", "text"):
+        return attribute_value(name, cell, kind, strict=False)
+    text = text_of(cell)
+    value: Value | None = None
+    if not text:
+        return None
+    if kind == "bool":
+        value = _BOOLS.get(text.lower())
+    elif _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        number = float(text)
+        if kind == "float":
+            value = number
+        elif number.is_integer():
+            whole = int(text) if _INTEGER.fullmatch(text) else int(number)
+            value = whole if whole in INT64 else None
+    if value is None:
+        raise _wrong(cell, kind, shown(cell))
+    return value
+
+
 def attribute_names(names: Iterable[str]) -> dict[str, str]:
     """What attributes of these names are kept as: lower snake case, reserved names prefixed.
 

@@ -55,6 +55,18 @@ _OTHER_FORMATS = (
 )
 
 
+def text_kind(path: Path, encoding: str | None) -> str:
+    """``xml``, ``json`` or ``""``: what the first character that is no space says."""
+    with path.open("rb") as stream:
+        start = stream.read(4096)
+    codec = encoding or next((codec for mark, codec in _MARKS if start.startswith(mark)), "utf-8")
+    try:
+        text = start.decode(codec, "ignore").lstrip("\ufeff \t\r\n")
+    except (LookupError, ValueError):
+        return ""  # said by who opens it
+    return {"<": "xml", "{": "json", "[": "json"}.get(text[:1], "")
+
+
 def check_encoding(path: Path, encoding: str | None) -> str:
     """The name of a codec that reads the whole file.
 

@@ -22,7 +22,6 @@ from scenesearch.core.types import FieldType, Item, Record
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes
 from scenesearch.engine.listing import Listings, Place, read_cursor, write_cursor
-from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.records import Accepted, Reading, Refused, read_attributes, read_records
 from scenesearch.engine.tasks import (
     DeleteItems,
@@ -33,6 +32,7 @@ from scenesearch.engine.tasks import (
     StoredPhoto,
 )
 from scenesearch.engine.thumbnails import Decode, Thumbnails
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.item_points import payload_hash
 from scenesearch.index.stored import as_stored, ids_among, ids_where, readable_id
 

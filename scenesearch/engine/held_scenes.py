@@ -7,9 +7,10 @@ from pathlib import Path
 
 from scenesearch.core.errors import ImageError
 from scenesearch.core.types import Scene
-from scenesearch.engine.media import MediaFolder, read_photo
+from scenesearch.engine.media import read_photo
 from scenesearch.engine.tasks import Photo
 from scenesearch.engine.thumbnails import Decode
+from scenesearch.images.media_folder import MediaFolder
 
 MEGABYTES = 256
 """Pixels held for one batch; what is more is decoded twice."""
