@@ -22,7 +22,6 @@ def _cells() -> Iterator[Any]:
         "-0.01",
         "1e400",
         "1e3",
-        "1.299",
         "3x 19",
         "12 EUR USD",
         "1.299.00",
@@ -41,6 +40,9 @@ def _cells() -> Iterator[Any]:
         yield bad_row(
             f"price {price[:12]!r} of {len(price)}", "id,image,price", row, "price", "bad_price"
         )
+    yield bad_row(
+        "a price of two readings", "id,image,price", "2,a.jpg,1.299", "price", "ambiguous_price"
+    )
     for price in ("0", "12", "12.50", " 12.5 ", "007", "1" * 300, "$12", "12 €", '"1.299,00"'):
         text = f"id,image,price\n1,a.jpg,{price}\n"
         yield csv_case(f"good price {price[:12]!r}", text, ids=("1",))

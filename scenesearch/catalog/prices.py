@@ -142,7 +142,7 @@ class PriceStyle:
         """A price; None where the cell is empty.
 
         Raises:
-            CellError: ``bad_price``.
+            CellError: ``bad_price``; ``ambiguous_price``, it can be two.
         """
         if isinstance(cell, str):
             return self._of_text(cell)
@@ -169,7 +169,7 @@ class PriceStyle:
             mark = self.decimal
             if mark is None:
                 raise CellError(
-                    "bad_price",
+                    "ambiguous_price",
                     f"{shown(cell)} can be two prices: {number.replace('.', '').replace(',', '')} "
                     f"or {number.replace(',', '.')}; no other price of the file tells which: say "
                     f"it with --price-locale en or --price-locale de",

@@ -131,6 +131,16 @@ class CatalogReader:
         self.row = 0
 
     @property
+    def image(self) -> str:
+        """The column with the photos."""
+        return self._plan.image
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What each other column is kept as."""
+        return self._plan.attributes
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was odd but harmless; rows left out are counted once they were walked over."""
         return self._notes + self._last_notes + tuple(map(str, self.lost))
@@ -370,7 +380,7 @@ class CatalogReader:
 def _check_list_price(attributes: dict[str, Value]) -> None:
     """A former price that is no higher than today's is none, as shops fill it in."""
     price, former = attributes.get("price"), attributes.get("list_price")
-    if isinstance(price, float) and isinstance(former, float) and former <= price:
+    if former == 0 or (isinstance(price, float) and isinstance(former, float) and former <= price):
         del attributes["list_price"]
 
 

@@ -54,7 +54,7 @@ OnDuplicateRow = Annotated[
 ]
 Column = Annotated[
     list[str] | None,
-    typer.Option("--column", help="NAME=HEADER where they differ: id=SKU; repeatable."),
+    typer.Option("--column", "--columns", help="NAME=HEADER where they differ: id=SKU."),
 ]
 Feed = Annotated[
     str | None,

@@ -75,6 +75,7 @@ def _take(row: FeedRow, own: Mapping[str, Any], shared: Sequence[str]) -> None:
     row.drop("retail_price")
     row.categories(_paths(str(row.get("category", "category") or "")))
     row.put("image", list(dict.fromkeys([*_photos(own), *shared])))
+    row.family("image", r"product_image_(file|url).*")
     level = row.get("in_stock", "current_stock_level")
     tracked = str(own.get("track_inventory", "none")).lower() not in ("none", "", "0")
     if level is not None and tracked:

@@ -44,13 +44,15 @@ class Reading:
     Args:
         source: its rows, which can be walked over more than once.
         became: what each column became.
+        renamed: columns by the names a layout has for them, where the file has others.
 
     Attributes:
         hidden: products that the shop itself does not show, and that are left out.
     """
 
-    def __init__(self, source: Source, became: dict[str, str]) -> None:
+    def __init__(self, source: Source, became: dict[str, str], renamed: dict[str, str]) -> None:
         self.source = source
+        self.renamed = renamed
         self.hidden = 0
         self._became = became
 
@@ -101,6 +103,7 @@ class FeedSource:
 
     Attributes:
         became: what each column became, as far as rows were read: ``""`` for one left out.
+        renamed: columns by the names the layout has for them, where the file has others.
     """
 
     header = None
@@ -109,6 +112,7 @@ class FeedSource:
         self.inner = inner
         self.layout = layout
         self.became: dict[str, str] = {}
+        self.renamed: dict[str, str] = {}
         self.typed = inner.typed
         self._hidden = 0
 
@@ -124,7 +128,7 @@ class FeedSource:
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""
-        reading = Reading(self.inner, self.became)
+        reading = Reading(self.inner, self.became, self.renamed)
         yield from joined(self.layout.convert(reading))
         self._hidden = reading.hidden
 

@@ -14,6 +14,10 @@ class PlainSource:
 
     Args:
         inner: the file.
+
+    Attributes:
+        inner: the file.
+        id_column: whose values are the ids, where it is not called so; else None.
     """
 
     def __init__(self, inner: Source) -> None:
@@ -21,23 +25,23 @@ class PlainSource:
         self.typed = inner.typed
         header = inner.header
         there = () if header is None or "id" in header else header
-        self._id = next((name for name in ID_COLUMNS if name in there), None)
-        self.header = header and tuple("id" if name == self._id else name for name in header)
+        self.id_column = next((name for name in ID_COLUMNS if name in there), None)
+        self.header = header and tuple("id" if name == self.id_column else name for name in header)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """See :class:`scenesearch.catalog.records.Source`."""
-        renamed = (f"the ids are read from column {self._id!r}",) if self._id else ()
+        renamed = (f"the ids are read from column {self.id_column!r}",) if self.id_column else ()
         return (*self.inner.notes, *renamed)
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""
-        return joined(self._renamed() if self._id else self.inner.rows())
+        return joined(self._renamed() if self.id_column else self.inner.rows())
 
     def _renamed(self) -> Iterator[RawRow | RowError]:
         for raw in self.inner.rows():
             if isinstance(raw, RawRow):
-                cells = {"id" if k == self._id else k: v for k, v in raw.cells.items()}
+                cells = {"id" if k == self.id_column else k: v for k, v in raw.cells.items()}
                 yield RawRow(raw.row, cells)
             else:
                 yield raw

@@ -72,6 +72,7 @@ def _renamed(header: Sequence[str]) -> dict[str, str]:
 def _convert(reading: Reading) -> Iterator[RawRow | RowError]:
     header = reading.source.header
     names = _renamed([name for name in header if name]) if header is not None else {}
+    reading.renamed.update(names)
     parents = _parents(reading, names)
     for raw in reading.rows():
         if isinstance(raw, RowError):
