@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from scenesearch.complete import Completer
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
 from scenesearch.core.conditions import Condition
-from scenesearch.core.points import schema_of
+from scenesearch.core.points import FIELDS, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
 from scenesearch.filters.parse import parse_filter
@@ -133,9 +134,16 @@ class Opened:
         """
         return str(self.photo_folder.keep(photo.data))
 
+    def stored_types(self) -> Mapping[str, FieldType]:
+        """Types of the attributes that items have already; empty where there are none."""
+        schema = self.store.schema
+        fields = schema.fields if schema is not None else {}
+        return {name: kind for name, kind in fields.items() if name not in FIELDS}
+
     def feed(self, options: FeedOptions | None) -> FeedOptions:
         """How a catalogue is read: as asked for, else as the settings say."""
-        return options or FeedOptions()
+        asked = options or FeedOptions()
+        return replace(asked, types={**self.settings.fields, **asked.types})
 
     def projection(self) -> Projection | None:
         """What the items' vectors were projected with; a collection that was closed stays so."""

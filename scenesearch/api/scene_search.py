@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from scenesearch.api import indexing, scenes
 from scenesearch.api.opened import Opened
 from scenesearch.api.signatures import showing_options
-from scenesearch.catalog import FeedOptions, OnDuplicate, read_catalog
+from scenesearch.catalog import CatalogReader, FeedOptions, OnDuplicate, read_catalog
 from scenesearch.catalog.opening import MAX_ROWS
 from scenesearch.complete import (
     CompleteOptions,
@@ -172,6 +171,7 @@ class SceneSearch:
             delimiter=delimiter,
             feed=self._opened.feed(feed),
             keep=self._opened.keep,
+            stored=self._opened.stored_types(),
         )
         return indexing.index(
             self._opened, reader, strict=strict, prune=prune, dry_run=dry_run, progress=progress
@@ -267,18 +267,21 @@ class SceneSearch:
             CatalogError: the manifest cannot be read, or too much would be deleted.
             StoreError: the store cannot be used, or another sync is running.
         """
-        read = partial(
-            read_catalog,
-            catalog,
-            image_root=image_root,
-            columns=columns,
-            on_duplicate=on_duplicate,
-            encoding=encoding,
-            delimiter=delimiter,
-            max_rows=max_rows,
-            feed=self._opened.feed(feed),
-            keep=self._opened.keep,
-        )
+
+        def read() -> CatalogReader:
+            return read_catalog(
+                catalog,
+                image_root=image_root,
+                columns=columns,
+                on_duplicate=on_duplicate,
+                encoding=encoding,
+                delimiter=delimiter,
+                max_rows=max_rows,
+                feed=self._opened.feed(feed),
+                keep=self._opened.keep,
+                stored=self._opened.stored_types(),
+            )
+
         return indexing.sync(
             self._opened, read, rules, dry_run=dry_run, planned=planned, progress=progress
         )

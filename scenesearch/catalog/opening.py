@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from scenesearch.catalog.tar_source import TarSource
 from scenesearch.catalog.text_file import text_kind
 from scenesearch.catalog.xml_source import XmlSource
 from scenesearch.core.errors import CatalogError
+from scenesearch.core.types import FieldType
 
 DEFAULTS = FeedOptions()
 MAX_ROWS = 10_000_000
@@ -49,6 +50,7 @@ def read_catalog(
     max_rows: int = MAX_ROWS,
     feed: FeedOptions = DEFAULTS,
     keep: Callable[[Packed], str] | None = None,
+    stored: Mapping[str, FieldType] | None = None,
 ) -> CatalogReader:
     """Open a catalogue: a table, a shop's feed or export, a set of pictures, a folder of photos.
 
@@ -69,6 +71,7 @@ def read_catalog(
         feed: its layout, its types, how its prices are written, whether photos may be addresses.
         keep: where photos go that lie inside the file; what it gives is where they are. Without
             it they are only named.
+        stored: types that the attributes have in the collection the items go into.
 
     Raises:
         CatalogError: the source is missing, empty, too large or not of these formats, its
@@ -117,6 +120,7 @@ def read_catalog(
         max_rows=max_rows,
         split_photos=not is_folder,
         types={**(CODES if isinstance(opened, FeedSource) else {}), **feed.types},
+        stored=stored,
         decimal=None if feed.price_locale is None else decimal_of(feed.price_locale),
     )
 

@@ -14,7 +14,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scenesearch.catalog.attributes import ColumnType, declared_value, value_of_cell, value_of_text
+from scenesearch.catalog.attributes import (
+    ColumnType,
+    agreed_type,
+    declared_value,
+    value_of_cell,
+    value_of_text,
+)
 from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
 from scenesearch.catalog.deduplication import Duplicates, OnDuplicate, id_key, repeated_hashes
 from scenesearch.catalog.prices import Decimal, Offer, PriceStyle
@@ -82,6 +88,7 @@ class CatalogReader:
         max_rows: a source with more is refused.
         split_photos: whether a text cell can name several photos (``a.jpg|b.jpg``, or JSON).
         types: of attributes, where somebody said so; found over the rows for the others.
+        stored: types that the attributes have where the items go.
         decimal: the separator before the decimals of prices; what the prices show where None.
 
     Attributes:
@@ -102,6 +109,7 @@ class CatalogReader:
         max_rows: int,
         split_photos: bool,
         types: Mapping[str, FieldType] | None = None,
+        stored: Mapping[str, FieldType] | None = None,
         decimal: Decimal | None = None,
     ) -> None:
         self.path = path
@@ -118,13 +126,19 @@ class CatalogReader:
         found, ids, self.row_count = self._scan(max_rows)
         self._repeated = repeated_hashes(ids)
         self._plan = plan_columns(source.header if source.header is not None else found)
-        given = types or {}
+        given, stored = types or {}, stored or {}
+        columns = {name: found[c] for c, name in self._plan.attributes.items() if c in found}
         self.fields: Mapping[str, FieldType] = {
-            name: KNOWN.get(name) or given.get(name) or found[column].field_type()
-            for column, name in self._plan.attributes.items()
-            if column in found
+            name: _declared(name, given[name], stored.get(name))
+            if name in given and name not in KNOWN
+            else agreed_type(name, column, stored.get(name))
+            for name, column in columns.items()
         }
-        self._declared = {name for name in given if name in self.fields and name not in KNOWN}
+        own = {name: KNOWN.get(name) or columns[name].field_type() for name in columns}
+        # of these, each cell is looked at by the type; of the others all cells have it
+        self._declared = {
+            name for name in columns if name in given or self.fields[name] != own[name]
+        }
         untyped = {column: kind for column, kind in found.items() if column not in given}
         self._notes = (*source.notes, *self._plan.notes, *_type_notes(self._plan, untyped))
         self._last_notes: tuple[str, ...] = ()
@@ -295,9 +309,12 @@ class CatalogReader:
 
     def _value(self, name: str, cell: Any) -> Value | None:
         known = KNOWN_VALUES.get(name)
-        if known is not None:
-            return known(cell)
         kind = self.fields[name]
+        if known is not None:
+            value = known(cell)
+            # stored when the name had no meaning of its own yet
+            fits = value is None or kind == KNOWN[name]
+            return value if fits else declared_value(name, value, kind)
         if name in self._declared:
             return declared_value(name, cell, kind)
         if self.source.typed or not isinstance(cell, str):
@@ -375,6 +392,21 @@ class CatalogReader:
             f"{self.path} changed while it was read: expected it to stay as it was; read it again",
             code="catalog_changed",
         )
+
+
+def _declared(name: str, declared: FieldType, stored: FieldType | None) -> FieldType:
+    """The type that somebody said, where the collection can have it.
+
+    Raises:
+        CatalogError: it has another already.
+    """
+    if stored in (None, declared) or (stored, declared) == ("integer", "float"):
+        return declared
+    raise CatalogError(
+        f"{name!r} is to be of type {declared}, and is {stored} in the collection: expected that; "
+        f"leave the type out, or keep the column under another name (--column)",
+        code="wrong_type",
+    )
 
 
 def _check_list_price(attributes: dict[str, Value]) -> None:

@@ -138,14 +138,14 @@ class CatalogueTasks:
             StoreError: the collection cannot be used, or was made with other models.
         """
         fields = self._fields() or {}
-        readings = read_records(task.records, fields)
+        readings = read_records(task.records, {**self._opened.settings.fields, **fields})
         scenes = HeldScenes(self._decode)
         # decoding takes the time, and needs no lock
         decoded = [self._decoded(reading, scenes) for reading in readings]
         with self._media.lock:
             now = self._fields() or {}
             if now != fields:
-                again = read_records(task.records, now)
+                again = read_records(task.records, {**self._opened.settings.fields, **now})
                 decoded = [
                     old if isinstance(old, Refused) else new
                     for old, new in zip(decoded, again, strict=True)
@@ -213,7 +213,9 @@ class CatalogueTasks:
                 return None
             item_id, points, fields = found
             try:
-                values, types = read_attributes(task.attributes, fields)
+                values, types = read_attributes(
+                    task.attributes, {**self._opened.settings.fields, **fields}
+                )
             except CellError as error:
                 where = f"{error.column}: " if error.column else ""
                 raise CatalogError(f"{where}{error}", code=error.code) from error

@@ -251,9 +251,10 @@ class Indexer:
             fields[OCR] = "text"
         schema = self._store.schema
         if schema is not None:
-            missing = {k: v for k, v in fields.items() if k not in schema.fields}
-            if missing:
-                self._store.add_fields(missing)
+            # refuses those of another type before anything is written; integers become floats
+            changed = {k: v for k, v in fields.items() if schema.fields.get(k) != v}
+            if changed:
+                self._store.add_fields(changed)
             stored = projection_of(self._store)
             if stored is not None or self._store.count() > 0:
                 return stored

@@ -136,6 +136,8 @@ class ClientStore:
                 for patch, ids in patches:
                     chosen = requests.chosen(ids, None)
                     self._client.set_payload(self._name, patch, points=chosen, wait=True)
+                for field in () if self._local else set(new) & set(schema.fields):
+                    self._client.delete_payload_index(self._name, key_path(field), wait=True)
             self._index(new)
             self._schema = replace(schema, fields={**schema.fields, **new})
             self._meta().write_schema(self._schema)
