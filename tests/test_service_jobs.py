@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import service_fakes as fakes
 
-from scenesearch.config.service import FetchSettings
+from scenesearch.config.fetch import FetchSettings
 from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import (
     CatalogError,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scenesearch import wiring
+from scenesearch.api.fetched import fetch_photos
 from scenesearch.api.opened import Opened
-from scenesearch.catalog import CatalogReader, RowError
+from scenesearch.catalog import Catalog, CatalogReader, RowError
 from scenesearch.catalog.attributes import field_types
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import FieldType, Item, Scene
@@ -62,11 +63,14 @@ def index(
             f"items whose rows are broken; the first: {found.errors[0]}",
             code="bad_rows",
         )
+    fetched = fetch_photos(opened, found.items, dry_run=dry_run, progress=progress)
     with _cache(opened, dry_run=dry_run) as cache:
-        indexer = wiring.build_indexer(opened.parts, opened.store, opened.collection, cache)
-        plan = indexer.plan(found.items, prune=prune, progress=progress)
+        indexer = wiring.build_indexer(
+            opened.parts, opened.store, opened.collection, cache, missing=fetched.failures
+        )
+        plan = indexer.plan(fetched.items, prune=prune, progress=progress)
         report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
-    return IndexOutcome(plan, report, found.errors, found.notes)
+    return IndexOutcome(plan, report, found.errors, (*found.notes, *fetched.notes))
 
 
 def put(
@@ -117,10 +121,23 @@ def sync(
         if not dry_run:
             stack.enter_context(syncing(opened))
         cache = stack.enter_context(_cache(opened, dry_run=dry_run))
+        missing: dict[str, str] = {}
         syncer = wiring.build_syncer(
-            opened.parts, opened.store, opened.collection, cache, rules or SyncRules()
+            opened.parts,
+            opened.store,
+            opened.collection,
+            cache,
+            rules or SyncRules(),
+            missing=missing,
         )
-        plan = syncer.plan(read, progress=progress)
+
+        def fetch(catalog: Catalog) -> Catalog:
+            fetched = fetch_photos(opened, catalog.items, dry_run=dry_run, progress=progress)
+            missing.update(fetched.failures)
+            notes = (*catalog.notes, *fetched.notes)
+            return replace(catalog, items=tuple(fetched.items), notes=notes)
+
+        plan = syncer.plan(read, fetch=fetch, progress=progress)
         if planned is not None:
             planned(plan)
         return plan if dry_run else syncer.run(plan, progress=progress)

@@ -143,7 +143,11 @@ class Opened:
     def feed(self, options: FeedOptions | None) -> FeedOptions:
         """How a catalogue is read: as asked for, else as the settings say."""
         asked = options or FeedOptions()
-        return replace(asked, types={**self.settings.fields, **asked.types})
+        return replace(
+            asked,
+            types={**self.settings.fields, **asked.types},
+            fetch=asked.fetch or self.settings.fetch.enabled,
+        )
 
     def projection(self) -> Projection | None:
         """What the items' vectors were projected with; a collection that was closed stays so."""

@@ -76,6 +76,7 @@ PriceLocale = Annotated[
     str | None,
     typer.Option("--price-locale", metavar="LOCALE", help="How prices are written: de, en, ..."),
 ]
+Fetch = Annotated[bool, typer.Option("--fetch", help="Fetch photos that are web addresses.")]
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Of a text that is not UTF-8.")]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="Of a CSV.")]
 

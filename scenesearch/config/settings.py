@@ -23,6 +23,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from scenesearch.config.fetch import CatalogFetchSettings
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
@@ -207,6 +208,8 @@ class Settings(BaseSettings):
     """Which parts of a query photo are searched."""
     tagging: TaggingSettings = TaggingSettings()
     """Which detections become objects of a row."""
+    fetch: CatalogFetchSettings = CatalogFetchSettings()
+    """Whether photos of catalogues are fetched, where they are addresses."""
     fields: Mapping[str, FieldType] = {}
     """Types of attributes, where their values are not to decide: ``{rating: float}``."""
     index: IndexSettings = IndexSettings()

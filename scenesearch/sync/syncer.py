@@ -132,12 +132,17 @@ class Syncer:
         self._rules = rules or SyncRules()
 
     def plan(
-        self, read: Callable[[], CatalogReader], *, progress: Progress | None = None
+        self,
+        read: Callable[[], CatalogReader],
+        *,
+        fetch: Callable[[Catalog], Catalog] = lambda catalog: catalog,
+        progress: Progress | None = None,
     ) -> SyncReport:
         """What a sync would do; changes nothing and loads no model.
 
         Args:
             read: opens the manifest.
+            fetch: puts files in the place of photos that are addresses.
             progress: called with (stage, done, total).
 
         Raises:
@@ -147,6 +152,7 @@ class Syncer:
         """
         stored = {str(record.payload["item_id"]) for record in self._scroll(("item_id",))}
         catalog, broken = self._read(read, len(stored))
+        catalog = fetch(catalog)
         index = self._indexer.plan(catalog.items, prune=True, progress=progress)
         index, kept, postponed = spare(index, broken.ids, broken.nameless)
         plan = SyncPlan(
