@@ -18,7 +18,7 @@ from PIL import ImageFile
 
 from scenesearch.core.errors import ImageError
 from scenesearch.core.limits import ImageLimits
-from scenesearch.core.types import Image
+from scenesearch.core.types import Image, OwnMask
 from scenesearch.images.headers import read_header
 from scenesearch.images.limits import Header, broken, check_size, cut_off
 from scenesearch.images.modes import to_rgb
@@ -67,7 +67,11 @@ _PLUGINS: Final = {
 _EXIF_ITEM: Final = re.compile(rb"(infe.{8}(?:..)?)Exif", re.DOTALL)
 
 
-def decode(kind: str, data: bytes, limits: ImageLimits) -> tuple[Image, tuple[str, ...]]:
+Pixels = tuple[Image, OwnMask | None]
+"""A picture, and its product where it is a transparent cutout."""
+
+
+def decode(kind: str, data: bytes, limits: ImageLimits) -> tuple[Pixels, tuple[str, ...]]:
     """Decode the first picture of a photo.
 
     Args:
@@ -92,7 +96,7 @@ def decode(kind: str, data: bytes, limits: ImageLimits) -> tuple[Image, tuple[st
     return upright_rgb(picture, header.orientation), tuple(warnings)
 
 
-def decode_open(picture: PillowImage.Image, limits: ImageLimits) -> Image:
+def decode_open(picture: PillowImage.Image, limits: ImageLimits) -> Pixels:
     """The pixels of a Pillow image that somebody else opened.
 
     Raises:
@@ -111,7 +115,7 @@ def decode_open(picture: PillowImage.Image, limits: ImageLimits) -> Image:
     return upright_rgb(picture, exif_orientation(exif) if isinstance(exif, bytes) else 1)
 
 
-def upright_rgb(picture: PillowImage.Image, orientation: int) -> Image:
+def upright_rgb(picture: PillowImage.Image, orientation: int) -> Pixels:
     """The pixels of a decoded picture, turned by its EXIF orientation (1 to 8)."""
     turn = _TURNS.get(orientation)
     try:

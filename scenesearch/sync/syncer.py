@@ -108,7 +108,7 @@ class PhotoLooks:
             scene = self._load(path)
         except ImageError:
             return None  # indexing will say so
-        cutout, _ = cut_product(scene.image, self._rules, None)
+        cutout, _ = cut_product(scene.image, self._rules, None, scene.own)
         description = self._describer.describe(cutout)
         return Seen(description.phash, mean_colour(description.colours))
 
