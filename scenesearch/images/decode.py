@@ -147,7 +147,14 @@ def _decode(
             raise ValueError(
                 "{} x {} pixels instead of {} x {}".format(*picture.size, *header.size)
             )
+        scale = _scaled(picture, limits)
         picture.load()
+        if scale > 1:
+            warnings.append(
+                "it has {} x {} pixels and was read at 1/{} of its sides, {} x {}".format(
+                    *header.size, scale, *picture.size
+                )
+            )
     except PillowImage.DecompressionBombError as error:
         raise ImageError(
             f"it has {header.size[0]} x {header.size[1]} pixels, more than Pillow's own limit; "
@@ -158,7 +165,7 @@ def _decode(
         truncated = header.ends_early or "truncated" in str(error)
         if not truncated:
             raise broken(f"the {kind} decoder stopped ({_first_line(error)})") from error
-        rescued = _rescue(kind, header, picture) if limits.allow_truncated else None
+        rescued = _rescue(kind, header, picture, limits) if limits.allow_truncated else None
         if rescued is None:
             raise cut_off("inside its picture") from error
         warnings.append("it was cut off, a part of the picture is missing")
@@ -168,8 +175,24 @@ def _decode(
     return picture
 
 
+def _scaled(picture: ImageFile.ImageFile, limits: ImageLimits) -> int:
+    """Have a large JPEG scaled as it is decoded; the whole number its sides are divided by.
+
+    Scaling in the frequencies costs no quality that a smaller picture could have, and the full
+    picture is never held.
+    """
+    width, height = picture.size
+    for scale in (1, 2, 4, 8):
+        if -(-width // scale) * -(-height // scale) <= limits.max_pixels:
+            break
+    if scale > 1:
+        picture.draft(None, (width // scale, height // scale))
+        check_size(picture.size, limits)
+    return scale
+
+
 def _rescue(
-    kind: str, header: Header, picture: ImageFile.ImageFile | None
+    kind: str, header: Header, picture: ImageFile.ImageFile | None, limits: ImageLimits
 ) -> PillowImage.Image | None:
     """What was decoded of a file that was cut off, or None.
 
@@ -179,6 +202,7 @@ def _rescue(
         if kind == "JPEG":
             # An end marker makes libjpeg finish, with grey for what it did not get.
             picture = _open(kind, header.clean + b"\xff\xd9")
+            _scaled(picture, limits)
         elif picture is None or picture.size != header.size:
             return None
         else:
