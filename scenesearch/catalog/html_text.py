@@ -17,6 +17,7 @@ _BLOCKS_TEXT = (
 _BLOCKS = frozenset(_BLOCKS_TEXT.split())
 _SILENT = frozenset({"script", "style", "template", "noscript"})
 _LOOKS_LIKE = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:[a-zA-Z]{2,8}|#[0-9]{1,6}|#x[0-9a-fA-F]+);")
+_PLAIN = re.compile(r"[\x20-%'-;=-~]*")  # ASCII but for < and &
 _UNSEEN = re.compile("[\u00ad\u200b-\u200d\u2060\ufeff]")
 _SPACES = re.compile("[ \t\f\v\u00a0\u202f]+")
 _LINES = re.compile(r" ?(?:\r\n|\r|\n)[\s]*")
@@ -51,6 +52,8 @@ def text_of_html(text: str) -> str:
     >>> text_of_html("<p>Solid <b>ash</b></p><ul><li>H<sub>2</sub>O</li></ul>")
     'Solid ash\nH2O'
     """
+    if _PLAIN.fullmatch(text) and "  " not in text:  # almost every title
+        return text.strip()
     if _LOOKS_LIKE.search(text):
         parser = _Text()
         # an escaped document is HTML once it is unescaped: &lt;p&gt;

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from scenesearch.catalog.columns import proposed_name
@@ -89,10 +90,7 @@ class FeedRow:
 
     def categories(self, paths: Iterable[str]) -> None:
         """Paths such as ``Garden > Chairs``: the last level of the first, and every level."""
-        split = [
-            [level for one in _LEVELS.split(path) if (level := text_of_html(one))] for path in paths
-        ]
-        levels = [path for path in split if path]
+        levels = [split for path in paths if (split := _levels(path))]
         if levels:
             self.put("category", levels[0][-1])
             self.put("categories", list(dict.fromkeys(level for path in levels for level in path)))
@@ -139,6 +137,12 @@ class FeedRow:
             and name not in self.out
         }
         return RawRow(self.row, self.out | rest)
+
+
+@lru_cache(maxsize=4096)
+def _levels(path: str) -> tuple[str, ...]:
+    """A shop has few categories, and names one in every row."""
+    return tuple(level for one in _LEVELS.split(path) if (level := text_of_html(one)))
 
 
 def _free(key: str) -> str:
