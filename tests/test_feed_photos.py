@@ -338,6 +338,29 @@ def test_one_photo_of_several_items_is_fetched_once(server: PhotoServer, tmp_pat
     assert set(shop_.stored().values()) == {sha256(photo(0))}
 
 
+@pytest.mark.parametrize("kind", ["hugging_face", "webdataset", "img2dataset"])
+def test_a_set_of_pictures_is_indexed_out_of_its_file(
+    kind: str, drawn: Path, tmp_path: Path
+) -> None:
+    names = sorted(path.name for path in drawn.iterdir())[:20]
+    path = tmp_path / {"hugging_face": "s.parquet", "webdataset": "s.tar"}.get(kind, "set")
+    getattr(shop_feeds, kind)(path, drawn, names)
+    with SceneSearch(tmp_path / "store") as front:
+        dry = front.index(path, dry_run=True)
+        left = list((tmp_path / "store").rglob("*.jpg"))
+        done = front.index(path)
+        again = front.sync(path, rules=RULES)
+        dry_again = front.sync(path, rules=RULES, dry_run=True)
+        kept = {str(record.payload["photo"]) for record in scroll_all(front.store)}
+        contents = {record.payload["photo_sha256"] for record in scroll_all(front.store)}
+
+    assert (len(dry.plan.items), left) == (20, []), "a dry run leaves nothing"
+    assert done.report.added == 20
+    assert again.plan.unchanged == dry_again.plan.unchanged == 20
+    assert contents == {sha256((drawn / name).read_bytes()) for name in names}
+    assert all(Path(one).is_file() and "set" not in Path(one).name for one in kept)
+
+
 def test_what_a_later_version_knows_of_addresses_is_refused_by_name(
     server: PhotoServer, tmp_path: Path
 ) -> None:

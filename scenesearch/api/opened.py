@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from scenesearch import wiring
@@ -126,13 +128,22 @@ class Opened:
         free = self.settings.min_free_megabytes * 1_000_000
         return MediaFolder(root, min_free_bytes=free)
 
-    def keep(self, photo: Packed) -> str:
-        """Where a photo is, once it was taken out of its catalogue.
+    @contextmanager
+    def keeping(self, *, dry_run: bool) -> Iterator[Callable[[Packed], str]]:
+        """What takes photos out of a catalogue, and says where they are then.
 
-        Raises:
-            ImageError: it is no photo.
+        It raises ImageError for what is no photo. A dry run has them in a folder that is gone in
+        the end.
         """
-        return str(self.photo_folder.keep(photo.data))
+        if not dry_run:
+            yield lambda photo: str(self.photo_folder.keep(photo.data))
+            return
+        with TemporaryDirectory(prefix="scenesearch-") as folder:
+            aside = MediaFolder(folder, min_free_bytes=0)
+            yield lambda photo: str(self._here(photo) or aside.keep(photo.data))
+
+    def _here(self, photo: Packed) -> Path | None:
+        return self.photo_folder.find(hashlib.sha256(photo.data).hexdigest())
 
     def stored_types(self) -> Mapping[str, FieldType]:
         """Types of the attributes that items have already; empty where there are none."""

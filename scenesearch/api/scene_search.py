@@ -162,20 +162,26 @@ class SceneSearch:
             ModelError: weights are missing or cannot be used.
             StoreError: the store cannot be opened or written.
         """
-        reader = read_catalog(
-            catalog,
-            image_root=image_root,
-            columns=columns,
-            on_duplicate=on_duplicate,
-            encoding=encoding,
-            delimiter=delimiter,
-            feed=self._opened.feed(feed),
-            keep=self._opened.keep,
-            stored=self._opened.stored_types(),
-        )
-        return indexing.index(
-            self._opened, reader, strict=strict, prune=prune, dry_run=dry_run, progress=progress
-        )
+        with self._opened.keeping(dry_run=dry_run) as keep:
+            reader = read_catalog(
+                catalog,
+                image_root=image_root,
+                columns=columns,
+                on_duplicate=on_duplicate,
+                encoding=encoding,
+                delimiter=delimiter,
+                feed=self._opened.feed(feed),
+                keep=keep,
+                stored=self._opened.stored_types(),
+            )
+            return indexing.index(
+                self._opened,
+                reader,
+                strict=strict,
+                prune=prune,
+                dry_run=dry_run,
+                progress=progress,
+            )
 
     def put(
         self,
@@ -267,24 +273,25 @@ class SceneSearch:
             CatalogError: the manifest cannot be read, or too much would be deleted.
             StoreError: the store cannot be used, or another sync is running.
         """
+        with self._opened.keeping(dry_run=dry_run) as keep:
 
-        def read() -> CatalogReader:
-            return read_catalog(
-                catalog,
-                image_root=image_root,
-                columns=columns,
-                on_duplicate=on_duplicate,
-                encoding=encoding,
-                delimiter=delimiter,
-                max_rows=max_rows,
-                feed=self._opened.feed(feed),
-                keep=self._opened.keep,
-                stored=self._opened.stored_types(),
+            def read() -> CatalogReader:
+                return read_catalog(
+                    catalog,
+                    image_root=image_root,
+                    columns=columns,
+                    on_duplicate=on_duplicate,
+                    encoding=encoding,
+                    delimiter=delimiter,
+                    max_rows=max_rows,
+                    feed=self._opened.feed(feed),
+                    keep=keep,
+                    stored=self._opened.stored_types(),
+                )
+
+            return indexing.sync(
+                self._opened, read, rules, dry_run=dry_run, planned=planned, progress=progress
             )
-
-        return indexing.sync(
-            self._opened, read, rules, dry_run=dry_run, planned=planned, progress=progress
-        )
 
     def syncing(self) -> AbstractContextManager[None]:
         """Keep other syncs of this collection out while a ``with`` lasts, however many it does.

@@ -26,7 +26,7 @@ from scenesearch.images.media_folder import MediaFolder
 
 AT_ONCE = 32
 """Photos fetched at the same time, over all hosts."""
-NOTED_EACH = 32
+NOTED_EACH = 16
 """Photos that are noted together: what a kill can have fetched again."""
 _BUSY = frozenset({408, 425, 429, 430, 500, 502, 503, 504})
 _FIRST_WAIT_S = 0.5
