@@ -81,6 +81,36 @@ def test_a_feed_is_recognised_by_its_content_and_can_be_named(
     assert named.items == found.items
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "id,image,title,handle,body_html,variant_price",
+        "id,image,title,link,image_link,price",
+        "id,image,sku,product_type,attribute_set_code,base_image",
+        "id,image,type,sku,name,regular_price",
+    ],
+)
+def test_a_table_with_our_names_stays_one_whatever_else_it_has(header: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    (tmp_path / "a.jpg").touch()
+    path.write_text(f"{header}\n1,a.jpg,x,y,z,5\n")
+    (item,) = read_catalog(path).read_all().items
+
+    assert item.id == "1"
+    assert item.photos == (str(tmp_path / "a.jpg"),)
+    assert set(item.attributes) == set(header.split(",")[2:])
+
+
+def test_a_map_that_made_a_feed_readable_before_still_does(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").touch()
+    path = tmp_path / "c.csv"
+    path.write_text("id,title,link,image_link,price\n1,x,https://s.test/1,a.jpg,5.00\n")
+    (item,) = read_catalog(path, columns={"image": "image_link"}).read_all().items
+
+    assert item.photos == (str(tmp_path / "a.jpg"),)
+    assert item.attributes["link"] == "https://s.test/1"
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("photos")

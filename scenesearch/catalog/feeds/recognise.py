@@ -46,5 +46,7 @@ def as_feed(source: Source, feed: str | None) -> Source:
     if feed is not None:
         return PlainSource(source) if feed == PLAIN else FeedSource(source, names[feed])
     sample = sample_of(source)
+    if source.header is not None and sample.has("id", "image") and not IMAGES.recognises(sample):
+        return PlainSource(source)  # it has our names, whatever else its columns are
     layout = next((one for one in LAYOUTS if one.recognises(sample)), None)
     return PlainSource(source) if layout is None else FeedSource(source, layout)
