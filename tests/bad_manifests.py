@@ -6,6 +6,7 @@ Every case is read in a folder with the files of :data:`PHOTOS`, ``link.jpg`` (t
 
 from __future__ import annotations
 
+import gzip
 import random
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -138,9 +139,14 @@ def _other_formats() -> Iterator[Case]:
     ):
         yield Case(f"{name} named csv", "c.csv", magic + bytes(100), refused="unsupported_catalog")
     data = (HEAD + GOOD).encode()
-    for suffix in ("tar", "tar.gz", "tgz", "xml", "rss"):
+    for suffix in ("tar", "tar.gz", "tgz", "xml", "rss", "csv.gz", "xml.gz", "jsonl.gz"):
         yield Case(f"a .{suffix} of text", f"c.{suffix}", data, refused="bad_catalog")
-    for suffix in ("zip", "xlsx", "xls", "yaml", "csv.gz", "jpg", "pkl"):
+    packed = gzip.compress((HEAD + GOOD + LAST).encode())
+    yield Case("gzip named so", "c.csv.gz", packed, ids=("1", "9"))
+    yield Case("gzip cut off", "c.csv.gz", packed[:-12], refused="bad_catalog")
+    bomb = gzip.compress(HEAD.encode() + b" " * 50_000_000)
+    yield Case("gzip that grows", "c.csv.gz", bomb, refused="bad_catalog")
+    for suffix in ("zip", "xlsx", "xls", "yaml", "parquet.gz", "gz", "jpg", "pkl"):
         yield Case(f"a .{suffix} file", f"c.{suffix}", data, refused="unsupported_catalog")
     yield Case("no suffix", "catalog", (HEAD + GOOD).encode(), refused="unsupported_catalog")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,15 @@ def test_a_feed_is_recognised_by_its_content_and_can_be_named(
     named = read_catalog(path, feed=FeedOptions(feed.name, fetch=True)).read_all()
 
     assert named.items == found.items
+
+
+@pytest.mark.parametrize("feed", FEEDS, ids=lambda feed: feed.file)
+def test_a_feed_may_be_packed(feed: shop_feeds.Feed, tmp_path: Path) -> None:
+    path = tmp_path / f"{feed.file}.gz"
+    path.write_bytes(gzip.compress(feed.data))
+    packed = read_catalog(path, feed=FeedOptions(fetch=True)).read_all()
+
+    assert packed.items == read(feed, tmp_path).read_all().items
 
 
 @pytest.mark.parametrize(

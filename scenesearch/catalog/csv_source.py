@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from scenesearch.catalog.columns import IMAGE_COLUMNS, KNOWN, ColumnMap, Namer, proposed_name
+from scenesearch.catalog.compressed import open_text
 from scenesearch.catalog.records import (
     MAX_COLUMNS,
     MAX_FIELD_CHARS,
@@ -118,7 +119,7 @@ class CsvSource:
                         yield RawRow(row, cells)
 
     def _open(self) -> TextIO:
-        return self._path.open(encoding=self._encoding, newline="")
+        return open_text(self._path, self._encoding, newline="")
 
     def _records(self, lines: Lines) -> Iterator[tuple[int, list[str] | RowError]]:
         # The limit is one for the whole process; it is only ever raised, so that readers in

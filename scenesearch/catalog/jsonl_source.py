@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from scenesearch.catalog.columns import ColumnMap, Namer
+from scenesearch.catalog.compressed import open_text, suffix_inside
 from scenesearch.catalog.records import CellError, RawRow, RowError, shown
 from scenesearch.catalog.text_file import Lines, check_encoding
 from scenesearch.core.errors import CatalogError
@@ -56,17 +57,12 @@ class JsonlSource:
             lines = (line for line in Lines(stream).each() if isinstance(line, str))
             starts = [line for line, _ in zip(filter(None, map(str.strip, lines)), "ab")]  # noqa: B905
         first = starts[0] if starts else ""
-        self._is_page = path.suffix.lower() in PAGES
+        self._is_page = suffix_inside(path) in PAGES
         self._is_document = self._is_page or _is_document(first, more=len(starts) > 1)
         # JSON-LD has names of its own, which its layout knows
         self._is_linked = self._is_page or '"@' in "".join(starts)[:10_000]
         if self._is_document and path.stat().st_size > MAX_DOCUMENT_BYTES:
-            raise CatalogError(
-                f"{path} is one JSON document of {path.stat().st_size:,} bytes: expected at most "
-                f"{MAX_DOCUMENT_BYTES:,}, or {_ONE_OBJECT}; convert it with jq -c '.[]' "
-                f"{path.name} > lines.jsonl",
-                code="json_document",
-            )
+            raise self._too_large(path.stat().st_size)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -84,6 +80,14 @@ class JsonlSource:
                 yield error.at(row)
         self._namer.check_found()
 
+    def _too_large(self, size: int) -> CatalogError:
+        return CatalogError(
+            f"{self._path} is one JSON document of {size:,} bytes: expected at most "
+            f"{MAX_DOCUMENT_BYTES:,}, or {_ONE_OBJECT}; convert it with jq -c '.[]' "
+            f"{self._path.name} > lines.jsonl",
+            code="json_document",
+        )
+
     def _lines(self) -> Iterator[tuple[int, dict[str, Any] | CellError]]:
         with self._open() as stream:
             lines = Lines(stream)
@@ -98,7 +102,9 @@ class JsonlSource:
 
     def _documents(self) -> Iterator[tuple[int, dict[str, Any] | CellError]]:
         with self._open() as stream:
-            text = stream.read()
+            text = stream.read(MAX_DOCUMENT_BYTES + 1)
+        if len(text) > MAX_DOCUMENT_BYTES:
+            raise self._too_large(len(text))
         row = 0
         for block in blocks_of(text) if self._is_page else [text]:
             try:
@@ -117,7 +123,7 @@ class JsonlSource:
 
     def _open(self) -> TextIO:
         # Only \n ends a line: \r stands before it at most, and U+2028 may stand in a string.
-        return self._path.open(encoding=self._encoding, newline="\n")
+        return open_text(self._path, self._encoding, newline="\n")
 
     def _cells(self, found: dict[str, Any]) -> dict[str, Any]:
         if self._is_linked:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from scenesearch.catalog.columns import ColumnMap
+from scenesearch.catalog.compressed import is_packed, suffix_inside
 from scenesearch.catalog.csv_source import CsvSource
 from scenesearch.catalog.deduplication import OnDuplicate
 from scenesearch.catalog.feed_options import FeedOptions
@@ -147,7 +148,7 @@ def open_rows(
     Raises:
         CatalogError: the file as a whole cannot be read, or is of no format.
     """
-    suffix = path.suffix.lower()
+    suffix = suffix_inside(path)
     try:
         file = _file(path, suffix, columns, encoding, delimiter, max_rows, feed.ignore_columns)
         return as_feed(file, feed.layout)
@@ -167,7 +168,7 @@ def _file(
     """A file as rows of its own names: what its first bytes say it is, else its suffix."""
     if path.name.lower().endswith(_TAR):
         return TarSource([path])
-    if suffix not in _SUFFIXES:
+    if suffix not in _SUFFIXES or (is_packed(path) and suffix in _PARQUET):
         raise CatalogError(
             f"{path} ends in {shown(suffix)}: expected {', '.join(_SUFFIXES)}, or a folder of "
             f"photos; unpack or convert it",

@@ -13,6 +13,7 @@ from typing import Any
 from xml.parsers import expat
 
 from scenesearch.catalog.columns import ColumnMap, Namer
+from scenesearch.catalog.compressed import open_bytes
 from scenesearch.catalog.records import MAX_FIELD_CHARS, CellError, RawRow, RowError, unreadable
 from scenesearch.core.errors import CatalogError
 
@@ -58,7 +59,7 @@ class XmlSource:
         parser.CharacterDataHandler = entries.text
         parser.StartDoctypeDeclHandler = self._refuse
         try:
-            with self._path.open("rb") as stream:
+            with open_bytes(self._path) as stream:
                 while chunk := stream.read(_CHUNK_BYTES):
                     parser.Parse(chunk, False)
                     yield from entries.take()
