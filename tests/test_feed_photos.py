@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -257,6 +258,25 @@ def test_a_changed_picture_behind_the_same_address_is_noticed(
 
     assert done.plan.update == ("3",)
     assert shop_.stored()["3"] == sha256(photo(99))
+
+
+def test_photos_that_no_item_has_any_more_leave_after_a_while(
+    server: PhotoServer, tmp_path: Path
+) -> None:
+    shop_ = Shop(server, tmp_path, 5)
+    shop_.sync()
+    old = {path.stem: path for path in tmp_path.rglob("*.png")}
+    server.files["/3.png"] = photo(99)
+    shop_.sync()
+    young = {path.stem for path in tmp_path.rglob("*.png")}
+    for path in tmp_path.rglob("*.png"):
+        os.utime(path, (1, 1))
+    shop_.sync()
+    left = {path.stem for path in tmp_path.rglob("*.png")}
+
+    assert young == set(old) | {sha256(photo(99))}
+    assert left == set(shop_.stored().values())
+    assert server.sent.total() == 6
 
 
 def test_a_server_that_is_down_deletes_nothing_and_its_copies_are_used(

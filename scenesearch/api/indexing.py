@@ -16,6 +16,7 @@ from scenesearch.core.types import FieldType, Item, Scene
 from scenesearch.index.indexer import Indexer
 from scenesearch.index.plan import IndexPlan
 from scenesearch.index.run import IndexReport, Progress
+from scenesearch.index.stored import photos_in_use
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import SyncReport, sync_lock
@@ -140,7 +141,19 @@ def sync(
         plan = syncer.plan(read, fetch=fetch, progress=progress)
         if planned is not None:
             planned(plan)
-        return plan if dry_run else syncer.run(plan, progress=progress)
+        if dry_run:
+            return plan
+        done = syncer.run(plan, progress=progress)
+        _sweep(opened)
+        return done
+
+
+def _sweep(opened: Opened) -> None:
+    """Remove kept photos that no item has any more; young ones stay, for a run may name them."""
+    folder = opened.photo_folder
+    if folder.root.is_dir():
+        with folder.lock:
+            folder.sweep(photos_in_use(opened.store, sorted(folder.photos())))
 
 
 @contextmanager

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from scenesearch.api.opened import Opened
-from scenesearch.core.batches import batches, scroll_all
-from scenesearch.core.conditions import OneOf
-from scenesearch.core.protocols import Store
 from scenesearch.images.media_folder import YOUNG_S, MediaFolder
+from scenesearch.index.stored import photos_in_use
 
 
 def read_photo(path: str) -> bytes | None:
@@ -29,10 +27,6 @@ def scene_photo_url(scene_id: str) -> str:
     return f"/v1/scenes/{scene_id}/photo?width=320"
 
 
-ASKED = 500
-"""Photos that a store is asked about at a time."""
-
-
 def sweep_media(opened: Opened, media: MediaFolder, *, young_s: float = YOUNG_S) -> int:
     """Remove unused photos; returns how many.
 
@@ -48,17 +42,5 @@ def sweep_media(opened: Opened, media: MediaFolder, *, young_s: float = YOUNG_S)
     """
     with media.lock:
         kept = sorted(media.photos())
-        used = _used(opened.store, kept) | _used(opened.photos, kept)
+        used = photos_in_use(opened.store, kept) | photos_in_use(opened.photos, kept)
         return media.sweep(used, young_s=young_s)
-
-
-def _used(store: Store, photos: list[str]) -> set[str]:
-    """Which of these photos have points; a catalogue of a million photos is not read for ten."""
-    found: set[str] = set()
-    if store.schema is None:
-        return found
-    for some in batches(photos, ASKED):
-        where = OneOf("photo_sha256", tuple(some))
-        records = scroll_all(store, where=where, fields=("photo_sha256",))
-        found |= {str(record.payload["photo_sha256"]) for record in records}
-    return found
