@@ -29,9 +29,9 @@ from PIL import Image
 from scenesearch.api.opened import Opened
 from scenesearch.config.settings import Settings
 from scenesearch.engine.catalogue import CatalogueTasks
-from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.tasks import DeleteItems, ItemRecord, PatchItem, Photo, PutItems
 from scenesearch.images import load_scene
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.store.embedded.edge import EdgeStore
 
 STEPS = 12

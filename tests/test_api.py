@@ -126,7 +126,7 @@ def test_several_photos_of_an_item_are_one_item(tmp_path, folder, items):
 def test_bad_rows_are_left_out_and_told(tmp_path, folder, items):
     catalog = changed_catalog(folder, items, tmp_path)
     with catalog.open("a", encoding="utf-8") as file:
-        file.write("late,photos/nothing.png,,,,,\n,photos/red-tall.png,,,,,\n")
+        file.write("late,photos/nothing.png,,,,,\n,photos/red-tall.png,Nameless,,,,\n")
 
     with opened(tmp_path) as front:
         outcome = front.index(catalog)
@@ -139,7 +139,7 @@ def test_bad_rows_are_left_out_and_told(tmp_path, folder, items):
 def test_bad_rows_stop_a_run_that_must_be_strict_or_could_delete(tmp_path, folder, items, choice):
     catalog = changed_catalog(folder, items, tmp_path)
     with catalog.open("a", encoding="utf-8") as file:
-        file.write(",photos/red-tall.png,,,,,\n")
+        file.write(",photos/red-tall.png,Nameless,,,,\n")
 
     with opened(tmp_path) as front:
         with pytest.raises(CatalogError, match="row 26") as caught:

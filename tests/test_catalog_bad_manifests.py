@@ -57,7 +57,8 @@ def test_a_manifest_gives_its_good_rows_and_names_its_bad_ones(case: Any, photos
 
         assert tuple(item.id for item in catalog.items) == case.ids, catalog.errors
         assert tuple((e.row, e.column, e.code) for e in catalog.errors) == case.errors
-        for error in catalog.errors:
+        assert tuple((lost.row, lost.column, lost.code) for lost in catalog.lost) == case.lost
+        for error in (*catalog.errors, *catalog.lost):
             check_message(error.message)
         assert reader.read_all() == catalog, "a second walk must give the same"
     finally:
@@ -72,7 +73,7 @@ def check_message(message: str) -> None:
 
 def test_there_are_enough_of_them() -> None:
     assert len({case.name for case in CASES}) == len(CASES) >= 250
-    assert sum(bool(case.refused or case.errors) for case in CASES) >= 120
+    assert sum(bool(case.refused or case.errors or case.lost) for case in CASES) >= 120
 
 
 def test_a_row_error_reads_as_one_line() -> None:
@@ -82,7 +83,7 @@ def test_a_row_error_reads_as_one_line() -> None:
 
 def test_every_code_is_in_the_docs() -> None:
     text = (HERE.parent / "docs" / "catalog.md").read_text(encoding="utf-8")
-    codes = {error[2] for case in CASES for error in case.errors}
+    codes = {error[2] for case in CASES for error in (*case.errors, *case.lost)}
     codes |= {case.refused for case in CASES if case.refused}
 
     assert len(codes) > 40

@@ -164,7 +164,7 @@ def troubled(folder, items, tmp_path):
     bad = Item("bad", (str(folder / "photos" / "broken.png"),), {})
     path = shop.write_catalog(folder, [*items[:3], bad], f"{tmp_path.name}.csv")
     with path.open("a", encoding="utf-8") as file:
-        file.write(",photos/red-tall.png,,,,,\n")
+        file.write(",photos/red-tall.png,Nameless,,,,\n")
     return path
 
 

@@ -25,7 +25,6 @@ from scenesearch.core.errors import (
     StoreError,
 )
 from scenesearch.engine.catalogue import CatalogueTasks
-from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.tasks import (
     DeleteItems,
     GetItem,
@@ -36,6 +35,7 @@ from scenesearch.engine.tasks import (
     PutItems,
 )
 from scenesearch.images import load_scene
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.store.embedded.edge import EdgeStore
 
 
@@ -216,7 +216,6 @@ BAD = [
     ("an object in a new field", record("z", fresh={"a": 1}), "nested_value"),
     ("a list in a list", record("z", tags=[["a"]]), "nested_value"),
     ("text for a number", record("z", size="large"), "wrong_type"),
-    ("part of a number for a whole one", record("z", size=1.5), "wrong_type"),
     ("a huge number", record("z", size=2**70), "wrong_type"),
     ("true for a number", record("z", size=True), "wrong_type"),
     ("a number for a flag", record("z", flag=1), "wrong_type"),
@@ -267,6 +266,36 @@ def test_a_new_field_is_typed_over_the_batch_and_can_be_filtered(memory):
     assert memory.all(where="size > 1.5") == ["b"]
     assert memory.all(where="mark = '7'") == ["c"]
     assert memory.all(where="mark in ('m', '7')") == ["a", "c"]
+
+
+def test_a_field_of_whole_numbers_takes_a_decimal_one_day(engine):
+    engine.put(record("a", rating=4), record("b", rating=5))
+
+    assert engine.put(record("c", rating=4.5), record("d", rating=4)) == [
+        ("c", "added"),
+        ("d", "added"),
+    ]
+    assert engine.all(where="rating > 4.2") == ["b", "c"]
+    assert engine.patch("a", rating=3.25)["attributes"]["rating"] == 3.25
+    assert engine.put(record("b", rating=4)) == [("b", "changed")]
+    assert engine.all(where="rating = 4") == ["b", "d"]
+    assert engine.refusal(record("e", rating="many"))["code"] == "wrong_type"
+
+
+def test_a_decimal_that_is_whole_changes_no_type(memory):
+    memory.put(record("a", rating=4), record("b", rating=5.0), record("c", rating=4.5))
+    memory.put(record("d", size=4), record("e", size=5))
+    memory.put(record("f", size=6.0))
+
+    assert memory.opened.fields()["size"] == "integer"
+    assert memory.opened.fields()["rating"] == "float"
+
+
+def test_a_patch_widens_too(memory):
+    memory.put(record("a", rating=4), record("b", rating=5))
+
+    assert memory.patch("a", rating=4.5)["attributes"]["rating"] == 4.5
+    assert memory.all(where="rating > 4.2") == ["a", "b"]
 
 
 def test_ids_that_differ_in_how_letters_are_composed_are_one_item(memory):

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from scenesearch.core.errors import ImageError, NoSpaceError, QueryError, StoreError
-from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.tasks import Photo
 from scenesearch.engine.thumbnails import Thumbnails
 from scenesearch.images import load_scene
+from scenesearch.images.media_folder import MediaFolder
 
 
 def encoded(kind="PNG", size=(40, 30), colour=(200, 30, 30), **more):

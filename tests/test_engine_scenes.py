@@ -16,7 +16,7 @@ from scenesearch.api.opened import Opened
 from scenesearch.config.settings import Settings
 from scenesearch.core.errors import QueryError, StoreError
 from scenesearch.engine.catalogue import CatalogueTasks
-from scenesearch.engine.media import MediaFolder, sweep_media
+from scenesearch.engine.media import sweep_media
 from scenesearch.engine.scenes import SceneTasks
 from scenesearch.engine.tasks import (
     AddScenes,
@@ -30,6 +30,7 @@ from scenesearch.engine.tasks import (
     ScenePhoto,
 )
 from scenesearch.images import load_scene
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.store.embedded.edge import EdgeStore
 
 

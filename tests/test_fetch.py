@@ -20,7 +20,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from scenesearch.config.service import FetchSettings
+from scenesearch.config.fetch import FetchSettings
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.fetcher import Fetched, Fetcher
 

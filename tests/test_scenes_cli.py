@@ -233,3 +233,105 @@ def test_the_photos_of_a_collection_are_compared_by_vectors_too(capsys, template
 def test_photos_and_a_collection_at_once_are_refused(capsys, template, photos):
     assert run(capsys, "dupes", photos, "--store", template)[0] == 2
     assert run(capsys, "dupes")[0] == 2
+
+
+# --- one photo, whatever it is called ----------------------------------------------------------
+
+
+@pytest.fixture
+def lib(photos, tmp_path, monkeypatch):
+    """A folder of photos below the working directory, indexed under its plain name."""
+    shutil.copytree(photos, tmp_path / "lib")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def index_again(capsys, source, *more):
+    code, done, _ = run(capsys, "scenes", "index", source, *more, "--store", "store", "--json")
+    assert code == 0
+    return done
+
+
+def rename(lib):
+    (lib / "lib").rename(lib / "library")
+    return "library"
+
+
+def move(lib):
+    (lib / "archive").mkdir()
+    (lib / "lib").rename(lib / "archive" / "photos")
+    return lib / "archive" / "photos"
+
+
+def link(lib):
+    (lib / "here").symlink_to(lib / "lib")
+    return lib / "here" / "hall"
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda lib: "./lib",
+        lambda lib: lib / "lib",
+        lambda lib: "lib/../lib",
+        lambda lib: "lib/hall",
+        link,
+        rename,
+        move,
+    ],
+    ids=["dot", "absolute", "dots", "part", "link", "renamed", "moved"],
+)
+def test_a_photo_that_is_called_otherwise_is_not_tagged_nor_found_twice(capsys, lib, again):
+    first = index_again(capsys, "lib")
+    source = again(lib)
+    done = index_again(capsys, source)
+    once_more = index_again(capsys, source)
+    code, answer, _ = run(capsys, "scenes", "find", "red", "--store", "store", "--json")
+
+    assert first["added"] == 3
+    assert (done["added"], done["replaced"], done["photos"]) == (0, 0, 3)
+    assert done["unchanged"] == once_more["unchanged"] in (2, 3)
+    assert code == 0
+    assert len(answer["matches"]) == 2
+    assert all(Path(match["photo"]).is_file() for match in answer["matches"])
+
+
+def test_a_copy_beside_its_original_is_a_photo_of_its_own(capsys, lib):
+    index_again(capsys, "lib")
+    shutil.copytree(lib / "lib", lib / "copies")
+    done = index_again(capsys, "copies")
+
+    assert (done["added"], done["photos"]) == (3, 6)
+    shutil.rmtree(lib / "lib")
+    assert index_again(capsys, "copies")["photos"] == 6, "what is gone is not forgotten unasked"
+
+
+def test_a_run_of_tagging_does_not_store_a_moved_photo_twice(capsys, lib):
+    index_again(capsys, "lib")
+    source = rename(lib)
+    code, *_ = run(capsys, "tag", source, "--scenes", "store", "--out", "tags.jsonl")
+    done = index_again(capsys, source)
+
+    assert code == 0
+    assert (done["unchanged"], done["photos"]) == (3, 3)
+
+
+def test_the_better_copy_is_kept_and_what_was_thrown_away_is_not_looked_at(capsys, lib):
+    folder = lib / "mine"
+    folder.mkdir()
+    picture = Image.open(lib / "lib" / "hall" / "a.png").convert("RGB")
+    picture.save(folder / "a long name.jpg", quality=95)
+    picture.save(folder / "z.jpg", quality=40)
+    shutil.copy(folder / "a long name.jpg", folder / "b.jpg")
+    picture.resize((picture.width // 2, picture.height // 2)).save(folder / "half.png")
+    for hidden in ("#recycle", "@eaDir", ".thumbnails"):
+        (folder / hidden).mkdir()
+        picture.save(folder / hidden / "thrown.png")
+    code, found_, _ = run(capsys, "dupes", "mine", "--json")
+
+    assert code == 0
+    assert found_["photos"] == 4
+    (group,) = found_["groups"]
+    assert Path(group["best"]).name == "b.jpg", "as large and as heavy, of the shorter name"
+    names = {Path(one["source"]).name for one in group["photos"]}
+    assert names >= {"b.jpg", "a long name.jpg", "z.jpg"}

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import service_fakes as fakes
 
-from scenesearch.config.service import FetchSettings
+from scenesearch.config.fetch import FetchSettings
 from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import (
     CatalogError,
@@ -454,20 +454,21 @@ def test_a_csv_gives_records_and_an_error_with_its_line_for_each_bad_row(tmp_pat
     path.write_text(CSV, encoding="utf-8-sig")
     found, errors = read_manifest(path)
 
-    assert [(one.item_id, one.line) for one in found] == [("1", 2), ("3", 4), ("9", 10)]
+    assert [(one.item_id, one.line) for one in found] == [("1", 2), ("3", 4), ("8", 9), ("9", 10)]
     assert found[0].photos == (Link("https://a.example.com/1.jpg"),)
     assert found[0].attributes["price"] == 9.5
-    assert len(found[2].photos) == 2
+    assert "price" not in found[2].attributes
+    assert len(found[3].photos) == 2
     assert [(one.line, one.code) for one in errors] == [
         (3, "bad_url"),
         (5, "address_not_allowed"),
         (6, "empty_id"),
         (7, "bad_url"),
         (8, "missing_image"),
-        (9, "bad_price"),
         (11, "duplicate_id"),
+        (9, "bad_price"),
     ]
-    assert sorted(one.place for one in [*found, *errors]) == list(range(10))
+    assert sorted(one.place for one in [*found, *errors]) == list(range(11))
 
 
 def test_a_jsonl_manifest_is_read_too(tmp_path) -> None:
@@ -629,8 +630,8 @@ def test_a_manifest_is_a_job(tmp_path) -> None:
 
     job, errors, tsv = asking(tmp_path, ask)
 
-    assert (job["total"], job["failed"], job["status"]) == (10, 7, "queued")
-    assert [one["line"] for one in errors] == [3, 5, 6, 7, 8, 9, 11]
+    assert (job["total"], job["failed"], job["status"]) == (11, 7, "queued")
+    assert [one["line"] for one in errors] == [3, 5, 6, 7, 8, 11, 9]
     assert tsv["total"] == 1
     assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == []
 

@@ -245,7 +245,7 @@ def test_a_plan_loads_no_model_and_changes_nothing(synced):
 def test_an_item_whose_row_is_broken_stays_as_it_was(synced):
     synced.sync()
     items = [*synced.items[:1], *synced.items[3:]]
-    synced.write(items, more="p001,photos/p001.png,Pattern,cheap\n")
+    synced.write(items, more="p001,photos/none.png,Pattern,1\n")
     done = synced.sync()
 
     assert done.plan.kept == ("p001",)
@@ -253,6 +253,17 @@ def test_an_item_whose_row_is_broken_stays_as_it_was(synced):
     assert [row.row for row in done.rows] == [6]
     assert done.failed
     assert set(synced.stored) == {"p000", "p001", "p003", "p004", "p005"}
+
+
+def test_a_cell_that_is_broken_is_lost_and_its_item_is_not(synced):
+    synced.sync()
+    synced.write(synced.items[:-1], more="p005,photos/p005.png,Pattern,cheap\n")
+    done = synced.sync()
+
+    assert kinds(done.plan) == {"attributes": ("p005",)}
+    assert not done.rows
+    assert [note for note in done.notes if "'cheap' is not a price" in note]
+    assert "price" not in synced.stored["p005"]
 
 
 @pytest.mark.parametrize(
@@ -660,11 +671,11 @@ def test_a_refused_plan_is_shown_and_exits_2(cli, embedded):
 def test_remarks_name_broken_rows_kept_items_and_duplicates_and_exit_3(cli, embedded):
     cli(embedded.manifest, "--store", embedded.home)
     items = [*embedded.items[:3], *embedded.items[4:], Item("copy", embedded.items[0].photos)]
-    embedded.write(items, more="p003,photos/p003.png,Pattern,cheap\n")
+    embedded.write(items, more="p003,photos/none.png,Pattern,1\n")
     done = cli(embedded.manifest, "--store", embedded.home)
 
     assert done.code == 3
-    assert "row 8: 'cheap' is not a price" in done.err
+    assert "row 8: there is no file" in done.err
     assert "warning: copy looks like p000 (same photo)" in done.err
     assert "1 items stay as they were, because their rows are broken" in done.err
     assert "kept, their rows are broken" in done.out

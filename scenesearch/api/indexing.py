@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scenesearch import wiring
+from scenesearch.api.fetched import fetch_photos
 from scenesearch.api.opened import Opened
-from scenesearch.catalog import CatalogReader, RowError
+from scenesearch.catalog import Catalog, CatalogReader, RowError
 from scenesearch.catalog.attributes import field_types
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import FieldType, Item, Scene
 from scenesearch.index.indexer import Indexer
 from scenesearch.index.plan import IndexPlan
 from scenesearch.index.run import IndexReport, Progress
+from scenesearch.index.stored import photos_in_use
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import SyncReport, sync_lock
 
@@ -47,9 +49,11 @@ def index(
 ) -> IndexOutcome:
     """As :meth:`SceneSearch.index`, of a catalogue that is open."""
     found = reader.read_all()
-    if strict and found.errors:
+    if strict and (found.errors or found.lost):
+        bad = sum(lost.count for lost in found.lost)
+        first = found.errors[0] if found.errors else found.lost[0]
         raise CatalogError(
-            f"{reader.path}: {len(found.errors)} bad rows, the first: {found.errors[0]}; "
+            f"{reader.path}: {len(found.errors)} bad rows and {bad} bad cells, the first: {first}; "
             f"correct them, or index without strict to leave them out",
             code="bad_rows",
         )
@@ -59,10 +63,11 @@ def index(
             f"items whose rows are broken; the first: {found.errors[0]}",
             code="bad_rows",
         )
-    with _indexer(opened) as indexer:
-        plan = indexer.plan(found.items, prune=prune, progress=progress)
+    fetched = fetch_photos(opened, found.items, dry_run=dry_run, progress=progress)
+    with _indexer(opened, missing=fetched.failures) as indexer:
+        plan = indexer.plan(fetched.items, prune=prune, progress=progress)
         report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
-    return IndexOutcome(plan, report, found.errors, found.notes)
+    return IndexOutcome(plan, report, found.errors, (*found.notes, *fetched.notes))
 
 
 def put(
@@ -114,13 +119,38 @@ def sync(
         if not dry_run:
             stack.enter_context(syncing(opened))
         stack.callback(opened.changed)
+        missing: dict[str, str] = {}
         syncer = wiring.build_syncer(
-            opened.parts, opened.store, opened.collection, opened.embeddings, rules or SyncRules()
+            opened.parts,
+            opened.store,
+            opened.collection,
+            opened.embeddings,
+            rules or SyncRules(),
+            missing=missing,
         )
-        plan = syncer.plan(read, progress=progress)
+
+        def fetch(catalog: Catalog) -> Catalog:
+            fetched = fetch_photos(opened, catalog.items, dry_run=dry_run, progress=progress)
+            missing.update(fetched.failures)
+            notes = (*catalog.notes, *fetched.notes)
+            return replace(catalog, items=tuple(fetched.items), notes=notes)
+
+        plan = syncer.plan(read, fetch=fetch, progress=progress)
         if planned is not None:
             planned(plan)
-        return plan if dry_run else syncer.run(plan, progress=progress)
+        if dry_run:
+            return plan
+        done = syncer.run(plan, progress=progress)
+        _sweep(opened)
+        return done
+
+
+def _sweep(opened: Opened) -> None:
+    """Remove kept photos that no item has any more; young ones stay, for a run may name them."""
+    folder = opened.photo_folder
+    if folder.root.is_dir():
+        with folder.lock:
+            folder.sweep(photos_in_use(opened.store, sorted(folder.photos())))
 
 
 @contextmanager
@@ -146,13 +176,14 @@ def _indexer(
     opened: Opened,
     load: Callable[[str], Scene] | None = None,
     made: Indexer | None = None,
+    missing: Mapping[str, str] | None = None,
 ) -> Iterator[Indexer]:
     """What brings the collection up to date; what was read of it is forgotten in the end."""
     # the cache is opened by who reads an embedding: neither a plan nor a patch does
     cache = opened.embeddings
     try:
         yield made or wiring.build_indexer(
-            opened.parts, opened.store, opened.collection, cache, load=load
+            opened.parts, opened.store, opened.collection, cache, load=load, missing=missing
         )
     finally:
         opened.changed()

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from scenesearch import wiring
+from scenesearch.catalog import FeedOptions
+from scenesearch.catalog.records import Packed
 from scenesearch.complete import Completer
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
 from scenesearch.core.conditions import Condition
-from scenesearch.core.points import schema_of
+from scenesearch.core.points import FIELDS, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
 from scenesearch.filters.parse import parse_filter
 from scenesearch.images import ImageSource, load_scene
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.stored import Deleted, delete_items
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection, projection_of
@@ -114,6 +120,45 @@ class Opened:
     def state_dir(self) -> Path:
         """Where a service keeps what belongs to this store but not into it."""
         return wiring.state_dir(self.settings, self.address)
+
+    @once
+    def photo_folder(self) -> MediaFolder:
+        """Where photos of the catalogue are kept that are no files: fetched, or out of a file."""
+        root = self.state_dir / "photos" / f"feed-{self.collection}"
+        free = self.settings.min_free_megabytes * 1_000_000
+        return MediaFolder(root, min_free_bytes=free)
+
+    @contextmanager
+    def keeping(self, *, dry_run: bool) -> Iterator[Callable[[Packed], str]]:
+        """What takes photos out of a catalogue, and says where they are then.
+
+        It raises ImageError for what is no photo. A dry run has them in a folder that is gone in
+        the end.
+        """
+        if not dry_run:
+            yield lambda photo: str(self.photo_folder.keep(photo.data))
+            return
+        with TemporaryDirectory(prefix="scenesearch-") as folder:
+            aside = MediaFolder(folder, min_free_bytes=0)
+            yield lambda photo: str(self._here(photo) or aside.keep(photo.data))
+
+    def _here(self, photo: Packed) -> Path | None:
+        return self.photo_folder.find(hashlib.sha256(photo.data).hexdigest())
+
+    def stored_types(self) -> Mapping[str, FieldType]:
+        """Types of the attributes that items have already; empty where there are none."""
+        schema = self.store.schema
+        fields = schema.fields if schema is not None else {}
+        return {name: kind for name, kind in fields.items() if name not in FIELDS}
+
+    def feed(self, options: FeedOptions | None) -> FeedOptions:
+        """How a catalogue is read: as asked for, else as the settings say."""
+        asked = options or FeedOptions()
+        return replace(
+            asked,
+            types={**self.settings.fields, **asked.types},
+            fetch=asked.fetch or self.settings.fetch.enabled,
+        )
 
     def projection(self) -> Projection | None:
         """What the items' vectors were projected with; a collection that was closed stays so."""

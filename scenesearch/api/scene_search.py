@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
 from typing import Any, Self, Unpack
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from scenesearch.api import indexing, scenes
 from scenesearch.api.opened import Opened
 from scenesearch.api.signatures import showing_options
-from scenesearch.catalog import OnDuplicate, read_catalog
+from scenesearch.catalog import CatalogReader, FeedOptions, OnDuplicate, read_catalog
 from scenesearch.catalog.opening import MAX_ROWS
 from scenesearch.complete import (
     CompleteOptions,
@@ -139,12 +138,14 @@ class SceneSearch:
         columns: Mapping[str, str] | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
+        feed: FeedOptions | None = None,
         progress: Progress | None = None,
     ) -> indexing.IndexOutcome:
         """Bring the collection in line with a catalogue; only what changed is worked on.
 
         Args:
-            catalog: CSV, JSONL, Parquet, or a folder of images; see docs/catalog.md.
+            catalog: a table, a shop's feed or export, a set of pictures, or a folder of images;
+                see docs/catalog.md.
             image_root: where image paths start; the catalogue's folder by default.
             strict: stop at the first bad row instead of leaving it out.
             prune: remove stored items the catalogue no longer has.
@@ -153,6 +154,7 @@ class SceneSearch:
             columns: our name to the catalogue's, where they differ: ``{"id": "SKU"}``.
             encoding: of a text catalogue that is not UTF-8.
             delimiter: of a CSV, where the guess is wrong.
+            feed: how the catalogue is read, where it does not tell; whether its photos are fetched.
             progress: called with (stage, done, total).
 
         Raises:
@@ -160,17 +162,26 @@ class SceneSearch:
             ModelError: weights are missing or cannot be used.
             StoreError: the store cannot be opened or written.
         """
-        reader = read_catalog(
-            catalog,
-            image_root=image_root,
-            columns=columns,
-            on_duplicate=on_duplicate,
-            encoding=encoding,
-            delimiter=delimiter,
-        )
-        return indexing.index(
-            self._opened, reader, strict=strict, prune=prune, dry_run=dry_run, progress=progress
-        )
+        with self._opened.keeping(dry_run=dry_run) as keep:
+            reader = read_catalog(
+                catalog,
+                image_root=image_root,
+                columns=columns,
+                on_duplicate=on_duplicate,
+                encoding=encoding,
+                delimiter=delimiter,
+                feed=self._opened.feed(feed),
+                keep=keep,
+                stored=self._opened.stored_types(),
+            )
+            return indexing.index(
+                self._opened,
+                reader,
+                strict=strict,
+                prune=prune,
+                dry_run=dry_run,
+                progress=progress,
+            )
 
     def put(
         self,
@@ -239,11 +250,12 @@ class SceneSearch:
         encoding: str | None = None,
         delimiter: str | None = None,
         max_rows: int = MAX_ROWS,
+        feed: FeedOptions | None = None,
     ) -> SyncReport:
         """Make the collection like a manifest: insert, update and delete; see docs/sync.md.
 
         Args:
-            catalog: CSV, JSONL, Parquet, or a folder of images.
+            catalog: as for :meth:`index`.
             rules: what it may delete, and whether new items are audited.
             dry_run: plan only; changes nothing.
             planned: called with the plan before anything is changed; what it raises stops the
@@ -255,24 +267,31 @@ class SceneSearch:
             encoding: likewise.
             delimiter: likewise.
             max_rows: a manifest with more is refused.
+            feed: likewise.
 
         Raises:
             CatalogError: the manifest cannot be read, or too much would be deleted.
             StoreError: the store cannot be used, or another sync is running.
         """
-        read = partial(
-            read_catalog,
-            catalog,
-            image_root=image_root,
-            columns=columns,
-            on_duplicate=on_duplicate,
-            encoding=encoding,
-            delimiter=delimiter,
-            max_rows=max_rows,
-        )
-        return indexing.sync(
-            self._opened, read, rules, dry_run=dry_run, planned=planned, progress=progress
-        )
+        with self._opened.keeping(dry_run=dry_run) as keep:
+
+            def read() -> CatalogReader:
+                return read_catalog(
+                    catalog,
+                    image_root=image_root,
+                    columns=columns,
+                    on_duplicate=on_duplicate,
+                    encoding=encoding,
+                    delimiter=delimiter,
+                    max_rows=max_rows,
+                    feed=self._opened.feed(feed),
+                    keep=keep,
+                    stored=self._opened.stored_types(),
+                )
+
+            return indexing.sync(
+                self._opened, read, rules, dry_run=dry_run, planned=planned, progress=progress
+            )
 
     def syncing(self) -> AbstractContextManager[None]:
         """Keep other syncs of this collection out while a ``with`` lasts, however many it does.

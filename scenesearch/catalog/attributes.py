@@ -46,12 +46,21 @@ _HELD: Mapping[FieldType, tuple[type, ...]] = {
 
 
 class ColumnType:
-    """What the cells of one column have in common. Feed it every cell, then ask."""
+    """What the cells of one column have in common. Feed it every cell, then ask.
 
-    __slots__ = ("_boolean", "_integer", "_kinds", "_long", "_number", "_numbers", "_odd", "count")
+    Attributes:
+        count: cells seen.
+        fraction: whether one was a number that is not whole.
+    """
+
+    __slots__ = (
+        *("_boolean", "_integer", "_kinds", "_long", "_number", "_numbers", "_odd"),
+        *("count", "fraction"),
+    )
 
     def __init__(self) -> None:
         self.count = 0
+        self.fraction = False
         self._integer = self._number = self._boolean = True
         self._long = False
         self._numbers = 0
@@ -70,6 +79,7 @@ class ColumnType:
             else:
                 self._integer = False
                 self._number = bool(_FLOAT.fullmatch(cell)) and math.isfinite(float(cell))
+                self.fraction = self.fraction or (self._number and not float(cell).is_integer())
             if self._number:
                 self._numbers += 1
             else:
@@ -87,6 +97,7 @@ class ColumnType:
                 kind = "integer" if cell in INT64 else "large integer"
             case float():
                 kind = "float"
+                self.fraction = self.fraction or not cell.is_integer()
             case str():
                 kind = "text"
                 self._long = self._long or len(cell) > LONG_TEXT_CHARS
@@ -95,6 +106,11 @@ class ColumnType:
             case _:
                 return
         self._kinds.add(kind)
+
+    @property
+    def only_numbers(self) -> bool:
+        """Whether all cells with types of their own were numbers."""
+        return self._kinds <= {"integer", "float"}
 
     def field_type(self) -> FieldType:
         """The type of the column."""
@@ -159,6 +175,37 @@ def value_of_cell(cell: Any, kind: FieldType) -> Value | None:
     return cell if kind in ("integer", "bool") else text or None
 
 
+_BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def declared_value(name: str, cell: Any, kind: FieldType) -> Value | None:
+    """A cell as a value of a type that was declared, or that a collection has.
+
+    Raises:
+        CellError: ``wrong_type``; or it is nested, not finite, or cannot be stored.
+    """
+    if isinstance(cell, tuple):
+        cell = list(cell)
+    if not isinstance(cell, str) or kind in ("keyword", "text"):
+        return attribute_value(name, cell, kind, strict=False)
+    text = text_of(cell)
+    value: Value | None = None
+    if not text:
+        return None
+    if kind == "bool":
+        value = _BOOLS.get(text.lower())
+    elif _FLOAT.fullmatch(text) and math.isfinite(float(text)):
+        number = float(text)
+        if kind == "float":
+            value = number
+        elif number.is_integer():
+            whole = int(text) if _INTEGER.fullmatch(text) else int(number)
+            value = whole if whole in INT64 else None
+    if value is None:
+        raise _wrong(cell, kind, shown(cell))
+    return value
+
+
 def attribute_names(names: Iterable[str]) -> dict[str, str]:
     """What attributes of these names are kept as: lower snake case, reserved names prefixed.
 
@@ -212,7 +259,23 @@ def kind_of(
     name: str, columns: Mapping[str, ColumnType], fields: Mapping[str, FieldType]
 ) -> FieldType:
     """The type of an attribute: the collection's, a known one, or what its values say."""
-    return fields.get(name) or KNOWN.get(name) or columns[name].field_type()
+    kind = fields.get(name)
+    if kind == "integer" and name in columns and columns[name].only_numbers:
+        return "float" if columns[name].fraction else kind
+    return kind or KNOWN.get(name) or columns[name].field_type()
+
+
+def agreed_type(name: str, column: ColumnType, stored: FieldType | None) -> FieldType:
+    """The type of a column of a catalogue, where the collection may have one for it.
+
+    Integers become floats as soon as one number is not whole. Any other type stays as it is
+    stored, and cells that are not of it are left out.
+    """
+    found = KNOWN.get(name) or column.field_type()
+    if stored is None or stored == found:
+        return found
+    widens = (stored, found) == ("integer", "float") and (column.fraction or name in KNOWN)
+    return found if widens else stored
 
 
 def attribute_value(name: str, cell: Any, kind: FieldType, *, strict: bool) -> Value | None:

@@ -24,18 +24,30 @@ IMAGE_COLUMNS = (
     "path",
     "filename",
     "file",
+    "image_url",
+    "image_urls",
+    "image_link",
+    "image_src",
+    "img",
+    "picture",
 )
 """Headers that hold the photos; where a file has several, the first of this list does."""
+
+ID_COLUMNS = ("sku", "product_id", "item_id")
+"""Headers whose values are the ids, in this order, of a plain table that has no ``id``."""
 
 KNOWN: Mapping[str, FieldType] = {
     "title": "text",
     "description": "text",
     "category": "keyword",
+    "categories": "keyword",
     "price": "float",
+    "list_price": "float",
     "currency": "keyword",
     "brand": "keyword",
     "url": "keyword",
     "in_stock": "bool",
+    "availability": "keyword",
     "group": "keyword",
     "colour": "keyword",
     "tags": "keyword",
@@ -49,6 +61,7 @@ _SYNONYMS = {"color": "colour"}
 _HEADER = re.compile(r"[A-Za-z_][A-Za-z0-9_ -]{0,63}")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _GAP = re.compile(r"[ _-]+")
+_INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
 
 def normalise(header: str) -> str:
@@ -63,10 +76,7 @@ def normalise(header: str) -> str:
     """
     text = header.strip()
     if not _HEADER.fullmatch(text):
-        plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
-        proposal = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:64]
-        if not proposal or not _HEADER.fullmatch(proposal):
-            proposal = "my_column"
+        proposal = proposed_name(header) or "my_column"
         raise CatalogError(
             f"column {shown(header)} cannot be an attribute name: expected at most 64 letters, "
             f"digits, '_', '-' and spaces, starting with a letter; rename it, or map it with "
@@ -76,20 +86,34 @@ def normalise(header: str) -> str:
     return _GAP.sub("_", _HUMP.sub("_", text)).lower()
 
 
+def proposed_name(header: str) -> str:
+    """A legal name as near as there is to a header that is none, or ``""``.
+
+    >>> proposed_name("Body (HTML)"), proposed_name("g:imageLink"), proposed_name("1st")
+    ('body_html', 'image_link', 'column_1st')
+    """
+    text = _HUMP.sub("_", _INVISIBLE.sub("", header).removeprefix("g:"))
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    return (f"column_{name}" if name[:1].isdigit() else name)[:60].rstrip("_")
+
+
 class Namer:
     """Names the columns of one manifest, the caller's map first.
 
     Args:
         columns: our name to the file's header, or None.
+        ignored: headers of the file that are left out.
 
     Attributes:
-        notes: what was renamed because of the map, or left out for want of a name.
+        named: each header and its name, as far as they were asked for.
 
     Raises:
         CatalogError: a name of the map is not a lower snake case name, or a header is named twice.
     """
 
-    def __init__(self, columns: ColumnMap | None) -> None:
+    def __init__(self, columns: ColumnMap | None, ignored: Iterable[str] = ()) -> None:
+        self._ignored = {header.strip().casefold() for header in ignored}
         self._mapped: dict[str, str] = {}
         for name, header in (columns or {}).items():
             if not _HEADER.fullmatch(name) or name != normalise(name):
@@ -105,30 +129,42 @@ class Namer:
                     code="bad_column_map",
                 )
         self._targets = dict(columns or {})
-        self._names: dict[str, str] = {}
-        self.notes: list[str] = []
+        self.named: dict[str, str] = {}
+        self._odd: list[str] = []
+        self._notes: list[str] = []
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was renamed or left out."""
+        if not self._odd:
+            return tuple(self._notes)
+        more = f" and {len(self._odd) - 3} more" if len(self._odd) > 3 else ""
+        odd = f"columns are kept under other names: {', '.join(self._odd[:3])}{more}"
+        return (odd, *self._notes)
 
     def name(self, header: str) -> str:
-        """The normalised name of a header.
+        """The normalised name of a header, ``""`` for one that is left out.
 
         Raises:
-            CatalogError: see :func:`normalise`; or there are more than 1,000 different headers.
+            CatalogError: there are more than 1,000 different headers.
         """
-        known = self._names.get(header)
+        known = self.named.get(header)
         if known is not None:
             return known
         name = self._mapped.get(header.strip().casefold())
-        if name is None:
-            name = normalise(header)
+        if name is None and header.strip().casefold() in self._ignored:
+            name = ""
+        elif name is None:
+            name = self._legal(header)
             # The map gave this name to another column, which leaves this one an attribute.
             if name in self._targets:
-                self.notes.append(
+                self._notes.append(
                     f"column {header!r} is kept as 'attr_{name}': the column map gives {name!r} to "
                     f"{self._targets[name]!r}"
                 )
                 name = f"attr_{name}"
-        self._names[header] = name
-        if len(self._names) > MAX_COLUMNS:
+        self.named[header] = name
+        if len(self.named) > MAX_COLUMNS:
             raise CatalogError(
                 f"more than {MAX_COLUMNS:,} different columns: expected at most {MAX_COLUMNS:,}; "
                 f"leave out the ones that searches do not need",
@@ -140,24 +176,33 @@ class Namer:
         """The names of a whole header; a column without a name gets ``""``.
 
         Raises:
-            CatalogError: as :meth:`name`; or two columns have the same name.
+            CatalogError: as :meth:`name`.
         """
-        names: dict[str, str] = {}
         found: list[str] = []
+        unnamed = 0
         for header in headers:
+            unnamed += not header.strip()
             name = self.name(header) if header.strip() else ""
-            if name in names:
-                raise CatalogError(
-                    f"two columns are both named {name!r} ({shown(names[name])} and "
-                    f"{shown(header)}): expected different names; rename or remove one",
-                    code="duplicate_column",
+            if name and name in found:
+                self._notes.append(
+                    f"column {shown(header)} is kept as {_numbered(name, found)!r}: another one "
+                    f"is {name!r} already"
                 )
-            if name:
-                names[name] = header
+                name = _numbered(name, found)
             found.append(name)
-        if unnamed := found.count(""):
-            self.notes.append(f"{unnamed} column(s) without a name were left out")
+        if unnamed:
+            self._notes.append(f"{unnamed} column(s) without a name were left out")
         return tuple(found)
+
+    def _legal(self, header: str) -> str:
+        """The name of a header that may be anything."""
+        try:
+            return normalise(header)
+        except CatalogError:
+            name = proposed_name(header) or f"column_{len(self.named) + 1}"
+        name = _numbered(name, self.named.values())
+        self._odd.append(f"{shown(header)} as {name!r}")
+        return name
 
     def check_found(self) -> None:
         """Whether every column of the map was among the headers named so far.
@@ -165,10 +210,10 @@ class Namer:
         Raises:
             CatalogError: one was not; names the headers that were.
         """
-        found = set(self._names.values())
+        found = set(self.named.values())
         for name, header in self._targets.items():
             if name not in found:
-                headers = sorted(self._names)
+                headers = sorted(self.named)
                 raise CatalogError(
                     f"the column map gives {name!r} to the header {shown(header)}, which is not in "
                     f"the file: found {_listed(headers)}{_near(header, headers)}",
@@ -195,7 +240,7 @@ def plan_columns(names: Iterable[str]) -> Plan:
     """Decide what each of the normalised ``names`` is for.
 
     Raises:
-        CatalogError: there is no id or no photo column, or two columns end up with one name.
+        CatalogError: there is no id or no photo column.
     """
     columns = [name for name in names if name]
     image = next((name for name in IMAGE_COLUMNS if name in columns), None)
@@ -209,7 +254,6 @@ def plan_columns(names: Iterable[str]) -> Plan:
             code="missing_column",
         )
     attributes: dict[str, str] = {}
-    taken: dict[str, str] = {}
     notes: list[str] = []
     for column in columns:
         if column in ("id", image):
@@ -220,14 +264,18 @@ def plan_columns(names: Iterable[str]) -> Plan:
             notes.append(f"column {column!r} is kept as {name!r}: indexing uses that name itself")
         elif column in IMAGE_COLUMNS:
             notes.append(f"column {column!r} is an attribute: the photos are read from {image!r}")
-        if taken.setdefault(name, column) != column:
-            raise CatalogError(
-                f"columns {taken[name]!r} and {column!r} are both kept as {name!r}: expected one "
-                f"of them; rename or remove the other",
-                code="duplicate_column",
-            )
+        if name in attributes.values():
+            taken, name = name, _numbered(name, attributes.values())
+            notes.append(f"column {column!r} is kept as {name!r}: another one is {taken!r} already")
         attributes[column] = name
     return Plan(image, attributes, tuple(notes))
+
+
+def _numbered(name: str, taken: Iterable[str]) -> str:
+    """The name, with a number behind it where it is taken."""
+    numbers = range(2, MAX_COLUMNS + 3)
+    there = set(taken)
+    return next(one for one in (name, *(f"{name}_{i}" for i in numbers)) if one not in there)
 
 
 def _listed(names: list[str]) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from scenesearch.catalog.columns import IMAGE_COLUMNS, KNOWN, ColumnMap, Namer
+from scenesearch.catalog.columns import IMAGE_COLUMNS, KNOWN, ColumnMap, Namer, proposed_name
+from scenesearch.catalog.compressed import open_text
 from scenesearch.catalog.records import (
     MAX_COLUMNS,
     MAX_FIELD_CHARS,
@@ -21,9 +22,19 @@ from scenesearch.catalog.text_file import Lines, check_encoding
 from scenesearch.catalog.values import SPACE
 from scenesearch.core.errors import CatalogError
 
-DELIMITERS = ",;\t|"
+DELIMITERS = ",;\t|~"
 """Tried in this order where none is given."""
 _NOT_DELIMITERS = '" \r\n\0'
+_HEADER_WITHIN = 20
+"""Records that may stand above the header: remarks, help for each column, labels."""
+_WORDS_TEXT = (
+    "id title link price availability image_link sku_id handle url_handle body_html "
+    "vendor variant_price sku type name published regular_price images "
+    "attribute_set_code product_type base_image item_type product_name product_id "
+    "active_0_1 image_urls_x_y_z brand"
+)
+_WORDS = frozenset(_WORDS_TEXT.split())
+"""Names, as :func:`proposed_name` makes them, of headers of feeds; with ours, a header is known."""
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*')  # written and read by Excel
 
 
@@ -35,6 +46,10 @@ class CsvSource:
         columns: our name to the file's header.
         encoding: forces one; see :func:`scenesearch.catalog.text_file.check_encoding`.
         delimiter: forces one; found from the header where None.
+        ignored: headers that are left out.
+
+    Attributes:
+        named: each header of the file and its name.
 
     Raises:
         CatalogError: the encoding, the header or the delimiter does not work.
@@ -49,6 +64,7 @@ class CsvSource:
         columns: ColumnMap | None = None,
         encoding: str | None = None,
         delimiter: str | None = None,
+        ignored: Iterable[str] = (),
     ) -> None:
         if delimiter is not None and (len(delimiter) != 1 or delimiter in _NOT_DELIMITERS):
             raise CatalogError(
@@ -58,15 +74,20 @@ class CsvSource:
         self._path = path
         self._encoding = check_encoding(path, encoding)
         self._delimiter = delimiter or ","
-        namer = Namer(columns)
+        self._known = _WORDS | {"id", *IMAGE_COLUMNS, *KNOWN}
+        self._known |= {header.strip().casefold() for header in (columns or {}).values()}
+        namer = Namer(columns, ignored)
         with self._open() as stream:
             lines = Lines(stream)
-            self._skipped = self._find_delimiter(lines, delimiter, columns)
+            self._skipped = self._find_delimiter(lines, delimiter)
+        self._above = self._rows_above()
         with self._open() as stream:
             headers = self._read_header(Lines(stream))
         self.header = namer.header(headers)
         namer.check_found()
-        self.notes = tuple(namer.notes)
+        self.named = namer.named
+        above = (f"{self._above} row(s) above the header were left out",) if self._above else ()
+        self.notes = (*above, *namer.notes)
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""
@@ -98,7 +119,7 @@ class CsvSource:
                         yield RawRow(row, cells)
 
     def _open(self) -> TextIO:
-        return self._path.open(encoding=self._encoding, newline="")
+        return open_text(self._path, self._encoding, newline="")
 
     def _records(self, lines: Lines) -> Iterator[tuple[int, list[str] | RowError]]:
         # The limit is one for the whole process; it is only ever raised, so that readers in
@@ -129,7 +150,11 @@ class CsvSource:
         for _ in range(self._skipped):
             lines.begin()
             next(lines, None)
+        above = self._above
         for _, fields in self._records(lines):
+            if above:
+                above -= 1
+                continue
             if isinstance(fields, RowError):
                 raise CatalogError(
                     f"{self._path}: the header cannot be read: {fields}", code="bad_header"
@@ -151,38 +176,77 @@ class CsvSource:
             code="empty_catalog",
         )
 
-    def _find_delimiter(self, lines: Lines, given: str | None, columns: ColumnMap | None) -> int:
-        """Set the delimiter from the first line with text; how many lines to skip before it."""
+    def _rows_above(self) -> int:
+        """How many records stand above the header.
+
+        The first record is the header, unless it is a remark (``#``) or knows none of our names;
+        then it is the first of the next few that knows two.
+        """
+        with self._open() as stream:
+            lines = Lines(stream)
+            for _ in range(self._skipped):
+                lines.begin()
+                next(lines, None)
+            remarks = 0
+            for place, (_, fields) in enumerate(self._records(lines)):
+                if place == _HEADER_WITHIN:
+                    break
+                if isinstance(fields, RowError):
+                    if not place and not fields.message.startswith("a double quote"):
+                        return 0  # said by who reads it
+                    continue
+                remark = fields[0].lstrip("\ufeff").startswith("#")
+                hits = len(self._known & _names(fields))
+                if not remark and (hits > 1 or (hits and place == remarks)):
+                    return place
+                remarks += remark and remarks == place
+            return remarks
+
+    def _find_delimiter(self, lines: Lines, given: str | None) -> int:
+        """Set the delimiter from the first lines with text; how many lines to skip before them."""
+        first: list[str] = []
         for line in lines.each():
             if isinstance(line, CellError):
+                if first:
+                    break
                 raise CatalogError(
                     f"{self._path}: the header cannot be read: {line}", code="bad_header"
                 ) from line
             if line.strip():
+                first.append(line)
+            if len(first) == _HEADER_WITHIN or (first and _SEPARATOR_LINE.fullmatch(first[0])):
                 break
-        else:
+        if not first:
             return 0
+        line = first[0]
         if separator := _SEPARATOR_LINE.fullmatch(line):
             if separator[1] not in _NOT_DELIMITERS:
                 self._delimiter = given or separator[1]
             return lines.number
         if given is None:
-            known = {"id", *IMAGE_COLUMNS, *KNOWN}
-            known.update(header.casefold() for header in (columns or {}).values())
-            scores = [_score(line, delimiter, known) for delimiter in DELIMITERS]
-            self._delimiter = DELIMITERS[scores.index(max(scores))]
+            # the header is the line that knows most of our names: there may be help above it
+            scores = [
+                (*_score(line, delimiter, self._known), -place, -index)
+                for place, line in enumerate(first)
+                for index, delimiter in enumerate(DELIMITERS)
+                if not place or _score(line, delimiter, self._known)[0] > 1
+            ]
+            self._delimiter = DELIMITERS[-max(scores)[-1]]
         return 0
 
 
-def _score(line: str, delimiter: str, known: set[str]) -> tuple[int, int]:
-    """How much a first line looks like a header of ours: known names, then columns."""
+def _score(line: str, delimiter: str, known: frozenset[str]) -> tuple[int, int]:
+    """How much a line looks like a header: known names, then columns."""
     try:
         fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
     except csv.Error:
         return 0, 0
-    names = {re.sub(r"[ _-]+", "_", field.strip().casefold()) for field in fields}
-    folded = {field.strip().casefold() for field in fields}
-    return len(known & (names | folded)), len(fields)
+    return len(known & _names(fields)), len(fields)
+
+
+def _names(fields: Sequence[str]) -> set[str]:
+    """What headers may be known by."""
+    return {name for field in fields for name in (proposed_name(field), field.strip().casefold())}
 
 
 def _too_long(row: int) -> RowError:

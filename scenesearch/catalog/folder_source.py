@@ -25,7 +25,8 @@ IMAGE_SUFFIXES = frozenset(
         ".webp",
     }
 )
-_NOT_PHOTOS = frozenset({"__MACOSX", "@eaDir"})  # copies that archives and file servers leave
+# copies that archives and file servers leave, and what was thrown away
+_NOT_PHOTOS = frozenset({"__MACOSX", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN"})
 
 
 class FolderSource:

@@ -5,25 +5,39 @@ from __future__ import annotations
 import difflib
 import os
 import stat
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from scenesearch.catalog.columns import ColumnMap
+from scenesearch.catalog.compressed import is_packed, suffix_inside
 from scenesearch.catalog.csv_source import CsvSource
 from scenesearch.catalog.deduplication import OnDuplicate
+from scenesearch.catalog.feed_options import FeedOptions
+from scenesearch.catalog.feeds.layout import CODES, FeedSource
+from scenesearch.catalog.feeds.recognise import as_feed
 from scenesearch.catalog.folder_source import FolderSource
-from scenesearch.catalog.jsonl_source import JsonlSource
+from scenesearch.catalog.jsonl_source import PAGES, JsonlSource
 from scenesearch.catalog.parquet_source import ParquetSource
 from scenesearch.catalog.paths import PhotoPaths
+from scenesearch.catalog.prices import decimal_of
 from scenesearch.catalog.reader import CatalogReader
-from scenesearch.catalog.records import Source, shown, unreadable
+from scenesearch.catalog.records import Packed, Source, shown, unreadable
+from scenesearch.catalog.tar_source import TarSource
+from scenesearch.catalog.text_file import text_kind
+from scenesearch.catalog.xml_source import XmlSource
 from scenesearch.core.errors import CatalogError
+from scenesearch.core.types import FieldType
 
+DEFAULTS = FeedOptions()
 MAX_ROWS = 10_000_000
 """A source with more rows is refused, unless the caller raises it."""
 CSV = (".csv", ".tsv", ".tab", ".txt")
 JSONL = (".jsonl", ".ndjson", ".json")
 _PARQUET = (".parquet", ".pq")
+_XML = (".xml", ".rss", ".atom")
+_TAR = (".tar", ".tgz", ".tar.gz")
+_SUFFIXES = (*CSV, *JSONL, *PAGES, *_XML, *_PARQUET, *_TAR)
 
 
 def read_catalog(
@@ -35,8 +49,11 @@ def read_catalog(
     encoding: str | None = None,
     delimiter: str | None = None,
     max_rows: int = MAX_ROWS,
+    feed: FeedOptions = DEFAULTS,
+    keep: Callable[[Packed], str] | None = None,
+    stored: Mapping[str, FieldType] | None = None,
 ) -> CatalogReader:
-    """Open a catalogue: a CSV, TSV, JSONL or Parquet file, or a folder of photos.
+    """Open a catalogue: a table, a shop's feed or export, a set of pictures, a folder of photos.
 
     The whole source is looked at once before this returns, so that everything wrong with it as
     a whole is known before any work; iterating over the result gives the items, and an error
@@ -52,6 +69,10 @@ def read_catalog(
         encoding: of a CSV or JSONL file that is neither UTF-8 nor marked UTF-16 or UTF-32.
         delimiter: of a CSV file; found among ``,``, ``;``, tab and ``|`` where None.
         max_rows: a source with more is refused.
+        feed: its layout, its types, how its prices are written, whether photos may be addresses.
+        keep: where photos go that lie inside the file; what it gives is where they are. Without
+            it they are only named.
+        stored: types that the attributes have in the collection the items go into.
 
     Raises:
         CatalogError: the source is missing, empty, too large or not of these formats, its
@@ -73,15 +94,24 @@ def read_catalog(
             f"image_root {root} is not a folder: expected the folder of the photos",
             code="bad_image_root",
         )
-    opened: Source = (
-        FolderSource(path)
+    opened = (
+        _folder(path)
         if is_folder
         else open_rows(
-            path, columns=columns, encoding=encoding, delimiter=delimiter, max_rows=max_rows
+            path,
+            columns=columns,
+            encoding=encoding,
+            delimiter=delimiter,
+            max_rows=max_rows,
+            feed=feed,
         )
     )
     paths = PhotoPaths(
-        own if is_folder else root, root, allow_absolute=image_root is not None and not is_folder
+        own if is_folder else root,
+        root,
+        allow_absolute=image_root is not None and not is_folder,
+        addresses=feed.fetch,
+        keep=keep,
     )
     return CatalogReader(
         path,
@@ -90,7 +120,18 @@ def read_catalog(
         policy=on_duplicate,
         max_rows=max_rows,
         split_photos=not is_folder,
+        types={**(CODES if isinstance(opened, FeedSource) else {}), **feed.types},
+        stored=stored,
+        decimal=None if feed.price_locale is None else decimal_of(feed.price_locale),
     )
+
+
+def _folder(path: Path) -> Source:
+    """Photos in a folder, or the shards that img2dataset wrote there."""
+    shards = sorted(path.glob("[0-9]*.tar"))
+    if shards and any(path.glob("[0-9]*_stats.json")):
+        return as_feed(TarSource(shards), None)
+    return FolderSource(path)
 
 
 def open_rows(
@@ -100,32 +141,55 @@ def open_rows(
     encoding: str | None = None,
     delimiter: str | None = None,
     max_rows: int | None = None,
+    feed: FeedOptions = DEFAULTS,
 ) -> Source:
-    """The rows of a file, in the format that its suffix says; arguments as for `read_catalog`.
+    """The rows of a file under our names; arguments as for `read_catalog`.
 
     Raises:
-        CatalogError: the file as a whole cannot be read, or the suffix is of no format.
+        CatalogError: the file as a whole cannot be read, or is of no format.
     """
-    suffix = path.suffix.lower()
+    suffix = suffix_inside(path)
     try:
-        if suffix in CSV:
-            own = "\t" if suffix in (".tsv", ".tab") else None
-            return CsvSource(
-                path,
-                columns=columns,
-                encoding=encoding,
-                delimiter=own if delimiter is None else delimiter,
-            )
-        if suffix in JSONL:
-            return JsonlSource(path, columns=columns, encoding=encoding)
-        if suffix in _PARQUET:
-            return ParquetSource(path, columns=columns, max_rows=max_rows)
+        file = _file(path, suffix, columns, encoding, delimiter, max_rows, feed.ignore_columns)
+        return as_feed(file, feed.layout)
     except OSError as error:
         raise unreadable(path, error) from error
-    raise CatalogError(
-        f"{path} ends in {shown(suffix)}: expected {', '.join(CSV + JSONL + _PARQUET)}, or a "
-        f"folder of photos; unpack or convert it",
-        code="unsupported_catalog",
+
+
+def _file(
+    path: Path,
+    suffix: str,
+    columns: ColumnMap | None,
+    encoding: str | None,
+    delimiter: str | None,
+    max_rows: int | None,
+    ignored: tuple[str, ...],
+) -> Source:
+    """A file as rows of its own names: what its first bytes say it is, else its suffix."""
+    if path.name.lower().endswith(_TAR):
+        return TarSource([path])
+    if suffix not in _SUFFIXES or (is_packed(path) and suffix in _PARQUET):
+        raise CatalogError(
+            f"{path} ends in {shown(suffix)}: expected {', '.join(_SUFFIXES)}, or a folder of "
+            f"photos; unpack or convert it",
+            code="unsupported_catalog",
+        )
+    if suffix in _PARQUET:
+        return ParquetSource(path, columns=columns, max_rows=max_rows, ignored=ignored)
+    kind = "" if suffix in PAGES else text_kind(path, encoding)
+    if kind == "xml":
+        return XmlSource(path, columns=columns, ignored=ignored)
+    if suffix in JSONL + PAGES or (kind == "json" and suffix in _XML):
+        return JsonlSource(path, columns=columns, encoding=encoding, ignored=ignored)
+    if suffix in _XML:
+        return XmlSource(path, columns=columns, ignored=ignored)
+    own = "\t" if suffix in (".tsv", ".tab") else None
+    return CsvSource(
+        path,
+        columns=columns,
+        encoding=encoding,
+        delimiter=own if delimiter is None else delimiter,
+        ignored=ignored,
     )
 
 

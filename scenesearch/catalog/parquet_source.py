@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from scenesearch.catalog.columns import ColumnMap, Namer
-from scenesearch.catalog.records import MAX_COLUMNS, RawRow, RowError, shown
+from scenesearch.catalog.records import MAX_COLUMNS, Packed, RawRow, RowError, shown
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.extras import extra
 
 _BATCH_ROWS = 128
+_BATCH_PHOTOS = 8
+_PHOTOS = frozenset({"jpg", "jpeg", "png", "webp", "image", "img", "photo", "picture"})
+"""Binary columns of these names hold encoded photos."""
 # Text of a chunk up to this size is kept as a dictionary: a small file that repeats one huge
 # value a million times then costs that value once.
 _DICTIONARY_BYTES = 4 << 20
@@ -24,12 +28,18 @@ class ParquetSource:
     """Rows of one Parquet file, numbered from 1; null is no value.
 
     Decimals become floats; dates, times and timestamps ISO text (to the microsecond); durations,
-    binary columns and nested ones other than lists of scalars are refused.
+    binary columns and nested ones other than lists of scalars are refused. Pictures are read as
+    Hugging Face writes them: structs of ``bytes`` and ``path``, lists of those, and binary columns
+    that hold photos; class labels by their names.
 
     Args:
         path: the file.
         columns: our name to the file's column.
         max_rows: refuses a file that says it has more.
+        ignored: columns that are left out.
+
+    Attributes:
+        named: each column of the file and its name.
 
     Raises:
         CatalogError: the file is not Parquet, is broken or encrypted, has too many rows or
@@ -39,10 +49,15 @@ class ParquetSource:
     typed = True
 
     def __init__(
-        self, path: Path, *, columns: ColumnMap | None = None, max_rows: int | None = None
+        self,
+        path: Path,
+        *,
+        columns: ColumnMap | None = None,
+        max_rows: int | None = None,
+        ignored: Iterable[str] = (),
     ) -> None:
         self._path = path
-        namer = Namer(columns)
+        namer = Namer(columns, ignored)
         with self._reading():
             file = self._open(())
         with file, self._reading():
@@ -65,10 +80,15 @@ class ParquetSource:
             self.header = namer.header(headers)
             namer.check_found()
             for name, field in zip(self.header, schema, strict=True):
-                if name:
+                if name and not _is_picture(field):
                     _check_type(path, field.name, field.type)
+            self._labels = _class_names(schema)
+            self._batch_rows = _BATCH_ROWS
+            if any(_is_picture(field) for field in schema):
+                self._batch_rows = _BATCH_PHOTOS
             self._as_dictionary = self._small_text_columns(meta, schema)
-        self.notes = tuple(namer.notes)
+        self.named = namer.named
+        self.notes = namer.notes
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the rows; see :class:`scenesearch.catalog.records.Source`."""
@@ -77,13 +97,16 @@ class ParquetSource:
         with self._reading():
             file = self._open(self._as_dictionary)
         with file:
-            batches = file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False)
+            batches = file.iter_batches(batch_size=self._batch_rows, use_threads=False)
             while True:
                 with self._reading():
                     batch = next(batches, None)
                     if batch is None:
                         return
-                    values = [_as_python(batch.column(index)) for index, _ in named]
+                    values = [
+                        _named(_as_python(batch.column(index)), self._labels.get(index))
+                        for index, _ in named
+                    ]
                 for cells in zip(*values, strict=True):
                     row += 1
                     pairs = zip(named, cells, strict=True)
@@ -168,12 +191,75 @@ def _is_plain(kind: Any) -> bool:
     )
 
 
+def _is_picture(field: Any) -> bool:
+    """Whether a column holds photos: a struct of bytes and path, a list of those, or binary."""
+    return _is_pictures(field.type) or (_is_binary(field.type) and field.name.lower() in _PHOTOS)
+
+
+def _is_pictures(kind: Any) -> bool:
+    import pyarrow.types as kinds
+
+    is_list = kinds.is_list(kind) or kinds.is_large_list(kind)
+    return _is_photo_struct(kind.value_type if is_list else kind)
+
+
+def _is_binary(kind: Any) -> bool:
+    import pyarrow.types as kinds
+
+    return bool(kinds.is_binary(kind) or kinds.is_large_binary(kind))
+
+
+def _is_photo_struct(kind: Any) -> bool:
+    import pyarrow.types as kinds
+
+    return bool(kinds.is_struct(kind)) and {field.name for field in kind} == {"bytes", "path"}
+
+
+def _class_names(schema: Any) -> dict[int, list[str]]:
+    """The names of class labels, by place of their column; from what Hugging Face writes."""
+    try:
+        info = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = info["info"]["features"]
+        return {
+            index: [str(name) for name in features[field]["names"]]
+            for index, field in enumerate(schema.names)
+            if features.get(field, {}).get("_type") == "ClassLabel"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _named(values: list[Any], names: list[str] | None) -> list[Any]:
+    """Numbers of classes as their names; -1 is none."""
+    if names is None:
+        return values
+    return [
+        names[value] if isinstance(value, int) and 0 <= value < len(names) else None
+        for value in values
+    ]
+
+
+def _photo(value: Any) -> Any:
+    """A picture of Hugging Face: its bytes, else where it is."""
+    if isinstance(value, list):
+        return [photo for one in value if (photo := _photo(one)) is not None]
+    if isinstance(value, bytes):
+        return Packed(value, "photo")
+    if not isinstance(value, dict):
+        return None
+    path = str(value.get("path") or "photo")
+    data = value.get("bytes")
+    return Packed(data, path) if data else value.get("path")
+
+
 def _as_python(array: Any) -> list[Any]:
-    """An array as str, int, float, bool, list or None."""
+    """An array as str, int, float, bool, list, photo or None."""
     import pyarrow as pa
     import pyarrow.types as kinds
 
     kind = array.type
+    if _is_pictures(kind) or _is_binary(kind):
+        return [_photo(value) for value in array.to_pylist()]
     if kinds.is_dictionary(kind):
         # Each value is made once, however often the batch names it.
         used = array.indices.unique().drop_null()

@@ -12,11 +12,14 @@ import os
 import re
 import stat
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
-from scenesearch.catalog.records import CellError, shown
+from scenesearch.catalog.records import CellError, Packed, shown
+from scenesearch.core.errors import ImageError
 
 _REMOTE = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+://")
+_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _SCHEME_OR_DRIVE = re.compile(r"[A-Za-z]:|file:|data:", re.IGNORECASE)
 _MAX_PATH_CHARS = 4096
 _MAX_HINTS = 20
@@ -30,9 +33,21 @@ class PhotoPaths:
         base: what relative paths start from.
         root: the folder no photo may be outside of.
         allow_absolute: whether absolute paths inside ``root`` are accepted.
+        addresses: whether ``http:`` and ``https:`` addresses are accepted, as they are.
+        keep: where photos go that lie inside the manifest.
     """
 
-    def __init__(self, base: Path, root: Path, *, allow_absolute: bool) -> None:
+    def __init__(
+        self,
+        base: Path,
+        root: Path,
+        *,
+        allow_absolute: bool,
+        addresses: bool = False,
+        keep: Callable[[Packed], str] | None = None,
+    ) -> None:
+        self._addresses = addresses
+        self._keep = keep
         self._base = os.path.abspath(base)  # noqa: PTH100 - keeps links, which resolve() follows
         self._root = os.path.realpath(root)
         self._allow_absolute = allow_absolute
@@ -47,6 +62,8 @@ class PhotoPaths:
             CellError: ``bad_path``, ``remote_image``, ``image_outside_root``,
                 ``image_not_found`` or ``image_not_file``.
         """
+        if self._addresses and _ADDRESS.match(text):
+            return _checked_address(text)
         self._check_form(text)
         path = os.path.normpath(os.path.join(self._base, text))  # noqa: PTH118 - a million calls
         if os.path.isabs(text) and not self._allow_absolute:  # noqa: PTH117
@@ -81,14 +98,23 @@ class PhotoPaths:
             )
         return real
 
+    def keep(self, photo: Packed) -> str:
+        """Where a photo is that lay inside the manifest; see :class:`PhotoNames`."""
+        if self._keep is None:
+            return photo.name
+        try:
+            return self._keep(photo)
+        except ImageError as error:
+            raise CellError("bad_photo", f"{shown(photo.name)}: {error}") from error
+
     @staticmethod
     def _check_form(text: str) -> None:
         problem = None
         if _REMOTE.match(text):
             raise CellError(
                 "remote_image",
-                f"{shown(text)} is a web address, and indexing fetches nothing: expected a path; "
-                f"download the photos and give their paths",
+                f"{shown(text)} is a web address, and nothing is fetched unless asked for: fetch "
+                f"photos with --fetch (fetch=True), or download them and give their paths",
             )
         if len(text) > _MAX_PATH_CHARS:
             problem = f"has {len(text):,} characters, more than {_MAX_PATH_CHARS:,}"
@@ -150,6 +176,16 @@ class PhotoPaths:
         same = sorted(other for other in names if other.casefold() == name.casefold())
         near = same or difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.8)
         return f" (near: {', '.join(shown(other) for other in near)})" if near else ""
+
+
+def _checked_address(text: str) -> str:
+    if len(text) > _MAX_PATH_CHARS or not text.isprintable():
+        raise CellError(
+            "bad_url",
+            f"the photo's address {shown(text)} cannot be one: expected at most "
+            f"{_MAX_PATH_CHARS:,} printable characters",
+        )
+    return text.replace(" ", "%20")
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -1,6 +1,6 @@
 """Reading a catalogue: its columns and ids in a first pass, its items in a second.
 
-The first bad cell costs the row.
+A bad id or photo costs the row, any other bad cell only itself.
 """
 
 from __future__ import annotations
@@ -9,16 +9,26 @@ import stat
 from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scenesearch.catalog.attributes import ColumnType, value_of_cell, value_of_text
+from scenesearch.catalog.attributes import (
+    ColumnType,
+    agreed_type,
+    declared_value,
+    value_of_cell,
+    value_of_text,
+)
 from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
 from scenesearch.catalog.deduplication import Duplicates, OnDuplicate, id_key, repeated_hashes
+from scenesearch.catalog.prices import Decimal, Offer, PriceStyle
 from scenesearch.catalog.records import (
     MAX_PHOTOS,
     CellError,
+    LostCells,
+    Packed,
     PhotoNames,
     RawRow,
     RowError,
@@ -26,9 +36,11 @@ from scenesearch.catalog.records import (
     shown,
     unreadable,
 )
-from scenesearch.catalog.values import KNOWN_VALUES, SPACE, id_of, split_list
+from scenesearch.catalog.values import KNOWN_VALUES, SPACE, id_of, split_addresses, split_list
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import FieldType, Item, Value
+
+_PRICES = frozenset({"price", "list_price"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +52,14 @@ class Catalog:
         errors: one for each row that gave no item and was no duplicate.
         fields: the type of each attribute that occurs.
         notes: what was odd but harmless: renamed columns, rows left out as exact repeats, ...
+        lost: cells that could not be used, by column and reason; ``notes`` tells of them too.
     """
 
     items: tuple[Item, ...]
     errors: tuple[RowError, ...]
     fields: Mapping[str, FieldType]
     notes: tuple[str, ...] = ()
+    lost: tuple[LostCells, ...] = ()
 
 
 class BrokenRows(NamedTuple):
@@ -73,9 +87,13 @@ class CatalogReader:
         policy: what a repeated id means.
         max_rows: a source with more is refused.
         split_photos: whether a text cell can name several photos (``a.jpg|b.jpg``, or JSON).
+        types: of attributes, where somebody said so; found over the rows for the others.
+        stored: types that the attributes have where the items go.
+        decimal: the separator before the decimals of prices; what the prices show where None.
 
     Attributes:
         path: the source.
+        source: its rows.
         fields: the type of each attribute, over all rows.
         row_count: how many rows the source has, good and bad.
         row: that was read last while walking over the rows.
@@ -90,31 +108,61 @@ class CatalogReader:
         policy: OnDuplicate,
         max_rows: int,
         split_photos: bool,
+        types: Mapping[str, FieldType] | None = None,
+        stored: Mapping[str, FieldType] | None = None,
+        decimal: Decimal | None = None,
     ) -> None:
         self.path = path
-        self._source = source
+        self.source = source
+        self._prices = PriceStyle(decimal)
+        self._lost: dict[tuple[str, str], LostCells] = {}
+        self._now = datetime.now(UTC)
         self._paths = paths
         self._split_photos = split_photos
         self._policy: OnDuplicate = policy
         self._stamp = _stamp(path)
         if source.header is not None:
             plan_columns(source.header)  # fails before the rows are walked over
-        types, ids, self.row_count = self._scan(max_rows)
+        found, ids, self.row_count = self._scan(max_rows)
         self._repeated = repeated_hashes(ids)
-        self._plan = plan_columns(source.header if source.header is not None else types)
+        self._plan = plan_columns(source.header if source.header is not None else found)
+        given, stored = types or {}, stored or {}
+        columns = {name: found[c] for c, name in self._plan.attributes.items() if c in found}
         self.fields: Mapping[str, FieldType] = {
-            name: KNOWN[name] if name in KNOWN else types[column].field_type()
-            for column, name in self._plan.attributes.items()
-            if column in types
+            name: _declared(name, given[name], stored.get(name))
+            if name in given and name not in KNOWN
+            else agreed_type(name, column, stored.get(name))
+            for name, column in columns.items()
         }
-        self._notes = (*source.notes, *self._plan.notes, *_type_notes(self._plan, types))
+        own = {name: KNOWN.get(name) or columns[name].field_type() for name in columns}
+        # of these, each cell is looked at by the type; of the others all cells have it
+        self._declared = {
+            name for name in columns if name in given or self.fields[name] != own[name]
+        }
+        untyped = {column: kind for column, kind in found.items() if column not in given}
+        self._notes = (*source.notes, *self._plan.notes, *_type_notes(self._plan, untyped))
         self._last_notes: tuple[str, ...] = ()
         self.row = 0
 
     @property
+    def image(self) -> str:
+        """The column with the photos."""
+        return self._plan.image
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What each other column is kept as."""
+        return self._plan.attributes
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was odd but harmless; rows left out are counted once they were walked over."""
-        return self._notes + self._last_notes
+        return self._notes + self._last_notes + tuple(map(str, self.lost))
+
+    @property
+    def lost(self) -> tuple[LostCells, ...]:
+        """Cells that were left out, by column and reason, as far as the rows were walked over."""
+        return tuple(self._lost.values())
 
     def __iter__(self) -> Iterator[Item | RowError]:
         """Walk over the rows.
@@ -123,6 +171,7 @@ class CatalogReader:
             CatalogError: the source changed since it was opened, or cannot be read any more.
         """
         duplicates = Duplicates(self._policy, self._repeated)
+        self._lost.clear()
         self._check_unchanged()
         for raw in self._rows():
             self.row = raw.row
@@ -153,7 +202,7 @@ class CatalogReader:
         found = list(self)
         items = tuple(one for one in found if isinstance(one, Item))
         errors = tuple(one for one in found if isinstance(one, RowError))
-        return Catalog(items, errors, dict(self.fields), self.notes)
+        return Catalog(items, errors, dict(self.fields), self.notes, self.lost)
 
     def broken_rows(self, errors: Sequence[RowError]) -> BrokenRows:
         """Which items the broken rows are about; reads the source again, where there are any.
@@ -180,7 +229,7 @@ class CatalogReader:
         """The first pass: types of columns with any value, ids, number of rows."""
         types: dict[str, ColumnType] = defaultdict(ColumnType)
         ids = array("q")
-        count, typed = 0, self._source.typed
+        count, typed = 0, self.source.typed
         first_error: RowError | None = None
         for count, raw in enumerate(self._rows(), 1):
             if count > max_rows:
@@ -193,10 +242,18 @@ class CatalogReader:
                 first_error = first_error or raw
                 continue
             for column, cell in raw.cells.items():
-                if typed:
+                if isinstance(cell, Offer):
+                    if cell.sale is not None:
+                        types.setdefault("list_price", ColumnType())
+                    for amount in cell.cells:
+                        self._prices.look(amount)
+                elif typed or not isinstance(cell, str):
                     types[column].add_value(cell)
                 else:
                     types[column].add_text(cell, raw.row)
+                if column in _PRICES:
+                    types.setdefault(column, ColumnType())  # there, whatever its cells are
+                    self._prices.look(cell)
             try:
                 ids.append(hash(id_key(id_of(raw.cells.get("id")))))
             except CellError:
@@ -207,7 +264,7 @@ class CatalogReader:
                 f"right file?",
                 code="empty_catalog",
             )
-        if first_error and not types and self._source.header is None:
+        if first_error and not types and self.source.header is None:
             raise CatalogError(
                 f"{self.path}: none of its {count:,} lines can be read; {first_error}",
                 code="bad_catalog",
@@ -216,7 +273,7 @@ class CatalogReader:
 
     def _rows(self) -> Iterator[RawRow | RowError]:
         try:
-            yield from self._source.rows()
+            yield from self.source.rows()
         except OSError as error:
             raise unreadable(self.path, error) from error
         except UnicodeDecodeError as error:
@@ -227,33 +284,83 @@ class CatalogReader:
         attributes: dict[str, Value] = {}
         try:
             photos = self._photos(raw.cells.get(column))
-            for column, name in self._plan.attributes.items():
-                cell = raw.cells.get(column)
-                value = None if cell is None else self._value(name, cell)
-                # Empty text and an empty list are no value; 0 and False are.
-                if value is not None and value not in ("", ()):
-                    attributes[name] = value
-            return Item(item_id, photos, attributes)
         except CellError as error:
             raise CellError(error.code, str(error), column=column) from error
-        except (KeyError, ValueError) as error:
-            # A cell that no longer fits the type its column had in the first pass.
-            raise self._changed() from error
+        for column, name in self._plan.attributes.items():
+            cell = raw.cells.get(column)
+            if cell is None:
+                continue
+            try:
+                if name in _PRICES:
+                    self._price(name, cell, attributes)
+                    continue
+                value = self._value(name, cell)
+            except CellError as error:
+                self._lose(raw.row, column, error)
+                continue
+            except (KeyError, ValueError) as error:
+                # A cell that no longer fits the type its column had in the first pass.
+                raise self._changed() from error
+            # Empty text and an empty list are no value; 0 and False are.
+            if value is not None and value not in ("", ()):
+                attributes[name] = value
+        _check_list_price(attributes)
+        return Item(item_id, photos, attributes)
 
     def _value(self, name: str, cell: Any) -> Value | None:
         known = KNOWN_VALUES.get(name)
-        if known is not None:
-            return known(cell)
         kind = self.fields[name]
-        return value_of_cell(cell, kind) if self._source.typed else value_of_text(cell, kind)
+        if known is not None:
+            value = known(cell)
+            # stored when the name had no meaning of its own yet
+            fits = value is None or kind == KNOWN[name]
+            return value if fits else declared_value(name, value, kind)
+        if name in self._declared:
+            return declared_value(name, cell, kind)
+        if self.source.typed or not isinstance(cell, str):
+            return value_of_cell(cell, kind)
+        return value_of_text(cell, kind)
+
+    def _price(self, name: str, cell: Any, attributes: dict[str, Value]) -> None:
+        """What is paid now and what the regular price is, and the currency that stands there."""
+        offer = cell if isinstance(cell, Offer) else Offer(cell)
+        regular = self._prices.read(offer.regular) if offer.regular is not None else None
+        sale = self._prices.read(offer.sale) if offer.sale is not None else None
+        if sale is not None and not sale.amount:
+            sale = None
+        if regular is not None and sale is not None:
+            low, high = sorted((regular, sale), key=lambda price: price.amount)
+            on_sale = low.amount < high.amount and offer.on_sale(self._now)
+            if on_sale:
+                attributes["list_price"] = high.amount
+            paid = low if on_sale else high
+        else:
+            paid = regular or sale  # type: ignore[assignment]
+        if paid is not None:
+            attributes[name] = paid.amount
+            if paid.currency and name == "price":
+                attributes.setdefault("currency", paid.currency)
+
+    def _lose(self, row: int, column: str, error: CellError) -> None:
+        """Count a cell that is left out."""
+        key = column, error.code
+        known = self._lost.get(key)
+        self._lost[key] = (
+            replace(known, count=known.count + 1)
+            if known
+            else LostCells(column, error.code, 1, row, str(error))
+        )
 
     def _photos(self, cell: Any) -> tuple[str, ...]:
         if isinstance(cell, str) and self._split_photos:
-            values = split_list(cell, "|")
+            values = split_addresses(cell, "|") if "://" in cell else split_list(cell, "|")
         else:
             values = cell if isinstance(cell, list) else [cell]
-        texts = []
+        texts: list[str | Packed] = []
         for value in values:
+            if isinstance(value, Packed):
+                texts.append(value)
+                continue
             if not isinstance(value, str | None):
                 raise CellError(
                     "bad_path",
@@ -270,7 +377,11 @@ class CatalogReader:
                 "too_many_photos",
                 f"the row names {len(texts):,} photos: expected at most {MAX_PHOTOS:,}",
             )
-        return tuple(dict.fromkeys(self._paths.resolve(text) for text in texts))
+        places = (
+            self._paths.keep(one) if isinstance(one, Packed) else self._paths.resolve(one)
+            for one in texts
+        )
+        return tuple(dict.fromkeys(places))
 
     def _check_unchanged(self) -> None:
         if _stamp(self.path) != self._stamp:
@@ -281,6 +392,28 @@ class CatalogReader:
             f"{self.path} changed while it was read: expected it to stay as it was; read it again",
             code="catalog_changed",
         )
+
+
+def _declared(name: str, declared: FieldType, stored: FieldType | None) -> FieldType:
+    """The type that somebody said, where the collection can have it.
+
+    Raises:
+        CatalogError: it has another already.
+    """
+    if stored in (None, declared) or (stored, declared) == ("integer", "float"):
+        return declared
+    raise CatalogError(
+        f"{name!r} is to be of type {declared}, and is {stored} in the collection: expected that; "
+        f"leave the type out, or keep the column under another name (--column)",
+        code="wrong_type",
+    )
+
+
+def _check_list_price(attributes: dict[str, Value]) -> None:
+    """A former price that is no higher than today's is none, as shops fill it in."""
+    price, former = attributes.get("price"), attributes.get("list_price")
+    if former == 0 or (isinstance(price, float) and isinstance(former, float) and former <= price):
+        del attributes["list_price"]
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:

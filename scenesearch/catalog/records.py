@@ -42,8 +42,33 @@ class RowError:
         return f"{where}: {self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class LostCells:
+    """Cells of one column that could not be used, for one reason; their rows gave items.
+
+    Attributes:
+        column: at fault, by its normalised name.
+        code: as in :class:`RowError`.
+        count: how many.
+        row: the first of them.
+        message: what was wrong there.
+    """
+
+    column: str
+    code: str
+    count: int
+    row: int
+    message: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.column}: {self.count:,} cell(s) were left out, the first in row {self.row}: "
+            f"{self.message}"
+        )
+
+
 class CellError(Exception):
-    """Refuses a row from inside; the reader turns it into a :class:`RowError`.
+    """Refuses a cell from inside; the reader turns it into a :class:`RowError` or a lost cell.
 
     Attributes:
         code: as in :class:`RowError`.
@@ -65,6 +90,21 @@ class RawRow(NamedTuple):
 
     row: int
     cells: Mapping[str, Any]
+
+
+class Packed(NamedTuple):
+    """A photo that lies inside the file.
+
+    Attributes:
+        data: the encoded photo.
+        name: what the file calls it.
+    """
+
+    data: bytes
+    name: str
+
+    def __repr__(self) -> str:
+        return f"Packed({self.name!r}, {len(self.data):,} bytes)"
 
 
 class Source(Protocol):
@@ -98,6 +138,13 @@ class PhotoNames(Protocol):
 
         Raises:
             CellError: there is none, or it may not be read.
+        """
+
+    def keep(self, photo: Packed) -> str:
+        """Where a photo is, once it was taken out of the file.
+
+        Raises:
+            CellError: it is no photo.
         """
 
 

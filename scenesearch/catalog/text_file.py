@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
+from scenesearch.catalog.compressed import open_bytes
 from scenesearch.catalog.records import MAX_RECORD_CHARS, CellError, shown
 from scenesearch.core.errors import CatalogError
 
@@ -55,6 +56,18 @@ _OTHER_FORMATS = (
 )
 
 
+def text_kind(path: Path, encoding: str | None) -> str:
+    """``xml``, ``json`` or ``""``: what the first character that is no space says."""
+    with open_bytes(path) as stream:
+        start = stream.read(4096)
+    codec = encoding or next((codec for mark, codec in _MARKS if start.startswith(mark)), "utf-8")
+    try:
+        text = start.decode(codec, "ignore").lstrip("\ufeff \t\r\n")
+    except (LookupError, ValueError):
+        return ""  # said by who opens it
+    return {"<": "xml", "{": "json", "[": "json"}.get(text[:1], "")
+
+
 def check_encoding(path: Path, encoding: str | None) -> str:
     """The name of a codec that reads the whole file.
 
@@ -66,7 +79,7 @@ def check_encoding(path: Path, encoding: str | None) -> str:
         CatalogError: the codec is unknown, a byte does not fit (the message names the first one,
             its line and a likely encoding), or the file has NUL characters.
     """
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         start = stream.read(16)
     for magic, name in _OTHER_FORMATS:
         if start.startswith(magic):
@@ -79,7 +92,7 @@ def check_encoding(path: Path, encoding: str | None) -> str:
     decoder = codecs.getincrementaldecoder(codec)("strict")
     offset = 0
     lines = 1
-    with path.open("rb") as stream:
+    with open_bytes(path) as stream:
         final = False
         while not final:
             chunk = stream.read(_CHUNK_BYTES)

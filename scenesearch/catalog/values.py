@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scenesearch.catalog.prices import PriceStyle
 from scenesearch.catalog.records import MAX_FIELD_CHARS, CellError, shown
 from scenesearch.core.types import Value
 
@@ -18,9 +19,15 @@ MAX_ID_BYTES = 512
 MAX_KEYWORD_CHARS = 1000
 MAX_URL_CHARS = 8192
 
-_PRICE = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_STOCK = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_STOCK = {
+    **dict.fromkeys(("true", "yes", "1", "instock", "available", "availablefororder"), True),
+    **dict.fromkeys(("limitedavailability", "onlineonly", "instoreonly"), True),
+    **dict.fromkeys(("false", "no", "0", "outofstock", "soldout", "discontinued"), False),
+    # can be ordered, but nobody has it yet; ``availability`` keeps the word
+    **dict.fromkeys(("preorder", "presale", "backorder", "onbackorder", "madetoorder"), False),
+}
+_BETWEEN = re.compile(r"(?:\s*[,;|]\s*|\s+)(?=https?://|//)", re.IGNORECASE)
 _NESTED_FIX = "write its parts as columns of their own"
 
 
@@ -141,6 +148,22 @@ def split_list(cell: str, separators: str) -> list[Any]:
     return text.split(separator) if separator else [text]
 
 
+def split_addresses(cell: str, separators: str) -> list[str]:
+    """The photos a text cell names.
+
+    Web addresses may hold commas and semicolons, so what stands between two of them separates
+    them only where the next begins with ``http`` or ``//``; of paths, any separator does.
+
+    >>> split_addresses("https://a.test/1,2.jpg, https://a.test/3.jpg", ",|")
+    ['https://a.test/1,2.jpg', 'https://a.test/3.jpg']
+    """
+    if "//" in cell:
+        parts = _BETWEEN.split(cell.strip())
+    else:
+        parts = re.split(f"[{re.escape(separators)}]", cell)
+    return [part for one in parts if (part := one.strip(SPACE))]
+
+
 def _has_controls(text: str) -> bool:
     # The quick test first: almost every text passes it.
     return not text.isprintable() and any(unicodedata.category(char) == "Cc" for char in text)
@@ -178,37 +201,22 @@ def _tags(value: Any) -> tuple[str, ...]:
 
 
 def _price(value: Any) -> float | None:
-    number = math.nan
-    if isinstance(value, str):
-        text = value.strip(SPACE)
-        if not text:
-            return None
-        if len(text) <= MAX_KEYWORD_CHARS and _PRICE.fullmatch(text):
-            number = float(text)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            number = float(value)
-        except OverflowError:
-            number = math.inf
-    if not math.isfinite(number) or number < 0:
-        raise CellError(
-            "bad_price",
-            f"{shown(value)} is not a price: expected digits with an optional decimal point, such "
-            f"as 1299.00, without signs, thousands separators or a currency (that is a column of "
-            f"its own); leave it empty where there is none",
-        )
-    return number
+    """A price that comes alone, in a record or a request."""
+    price = PriceStyle().read(value)
+    return None if price is None else price.amount
 
 
 def _in_stock(value: Any) -> bool | None:
     text = "" if isinstance(value, list | dict) else text_of(value).lower()
     if not text and isinstance(value, str):
         return None
+    text = re.sub("(?<=[a-z])[ _-]", "", text.rpartition("/")[2] if "schema.org/" in text else text)
     if text not in _STOCK:
         raise CellError(
             "bad_in_stock",
-            f"{shown(value)} is not a stock state: expected true, false, yes, no, 1 or 0; put a "
-            f"quantity into a column of its own",
+            f"{shown(value)} is not a stock state: expected true, false, yes, no, 1, 0, or a word "
+            f"of the feeds such as in_stock, out of stock or preorder; put a quantity into a "
+            f"column of its own",
         )
     return _STOCK[text]
 
@@ -233,11 +241,14 @@ KNOWN_VALUES: Mapping[str, Callable[[Any], Value | None]] = {
     "title": _one_text,
     "description": _one_text,
     "category": _keyword,
+    "categories": _tags,
     "price": _price,
+    "list_price": _price,
     "currency": _keyword,
     "brand": _keyword,
     "url": _url,
     "in_stock": _in_stock,
+    "availability": _keyword,
     "group": _keyword,
     "colour": _colour,
     "tags": _tags,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 @app.command()
 def index(
-    catalog: Annotated[Path, typer.Argument(help="CSV, JSONL, Parquet, or a folder of images.")],
+    catalog: Annotated[
+        Path, typer.Argument(help="A table, a shop's feed or export, or a folder of images.")
+    ],
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,
@@ -34,10 +36,16 @@ def index(
     column: options.Column = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
+    feed: options.Feed = None,
+    ignore_column: options.IgnoreColumn = None,
+    types: options.Type = None,
+    price_locale: options.PriceLocale = None,
+    fetch: options.Fetch = False,
     as_json: options.Json = False,
 ) -> int:
     """Index a catalogue, or bring an index up to date: only what changed is worked on."""
     on_row = options.on_duplicate_row(on_duplicate)
+    read_as = options.feed_options(feed, ignore_column, types, price_locale, fetch=fetch)
     start = time.perf_counter()
     with options.open_shop(store, collection, config) as shop, output.progress() as progress:
         outcome = shop.index(
@@ -50,6 +58,7 @@ def index(
             columns={k: str(v) for k, v in options.assignments(column or ()).items()},
             encoding=encoding,
             delimiter=delimiter,
+            feed=read_as,
             progress=progress,
         )
     summary = summarise(outcome, time.perf_counter() - start)

@@ -12,7 +12,7 @@ from scenesearch.core.errors import CatalogError, QueryError
 
 if TYPE_CHECKING:
     from scenesearch.api import SceneSearch
-    from scenesearch.catalog import OnDuplicate
+    from scenesearch.catalog import FeedOptions, OnDuplicate
 
 Store = Annotated[
     str,
@@ -54,8 +54,29 @@ OnDuplicateRow = Annotated[
 ]
 Column = Annotated[
     list[str] | None,
-    typer.Option("--column", help="NAME=HEADER where they differ: id=SKU; repeatable."),
+    typer.Option("--column", "--columns", help="NAME=HEADER where they differ: id=SKU."),
 ]
+Feed = Annotated[
+    str | None,
+    typer.Option(
+        "--feed",
+        metavar="NAME",
+        help="Layout: google, shopify, plain, ...; else recognised.",
+    ),
+]
+IgnoreColumn = Annotated[
+    list[str] | None,
+    typer.Option("--ignore-column", metavar="HEADER", help="Leave a column out; repeatable."),
+]
+Type = Annotated[
+    list[str] | None,
+    typer.Option("--type", metavar="NAME=TYPE", help="Of an attribute: rating=float; repeatable."),
+]
+PriceLocale = Annotated[
+    str | None,
+    typer.Option("--price-locale", metavar="LOCALE", help="How prices are written: de, en, ..."),
+]
+Fetch = Annotated[bool, typer.Option("--fetch", help="Fetch photos that are web addresses.")]
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Of a text that is not UTF-8.")]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="Of a CSV.")]
 
@@ -73,6 +94,38 @@ def on_duplicate_row(text: str) -> OnDuplicate:
     raise CatalogError(
         f"--on-duplicate is {text!r}, expected {', '.join(get_args(OnDuplicate))}",
         code="bad_option",
+    )
+
+
+def feed_options(
+    feed: str | None,
+    ignore_column: Sequence[str] | None,
+    types: Sequence[str] | None,
+    price_locale: str | None,
+    *,
+    fetch: bool = False,
+) -> FeedOptions:
+    """How a catalogue is read, as the options say.
+
+    Raises:
+        CatalogError: a type is none.
+    """
+    from scenesearch.catalog import FeedOptions
+    from scenesearch.core.types import FieldType
+
+    known = get_args(FieldType)
+    found = {name: str(kind) for name, kind in assignments(types or ()).items()}
+    for name, kind in found.items():
+        if kind not in known:
+            raise CatalogError(
+                f"--type {name}={kind}: expected one of {', '.join(known)}", code="bad_option"
+            )
+    return FeedOptions(
+        feed,
+        tuple(ignore_column or ()),
+        found,  # type: ignore[arg-type]
+        price_locale,
+        fetch,
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SHOWN = 20
 """Remarks of one kind that are printed; --json has all."""
 TITLES = {
+    "fetch": "fetching",
     "scan": "reading",
     "embed": "embedding",
     "store": "writing",

@@ -31,7 +31,9 @@ IDS = 5
 
 @app.command()
 def sync(
-    manifest: Annotated[Path, typer.Argument(help="CSV, JSONL, Parquet, or a folder of images.")],
+    manifest: Annotated[
+        Path, typer.Argument(help="A table, a shop's feed or export, or a folder of images.")
+    ],
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,
@@ -63,6 +65,11 @@ def sync(
     column: options.Column = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
+    feed: options.Feed = None,
+    ignore_column: options.IgnoreColumn = None,
+    types: options.Type = None,
+    price_locale: options.PriceLocale = None,
+    fetch: options.Fetch = False,
     as_json: options.Json = False,
 ) -> int:
     """Make a collection like a manifest: insert, update, delete; the plan is shown first."""
@@ -70,6 +77,7 @@ def sync(
     from scenesearch.sync.watch import Rounds, parse_duration
 
     on_row = options.on_duplicate_row(on_duplicate)
+    read_as = options.feed_options(feed, ignore_column, types, price_locale, fetch=fetch)
     repeated = every is not None or watch
     if repeated and dry_run:
         raise ConfigError("--dry-run shows one plan: leave out --every and --watch")
@@ -85,6 +93,7 @@ def sync(
             on_duplicate=on_row,
             encoding=encoding,
             delimiter=delimiter,
+            feed=read_as,
         )
         if not repeated:
             return _once(run, dry_run=dry_run, as_json=as_json)

@@ -7,24 +7,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from scenesearch.config.fetch import FetchSettings
+
 Key = Annotated[SecretStr, Field(min_length=16)]
-
-
-class FetchSettings(BaseModel):
-    """Whether photos are fetched from addresses that callers name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    enabled: bool = False
-    """Whether any are."""
-    hosts: tuple[str, ...] = ()
-    """Only these hosts, and ``*.domain`` for its subdomains; empty for every public one."""
-    timeout_s: float = Field(10.0, gt=0, le=120)
-    """Seconds for a photo in all: its turn, every redirect, the last byte."""
-    max_megabytes: int = Field(40, ge=1, le=1000)
-    """Largest photo (10^6 bytes)."""
-    max_redirects: int = Field(3, ge=0, le=10)
-    """Redirects that are followed; each address is checked like the first."""
 
 
 class ServiceSettings(BaseModel):

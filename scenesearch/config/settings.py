@@ -8,7 +8,7 @@ or of a section are refused, with the nearest names.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,11 +23,12 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from scenesearch.config.fetch import CatalogFetchSettings
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.limits import ImageLimits
-from scenesearch.core.types import Quantization
+from scenesearch.core.types import FieldType, Quantization
 from scenesearch.system.resources import resource_dir
 
 Share = float
@@ -222,6 +223,10 @@ class Settings(BaseSettings):
     """Which parts of a query photo are searched."""
     tagging: TaggingSettings = TaggingSettings()
     """Which detections become objects of a row."""
+    fetch: CatalogFetchSettings = CatalogFetchSettings()
+    """Whether photos of catalogues are fetched, where they are addresses."""
+    fields: Mapping[str, FieldType] = {}
+    """Types of attributes, where their values are not to decide: ``{rating: float}``."""
     index: IndexSettings = IndexSettings()
     """How a catalogue becomes points."""
     store: StoreSettings = StoreSettings()

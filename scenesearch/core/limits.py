@@ -11,8 +11,10 @@ class ImageLimits:
 
     Attributes:
         max_bytes: size of the encoded file.
-        max_pixels: width times height, from the header, before anything is decoded. Above
-            Pillow's own ``PIL.Image.MAX_IMAGE_PIXELS`` (89 million) raise that one too.
+        max_pixels: width times height of what is decoded, from the header, before anything is.
+            A JPEG may have four times as many (twice, where it is progressive): it is scaled by
+            2, 4 or 8 as it is decoded. Above Pillow's own ``PIL.Image.MAX_IMAGE_PIXELS`` (89
+            million) raise that one too.
         min_side: the shorter side, in pixels.
         max_side: the longer side, in pixels.
         max_aspect: the longer side divided by the shorter one.
@@ -25,7 +27,7 @@ class ImageLimits:
     """
 
     max_bytes: int = 40_000_000
-    max_pixels: int = 50_000_000
+    max_pixels: int = 8192 * 6144  # photos of phones of "50 megapixels" have 8160 x 6144
     min_side: int = 16
     max_side: int = 16_384
     max_aspect: float = 20.0

@@ -195,7 +195,7 @@ class Store(Protocol):
         """
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
-        """Add payload fields to the schema, and index them.
+        """Add payload fields to the schema, and index them; integers can become floats.
 
         Raises:
             CollectionMismatchError: a field exists with another type.

@@ -34,6 +34,18 @@ def _frozen_array(array: NDArray[Any]) -> NDArray[Any]:
     return view
 
 
+class OwnMask(NamedTuple):
+    """The product of a photo as its transparency tells it.
+
+    Attributes:
+        mask: shape (height, width), True on the product.
+        backdrop: RGB, what the photo was put over.
+    """
+
+    mask: Mask
+    backdrop: tuple[int, int, int]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
     """One photo: oriented by EXIF, RGB, with the sha256 of the bytes it came from.
@@ -43,12 +55,14 @@ class Scene:
         sha256: hex digest of the encoded file (of the pixels, where there was no file).
         source: a name for messages: the path, ``<bytes>``, ``<array>``.
         warnings: what was odd but harmless (wrong extension, further frames ignored).
+        own: the product, where the photo was a transparent cutout.
     """
 
     image: Image
     sha256: str
     source: str
     warnings: tuple[str, ...] = ()
+    own: OwnMask | None = None
 
     def __post_init__(self) -> None:
         shape = self.image.shape
@@ -157,7 +171,7 @@ class Cutout:
     image: Image
     mask: Mask
     background: tuple[int, int, int]
-    method: Literal["detector", "plain_background", "matting", "plain"]
+    method: Literal["detector", "plain_background", "matting", "alpha", "plain"]
     reason: str = ""
 
 

@@ -20,7 +20,6 @@ from scenesearch.core.types import FieldType, Item, Record
 from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes
 from scenesearch.engine.item_writes import ItemWrites
 from scenesearch.engine.listing import Listings, Place, read_cursor, write_cursor
-from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.records import read_attributes
 from scenesearch.engine.tasks import (
     DeleteItems,
@@ -31,6 +30,7 @@ from scenesearch.engine.tasks import (
     StoredPhoto,
 )
 from scenesearch.engine.thumbnails import Decode, Thumbnails
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.item_points import payload_hash
 from scenesearch.index.stored import as_stored, ids_among, ids_where, readable_id
 
@@ -145,7 +145,9 @@ class CatalogueTasks:
                 return None
             item_id, points, fields = found
             try:
-                values, types = read_attributes(task.attributes, fields)
+                values, types = read_attributes(
+                    task.attributes, {**self._opened.settings.fields, **fields}
+                )
             except CellError as error:
                 where = f"{error.column}: " if error.column else ""
                 raise CatalogError(f"{where}{error}", code=error.code) from error

@@ -17,13 +17,14 @@ from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.facets import FacetTasks
 from scenesearch.engine.health import Health, models
 from scenesearch.engine.looks import LookTasks
-from scenesearch.engine.media import MediaFolder, sweep_media
+from scenesearch.engine.media import sweep_media
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.scenes import SceneTasks
 from scenesearch.engine.shared_models import SharedParts
 from scenesearch.engine.tagging import TagTasks
 from scenesearch.engine.tasks import Answer, Photo, Task
 from scenesearch.engine.thumbnails import Thumbnails
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.system.once import once
 
 

@@ -9,9 +9,10 @@ from threading import Lock
 
 from scenesearch.core.errors import ImageError
 from scenesearch.core.types import Scene
-from scenesearch.engine.media import MediaFolder, read_photo
+from scenesearch.engine.media import read_photo
 from scenesearch.engine.tasks import Photo
 from scenesearch.engine.thumbnails import Decode
+from scenesearch.images.media_folder import MediaFolder
 
 MEGABYTES = 256
 """Pixels held at a time; what is more is decoded twice."""

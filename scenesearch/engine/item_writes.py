@@ -27,10 +27,10 @@ from scenesearch.core.types import FieldType, Item
 from scenesearch.engine.batching import DynamicBatcher
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON, group_items, item_json
-from scenesearch.engine.media import MediaFolder
 from scenesearch.engine.records import Accepted, Reading, Refused, read_records
 from scenesearch.engine.tasks import PutItems
 from scenesearch.engine.thumbnails import Decode
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.indexer import Indexer
 from scenesearch.index.stored import as_stored
 from scenesearch.system.once import once
@@ -51,7 +51,7 @@ class _Ready:
 
     Attributes:
         readings: of its records, against ``fields``.
-        fields: of the collection, when they were read.
+        fields: declared ones and the collection's, when they were read.
         paths: where the photos of a record are, by its place.
     """
 
@@ -104,7 +104,7 @@ class ItemWrites:
     # --- in the thread of the request ------------------------------------------------------
 
     def _ready(self, task: PutItems, checked: list[str]) -> _Ready:
-        fields = self._fields()
+        fields = self._declared(self._fields())
         readings: list[Reading] = []
         paths: dict[int, tuple[str, ...]] = {}
         for place, reading in enumerate(read_records(task.records, fields)):
@@ -138,7 +138,7 @@ class ItemWrites:
         readings: list[Sequence[Reading]] = []
         for one in part:
             # an earlier one of them may bring a field, and its type
-            readings.append(one.read_again(fields))
+            readings.append(one.read_again(self._declared(fields)))
             for reading in readings[-1]:
                 if isinstance(reading, Accepted):
                     fields = {**fields, **reading.fields}
@@ -229,6 +229,10 @@ class ItemWrites:
             # kept by content, under its hash
             photo_hash=lambda path: Path(path).stem,
         )
+
+    def _declared(self, fields: Mapping[str, FieldType]) -> dict[str, FieldType]:
+        """The fields of the collection, and those that the settings declare beside them."""
+        return {**self._opened.settings.fields, **fields}
 
     def _fields(self) -> dict[str, FieldType]:
         """Types of the collection's fields; none where there is no collection yet."""

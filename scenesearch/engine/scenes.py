@@ -21,7 +21,7 @@ from scenesearch.core.errors import ImageError, QueryError, StoreError
 from scenesearch.core.types import Record
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON
-from scenesearch.engine.media import MediaFolder, scene_photo_url
+from scenesearch.engine.media import scene_photo_url
 from scenesearch.engine.records import Refused
 from scenesearch.engine.tasks import (
     AddScenes,
@@ -32,6 +32,7 @@ from scenesearch.engine.tasks import (
     ScenePhoto,
 )
 from scenesearch.engine.thumbnails import Decode, Thumbnails
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.scenes import SceneAnswer, SceneMatch
 from scenesearch.scenes.find import FACETS, OBJECT
 from scenesearch.scenes.index import WHOLE

@@ -24,12 +24,19 @@ class FetchError(SceneSearchError):
 
     Attributes:
         upstream_status: the HTTP status of the server that was asked, where that is the cause.
+        retry_after_s: how long it wants to be left alone; None where it did not say.
     """
 
     code = "fetch_failed"
 
     def __init__(
-        self, message: str, *, code: FetchCode, upstream_status: int | None = None
+        self,
+        message: str,
+        *,
+        code: FetchCode,
+        upstream_status: int | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(message, code=code)
+        self.retry_after_s = retry_after_s
         self.upstream_status = upstream_status

@@ -9,13 +9,17 @@ decodes them to find out.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpcore
 
-from scenesearch.config.service import FetchSettings
+from scenesearch.config.fetch import FetchSettings
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.network import (
     Connect,
@@ -44,12 +48,20 @@ class Fetched:
         content_type: as the server named it, in lower case without parameters; None where it
             did not. The content decides, not this.
         redirects: how many were followed.
+        etag: by which the server tells whether it changed; None where it sent none.
+        modified: likewise, ``Last-Modified``.
     """
 
     data: bytes = field(repr=False)
     url: str
     content_type: str | None
     redirects: int
+    etag: str | None = None
+    modified: str | None = None
+
+
+class Unchanged:
+    """A server says that a photo is as it was."""
 
 
 class Fetcher:
@@ -63,6 +75,7 @@ class Fetcher:
         resolve: names to addresses; the system's resolver by default.
         connect: opens connections; only ever called with an address that was checked.
         tls: which certificates are believed; those of public authorities by default.
+        private: hosts with ports that may be asked although they are not public.
     """
 
     def __init__(
@@ -74,7 +87,9 @@ class Fetcher:
         resolve: Resolve | None = None,
         connect: Connect = connect_directly,
         tls: ssl.SSLContext | None = None,
+        private: frozenset[Endpoint] = frozenset(),
     ) -> None:
+        self.private = private
         self._settings = settings
         self._forbidden = forbidden
         self._turns = asyncio.Semaphore(at_once)
@@ -94,6 +109,28 @@ class Fetcher:
             url: as the caller wrote it.
 
         Raises:
+            FetchError: as for :meth:`ask`.
+        """
+        answer = await self.ask(url)
+        if isinstance(answer, Unchanged):
+            raise FetchError(
+                "the server answered that nothing changed, to who never asked",
+                code="fetch_failed",
+                upstream_status=304,
+            )
+        return answer
+
+    async def ask(
+        self, url: str, *, etag: str | None = None, modified: str | None = None
+    ) -> Fetched | Unchanged:
+        """Fetch one photo, unless it is as it was.
+
+        Args:
+            url: as the caller wrote it.
+            etag: what the server called the photo the last time.
+            modified: likewise, its ``Last-Modified``.
+
+        Raises:
             FetchError: ``fetch_disabled``; ``bad_url``; ``address_not_allowed``;
                 ``fetch_failed``, the server did not answer with a file; ``too_many_bytes``;
                 ``fetch_timeout``.
@@ -105,10 +142,11 @@ class Fetcher:
                 code="fetch_disabled",
             )
         # refused before it waits for anybody
-        first = self._permitted(parse_url(url))
+        first = self._permitted(parse_url(url, self.private))
+        before = _before(etag, modified)
         try:
             async with asyncio.timeout(self._settings.timeout_s), self._turns:
-                return await self._follow(first)
+                return await self._follow(first, before)
         except TimeoutError as error:
             raise FetchError(
                 f"the photo did not come within {self._settings.timeout_s:g} s",
@@ -123,10 +161,10 @@ class Fetcher:
             )
         return url
 
-    async def _follow(self, url: Url) -> Fetched:
+    async def _follow(self, url: Url, before: Mapping[str, str]) -> Fetched | Unchanged:
         for redirects in range(self._settings.max_redirects + 1):
-            answer = await self._get(url, redirects)
-            if isinstance(answer, Fetched):
+            answer = await self._get(url, redirects, before)
+            if not isinstance(answer, Url):
                 return answer
             url = self._permitted(answer)
         raise FetchError(
@@ -135,9 +173,11 @@ class Fetcher:
             code="bad_url",
         )
 
-    async def _get(self, url: Url, redirects: int) -> Fetched | Url:
+    async def _get(
+        self, url: Url, redirects: int, before: Mapping[str, str]
+    ) -> Fetched | Unchanged | Url:
         """One request, on a connection of its own: the photo, or where to ask next."""
-        addresses = await checked_addresses(url, self._resolve, self._forbidden)
+        addresses = await checked_addresses(url, self._resolve, self._forbidden, self.private)
         if self._tls is None:
             self._tls = httpcore.default_ssl_context()
         try:
@@ -150,17 +190,22 @@ class Fetcher:
                     )
                 )
                 answer = await stack.enter_async_context(
-                    connection.stream("GET", _address(url), headers=_headers(url))
+                    connection.stream(
+                        "GET", _address(url), headers=[*_headers(url).items(), *before.items()]
+                    )
                 )
                 if answer.status in _REDIRECTS and (to := _header(answer, b"location")):
-                    return follow(url, to)
+                    return follow(url, to, self.private)
+                if answer.status == 304 and before:
+                    return Unchanged()
                 self._check_head(answer)
                 data = await self._read(answer)
         except _FAILURES as error:
             raise FetchError(
                 f"{url.host.name!r} could not be asked: {_reason(error)}", code="fetch_failed"
             ) from error
-        return Fetched(data, str(url), _media_type(answer), redirects)
+        etag, modified = _text(answer, b"etag"), _text(answer, b"last-modified")
+        return Fetched(data, str(url), _media_type(answer), redirects, etag, modified)
 
     def _check_head(self, answer: httpcore.Response) -> None:
         # the first that holds is said
@@ -182,7 +227,12 @@ class Fetcher:
         for wrong, message in problems:
             if wrong:
                 status = answer.status
-                raise FetchError(message, code="fetch_failed", upstream_status=status)
+                raise FetchError(
+                    message,
+                    code="fetch_failed",
+                    upstream_status=status,
+                    retry_after_s=_retry_after(answer),
+                )
         length = _header(answer, b"content-length")
         if length is not None and int(length) > self._limit:
             raise self._too_large()
@@ -219,10 +269,38 @@ def _headers(url: Url) -> dict[str | bytes, str | bytes]:
     return {
         "Host": url.authority,
         "User-Agent": "scenesearch",
-        "Accept": "image/*, application/octet-stream;q=0.5, */*;q=0.1",
+        # named, so that a server that chooses by this gives the same picture every time
+        "Accept": "image/jpeg, image/png, image/webp;q=0.9, image/*;q=0.5, */*;q=0.1",
         "Accept-Encoding": "identity",
         "Connection": "close",
     }
+
+
+def _before(etag: str | None, modified: str | None) -> dict[str, str]:
+    """The headers that ask whether a photo changed."""
+    given = {"If-None-Match": etag, "If-Modified-Since": modified}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _text(answer: httpcore.Response, name: bytes) -> str | None:
+    """A header that is sent back later: printable ASCII, of a sane length."""
+    value = (_header(answer, name) or b"").decode("latin-1").strip()
+    return (
+        value if value and len(value) <= 500 and value.isascii() and value.isprintable() else None
+    )
+
+
+def _retry_after(answer: httpcore.Response) -> float | None:
+    """Seconds (also with a fraction), or until a date."""
+    text = (_header(answer, b"retry-after") or b"").decode("latin-1").strip()
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(0.0, seconds) if math.isfinite(seconds) else None
 
 
 def _header(answer: httpcore.Response, name: bytes) -> bytes | None:

@@ -51,14 +51,18 @@ def _look_up(name: str, port: int) -> list[str]:
 
 
 async def checked_addresses(
-    url: Url, resolve: Resolve, own: frozenset[Endpoint] = frozenset()
+    url: Url,
+    resolve: Resolve,
+    own: frozenset[Endpoint] = frozenset(),
+    private: frozenset[Endpoint] = frozenset(),
 ) -> tuple[str, ...]:
-    """The addresses of a URL's host, all of them public.
+    """The addresses of a URL's host, all of them public, or of a host that was let in.
 
     Args:
         url: what is to be fetched.
         resolve: gives the addresses of a name; not asked where the host is an address.
         own: hosts or addresses, with ports, of this service and of its store.
+        private: hosts with ports that need not be public.
 
     Raises:
         FetchError: ``address_not_allowed``, where even one of them is not public;
@@ -77,7 +81,8 @@ async def checked_addresses(
     if not addresses:
         raise FetchError(f"the host {name!r} has no address", code="fetch_failed")
     ours = any((host, url.port) in own for host in (name, *addresses))
-    if ours or any(forbidden(address) for address in addresses):
+    let_in = (name, url.port) in private
+    if ours or (not let_in and any(forbidden(address) for address in addresses)):
         # neither the address nor the reason: names of an inner network are nobody's business
         raise FetchError(
             f"the host {name!r} is not a public one; upload the photo itself instead",

@@ -58,16 +58,19 @@ class Host:
         return f"[{self.name}]" if ":" in self.name else self.name
 
 
-def parse_host(text: str) -> Host:
+def parse_host(text: str, *, local: bool = False) -> Host:
     """A host as it stands between ``//`` and the port.
 
     Numbers are read as browsers read them (https://url.spec.whatwg.org/#concept-ipv4-parser), so
     ``0x7f.1``, ``0177.0.0.1`` and ``2130706433`` all are ``127.0.0.1``; other alphabets by IDNA
     (UTS #46), so ``①②⑦.⓪.⓪.①`` is that too.
 
+    Args:
+        text: the host.
+        local: take names that only mean something near this machine.
+
     Raises:
-        FetchError: ``bad_url``, it is no host; ``address_not_allowed``, it is a name that only
-            means something near this machine.
+        FetchError: ``bad_url``, it is no host; ``address_not_allowed``, it is such a name.
     """
     if text.startswith("[") and text.endswith("]"):
         return Host(_ipv6(text[1:-1]), is_address=True)
@@ -76,12 +79,16 @@ def parse_host(text: str) -> Host:
         return Host(str(_ipv4(name)), is_address=True)
     if len(name) > _HOST_LENGTH or not all(_LABEL.match(label) for label in name.split(".")):
         raise _no_host(text)
-    if "." not in name or any(name == one or name.endswith(f".{one}") for one in _LOCAL):
+    if not local and _is_local(name):
         raise FetchError(
             f"the host {name!r} is a name of a local network, expected a public one",
             code="address_not_allowed",
         )
     return Host(name, is_address=False)
+
+
+def _is_local(name: str) -> bool:
+    return "." not in name or any(name == one or name.endswith(f".{one}") for one in _LOCAL)
 
 
 def listed(name: str, hosts: tuple[str, ...]) -> bool:
@@ -155,7 +162,7 @@ class Url:
     Attributes:
         scheme: ``http`` or ``https``.
         host: in its one spelling.
-        port: 80 or 443.
+        port: 80 or 443, or that of a host that was let in.
         target: path and query as they are sent, ASCII.
     """
 
@@ -175,8 +182,12 @@ class Url:
         return f"{self.scheme}://{self.authority}{self.target}"
 
 
-def parse_url(text: str) -> Url:
+def parse_url(text: str, private: frozenset[tuple[str, int]] = frozenset()) -> Url:
     """Read an address.
+
+    Args:
+        text: the address.
+        private: hosts with ports that are let in although they are not public.
 
     Raises:
         FetchError: ``bad_url``, it is none or can be read in two ways; ``address_not_allowed``,
@@ -201,23 +212,31 @@ def parse_url(text: str) -> Url:
     parts = _AUTHORITY.fullmatch(match["authority"])
     if parts is None or not parts["host"]:
         raise _bad(text, "names no host, or a port that is no number", "http://host/path")
-    host = parse_host(parts["host"])
+    host = parse_host(parts["host"], local=bool(private))
     port = int(parts["port"] or PORTS[scheme])
+    if (host.name, port) in private:
+        return Url(scheme, host, port, _target(match))
+    if not host.is_address and _is_local(host.name):
+        parse_host(host.name)  # says what is wrong with it
     if port not in PORTS.values():
         raise FetchError(
             f"port {port} is not allowed: expected 80 or 443; leave it out",
             code="address_not_allowed",
         )
-    target = quote((match["path"] or "/") + (match["query"] or ""), safe=_KEPT)
-    return Url(scheme, host, port, target)
+    return Url(scheme, host, port, _target(match))
 
 
-def follow(url: Url, location: bytes) -> Url:
+def _target(match: re.Match[str]) -> str:
+    return quote((match["path"] or "/") + (match["query"] or ""), safe=_KEPT)
+
+
+def follow(url: Url, location: bytes, private: frozenset[tuple[str, int]] = frozenset()) -> Url:
     """Where a redirect leads.
 
     Args:
         url: what was asked.
         location: the header of the answer.
+        private: as for :func:`parse_url`.
 
     Raises:
         FetchError: as :func:`parse_url`; ``address_not_allowed`` for a redirect that leaves TLS;
@@ -239,7 +258,7 @@ def follow(url: Url, location: bytes) -> Url:
         raise FetchError(
             "the server redirected to an address that cannot be read", code="bad_url"
         ) from error
-    to = parse_url(joined)
+    to = parse_url(joined, private)
     if url.scheme == "https" and to.scheme == "http":
         raise FetchError(
             "the server redirected from https to http, which is refused", code="address_not_allowed"

@@ -18,7 +18,7 @@ from PIL import ImageFile
 
 from scenesearch.core.errors import ImageError
 from scenesearch.core.limits import ImageLimits
-from scenesearch.core.types import Image
+from scenesearch.core.types import Image, OwnMask
 from scenesearch.images.headers import read_header
 from scenesearch.images.limits import Header, broken, check_size, cut_off
 from scenesearch.images.modes import to_rgb
@@ -67,7 +67,11 @@ _PLUGINS: Final = {
 _EXIF_ITEM: Final = re.compile(rb"(infe.{8}(?:..)?)Exif", re.DOTALL)
 
 
-def decode(kind: str, data: bytes, limits: ImageLimits) -> tuple[Image, tuple[str, ...]]:
+Pixels = tuple[Image, OwnMask | None]
+"""A picture, and its product where it is a transparent cutout."""
+
+
+def decode(kind: str, data: bytes, limits: ImageLimits) -> tuple[Pixels, tuple[str, ...]]:
     """Decode the first picture of a photo.
 
     Args:
@@ -92,7 +96,7 @@ def decode(kind: str, data: bytes, limits: ImageLimits) -> tuple[Image, tuple[st
     return upright_rgb(picture, header.orientation), tuple(warnings)
 
 
-def decode_open(picture: PillowImage.Image, limits: ImageLimits) -> Image:
+def decode_open(picture: PillowImage.Image, limits: ImageLimits) -> Pixels:
     """The pixels of a Pillow image that somebody else opened.
 
     Raises:
@@ -111,7 +115,7 @@ def decode_open(picture: PillowImage.Image, limits: ImageLimits) -> Image:
     return upright_rgb(picture, exif_orientation(exif) if isinstance(exif, bytes) else 1)
 
 
-def upright_rgb(picture: PillowImage.Image, orientation: int) -> Image:
+def upright_rgb(picture: PillowImage.Image, orientation: int) -> Pixels:
     """The pixels of a decoded picture, turned by its EXIF orientation (1 to 8)."""
     turn = _TURNS.get(orientation)
     try:
@@ -143,7 +147,14 @@ def _decode(
             raise ValueError(
                 "{} x {} pixels instead of {} x {}".format(*picture.size, *header.size)
             )
+        scale = _scaled(picture, limits)
         picture.load()
+        if scale > 1:
+            warnings.append(
+                "it has {} x {} pixels and was read at 1/{} of its sides, {} x {}".format(
+                    *header.size, scale, *picture.size
+                )
+            )
     except PillowImage.DecompressionBombError as error:
         raise ImageError(
             f"it has {header.size[0]} x {header.size[1]} pixels, more than Pillow's own limit; "
@@ -154,7 +165,7 @@ def _decode(
         truncated = header.ends_early or "truncated" in str(error)
         if not truncated:
             raise broken(f"the {kind} decoder stopped ({_first_line(error)})") from error
-        rescued = _rescue(kind, header, picture) if limits.allow_truncated else None
+        rescued = _rescue(kind, header, picture, limits) if limits.allow_truncated else None
         if rescued is None:
             raise cut_off("inside its picture") from error
         warnings.append("it was cut off, a part of the picture is missing")
@@ -164,8 +175,24 @@ def _decode(
     return picture
 
 
+def _scaled(picture: ImageFile.ImageFile, limits: ImageLimits) -> int:
+    """Have a large JPEG scaled as it is decoded; the whole number its sides are divided by.
+
+    Scaling in the frequencies costs no quality that a smaller picture could have, and the full
+    picture is never held.
+    """
+    width, height = picture.size
+    for scale in (1, 2, 4, 8):
+        if -(-width // scale) * -(-height // scale) <= limits.max_pixels:
+            break
+    if scale > 1:
+        picture.draft(None, (width // scale, height // scale))
+        check_size(picture.size, limits)
+    return scale
+
+
 def _rescue(
-    kind: str, header: Header, picture: ImageFile.ImageFile | None
+    kind: str, header: Header, picture: ImageFile.ImageFile | None, limits: ImageLimits
 ) -> PillowImage.Image | None:
     """What was decoded of a file that was cut off, or None.
 
@@ -175,6 +202,7 @@ def _rescue(
         if kind == "JPEG":
             # An end marker makes libjpeg finish, with grey for what it did not get.
             picture = _open(kind, header.clean + b"\xff\xd9")
+            _scaled(picture, limits)
         elif picture is None or picture.size != header.size:
             return None
         else:

@@ -16,7 +16,7 @@ from typing import Final
 
 from scenesearch.core.errors import ImageError
 from scenesearch.core.limits import ImageLimits
-from scenesearch.images.limits import MAX_STEPS, Header, broken, check_size, cut_off
+from scenesearch.images.limits import MAX_STEPS, Header, broken, check_size, cut_off, setting
 from scenesearch.images.tiff import exif_orientation, read_tiff
 
 
@@ -56,6 +56,12 @@ _DECODABLE_FRAMES: Final = {0xC0, 0xC1, 0xC2, 0xC9, 0xCA}
 _NEEDED: Final = _FRAMES | {0xC4, 0xCC, 0xDB, 0xDD, 0xE0, 0xEE}
 
 
+SCALED_TIMES: Final = 4
+"""A JPEG may have so many times the pixels of the limit: it is scaled as it is decoded."""
+BUFFERED_TIMES: Final = 2
+"""Likewise one of several scans, whose coefficients a decoder holds: some 3 bytes a pixel."""
+
+
 def read_jpeg(data: bytes, limits: ImageLimits) -> Header:
     """JPEG; of MPO, Ultra HDR and motion photos the first picture."""
     kept: list[bytes | memoryview] = [data[:2]]
@@ -84,7 +90,7 @@ def read_jpeg(data: bytes, limits: ImageLimits) -> Header:
             if frame is not None:
                 raise broken("it has two frame headers")
             frame = (code, *struct.unpack_from(">BHHB", data, position + 2))
-            check_size((frame[3], frame[2]), limits)
+            check_size((frame[3], frame[2]), limits, times=SCALED_TIMES)
         elif code == 0xE1 and not orientation and data[position + 2 : position + 6] == b"Exif":
             orientation = exif_orientation(data[position + 2 : end])
         if code in _NEEDED:
@@ -104,6 +110,8 @@ def read_jpeg(data: bytes, limits: ImageLimits) -> Header:
     # Only then does a decoder hold the whole picture and go over it again for every scan.
     (parts,) = struct.unpack_from(">B", data, position + 2)
     if sof in (0xC2, 0xCA) or parts < components:
+        # it holds the coefficients of all pixels then, however small the picture is to be
+        check_size((width, height), limits, times=BUFFERED_TIMES)
         _count_scans(data, end, limits.max_scans)
     kept.append(view[marker.start() :])
     return Header((width, height), b"".join(kept), orientation or 1)
@@ -119,7 +127,7 @@ def _count_scans(data: bytes, position: int, limit: int) -> None:
         if scans > limit:
             raise ImageError(
                 f"it is a JPEG of more than {limit} scans, expected about 10; "
-                f"save it again, or raise ImageLimits.max_scans",
+                f"save it again, or set {setting('max_scans', 2 * limit)}",
                 code="too_many_scans",
             )
         length = int.from_bytes(data[marker.end() : marker.end() + 2], "big")

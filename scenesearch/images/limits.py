@@ -51,12 +51,18 @@ def cut_off(where: str = "inside its header") -> ImageError:
     )
 
 
-def check_size(size: tuple[int, int], limits: ImageLimits) -> None:
+def setting(name: str, value: float) -> str:
+    """How a limit is written in a configuration: ``images: {max_pixels: 60000000}``."""
+    return f"images: {{{name}: {value:g}}}" if value < 1e5 else f"images: {{{name}: {value:.0f}}}"
+
+
+def check_size(size: tuple[int, int], limits: ImageLimits, *, times: int = 1) -> None:
     """Refuse a picture by its size alone.
 
     Args:
         size: (width, height) in pixels, as the header states it.
         limits: what is accepted.
+        times: how many times ``max_pixels`` it may have, because it is scaled as it is decoded.
 
     Raises:
         ImageError: ``corrupt_image`` for an empty side, ``too_many_pixels``,
@@ -66,6 +72,8 @@ def check_size(size: tuple[int, int], limits: ImageLimits) -> None:
     longer, shorter = max(size), min(size)
     too_narrow = longer > shorter * limits.max_aspect
     shown = f"{width} x {height} pixels"
+    most = times * limits.max_pixels
+    enough = -(-width * height // times)
     # the first that holds is said
     problems = (
         (
@@ -75,16 +83,16 @@ def check_size(size: tuple[int, int], limits: ImageLimits) -> None:
             f"export the photo again",
         ),
         (
-            width * height > limits.max_pixels,
+            width * height > most,
             "too_many_pixels",
-            f"it has {shown}, expected at most {limits.max_pixels:,} in all; "
-            f"scale it down, or raise ImageLimits.max_pixels",
+            f"it has {shown}, expected at most {most:,} in all; scale it down, or set "
+            f"{setting('max_pixels', enough)}",
         ),
         (
             longer > limits.max_side and not too_narrow,
             "too_many_pixels",
             f"it has {shown}, expected sides of at most {limits.max_side}; "
-            f"scale it down, or raise ImageLimits.max_side",
+            f"scale it down, or set {setting('max_side', longer)}",
         ),
         (
             shorter < limits.min_side and longer <= limits.max_side,
@@ -96,7 +104,8 @@ def check_size(size: tuple[int, int], limits: ImageLimits) -> None:
             too_narrow,
             "aspect",
             f"it has {shown}, expected the longer side to be at most {limits.max_aspect:g} "
-            f"times the shorter one; crop it, or raise ImageLimits.max_aspect",
+            f"times the shorter one; crop it, or set "
+            f"{setting('max_aspect', -(-longer // max(shorter, 1)))}",
         ),
     )
     for wrong, code, message in problems:
@@ -123,6 +132,6 @@ def check_length(length: int, limits: ImageLimits, *, at_least: bool = False) ->
     if length > limits.max_bytes:
         raise ImageError(
             f"it has {'at least ' if at_least else ''}{length:,} bytes, expected at most "
-            f"{limits.max_bytes:,}; save it smaller, or raise ImageLimits.max_bytes",
+            f"{limits.max_bytes:,}; save it smaller, or set {setting('max_bytes', length)}",
             code="too_many_bytes",
         )

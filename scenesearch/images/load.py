@@ -20,11 +20,12 @@ from PIL import Image as PillowImage
 
 from scenesearch.core.errors import ImageError
 from scenesearch.core.limits import ImageLimits
-from scenesearch.core.types import Image, Scene
+from scenesearch.core.types import Image, OwnMask, Scene
 from scenesearch.images.decode import decode, decode_open
 from scenesearch.images.limits import check_length, check_size
 from scenesearch.images.modes import copied_array
 from scenesearch.images.sniff import extension_warning, require_supported, sniff
+from scenesearch.images.transparency import is_flat
 
 ImageSource: TypeAlias = (
     str
@@ -40,6 +41,9 @@ ImageSource: TypeAlias = (
 
 DEFAULT_LIMITS: Final = ImageLimits()
 
+FLAT: Final = "it is of one flat colour"
+"""The warning of a picture on which nothing is seen."""
+
 _READ_BYTES: Final = 1 << 20
 
 
@@ -53,8 +57,8 @@ def load_scene(
 
     JPEG (of MPO, Ultra HDR and motion photos the first picture), PNG, WebP, GIF, BMP, TIFF and
     AVIF; HEIC with the extra ``scenesearch[heif]``. EXIF orientation is applied, transparency is
-    put over white, 16-bit grey is scaled, ICC profiles are ignored, of animations the first
-    frame is taken; other EXIF data is never read.
+    put over white (over grey where the product is white itself), 16-bit grey is scaled, ICC
+    profiles are ignored, of animations the first frame is taken; other EXIF data is never read.
 
     Args:
         source: a path; the bytes of a file; a binary file object, read from where it stands;
@@ -77,11 +81,11 @@ def load_scene(
     label = name if name is not None else _default_name(source)
     try:
         if isinstance(source, PillowImage.Image):
-            return _scene_of_pixels(decode_open(source, limits), label)
+            return _scene_of_pixels(*decode_open(source, limits), label)
         if isinstance(source, np.ndarray):
             pixels = copied_array(source)
             check_size((pixels.shape[1], pixels.shape[0]), limits)
-            return _scene_of_pixels(pixels, label)
+            return _scene_of_pixels(pixels, None, label)
         if isinstance(source, (bytes, bytearray, memoryview)):
             check_length(memoryview(source).nbytes, limits)
             data = bytes(source)
@@ -197,14 +201,19 @@ def _scene_of_bytes(data: bytes, limits: ImageLimits, label: str) -> Scene:
     check_length(len(data), limits)
     kind = sniff(data)
     require_supported(kind)
-    pixels, warnings = decode(kind, data, limits)
+    (pixels, own), warnings = decode(kind, data, limits)
     odd = extension_warning(label, kind)
     if odd is not None:
         warnings = (odd, *warnings)
-    return Scene(pixels, hashlib.sha256(data).hexdigest(), label, warnings)
+    warnings += _flat(pixels)
+    return Scene(pixels, hashlib.sha256(data).hexdigest(), label, warnings, own)
 
 
-def _scene_of_pixels(pixels: Image, label: str) -> Scene:
+def _flat(pixels: Image) -> tuple[str, ...]:
+    return (FLAT,) if is_flat(pixels) else ()
+
+
+def _scene_of_pixels(pixels: Image, own: OwnMask | None, label: str) -> Scene:
     digest = hashlib.sha256(f"{pixels.shape[1]}x{pixels.shape[0]} RGB ".encode())
     digest.update(np.ascontiguousarray(pixels).data)
-    return Scene(pixels, digest.hexdigest(), label)
+    return Scene(pixels, digest.hexdigest(), label, _flat(pixels), own)

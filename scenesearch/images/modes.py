@@ -1,6 +1,7 @@
 """Pixels of any kind to RGB: Pillow's modes, and arrays as people pass them.
 
-Takes decoded pixels, gives uint8 of shape (height, width, 3). Transparency is put over white;
+Takes decoded pixels, gives uint8 of shape (height, width, 3). Transparency is put over a backdrop
+that the product stands out from, white where that will do;
 grey of more than 8 bits is scaled, not clipped; nothing is colour managed.
 """
 
@@ -13,43 +14,43 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from scenesearch.core.errors import ImageError
-from scenesearch.core.types import Image
+from scenesearch.core.types import Image, OwnMask
+from scenesearch.images.transparency import flatten
 
 _PREMULTIPLIED: Final = {"La": "LA", "RGBa": "RGBA"}
 _ARRAYS_TAKEN: Final = "a numpy array of dtype uint8 and shape (height, width, 3), RGB"
 
 
-def to_rgb(picture: PillowImage.Image) -> Image:
-    """The pixels of a Pillow image of any mode.
+def to_rgb(picture: PillowImage.Image) -> tuple[Image, OwnMask | None]:
+    """The pixels of a Pillow image of any mode, and its product where it is a cutout.
 
     Args:
         picture: decoded, or ready to be.
 
     Returns:
-        Shape (height, width, 3), uint8, in memory of its own; may be read-only.
+        Shape (height, width, 3), uint8, in memory of its own; may be read-only. The mask has the
+        same height and width.
 
     Raises:
         ValueError: Pillow cannot convert the mode.
     """
     if picture.mode.startswith("I") or picture.mode == "F":
-        return _deep_grey_to_rgb(picture)
+        return _deep_grey_to_rgb(picture), None
     if picture.has_transparency_data:
-        picture = _over_white(picture)
-    elif picture.mode != "RGB":
+        return _flattened(picture)
+    if picture.mode != "RGB":
         picture = picture.convert("RGB")
-    return np.asarray(picture)
+    return np.asarray(picture), None
 
 
-def _over_white(picture: PillowImage.Image) -> PillowImage.Image:
+def _flattened(picture: PillowImage.Image) -> tuple[Image, OwnMask | None]:
     straight = _PREMULTIPLIED.get(picture.mode)
     rgba = (picture if straight is None else picture.convert(straight)).convert("RGBA")
     alpha = rgba.getchannel("A")
     rgb = rgba.convert("RGB")
     if alpha.getextrema()[0] == 255:
-        return rgb
-    canvas = PillowImage.new("RGB", rgba.size, "white")
-    canvas.paste(rgb, mask=alpha)
-    return canvas
+        return np.asarray(rgb), None
+    return flatten(np.asarray(rgb), np.asarray(alpha))
 
 
 def _deep_grey_to_rgb(picture: PillowImage.Image) -> Image:

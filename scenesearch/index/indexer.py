@@ -289,9 +289,10 @@ class Indexer:
             # another run made it meanwhile: what it was made with is what counts
         schema = schema_of(self._store)
         check_models(schema.metadata, self.metadata)
-        missing = {k: v for k, v in fields.items() if k not in schema.fields}
-        if missing:
-            self._store.add_fields(missing)
+        # refuses those of another type before anything is written; integers become floats
+        changed = {k: v for k, v in fields.items() if schema.fields.get(k) != v}
+        if changed:
+            self._store.add_fields(changed)
             schema = schema_of(self._store)
         if self._settled is not None and self._settled[0] is schema:
             return self._settled[1]

@@ -17,6 +17,7 @@ from scenesearch.core.errors import ImageError
 from scenesearch.core.points import OCR, PROFILE
 from scenesearch.core.protocols import Detector, Reader
 from scenesearch.core.types import Scene
+from scenesearch.images.load import FLAT
 from scenesearch.index.plan import Failure, ItemPlan, PhotoRef
 from scenesearch.index.run import IndexOptions, Run
 from scenesearch.models.embed.cache import EmbeddingCache, Entry
@@ -72,10 +73,10 @@ class PhotoEmbedding:
         with ThreadPoolExecutor(self._options.workers, "scenesearch-prepare") as pool:
             parts = list(batches(todo, self._options.batch))
             # one batch ahead: threads decode the next while this one is embedded
-            ahead = [pool.submit(self._prepare, *pair) for pair in parts[0]]
+            ahead = [pool.submit(self._prepare, *pair, run) for pair in parts[0]]
             for batch, following in zip(parts, [*parts[1:], ()], strict=True):
                 current = ahead
-                ahead = [pool.submit(self._prepare, *pair) for pair in following]
+                ahead = [pool.submit(self._prepare, *pair, run) for pair in following]
                 try:
                     with run.times.stage("prepare"):
                         prepared = [future.result() for future in current]
@@ -84,13 +85,16 @@ class PhotoEmbedding:
                     raise
                 self._embed_batch(batch, prepared, key, run)
 
-    def _prepare(self, ref: PhotoRef, item_id: str) -> Any:
+    def _prepare(self, ref: PhotoRef, item_id: str, run: Run) -> Any:
         try:
             scene = self._load(ref.path)
         except ImageError as error:
             return Failure(item_id, ref.path, str(error))
         if scene.sha256 != ref.sha256:
             return Failure(item_id, ref.path, "the file changed while it was indexed; run again")
+        if FLAT in scene.warnings:
+            # said of each photo: an item that is found by nothing is a mystery otherwise
+            run.notes.append(f"{ref.path} of item {item_id!r}: {FLAT}")
         parts = self._encoder.prepare_product(scene, self._detector, self._options.objects)
         lines = self._reader.read(scene.image) if self._reader is not None else ()
         return parts, " ".join(line.text for line in lines)

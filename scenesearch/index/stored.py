@@ -55,6 +55,23 @@ def delete_items(
     return Deleted(len(found), points)
 
 
+def photos_in_use(store: Store, photos: Sequence[str]) -> set[str]:
+    """Which of these photos have points; a catalogue of a million photos is not read for ten.
+
+    Args:
+        store: a collection, or none yet.
+        photos: sha256 of each.
+    """
+    found: set[str] = set()
+    if store.schema is None:
+        return found
+    for some in batches(photos, SLICE):
+        where = OneOf("photo_sha256", tuple(some))
+        records = scroll_all(store, where=where, fields=("photo_sha256",))
+        found |= {str(record.payload["photo_sha256"]) for record in records}
+    return found
+
+
 def ids_where(store: Store, where: Condition | None) -> list[str]:
     """The sorted ids of all items that have a point of which a condition holds."""
     # a facet of as many values as items takes longer, and holds the engine all the while

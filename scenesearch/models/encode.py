@@ -107,7 +107,7 @@ class Encoder:
 
     def product_region(self, scene: Scene) -> tuple[Region, Cutout]:
         """The product of a catalogue photo; the region's box is what the product covers."""
-        cutout, box = cut_product(scene.image, self.rules, self.remover)
+        cutout, box = cut_product(scene.image, self.rules, self.remover, scene.own)
         return Region("whole", "whole", box_tuple(box)), cutout
 
     def prepare_product(

@@ -6,6 +6,7 @@ photo make one group. Without vectors the hashes decide alone, within a smaller 
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,7 @@ class HashedPhoto:
         height: pixels.
         phash: 16 hexadecimal digits.
         vector: of the whole photo, L2-normalised; None where there is none.
+        megabytes: of its file (10^6 bytes); 0 where that is not known.
     """
 
     source: str
@@ -60,6 +62,7 @@ class HashedPhoto:
     height: int
     phash: str
     vector: NDArray[np.float32] | None = None
+    megabytes: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +95,14 @@ class DuplicateGroup:
     """Photos that are nearly the same.
 
     Attributes:
-        photos: the largest first, the others by distance from it, then by name.
+        photos: the best first, the others by distance from it, then by name.
     """
 
     photos: tuple[DuplicatePhoto, ...]
 
     @property
     def best(self) -> DuplicatePhoto:
-        """The one to keep: the largest."""
+        """The one to keep: of the most pixels, then of the most bytes, then of the shorter name."""
         return self.photos[0]
 
     def to_dict(self) -> dict[str, Any]:
@@ -198,7 +201,7 @@ def _places(keys: Iterable[str | int]) -> dict[str | int, list[int]]:
 
 
 def _group(members: Sequence[HashedPhoto]) -> DuplicateGroup:
-    best = min(members, key=lambda photo: (-photo.width * photo.height, photo.source))
+    best = min(members, key=_worse)
     photos = []
     for photo in members:
         bits = (int(photo.phash or FLAT, 16) ^ int(best.phash or FLAT, 16)).bit_count()
@@ -209,6 +212,17 @@ def _group(members: Sequence[HashedPhoto]) -> DuplicateGroup:
         photos.append(DuplicatePhoto(photo.source, photo.width, photo.height, bits, likeness, same))
     photos.sort(key=lambda one: (one.source != best.source, one.distance, one.source))
     return DuplicateGroup(tuple(photos))
+
+
+def _worse(photo: HashedPhoto) -> tuple[float, float, bool, int, str]:
+    """What a photo is sorted by: the one to keep is the least.
+
+    A copy of as many pixels in fewer bytes was compressed once more; a lossless format tells that
+    more bytes are no more of the photo only where they are equal otherwise.
+    """
+    lossy = not photo.source.lower().endswith((".png", ".tif", ".tiff", ".bmp"))
+    pixels = photo.width * photo.height
+    return -pixels, -photo.megabytes, lossy, len(photo.source), photo.source
 
 
 class _Sets:
@@ -251,7 +265,9 @@ def hash_photos(
             scene = load(source)
         except ImageError as error:
             return source, str(error)
-        return HashedPhoto(source, scene.sha256, *scene.size, phash(scene.image))
+        return HashedPhoto(
+            source, scene.sha256, *scene.size, phash(scene.image), None, _megabytes(source)
+        )
 
     with ThreadPoolExecutor(workers) as pool:
         for some in batches(sources, _AHEAD):
@@ -260,6 +276,13 @@ def hash_photos(
                     yield found
                 else:
                     failed.append(found)
+
+
+def _megabytes(source: str) -> float:
+    try:
+        return os.stat(source).st_size / 1e6  # noqa: PTH116 - any bytes
+    except (OSError, ValueError):
+        return 0.0  # an address
 
 
 def stored_photos(store: Store, where: Condition | None = None) -> Iterator[HashedPhoto]:

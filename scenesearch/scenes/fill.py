@@ -67,6 +67,7 @@ def index_scenes(
     done = 0
     for some in batches(dict.fromkeys(sources), batch):
         scenes = list(_read(some, load, report))
+        index.rename({scene.source: scene.sha256 for scene in scenes})
         stored = index.known([scene.source for scene in scenes])
         todo = []
         for scene in scenes:
@@ -142,5 +143,6 @@ class FillingTagger(Standing[EncodingTagger]):
                 made again.
         """
         tagged = self._behind.tag_and_encode(scenes)
+        self._index.rename({scene.source: scene.sha256 for scene in scenes})
         self._index.add(tagged)
         return [row for row, _ in tagged]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 
@@ -219,6 +221,37 @@ class SceneIndex:
         found = self._of(sources, fields, WHOLE)
         return {str(record.payload["photo"]): record for record in found}
 
+    def rename(self, photos: Mapping[str, str]) -> int:
+        """Call photos what they are called now, where their content is stored under another name.
+
+        A name is another one of the same photo when both lead to one file (``lib``, ``./lib``, an
+        absolute path, a link), or when there is nothing any more where the old one leads (a file or
+        folder that was moved). A copy that lies beside its original is a photo of its own.
+
+        Args:
+            photos: sha256 of the files by their sources.
+
+        Returns:
+            How many were renamed; nothing is tagged or embedded for it.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        there = self.known(list(photos))
+        new = {sha256: source for source, sha256 in photos.items() if source not in there}
+        if not new:
+            return 0
+        where = all_of(WHOLE, OneOf("photo_sha256", tuple(new)))
+        renamed = 0
+        for record in scroll_all(self._store, where=where, fields=("photo", "photo_sha256")):
+            old, sha256 = str(record.payload["photo"]), str(record.payload["photo_sha256"])
+            source = new.get(sha256)
+            if source is not None and old not in photos and _same_place(old, source):
+                del new[sha256]  # a second entry of the content is a copy
+                self._store.set_payload({"photo": source}, where=Equals("photo", old))
+                renamed += 1
+        return renamed
+
     def set_items(self, source: str, items: Sequence[str]) -> None:
         """Say anew which products are in a photo; nothing is embedded."""
         self._store.set_payload({"items": list(items)}, where=Equals("photo", source))
@@ -252,6 +285,16 @@ class SceneIndex:
     ) -> Iterator[Record]:
         where = all_of(also, OneOf("photo", tuple(sources)))
         return scroll_all(self._store, where=where, fields=fields)
+
+
+def _same_place(old: str, new: str) -> bool:
+    """Whether an old name leads to the file of a new one, or nowhere."""
+    if "://" in old or "://" in new:
+        return False
+    try:
+        return not os.path.lexists(old) or Path(old).samefile(new)
+    except (OSError, ValueError):
+        return False
 
 
 def check_projection(scenes: Store, projection: Projection | None) -> None:

@@ -123,14 +123,18 @@ def check_same_schema(name: str, stored: CollectionSchema, wanted: CollectionSch
 def check_new_fields(
     name: str, stored: CollectionSchema, fields: Mapping[str, FieldType]
 ) -> dict[str, FieldType]:
-    """Those of ``fields`` that the collection does not have yet.
+    """Those of ``fields`` that the collection does not have yet, or has as integers.
 
     Raises:
-        CollectionMismatchError: one exists with another type.
+        CollectionMismatchError: one exists with another type that cannot be widened to this one.
         StoreError: a name or type that no engine takes.
     """
     check_fields(fields)
-    known = {field: kind for field, kind in fields.items() if field in stored.fields}
+    known = {
+        field: kind
+        for field, kind in fields.items()
+        if field in stored.fields and not widens(stored.fields[field], kind)
+    }
     differences = _differences("field", stored.fields, known, extra=False)
     if differences:
         raise CollectionMismatchError(
@@ -138,6 +142,11 @@ def check_new_fields(
             "Rename the field, or index into a new collection"
         )
     return {field: kind for field, kind in fields.items() if field not in known}
+
+
+def widens(stored: FieldType, wanted: FieldType) -> bool:
+    """Whether values of one type are also of another, without loss."""
+    return (stored, wanted) == ("integer", "float")
 
 
 def _differences(

@@ -109,7 +109,7 @@ class PhotoLooks:
             scene = self._load(path)
         except ImageError:
             return None  # indexing will say so
-        cutout, _ = cut_product(scene.image, self._rules, None)
+        cutout, _ = cut_product(scene.image, self._rules, None, scene.own)
         description = self._describer.describe(cutout)
         return Seen(description.phash, mean_colour(description.colours))
 
@@ -133,12 +133,17 @@ class Syncer:
         self._rules = rules or SyncRules()
 
     def plan(
-        self, read: Callable[[], CatalogReader], *, progress: Progress | None = None
+        self,
+        read: Callable[[], CatalogReader],
+        *,
+        fetch: Callable[[Catalog], Catalog] = lambda catalog: catalog,
+        progress: Progress | None = None,
     ) -> SyncReport:
         """What a sync would do; changes nothing and loads no model.
 
         Args:
             read: opens the manifest.
+            fetch: puts files in the place of photos that are addresses.
             progress: called with (stage, done, total).
 
         Raises:
@@ -149,6 +154,7 @@ class Syncer:
         scrolled = self._scroll(("item_id",))
         stored = {str(r.payload["item_id"]) for r in scrolled if is_ours(r.payload)}
         catalog, broken = self._read(read, len(stored))
+        catalog = fetch(catalog)
         index = self._indexer.plan(catalog.items, prune=True, progress=progress)
         index, kept, postponed = spare(index, broken.ids, broken.nameless)
         plan = SyncPlan(

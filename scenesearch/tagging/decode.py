@@ -12,7 +12,7 @@ from pathlib import Path
 
 from scenesearch.core.errors import ImageError
 from scenesearch.core.limits import ImageLimits
-from scenesearch.core.types import Image, Scene
+from scenesearch.core.types import Image, OwnMask, Scene
 from scenesearch.images import load_scene
 from scenesearch.models.weights import sha256_of
 from scenesearch.system.tuning import give_large_blocks_back
@@ -44,10 +44,11 @@ class Decoded:
     sha256: str
     warnings: tuple[str, ...]
     seconds: float
+    own: OwnMask | None = None
 
     def scene(self, name: str) -> Scene:
         """The photo as a scene."""
-        return Scene(self.image, self.sha256, name, self.warnings)
+        return Scene(self.image, self.sha256, name, self.warnings, self.own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class InSlot:
     sha256: str
     warnings: tuple[str, ...]
     seconds: float
+    own: OwnMask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def decode(job: Job, limits: ImageLimits) -> Outcome:
     except ImageError as error:
         return Undecoded(error.code, str(error), time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    return Decoded(scene.image, scene.sha256, scene.warnings, seconds)
+    return Decoded(scene.image, scene.sha256, scene.warnings, seconds, scene.own)
 
 
 def _sha256(job: Job) -> str | None:
@@ -121,7 +123,7 @@ def decode_into(job: Job, slot: int | None, limits: ImageLimits) -> Outcome | In
     outcome = decode(job, limits)
     if isinstance(outcome, Decoded) and _slots.write(slot, outcome.image):
         shape = outcome.image.shape
-        return InSlot(shape, outcome.sha256, outcome.warnings, outcome.seconds)
+        return InSlot(shape, outcome.sha256, outcome.warnings, outcome.seconds, outcome.own)
     return outcome
 
 

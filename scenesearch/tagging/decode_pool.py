@@ -182,7 +182,7 @@ class _Pool(NamedTuple):
         if isinstance(found, InSlot):
             assert slot is not None
             image = self.slots.read(slot, found.shape)
-            found = Decoded(image, found.sha256, found.warnings, found.seconds)
+            found = Decoded(image, found.sha256, found.warnings, found.seconds, found.own)
         self.slots.give_back(slot)
         return found
 

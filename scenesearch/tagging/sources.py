@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from scenesearch.catalog.columns import IMAGE_COLUMNS
+from scenesearch.catalog.feed_options import FeedOptions
 from scenesearch.catalog.opening import open_rows
 from scenesearch.catalog.records import RowError, unreadable
 from scenesearch.catalog.values import SPACE
@@ -25,6 +26,7 @@ from scenesearch.tagging.source_remote import is_remote, remote_photos
 
 STDIN = "-"
 MANIFEST_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".txt")
+PLAIN_LIST = FeedOptions("plain")
 MAX_PATH_BYTES = 8192
 """A longer line is no path."""
 _READ_BYTES = 1 << 16
@@ -181,7 +183,10 @@ def listed_in(path: Path, image_column: str | None = None) -> Iterator[Source]:
             with path.open("rb", buffering=0) as stream:
                 yield from lines_of(stream, base=path.parent, name=str(path))
             return
-        source = open_rows(path, columns={"image": image_column} if image_column else None)
+        # a list of photos, whatever else its columns are
+        source = open_rows(
+            path, columns={"image": image_column} if image_column else None, feed=PLAIN_LIST
+        )
         columns: tuple[str, ...] = ("image",) if image_column else IMAGE_COLUMNS
         if source.header is not None:
             columns = _first_of(columns, source.header, path)

@@ -89,7 +89,7 @@ class Subjects:
         if photo.box is not None:
             x1, y1, x2, y2 = pixel_box(photo.box, scene.size)
             return Subject(scene.image[y1:y2, x1:x2], None)
-        cutout, _ = cut_product(scene.image, self._rules, self._remover)
+        cutout, _ = cut_product(scene.image, self._rules, self._remover, scene.own)
         return Subject(cutout.image, None if cutout.method == "plain" else cutout.mask)
 
 

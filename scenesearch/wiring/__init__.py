@@ -6,6 +6,7 @@ from scenesearch.wiring.catalogue import (
     build_syncer,
     region_rules,
 )
+from scenesearch.wiring.fetching import build_catalog_photos
 from scenesearch.wiring.models import (
     build_detector,
     build_embedder,
@@ -39,6 +40,7 @@ __all__ = [
     "ITEMS",
     "Parts",
     "build_cache",
+    "build_catalog_photos",
     "build_detector",
     "build_embedder",
     "build_indexer",

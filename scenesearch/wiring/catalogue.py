@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from scenesearch.catalog import item_hash
 from scenesearch.config.settings import Settings
+from scenesearch.core.errors import ImageError
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import Scene
 from scenesearch.index.indexer import Indexer
@@ -47,6 +49,7 @@ def build_indexer(
     *,
     load: Callable[[str], Scene] | None = None,
     photo_hash: Callable[[str], str] | None = None,
+    missing: Mapping[str, str] | None = None,
 ) -> Indexer:
     """The index pipeline.
 
@@ -57,6 +60,7 @@ def build_indexer(
         cache: where embeddings are kept.
         load: reads photos in another way than in this process.
         photo_hash: knows the sha256 of photos without reading them.
+        missing: why photos were not fetched, by address; ``""`` for one that will be.
     """
     settings = parts.settings
     if settings.cutout.matting != "never" and parts.encoder.remover is None:
@@ -71,7 +75,7 @@ def build_indexer(
         parts.encoder,
         cache,
         load=load or scene_loader(settings),
-        photo_hash=photo_hash or (lambda path: sha256_of(Path(path))),
+        photo_hash=photo_hash or _photo_hash(missing or {}),
         item_hash=item_hash,
         fit=partial(fit_projection, kept=_trained_dim(settings)),
         detector=parts.detector if settings.index.objects else None,
@@ -86,15 +90,34 @@ def build_indexer(
     )
 
 
+def _photo_hash(missing: Mapping[str, str]) -> Callable[[str], str]:
+    def photo_hash(path: str) -> str:
+        why = missing.get(path)
+        if why is None:
+            return sha256_of(Path(path))
+        if why:
+            raise ImageError(why, code="not_fetched")
+        return hashlib.sha256(path.encode()).hexdigest()  # of a dry run: it is a new photo
+
+    return photo_hash
+
+
 def build_syncer(
-    parts: Parts, store: Store, collection: str, cache: EmbeddingCache, rules: SyncRules
+    parts: Parts,
+    store: Store,
+    collection: str,
+    cache: EmbeddingCache,
+    rules: SyncRules,
+    *,
+    missing: Mapping[str, str] | None = None,
 ) -> Syncer:
     """The sync pipeline."""
     settings = parts.settings
     workers = min(settings.index.workers, os.cpu_count() or 1)
     encoder = parts.encoder
     looks = PhotoLooks(scene_loader(settings), encoder.rules, encoder.describer, workers)
-    return Syncer(build_indexer(parts, store, collection, cache), store, looks, rules)
+    indexer = build_indexer(parts, store, collection, cache, missing=missing)
+    return Syncer(indexer, store, looks, rules)
 
 
 def build_searcher(parts: Parts, store: Store) -> Searcher:

@@ -139,6 +139,24 @@ class LifeContract(ContractBase):
 
         assert store.schema == SCHEMA
 
+    def test_integers_become_floats_and_are_found_as_such(self, store: Store) -> None:
+        vector = unit(np.random.default_rng(1), 24)
+        store.add_fields({"rating": "integer"})
+        store.upsert([Point(point_id(n), {"cutout": vector}, {"rating": n + 1}) for n in range(5)])
+
+        store.add_fields({"rating": "float", "fresh": "keyword"})
+        store.add_fields({"rating": "float"})  # once more, as after a kill
+        store.upsert([Point(point_id(9), {"cutout": vector}, {"rating": 4.5})])
+
+        assert store.schema is not None
+        assert store.schema.fields["rating"] == "float"
+        assert repr(store.retrieve([point_id(3)])[0].payload["rating"]) == "4.0"
+        assert store.count(Between("rating", gt=4.2)) == 2
+        assert store.count(Between("rating", gte=4, lte=4.5)) == 2
+        assert store.count(Between("rating", lt=2)) == 1
+        with pytest.raises(CollectionMismatchError, match="'rating' is float there and integer"):
+            store.add_fields({"rating": "integer"})
+
     def test_a_field_whose_values_are_of_another_type_is_refused(self, store: Store) -> None:
         store.upsert([Point(point_id(0), {}, {"size": "large"})])
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from scenesearch.core.protocols import Remover
-from scenesearch.core.types import BoxTuple, Cutout, Image, Mask, Region, Scene
+from scenesearch.core.types import BoxTuple, Cutout, Image, Mask, OwnMask, Region, Scene
 from scenesearch.images.geometry import pad_box, pixel_box
 from scenesearch.models.cutout.background import separate
 from scenesearch.models.cutout.composite import composite, tight_box, usable_mask
@@ -64,16 +64,22 @@ def context_crop(scene: Scene, box: BoxTuple, rules: CutRules) -> Image:
 
 
 def cut_product(
-    image: Image, rules: CutRules, remover: Remover | None
+    image: Image, rules: CutRules, remover: Remover | None, own: OwnMask | None = None
 ) -> tuple[Cutout, tuple[int, int, int, int]]:
     """The product of a catalogue photo, cropped to what it covers.
 
-    A photo whose border is plain is only masked; any other goes to the remover, when there is
-    one; what cannot be separated stays as it is, and says why.
+    A transparent photo says itself what its product is, and stays on the backdrop it was put
+    over, which is chosen so that the product stands out. A photo whose border is plain is only
+    masked; any other goes to the remover, when there is one; what cannot be separated stays as it
+    is, and says why.
 
     Returns:
         The cutout, and its box in the photo: (x1, y1, x2, y2) in whole pixels.
     """
+    if own is not None and (box := tight_box(own.mask)) is not None:
+        x1, y1, x2, y2 = box
+        part = own.mask[y1:y2, x1:x2]
+        return Cutout(image[y1:y2, x1:x2], part, own.backdrop, "alpha"), box
     found = separate(image, max_share=rules.max_share)
     if found.box is not None:
         return _cropped(image, found.mask, found.box, rules, "plain_background")

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from scenesearch.catalog.opening import CSV, JSONL, open_rows
 from scenesearch.catalog.reader import CatalogReader
-from scenesearch.catalog.records import CellError, RowError, shown
+from scenesearch.catalog.records import CellError, Packed, RowError, shown
 from scenesearch.core.errors import CatalogError
 from scenesearch.fetch.errors import FetchError
 from scenesearch.fetch.urls import parse_url
@@ -29,6 +29,12 @@ class PhotoUrls:
             return str(parse_url(text))
         except FetchError as error:
             raise CellError(error.code, str(error)) from error
+
+    def keep(self, photo: Packed) -> str:
+        """Refused: a manifest that is sent holds addresses."""
+        raise CellError(
+            "bad_path", f"{shown(photo.name)} lies inside the manifest: expected its address"
+        )
 
 
 def suffix_of(name: str) -> str:
@@ -74,6 +80,7 @@ def read_manifest(path: Path) -> tuple[list[JobRecord], list[RecordError]]:
 def _records(reader: CatalogReader) -> tuple[list[JobRecord], list[RecordError]]:
     records: list[JobRecord] = []
     errors: list[RecordError] = []
+    place = -1
     for place, found in enumerate(reader):
         # with this policy the reader gives each item before it reads the next row
         line = reader.row
@@ -90,4 +97,7 @@ def _records(reader: CatalogReader) -> tuple[list[JobRecord], list[RecordError]]
                 for name, value in found.attributes.items()
             }
             records.append(JobRecord(place, found.id, photos, attributes, line))
+    # cells that were left out, of records that are stored: said once for each column and reason
+    for more, lost in enumerate(reader.lost, place + 1):
+        errors.append(RecordError(more, lost.code, str(lost), None, lost.row))
     return records, errors

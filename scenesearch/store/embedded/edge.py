@@ -54,6 +54,7 @@ from scenesearch.store.embedded.edge_translate import (
     EdgeRequests,
     engine_errors,
     field_index,
+    no_field_index,
 )
 from scenesearch.store.embedded.payload_memo import PayloadMemo, cosine, relevance
 from scenesearch.store.payloads import (
@@ -156,6 +157,8 @@ class EdgeStore:
                     opened.shard.update(opened.requests.set_payload(those, patch))
             with engine_errors(f"index the fields {', '.join(new)} of {self._home}"):
                 for field, kind in new.items():
+                    if field in opened.schema.fields:
+                        opened.shard.update(no_field_index(field))
                     opened.shard.update(field_index(field, kind))
                 opened.shard.flush()
             # Last: without it the indexes are there, unused, and are made again next time.

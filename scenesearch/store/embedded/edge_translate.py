@@ -164,6 +164,13 @@ def field_index(field: str, kind: FieldType) -> Any:
     return edge.UpdateOperation.create_field_index(key_path(field), schemas[kind])
 
 
+def no_field_index(field: str) -> Any:
+    """The update that forgets the index of a payload field."""
+    import qdrant_edge as edge
+
+    return edge.UpdateOperation.delete_field_index(key_path(field))
+
+
 TRANSLATED = 64
 """Filters that are remembered as the engine takes them."""
 

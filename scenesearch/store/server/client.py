@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -171,6 +172,11 @@ class ClientStore:
             for patch, ids in patches:
                 operation = requests.set_payload(requests.those(ids), patch)
                 self._update(f"rewrite fields of {self._name!r}", [operation])
+            for field in () if self._server.local else set(new) & set(schema.fields):
+                self._server.write(
+                    f"index {field!r} of {self._name!r} anew",
+                    partial(_forget_index, name=self._name, field=field),
+                )
             self._index(new)
             self._meta.add_fields(new)
             self._read_schema()
@@ -469,3 +475,7 @@ class ClientStore:
                 code="no_collection",
             )
         return schema
+
+
+def _forget_index(client: Any, *, name: str, field: str) -> None:
+    client.delete_payload_index(name, key_path(field), wait=True, timeout=CONSENSUS_S)

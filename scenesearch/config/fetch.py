@@ -1,0 +1,49 @@
+"""Whether, from where and how much is fetched."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+def _endpoint(text: str) -> str:
+    if not re.fullmatch(r"(?:\[[0-9A-Fa-f:]+\]|[^:\[\]\s/]+):[1-9][0-9]{0,4}", text):
+        raise ValueError(f"{text!r} is no HOST:PORT, such as 127.0.0.1:8000")
+    return text
+
+
+Endpoint = Annotated[str, AfterValidator(_endpoint)]
+
+
+class FetchSettings(BaseModel):
+    """Whether photos are fetched from addresses that callers name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    enabled: bool = False
+    """Whether any are."""
+    hosts: tuple[str, ...] = ()
+    """Only these hosts, and ``*.domain`` for its subdomains; empty for every public one."""
+    timeout_s: float = Field(10.0, gt=0, le=120)
+    """Seconds for a photo in all: its turn, every redirect, the last byte."""
+    max_megabytes: int = Field(40, ge=1, le=1000)
+    """Largest photo (10^6 bytes)."""
+    max_redirects: int = Field(3, ge=0, le=10)
+    """Redirects that are followed; each address is checked like the first."""
+
+
+class CatalogFetchSettings(FetchSettings):
+    """Whether photos of catalogues are fetched, where they are addresses."""
+
+    timeout_s: float = Field(30.0, gt=0, le=600)
+    """Seconds for a photo in all: every redirect, the last byte."""
+    private: tuple[Endpoint, ...] = ()
+    """Hosts that are not public and may be asked all the same, each as ``HOST:PORT``."""
+    per_host: int = Field(4, ge=1, le=64)
+    """Photos fetched from one host at the same time."""
+    tries: int = Field(5, ge=1, le=20)
+    """How often a photo is asked for, where a server is busy (429, 503) or breaks off."""
+    longest_wait_s: float = Field(120.0, ge=0, le=3600)
+    """Longest that a server which asks to be left alone (``Retry-After``) is waited for."""

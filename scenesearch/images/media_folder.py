@@ -1,0 +1,141 @@
+"""Photos that are no files of ours: kept by content, written whole, swept when nobody uses them.
+
+Callers gave them, an address did, or they lay inside a catalogue.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import time
+from collections.abc import Collection
+from pathlib import Path
+from threading import RLock
+
+from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.images.sniff import require_supported, sniff
+from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space
+from scenesearch.system.whole_file import sync_directory, write_whole
+
+log = logging.getLogger(__name__)
+
+EXTENSIONS = {
+    "JPEG": "jpg",
+    "PNG": "png",
+    "WebP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tif",
+    "AVIF": "avif",
+    "HEIC": "heic",
+}
+"""By what the content is; a name that came with a photo is never part of a path."""
+YOUNG_S = 3600.0
+"""Files younger than this are never swept: another process may be about to name them."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DRAFT = re.compile(r"\.draft-[0-9a-f]+\.tmp")
+
+
+class MediaFolder:
+    """Encoded photos as ``ab/SHA256.ext`` in one folder, which belongs to one shop.
+
+    Args:
+        root: made with the first photo. Two shops need two folders: each would sweep the
+            other's photos.
+        min_free_bytes: writes are refused when less disk than this is free.
+
+    Attributes:
+        lock: held while sweeping, and by who makes a photo young again.
+    """
+
+    def __init__(self, root: str | Path, *, min_free_bytes: int = MIN_FREE_BYTES) -> None:
+        self.root = Path(root).absolute()
+        self._min_free = min_free_bytes
+        self.lock = RLock()
+
+    def keep(self, data: bytes) -> Path:
+        """Keep a photo that was decoded once; the same content again is the same file.
+
+        Returns:
+            Where it is; it survives a power cut.
+
+        Raises:
+            ImageError: the content is no photo format of this package.
+            NoSpaceError: too little free disk.
+            StoreError: the folder cannot be written.
+        """
+        kind = sniff(data)
+        require_supported(kind)
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self.root / sha256[:2] / f"{sha256}.{EXTENSIONS[kind]}"
+        try:
+            with self.lock:
+                # young again: what sweeps after this leaves it until something durable names it
+                if path.is_file():
+                    os.utime(path)
+                    return path
+            check_free_space(self.root, 2 * len(data), self._min_free)
+            if not path.parent.is_dir():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                sync_directory(self.root)
+            write_whole(path, data)
+        except OSError as error:
+            raise _failed(path, error) from error
+        return path
+
+    def find(self, sha256: str) -> Path | None:
+        """The photo with this content, or None."""
+        if not _SHA256.fullmatch(sha256):
+            return None
+        folder = self.root / sha256[:2]
+        paths = (folder / f"{sha256}.{extension}" for extension in EXTENSIONS.values())
+        return next((path for path in paths if path.is_file()), None)
+
+    def photos(self) -> set[str]:
+        """The sha256 of every photo that is kept."""
+        paths = self.root.glob("??/*")
+        return {path.stem for path in paths if _SHA256.fullmatch(path.stem)}
+
+    def sweep(self, used: Collection[str], *, young_s: float = YOUNG_S) -> int:
+        """Remove photos that nothing names, and drafts of killed writes; returns how many.
+
+        The caller holds :attr:`lock` since before it worked out ``used``.
+
+        Args:
+            used: sha256 of every photo that something names.
+            young_s: younger files stay.
+
+        Raises:
+            StoreError: a file cannot be removed.
+        """
+        before = time.time() - young_s
+        removed = 0
+        with self.lock:
+            for path in sorted(self.root.glob("??/*")):
+                ours = _SHA256.fullmatch(path.stem) and path.suffix[1:] in EXTENSIONS.values()
+                if not (ours or _DRAFT.fullmatch(path.name)) or path.stem in used:
+                    continue
+                try:
+                    if path.stat().st_mtime <= before:
+                        path.unlink()
+                        removed += 1
+                except FileNotFoundError:
+                    continue
+                except OSError as error:
+                    raise _failed(path, error) from error
+        if removed:
+            log.info("removed %d photos that nothing uses from %s", removed, self.root)
+        return removed
+
+
+def _failed(path: Path, error: OSError) -> StoreError:
+    import errno
+
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpaceError(f"{path}: the disk is full; nothing was kept, free some space")
+    return StoreError(
+        f"{path}: cannot be written: {error.strerror or error}; check the folder's permissions"
+    )
