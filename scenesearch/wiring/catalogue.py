@@ -75,7 +75,7 @@ def build_indexer(
         parts.encoder,
         cache,
         load=load or scene_loader(settings),
-        photo_hash=photo_hash or _photo_hash(missing or {}),
+        photo_hash=photo_hash or _photo_hash({} if missing is None else missing),
         item_hash=item_hash,
         fit=partial(fit_projection, kept=_trained_dim(settings)),
         detector=parts.detector if settings.index.objects else None,

@@ -13,7 +13,7 @@ from scenesearch.core.types import FieldType
 from scenesearch.words.money import PRICE, Money, find_price
 from scenesearch.words.parsed import ParsedWords
 from scenesearch.words.tokens import BREAK, GLUE, NEGATIONS, Token, tokenise
-from scenesearch.words.vocabulary import Named, Stems, Vocabulary, stems_of
+from scenesearch.words.vocabulary import SAME, Named, Stems, Vocabulary, stems_of
 
 MAX_LENGTH = 1000
 """Characters; a longer text is no query."""
@@ -50,6 +50,9 @@ _THINGS_TOO = frozenset(
 )
 _NO_COLOURS = frozenset({"wine"})
 _LONGEST_COLOUR = 3
+_SHOWN = 3
+_FEW = 20
+"""Items of the categories that were named: fewer do not fill a page."""
 
 
 class _Found(NamedTuple):
@@ -103,17 +106,28 @@ def parse_words(
     reader.read()
     categories, not_categories = _apart(reader.categories, reader.not_categories)
     colours, not_colours = _apart(reader.colours, reader.not_colours)
+    remaining = "".join(("-" if t.hyphen else " ") + t.text for t in reader.left)[1:]
+    kinds = _apart(reader.kinds, [*not_categories, *categories])[0]
+    said = " ".join(reader.things)
+    if said and not categories:
+        categories = _apart(list(vocabulary.meant(said, within=SAME)), list(not_categories))[0]
+        if categories:
+            notes.append(f"{said!r} is read as {', '.join(map(repr, categories[:_SHOWN]))}")
+    if said and vocabulary.items((*categories, *kinds)) < _FEW:
+        # so little has this name that what is near to it in meaning comes after it
+        known = (*categories, *kinds)
+        kinds += _apart(list(vocabulary.meant(said, known)), list(not_categories))[0]
     return ParsedWords(
         text=text,
         colours=colours,
         not_colours=not_colours,
         categories=categories,
-        kinds=_apart(reader.kinds, [*not_categories, *categories])[0],
+        kinds=kinds,
         not_categories=not_categories,
         price=money.price,
         currency=money.currency,
         in_stock=stock[-1]["out"] is None if stock else None,
-        remaining="".join(("-" if t.hyphen else " ") + t.text for t in reader.left)[1:],
+        remaining=remaining,
         not_words=tuple(dict.fromkeys(reader.not_words)),
         strict_category=strict_category,
         notes=tuple(dict.fromkeys([*notes, *reader.notes])),
@@ -133,7 +147,10 @@ class _Reader:
         self.not_categories: list[str] = []
         self.not_words: list[str] = []
         self.left: list[Token] = []
+        self.things: list[str] = []
         self.notes: list[str] = []
+        # the last category: where it ends and begins, and how many were known before it
+        self._before: tuple[int, int, int, int] | None = None
 
     def read(self) -> None:
         place, negation = 0, False
@@ -156,6 +173,7 @@ class _Reader:
                 self.not_words.append(token.text)
             else:
                 self.left.append(token)
+                self.things.append(token.text)
             negation = negation and place < len(self._tokens) and self._tokens[place].text == "or"
 
     def _is_negation(self, place: int) -> bool:
@@ -175,8 +193,16 @@ class _Reader:
         if found.named is not None and negated:
             self.not_categories += [*found.named.categories, *found.named.kinds]
         elif found.named is not None:
+            words = self._tokens[place : place + found.length]
+            if self._before is not None and self._before[0] == place and not words[0].after_break:
+                # of two names side by side the last is the thing, and the other says which
+                _, start, categories, kinds = self._before
+                del self.categories[categories:], self.kinds[kinds:]
+                self.left += self._tokens[start:place]
+            self._before = place + found.length, place, len(self.categories), len(self.kinds)
             self.categories += found.named.categories
             self.kinds += found.named.kinds
+            self.things += [token.text for token in words]
 
     def _category(self, place: int) -> _Found | None:
         most = min(self._vocabulary.longest + 1, len(self._tokens) - place)

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
+
+from scenesearch.words.meaning import shipped_meaning
 from scenesearch.words.stems import one_edit, stem
 from scenesearch.words.tokens import GLUE, tokenise
 
@@ -44,6 +47,10 @@ NO_SLIPS = frozenset(
     }
 )
 """Words of shops that are one letter away from a product (short, shirt) and yet what was meant."""
+MEANT, MEANT_BY_MANY = 0.5, 0.6
+"""Cosine to a category's name from which a word, or several, that are no category mean it,"""
+NEARLY, SAME = 0.12, 0.05
+"""and how much further from the words others may be that are near as well, or meant as much."""
 MAX_WORDS = 8
 """Categories of more words are not looked for word by word."""
 
@@ -82,6 +89,7 @@ class Vocabulary:
         for value in sorted(self._counts, key=lambda value: (-self._counts[value], value)):
             self._add(value)
         self.near = lru_cache(maxsize=4096)(self._near)
+        self.meant = lru_cache(maxsize=4096)(self._meant)
 
     @property
     def categories(self) -> Mapping[str, int]:
@@ -115,6 +123,29 @@ class Vocabulary:
             return None
         # without a category of just these words, everything that is one is meant
         return Named(tuple(whole), tuple(kinds)) if whole else Named(tuple(kinds), ())
+
+    def items(self, categories: Iterable[str]) -> int:
+        """How many items are of some categories."""
+        return sum(self._counts.get(category, 0) for category in categories)
+
+    def _meant(
+        self, text: str, named: tuple[str, ...] = (), *, within: float = NEARLY
+    ) -> tuple[str, ...]:
+        """The categories that words mean without naming them, the nearest first: couch, sofas.
+
+        Args:
+            text: of some words.
+            named: categories that they name, which are left out.
+            within: how much further than the nearest.
+        """
+        names = [name for name in self._counts if name not in named]
+        # the last word says what a thing is: a wine rack is no wine glass
+        said, table = text.split(), shipped_meaning()
+        near = np.minimum(table.cosines(text, names), table.cosines(said[-1], names))
+        enough = MEANT if len(said) == 1 else MEANT_BY_MANY
+        least = max(enough, float(near.max(initial=0)) - within)
+        found = [(-cosine, name) for cosine, name in zip(near, names, strict=True)]
+        return tuple(name for cosine, name in sorted(found) if -cosine >= least)
 
     def _near(self, word: str) -> str | None:
         """The word of a category that a stem may be a slip of, or None."""
