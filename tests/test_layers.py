@@ -35,6 +35,7 @@ MAY_USE_HEAVY = {
     "service": "is written in FastAPI",
     "models.detect.ultralytics_models": "an adapter",
     "models.detect.yolo": "cv2 resizes as the networks were trained; pure numpy otherwise",
+    "models.cutout.composite": "cv2 copies by a mask; pure numpy otherwise",
     "models.cutout.background": "cv2 labels the parts of a mask; pure numpy otherwise",
     "models.ocr.rapidocr_reader": "an adapter",
     "models.embed.torch_embedder": "an adapter",
