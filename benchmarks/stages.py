@@ -2,7 +2,7 @@
 
 Stages are called one after the other in this process, models with one thread, so that the sum is
 what a photo costs when nothing waits for anything; starting, the store and the ledger come on top.
-It stands on functions that other versions have too: ``PYTHON benchmarks/stages.py`` of each.
+For another version run its own copy of this file.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def _index(parts: Any, photos: Sequence[Path]) -> dict[str, float]:
     images = [cutout.image for cutout in cutouts] + [scene.image for scene in scenes]
     side = parts.settings.embedder.image_size
     pixels = spent.map("letterbox", lambda image: letterbox(image, side), images)
-    run, batch = encoder.embedder._run(), parts.settings.embedder.batch
+    run, batch = encoder.embedder._run(1)[0], parts.settings.embedder.batch
     batches = [np.stack(pixels[at : at + batch]) for at in range(0, len(pixels), batch)]
     spent.map("model", run, batches)
     return spent

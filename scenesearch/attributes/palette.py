@@ -14,6 +14,7 @@ and above 100 ms on a busy one.
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -98,8 +99,12 @@ def _spread(count: int, seed: int) -> NDArray[np.intp]:
     if count <= _MAX_PIXELS:
         return np.arange(count)
     step = count / _MAX_PIXELS
-    phase = np.random.default_rng(seed).random()
-    return ((np.arange(_MAX_PIXELS) + phase) * step).astype(np.intp)
+    return ((np.arange(_MAX_PIXELS) + _phase(seed)) * step).astype(np.intp)
+
+
+@cache
+def _phase(seed: int) -> float:
+    return float(np.random.default_rng(seed).random())
 
 
 def _eroded(mask: Mask, by: int) -> Mask:
@@ -126,8 +131,8 @@ def _histogram(lab: _Array) -> tuple[_Array, _Array, NDArray[np.intp]]:
     number[bins] = np.arange(len(bins))
     members = number[codes]
     counts = np.bincount(members)
-    means = np.stack([np.bincount(members, axis) for axis in scaled], axis=1)
-    points = (means / counts[:, None]).astype(np.float32)
+    means = np.array([np.bincount(members, axis) for axis in scaled]) / counts
+    points = means.T.astype(np.float32, order="C")
     weights = (counts * _importance(points)).astype(np.float32)
     return points, weights, members
 
@@ -143,17 +148,17 @@ def _cluster(points: _Array, weights: _Array) -> NDArray[np.intp]:
     nearest = np.full(len(points), np.inf, np.float32)
     starts = [int(weights.argmax())]
     while len(starts) < min(_CLUSTERS, len(points)):
-        np.minimum(nearest, _squared(axes, axes[:, starts[-1:]])[0], out=nearest)
+        np.minimum(nearest, _squared(axes, axes[:, starts[-1:]])[:, 0], out=nearest)
         if nearest.max() < _BIN**2:
             break
         starts.append(int((weights * nearest).argmax()))
     centres = axes[:, starts]  # (3, k)
     assigned = np.full(len(points), -1)
     for _ in range(10):
-        before, assigned = assigned, _squared(axes, centres).argmin(axis=0)
+        before, assigned = assigned, _squared(axes, centres).argmin(axis=1)
         if (assigned == before).all():
             break
-        sums = np.stack([np.bincount(assigned, axis, len(starts)) for axis in weighted])
+        sums = np.array([np.bincount(assigned, axis, len(starts)) for axis in weighted])
         totals = np.bincount(assigned, weights, len(starts))
         moved = np.where(totals > 0, sums / np.maximum(totals, 1e-6), centres).astype(np.float32)
         if np.abs(moved - centres).max() < 0.25:
@@ -163,11 +168,11 @@ def _cluster(points: _Array, weights: _Array) -> NDArray[np.intp]:
 
 
 def _squared(axes: _Array, centres: _Array) -> _Array:
-    """Squared distances of points (3, n) from centres (3, k), shape (k, n)."""
-    total: _Array = axes[0] - centres[0][:, None]
+    """Squared distances of points (3, n) from centres (3, k), shape (n, k)."""
+    total: _Array = axes[0][:, None] - centres[0]
     total *= total
     for axis, centre in zip(axes[1:], centres[1:], strict=True):
-        apart = axis - centre[:, None]
+        apart = axis[:, None] - centre
         apart *= apart
         total += apart
     return total
@@ -183,10 +188,9 @@ def _merge_shades(points: _Array, weights: _Array, assigned: NDArray[np.intp]) -
     """Join clusters that are one surface in other light, nearest pair first."""
     count = int(assigned.max()) + 1
     totals = np.bincount(assigned, weights, count)
-    sums = np.stack([np.bincount(assigned, weights * axis, count) for axis in points.T], axis=1)
-    groups = {
-        label: _Group(totals[label], *sums[label]) for label in range(count) if totals[label] > 0
-    }
+    sums = [np.bincount(assigned, weights * axis, count).tolist() for axis in points.T]
+    parts = zip(totals.tolist(), *sums, strict=True)
+    groups = {label: _Group(*part) for label, part in enumerate(parts) if part[0] > 0}
     joined = np.arange(count)
     costs = {pair: groups[pair[0]].unlike(groups[pair[1]]) for pair in combinations(groups, 2)}
     while costs:
@@ -256,10 +260,11 @@ def _lit_colour(lab: _Array) -> _Array:
     """
     lightness = np.sort(lab[:, 0])
     middle = (lightness[(len(lab) - 1) // 2] + lightness[len(lab) // 2]) / 2
-    lit = float(np.interp(middle, (25, 60), _LIT))
+    lit = _LIT[0] + (_LIT[1] - _LIT[0]) * min(max((float(middle) - 25) / 35, 0.0), 1.0)
     low, high = _quantile(lightness, lit - 0.2), _quantile(lightness, lit + 0.2)
     kept = lab[(lab[:, 0] >= low) & (lab[:, 0] <= high)]
-    return np.asarray((kept if len(kept) else lab).mean(axis=0))
+    kept = kept if len(kept) else lab
+    return np.asarray(np.add.reduce(kept, axis=0) / np.float32(len(kept)))
 
 
 def _quantile(ordered: _Array, share: float) -> np.float64:

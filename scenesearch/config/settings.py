@@ -187,8 +187,8 @@ class Settings(BaseSettings):
     offline: bool = True
     """Never ask a model hub for anything."""
     threads: int = Field(0, ge=0)
-    """ONNX Runtime's threads for each of embedder, remover and reader; 0 for one a core. The
-    detectors use all cores."""
+    """Cores that each model uses in ONNX Runtime; 0 for all. The embedder, and the detectors of a
+    tagging run, work on a picture a core; the others, and a look's detectors, on one by all."""
     qdrant_api_key: str | None = Field(None, repr=False)
     """Sent to a Qdrant server with every request."""
     min_free_megabytes: int = Field(256, ge=0)

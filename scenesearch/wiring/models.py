@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from scenesearch.config.settings import Runtime, Settings
+from scenesearch.config.settings import DetectorSettings, Runtime, Settings
 from scenesearch.core.errors import ConfigError, ModelNotFoundError
 from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
 from scenesearch.core.types import Scene
@@ -31,9 +32,17 @@ from scenesearch.system.resources import resource_dir
 log = logging.getLogger(__name__)
 
 
-def build_detector(settings: Settings, finder: WeightFinder) -> Detector | None:
-    """All detectors of the settings as one, or None when the settings name none."""
-    detectors = _detectors(settings, finder)
+def build_detector(
+    settings: Settings, finder: WeightFinder, *, side_by_side: bool = False
+) -> Detector | None:
+    """All detectors of the settings as one, or None when the settings name none.
+
+    Args:
+        settings: which, and how many cores they use.
+        finder: of their weights.
+        side_by_side: photos of a call, one a core; else each by all cores.
+    """
+    detectors = _detectors(settings, finder, side_by_side=side_by_side)
     if not detectors:
         return None
     if len(detectors) == 1:
@@ -41,7 +50,16 @@ def build_detector(settings: Settings, finder: WeightFinder) -> Detector | None:
     return MergedDetector(detectors, overlap=settings.regions.overlap)
 
 
-def _detectors(settings: Settings, finder: WeightFinder) -> list[YoloDetector]:
+def _detectors(
+    settings: Settings, finder: WeightFinder, *, side_by_side: bool = False
+) -> list[YoloDetector]:
+    # torch shares each photo out by itself
+    lanes = settings.threads or os.cpu_count() or 1
+
+    def apart(one: DetectorSettings) -> bool:
+        device = settings.embedder.device
+        return side_by_side and device == "cpu" and _runtime(one.runtime, device) == "onnx"
+
     return [
         YoloDetector(
             finder.find(one.model),
@@ -53,7 +71,8 @@ def _detectors(settings: Settings, finder: WeightFinder) -> list[YoloDetector]:
             include=one.include,
             exclude=one.exclude,
             device=settings.embedder.device,
-            threads=settings.threads,
+            threads=1 if apart(one) else settings.threads,
+            lanes=lanes if apart(one) else 1,
         )
         for one in settings.detectors
     ]

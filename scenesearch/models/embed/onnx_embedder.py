@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ class OnnxEmbedder(TowerEmbedder):
     """Runs the towers in ONNX Runtime.
 
     The image graph takes uint8 (n, side, side, 3), so the normalisation of pixels runs inside it.
-    A text tower whose tokenizer cannot be taken out of torch stays there.
+    A text tower whose tokenizer cannot be taken out of torch stays there. On a CPU each core has
+    pictures of its own: a session that shares a picture out among two takes a tenth more of their
+    time. Only fewer pictures than half the cores are shared out.
 
     Args:
         source: which model.
         cache_dir: where exports are kept.
-        threads: 0 for one a core.
+        threads: cores that it uses; 0 for all.
         batch: pictures at a time.
         device: ``cpu``, or ``cuda`` where onnxruntime-gpu is installed.
     """
@@ -44,9 +47,10 @@ class OnnxEmbedder(TowerEmbedder):
     ) -> None:
         super().__init__(source, batch)
         self._cache_dir = cache_dir
-        self._threads = threads
+        self._threads = threads or os.cpu_count() or 1
         self._device = device
         self._encode_text: Encoder | None = None
+        self._wide: Any = None
 
     @property
     def path(self) -> Path:
@@ -77,11 +81,21 @@ class OnnxEmbedder(TowerEmbedder):
     def _open(self) -> Any:
         if not self.path.is_file():
             self._write(self._source.load())
-        return open_session(self.path, self._threads, self._device)
+        return open_session(self.path, 1 if self._device == "cpu" else 0, self._device)
 
-    def _run(self) -> Run:
-        session = self._ready()
-        return lambda pixels: session.run(None, {"pixels": pixels})
+    def _run(self, pictures: int) -> tuple[Run, int]:
+        session, lanes = self._ready(), 1
+        if self._device == "cpu" and 2 * pictures < self._threads:
+            session = self._all_cores()
+        elif self._device == "cpu":
+            lanes = min(self._threads, max(pictures, 1))
+        return lambda pixels: session.run(None, {"pixels": pixels}), lanes
+
+    def _all_cores(self) -> Any:
+        with self._loading:
+            if self._wide is None:
+                self._wide = open_session(self.path, self._threads)
+            return self._wide
 
     def _text_encoder(self) -> Encoder | None:
         if self._encode_text is None:
@@ -97,7 +111,7 @@ class OnnxEmbedder(TowerEmbedder):
     def close(self) -> None:
         """Forget the sessions."""
         super().close()
-        self._encode_text = None
+        self._encode_text = self._wide = None
 
 
 def open_session(path: Path, threads: int, device: str = "cpu") -> Any:
