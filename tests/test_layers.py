@@ -41,6 +41,7 @@ MAY_USE_HEAVY = {
     "models.embed.torch_embedder": "an adapter",
     "models.embed.clip_words": "open_clip's tokenizer in the words of another library",
     "models.embed.onnx_export": "torch's exporter",
+    "models.embed.onnx_int8": "onnx and the quantiser of ONNX Runtime",
     "models.embed.onnx_text": "an adapter",
     "models.embed.timm_tower": "an adapter",
     "models.embed.timm_cells": "an adapter",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from scenesearch.core.errors import ModelLoadError
+from scenesearch.core.types import Image
 from scenesearch.models.embed.onnx_export import export
+from scenesearch.models.embed.onnx_int8 import quantise
 from scenesearch.models.embed.onnx_text import OnnxText, text_files
 from scenesearch.models.embed.tower import Encoder, Run, Tower, TowerEmbedder, TowerSource
 from scenesearch.models.load_errors import one_line, onnx_errors
@@ -34,6 +37,9 @@ class OnnxEmbedder(TowerEmbedder):
         threads: cores that it uses; 0 for all.
         batch: pictures at a time.
         device: ``cpu``, or ``cuda`` where onnxruntime-gpu is installed.
+        int8: photos that a tower in whole numbers of 8 bits is calibrated on, the first time: half
+            the time on a CPU with VNNI, and vectors that compare with each other only; None for
+            float32.
     """
 
     def __init__(
@@ -44,20 +50,33 @@ class OnnxEmbedder(TowerEmbedder):
         threads: int = 0,
         batch: int = 32,
         device: str = "cpu",
+        int8: Callable[[], Iterable[Image]] | None = None,
     ) -> None:
         super().__init__(source, batch)
         self._cache_dir = cache_dir
         self._threads = threads or os.cpu_count() or 1
         self._device = device
+        self._int8 = int8
         self._encode_text: Encoder | None = None
         self._wide: Any = None
 
     @property
+    def fingerprint(self) -> str:
+        """That of the source; 8 bits give other numbers, so they are named."""
+        return super().fingerprint + ("" if self._int8 is None else ":int8")
+
+    @property
     def path(self) -> Path:
-        """Where the image tower is, or will be."""
-        if self._source.exported is not None:
-            return self._source.exported
-        key = f"{EXPORT_VERSION}:{self.fingerprint}:{self._source.side}"
+        """Where the image tower that runs is, or will be."""
+        return self._exported if self._int8 is None else self._kept(self.fingerprint)
+
+    @property
+    def _exported(self) -> Path:
+        """Where the image tower in float32 is, or will be; its text tower is beside it."""
+        return self._source.exported or self._kept(self._source.fingerprint)
+
+    def _kept(self, fingerprint: str) -> Path:
+        key = f"{EXPORT_VERSION}:{fingerprint}:{self._source.side}"
         return self._cache_dir / "onnx" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.onnx"
 
     def export(self) -> Path:
@@ -67,20 +86,23 @@ class OnnxEmbedder(TowerEmbedder):
             ModelLoadError: the weights cannot be read, or the export differs from torch.
             MissingDependencyError: there is no export, and nothing that could make it.
         """
-        if not self.path.is_file() or (self.has_text and not self._text_is_there()):
+        if not self._exported.is_file() or (self.has_text and not self._text_is_there()):
             self._write(self._source.load())
+        if self._int8 is not None and not self.path.is_file():
+            log.info("making 8 bits of %s, once", self._source.fingerprint)
+            quantise(self._exported, self.path, self._int8(), self._source.side)
         return self.path
 
     def _write(self, tower: Tower) -> None:
         log.info("exporting %s to ONNX, once", self.fingerprint)
-        export(self._source, tower, self.path)
+        export(self._source, tower, self._exported)
 
     def _text_is_there(self) -> bool:
-        return all(path.is_file() for path in text_files(self.path))
+        return all(path.is_file() for path in text_files(self._exported))
 
     def _open(self) -> Any:
         if not self.path.is_file():
-            self._write(self._source.load())
+            self.export()
         return open_session(self.path, 1 if self._device == "cpu" else 0, self._device)
 
     def _run(self, pictures: int) -> tuple[Run, int]:
@@ -105,7 +127,7 @@ class OnnxEmbedder(TowerEmbedder):
                     self._encode_text = tower.encode_text
                     return self._encode_text
                 self._write(tower)
-            self._encode_text = OnnxText(self.path, self._threads)
+            self._encode_text = OnnxText(self._exported, self._threads)
         return self._encode_text
 
     def close(self) -> None:
