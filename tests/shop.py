@@ -273,7 +273,7 @@ class FakeParts:
         self.settings = settings
         self.closed = False
         self.embedder = FakeEmbedder(64, has_text=True, delay_s=self.delay_s)
-        self.detector = FakeDetector()
+        self.detector = self.bulk_detector = FakeDetector()
         rules = CutRules(settings.cutout.background)
         colours = PixelDescriber(colours=settings.index.colours)
         self.encoder = Encoder(self.embedder, colours, rules)

@@ -164,6 +164,19 @@ def test_profiles_come_in_the_same_pass(tmp_path):
     assert [part.shape for part in embedder.embed_and_profile([])] == [(0, 6), (0, 5)]
 
 
+@pytest.mark.parametrize("cores", [2, 3, 9])
+def test_vectors_come_in_the_order_of_the_pictures_on_any_number_of_cores(tmp_path, cores):
+    source = Linear(classes=5)
+    one = OnnxEmbedder(source, cache_dir=tmp_path, threads=1, batch=4)
+    several = OnnxEmbedder(source, cache_dir=tmp_path, threads=cores, batch=4)
+
+    for count in (0, 1, 2, 4, 30):  # fewer than half of nine cores, and more than all
+        expected = one.embed_and_profile(pictures(count))
+        for first, second in zip(expected, several.embed_and_profile(pictures(count)), strict=True):
+            assert first.shape == second.shape
+            assert np.allclose(first, second, atol=1e-6)
+
+
 def test_a_model_without_classes_gives_empty_profiles(exported):
     embedder = OnnxEmbedder(Linear(), cache_dir=exported)
 

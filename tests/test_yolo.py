@@ -185,6 +185,21 @@ def test_the_package_finds_in_its_own_rooms_what_ultralytics_finds(tmp_path):
 
 
 @pytest.mark.models
+def test_photos_side_by_side_give_what_they_give_one_after_the_other(tmp_path):
+    weights = WeightFinder(None).find("home-yolo26n-seg")
+    rooms = sorted((PACKAGE / "_data" / "sample" / "rooms").glob("*.jpg"))
+    photos = [load_scene(room) for room in rooms]
+    alone = YoloDetector(weights, cache_dir=tmp_path).detect(photos)
+    beside = YoloDetector(weights, cache_dir=tmp_path, threads=1, lanes=3).detect(photos)
+
+    assert len(alone) == len(beside) == len(photos)
+    for first, second in zip(alone, beside, strict=True):
+        assert first.labels == second.labels
+        assert np.allclose(first.boxes, second.boxes, atol=0.01)
+        assert np.allclose(first.confidences, second.confidences, atol=1e-4)
+
+
+@pytest.mark.models
 @pytest.mark.parametrize(
     "said",
     [

@@ -46,7 +46,7 @@ def tag(
     """As :meth:`SceneSearch.tag`."""
     if fill:
         return _filling(opened, sources, options, run)
-    tagger = wiring.build_tagger(opened.parts, options)
+    tagger = wiring.build_tagger(opened.parts, options, bulk=True)
     return tag_stream(sources, tagger, options=_limited(opened, run))
 
 
@@ -113,9 +113,9 @@ def _limited(opened: Opened, run: RunOptions | None) -> RunOptions:
 def _tagger(opened: Opened, options: TagOptions | None, *, fill: bool) -> Iterator[SceneTagger]:
     """The tagger of a run; with ``fill``, its photos are in the collection when it is done."""
     if not fill:
-        yield wiring.build_tagger(opened.parts, options)
+        yield wiring.build_tagger(opened.parts, options, bulk=True)
         return
-    tagger = wiring.build_tagger(opened.parts, options, cache=opened.embeddings)
+    tagger = wiring.build_tagger(opened.parts, options, cache=opened.embeddings, bulk=True)
     projection = opened.projection()
     index = wiring.build_scene_index(tagger, opened.photos, opened.scenes, projection)
     yield FillingTagger(tagger, index, f"{opened.address}/{opened.scenes}")

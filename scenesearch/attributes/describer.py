@@ -12,11 +12,13 @@ class PixelDescriber:
     """Describes pixels, without any model.
 
     Args:
-        colours: whether dominant colours are worked out, a few milliseconds a region.
+        colours: whether dominant colours are worked out, a millisecond a region.
+        vectors: whether their vectors are, which only a collection keeps.
     """
 
-    def __init__(self, *, colours: bool = True) -> None:
+    def __init__(self, *, colours: bool = True, vectors: bool = True) -> None:
         self._colours = colours
+        self._vectors = vectors
 
     @property
     def colour_dim(self) -> int:
@@ -26,5 +28,5 @@ class PixelDescriber:
     def describe(self, cutout: Cutout) -> Description:
         """Colours from the mask only, and a hash of the picture."""
         found = dominant_colours(cutout.image, cutout.mask) if self._colours else ()
-        vector = colour_vector(found) if found else None
+        vector = colour_vector(found) if found and self._vectors else None
         return Description(found, vector, phash(cutout.image))

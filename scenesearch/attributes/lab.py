@@ -111,9 +111,8 @@ def ciede2000(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     >>> float(ciede2000((50, 2.6772, -79.7751), (50, 0, -82.7485)).round(4))
     2.0425
     """
-    one, two = np.broadcast_arrays(
-        np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    )
+    # not broadcast yet: what hangs on one colour alone is worked out once for each
+    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     l1, a1, b1 = one[..., 0], one[..., 1], one[..., 2]
     l2, a2, b2 = two[..., 0], two[..., 1], two[..., 2]
     g = 0.5 * (1 - _seventh((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2))
@@ -123,12 +122,13 @@ def ciede2000(first: ArrayLike, second: ArrayLike) -> NDArray[np.float64]:
     neutral = c1 * c2 == 0  # a grey has no hue, so there is no hue difference either
 
     turn = h2 - h1
-    turn = np.where(turn > 180, turn - 360, np.where(turn < -180, turn + 360, turn))
+    far = np.abs(turn) > 180
+    turn = np.where(far, turn - np.copysign(360, turn), turn)
     delta_h = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(np.where(neutral, 0, turn)) / 2)
 
     total = h1 + h2
     wrapped = np.where(total < 360, total + 360, total - 360)
-    mean_h = np.where(np.abs(h1 - h2) > 180, wrapped, total) / 2
+    mean_h = np.where(far, wrapped, total) / 2
     mean_h = np.where(neutral, total, mean_h)
     mean_l, mean_c = (l1 + l2) / 2, (c1 + c2) / 2
 

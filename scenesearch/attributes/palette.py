@@ -13,6 +13,10 @@ and above 100 ms on a busy one.
 
 from __future__ import annotations
 
+import math
+from functools import cache
+from itertools import combinations
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +33,7 @@ _SHADE = 0.12  # relative difference of tint below which a darker group is a sha
 _LIT = (0.5, 0.65)  # quantile of lightness at which a group's colour is read: dark, light ones
 _VIVID = 60.0  # chroma from which a pixel counts half as much again as a neutral one
 _MIN_SHARE = 0.03
+_RIM = 2  # pixels at the edge of a mask that mix with the background
 
 _Array = NDArray[np.float32]
 
@@ -69,25 +74,37 @@ def dominant_colours(
 
 def _sample(image: Image, mask: Mask | None, seed: int) -> Image:
     """Up to 2,500 pixels of a regular grid, inside the mask and not at its rim; shape (n, 3)."""
-    if mask is None:
-        mask = np.ones(image.shape[:2], np.bool_)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows) == 0:
-        return np.zeros((0, 3), np.uint8)
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    image, mask = image[box], mask[box]
-    inner = _eroded(mask, 2)
+    height, width = image.shape[:2]
+    if mask is None or mask.all():
+        # no need to look for what is everywhere
+        rows, columns = max(height - 2 * _RIM, 0), max(width - 2 * _RIM, 0)
+        rim = _RIM if rows * columns >= 0.4 * height * width else 0
+        rows, columns = height - 2 * rim, width - 2 * rim
+        row, column = np.divmod(_spread(rows * columns, seed), columns)
+        return np.asarray(image[row + rim, column + rim])
+    inner = _eroded(mask, _RIM)
     # Thin structures would vanish: they keep their rim.
     if np.count_nonzero(inner) >= 0.4 * np.count_nonzero(mask):
         mask = inner
     indices = np.flatnonzero(mask)
-    if len(indices) > _MAX_PIXELS:
-        # Equal steps along the scan, started at a random phase, spread over the whole mask.
-        # The step is not a whole number, so the grid does not beat with a woven pattern.
-        step = len(indices) / _MAX_PIXELS
-        phase = np.random.default_rng(seed).random()
-        indices = indices[((np.arange(_MAX_PIXELS) + phase) * step).astype(np.intp)]
-    return image[np.divmod(indices, mask.shape[1])]
+    return image[np.divmod(indices[_spread(len(indices), seed)], width)]
+
+
+def _spread(count: int, seed: int) -> NDArray[np.intp]:
+    """Which of so many pixels are looked at: all of a few, else 2,500 of them.
+
+    Equal steps along the scan, started at a random phase, spread over the whole mask. The step is
+    not a whole number, so the grid does not beat with a woven pattern.
+    """
+    if count <= _MAX_PIXELS:
+        return np.arange(count)
+    step = count / _MAX_PIXELS
+    return ((np.arange(_MAX_PIXELS) + _phase(seed)) * step).astype(np.intp)
+
+
+@cache
+def _phase(seed: int) -> float:
+    return float(np.random.default_rng(seed).random())
 
 
 def _eroded(mask: Mask, by: int) -> Mask:
@@ -103,12 +120,19 @@ def _eroded(mask: Mask, by: int) -> Mask:
 
 def _histogram(lab: _Array) -> tuple[_Array, _Array, NDArray[np.intp]]:
     """Mean and weight of each filled bin of the grouping space, and the bin of each pixel."""
-    scaled = lab * np.array([_LIGHTNESS, 1, 1], np.float32)  # (n, 3)
-    cells = np.floor(scaled / _BIN).astype(np.int64) + 64
-    _, members = np.unique(cells @ np.array([1 << 16, 1 << 8, 1]), return_inverse=True)
+    scaled = lab.T * np.array([[_LIGHTNESS], [1], [1]], np.float32)  # (3, n)
+    cells = np.floor(scaled / _BIN).astype(np.intp)
+    # L is 0 to 100, a and b are above -160 and below 155, so that each has its own 6 bits
+    codes = (cells[0] << 12) + ((cells[1] + 32) << 6) + (cells[2] + 32)
+    filled = np.zeros(1 << 16, np.bool_)
+    filled[codes] = True
+    bins = np.flatnonzero(filled)
+    number = np.empty(1 << 16, np.intp)
+    number[bins] = np.arange(len(bins))
+    members = number[codes]
     counts = np.bincount(members)
-    means = np.stack([np.bincount(members, scaled[:, i]) for i in range(3)], axis=1)
-    points = (means / counts[:, None]).astype(np.float32)
+    means = np.array([np.bincount(members, axis) for axis in scaled]) / counts
+    points = means.T.astype(np.float32, order="C")
     weights = (counts * _importance(points)).astype(np.float32)
     return points, weights, members
 
@@ -119,29 +143,39 @@ def _cluster(points: _Array, weights: _Array) -> NDArray[np.intp]:
     Starts from the heaviest point and then, again and again, from the one with the greatest
     weight x squared distance to the nearest start (k-means++ without its chance).
     """
+    axes = np.ascontiguousarray(points.T)  # (3, n): each axis by itself, several times faster
+    weighted = weights * axes
     nearest = np.full(len(points), np.inf, np.float32)
-    centres = points[[weights.argmax()]]
-    while len(centres) < min(_CLUSTERS, len(points)):
-        apart = ((points - centres[-1]) ** 2).sum(axis=1)
-        nearest = np.minimum(nearest, apart)
+    starts = [int(weights.argmax())]
+    while len(starts) < min(_CLUSTERS, len(points)):
+        np.minimum(nearest, _squared(axes, axes[:, starts[-1:]])[:, 0], out=nearest)
         if nearest.max() < _BIN**2:
             break
-        centres = np.concatenate([centres, points[[(weights * nearest).argmax()]]])
-    assigned = np.zeros(len(points), np.intp)
+        starts.append(int((weights * nearest).argmax()))
+    centres = axes[:, starts]  # (3, k)
+    assigned = np.full(len(points), -1)
     for _ in range(10):
-        assigned = ((points[:, None] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
-        sums = np.stack(
-            [np.bincount(assigned, weights * points[:, i], len(centres)) for i in range(3)], axis=1
-        )
-        totals = np.bincount(assigned, weights, len(centres))
-        filled = totals > 0
-        moved = np.where(filled[:, None], sums / np.maximum(totals, 1e-6)[:, None], centres).astype(
-            np.float32
-        )
+        before, assigned = assigned, _squared(axes, centres).argmin(axis=1)
+        if (assigned == before).all():
+            break
+        sums = np.array([np.bincount(assigned, axis, len(starts)) for axis in weighted])
+        totals = np.bincount(assigned, weights, len(starts))
+        moved = np.where(totals > 0, sums / np.maximum(totals, 1e-6), centres).astype(np.float32)
         if np.abs(moved - centres).max() < 0.25:
             break
         centres = moved
     return assigned
+
+
+def _squared(axes: _Array, centres: _Array) -> _Array:
+    """Squared distances of points (3, n) from centres (3, k), shape (n, k)."""
+    total: _Array = axes[0][:, None] - centres[0]
+    total *= total
+    for axis, centre in zip(axes[1:], centres[1:], strict=True):
+        apart = axis[:, None] - centre
+        apart *= apart
+        total += apart
+    return total
 
 
 def _importance(lab: _Array) -> _Array:
@@ -151,33 +185,56 @@ def _importance(lab: _Array) -> _Array:
 
 
 def _merge_shades(points: _Array, weights: _Array, assigned: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Join clusters that are one surface in other light, nearest pair first.
+    """Join clusters that are one surface in other light, nearest pair first."""
+    count = int(assigned.max()) + 1
+    totals = np.bincount(assigned, weights, count)
+    sums = [np.bincount(assigned, weights * axis, count).tolist() for axis in points.T]
+    parts = zip(totals.tolist(), *sums, strict=True)
+    groups = {label: _Group(*part) for label, part in enumerate(parts) if part[0] > 0}
+    joined = np.arange(count)
+    costs = {pair: groups[pair[0]].unlike(groups[pair[1]]) for pair in combinations(groups, 2)}
+    while costs:
+        # of equal ones the first
+        first, second = min(costs, key=lambda pair: (costs[pair], pair))
+        if costs[first, second] >= 1:
+            break
+        joined[joined == second] = first
+        groups[first] = groups[first].with_(groups.pop(second))
+        costs = {
+            pair: groups[pair[0]].unlike(groups[pair[1]]) if first in pair else cost
+            for pair, cost in costs.items()
+            if second not in pair
+        }
+    return joined[assigned]
+
+
+class _Group:
+    """Some clusters: their weight, and the weighted sums of their points.
 
     Less light scales a surface's X, Y and Z alike. By the definition of CIELAB, a, b and L + 16
     then all scale with its cube root, so the tint (a, b) / (L + 16) stays what it was.
     """
-    groups = assigned.copy()
-    while True:
-        labels = np.unique(groups)
-        totals = np.bincount(groups, weights)[labels]
-        sums = [np.bincount(groups, weights * points[:, axis])[labels] for axis in range(3)]
-        means = np.stack(sums, axis=1) / totals[:, None]  # (groups, 3)
-        tints = means[:, 1:] / (means[:, :1] / _LIGHTNESS + 16)
-        strength = np.hypot(tints[:, 0], tints[:, 1])
-        shades = _apart(tints) / (_SHADE * np.maximum(strength[:, None], strength[None]) + 1e-9)
+
+    def __init__(self, total: float, *sums: float) -> None:
+        self.total, self.sums = total, sums
+        self.mean = tuple(one / total for one in sums)
+        light = self.mean[0] / _LIGHTNESS + 16
+        self.tint = (self.mean[1] / light, self.mean[2] / light)
+        self.strength = math.hypot(*self.tint)
+
+    def with_(self, other: _Group) -> _Group:
+        """Both together."""
+        sums = (one + two for one, two in zip(self.sums, other.sums, strict=True))
+        return _Group(self.total + other.total, *sums)
+
+    def unlike(self, other: _Group) -> float:
+        """Below 1 where they are one surface."""
+        cost = math.dist(self.mean, other.mean) / _MERGE
         # Neutral groups have no tint to compare, only noise.
-        shades[(strength[:, None] < 0.2) | (strength[None] < 0.2)] = np.inf
-        cost = np.minimum(_apart(means) / _MERGE, shades)
-        np.fill_diagonal(cost, np.inf)
-        first, second = np.unravel_index(cost.argmin(), cost.shape)
-        if len(labels) < 2 or cost[first, second] >= 1:
-            return groups
-        groups[groups == labels[second]] = labels[first]
-
-
-def _apart(rows: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Euclidean distances of all pairs of rows, shape (n, n)."""
-    return np.asarray(np.sqrt(((rows[:, None] - rows[None]) ** 2).sum(axis=2)))
+        if min(self.strength, other.strength) < 0.2:
+            return cost
+        strength = max(self.strength, other.strength)
+        return min(cost, math.dist(self.tint, other.tint) / (_SHADE * strength + 1e-9))
 
 
 def _describe(lab: _Array, groups: NDArray[np.intp], limit: int) -> tuple[Colour, ...]:
@@ -201,7 +258,21 @@ def _lit_colour(lab: _Array) -> _Array:
     Light surfaces are dimmed by shading, so their true colour is above the median; dark ones are
     brightened by reflections just as much, so theirs is not.
     """
-    lit = float(np.interp(np.median(lab[:, 0]), (25, 60), _LIT))
-    low, high = np.quantile(lab[:, 0], [lit - 0.2, lit + 0.2])
+    lightness = np.sort(lab[:, 0])
+    middle = (lightness[(len(lab) - 1) // 2] + lightness[len(lab) // 2]) / 2
+    lit = _LIT[0] + (_LIT[1] - _LIT[0]) * min(max((float(middle) - 25) / 35, 0.0), 1.0)
+    low, high = _quantile(lightness, lit - 0.2), _quantile(lightness, lit + 0.2)
     kept = lab[(lab[:, 0] >= low) & (lab[:, 0] <= high)]
-    return np.asarray((kept if len(kept) else lab).mean(axis=0))
+    kept = kept if len(kept) else lab
+    return np.asarray(np.add.reduce(kept, axis=0) / np.float32(len(kept)))
+
+
+def _quantile(ordered: _Array, share: float) -> np.float64:
+    """As ``numpy.quantile``, which takes ten times as long, most of it to choose a method."""
+    place = share * (len(ordered) - 1)
+    below = int(place)
+    low, high = ordered[below], ordered[min(below + 1, len(ordered) - 1)]
+    part = place - below
+    if part < 0.5:
+        return np.float64(low + np.float64(high - low) * part)
+    return np.float64(high - np.float64(high - low) * (1 - part))

@@ -160,6 +160,11 @@ class SharedParts(Parts):
         found = self._own.detector
         return None if found is None else BatchedDetector(found, limit=PHOTOS)
 
+    @property
+    def bulk_detector(self) -> Detector | None:
+        """The same: a service has looks to answer beside its runs."""
+        return self.detector
+
     @once
     def encoder(self) -> Encoder:
         """Cutting, describing and embedding."""

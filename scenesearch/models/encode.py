@@ -143,9 +143,15 @@ class Encoder:
         return [self._prepare(scene, region) for region in regions]
 
     def embed(self, prepared: Sequence[Prepared]) -> list[EncodedRegion]:
-        """Embed cutouts and contexts in one go, so that batches fill."""
+        """Embed cutouts and contexts in one go, so that batches fill; a picture only once."""
         n = len(prepared)
-        images = [p.cutout.image for p in prepared] + [p.context for p in prepared]
+        images = [p.cutout.image for p in prepared]
+        # what could not be cut out is its own context where it is the whole photo
+        contexts = [*range(n)]
+        for i, p in enumerate(prepared):
+            if not np.array_equal(p.context, p.cutout.image):
+                contexts[i] = len(images)
+                images.append(p.context)
         profiles: NDArray[np.float32] | None = None
         if isinstance(self.embedder, Profiler) and self.embedder.profile_dim:
             vectors, profiles = self.embedder.embed_and_profile(images)
@@ -153,10 +159,10 @@ class Encoder:
             vectors = self.embedder.embed_images(images)
         encoded = []
         for i, p in enumerate(prepared):
-            spaces = {CUTOUT: vectors[i], CONTEXT: vectors[n + i]}
+            spaces = {CUTOUT: vectors[i], CONTEXT: vectors[contexts[i]]}
             if p.description.colour_vector is not None:
                 spaces[COLOUR] = p.description.colour_vector
-            profile = None if profiles is None else profiles[n + i]
+            profile = None if profiles is None else profiles[contexts[i]]
             where = placement(p.region.box, p.size)
             encoded.append(EncodedRegion(p.region, p.cutout, p.description, where, spaces, profile))
         return encoded

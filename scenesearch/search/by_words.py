@@ -165,8 +165,9 @@ class WordSearch:
         by_words, coloured = found[: len(texts)], found[len(texts) :]
         if parsed.kinds and CATEGORY in self.fields:
             # few have the name that was said, and what means the same has other words
-            of_kind = all_of(self.where, OneOf(CATEGORY, (*parsed.categories, *parsed.kinds)))
-            page = self.store.scroll(where=of_kind, limit=limit, fields=fields)
+            alike = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
+            where = all_of(self.where, alike)
+            page = self.store.scroll(where=where, limit=limit, fields=fields)
             by_words.append([Hit(record.id, 0.0, record.payload) for record in page])
         if not any(by_words) and not any(coloured):
             page = self.store.scroll(where=self.where, limit=limit, fields=fields)

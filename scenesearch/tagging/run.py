@@ -62,7 +62,7 @@ class RunOptions:
 
     batch: int = 32
     batch_bytes: int = 256_000_000
-    ahead_bytes: int = 256_000_000
+    ahead_bytes: int = 64_000_000
     workers: int = field(default_factory=default_workers)
     timeout_s: float = 60.0
     limits: ImageLimits = field(default_factory=ImageLimits)

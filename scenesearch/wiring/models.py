@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from scenesearch.config.settings import Runtime, Settings
+from scenesearch.config.settings import DetectorSettings, Runtime, Settings
 from scenesearch.core.errors import ConfigError, ModelNotFoundError
 from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
-from scenesearch.core.types import Scene
+from scenesearch.core.types import Image, Scene
 from scenesearch.images import load_scene
+from scenesearch.models.cutout.cutter import CutRules, cut_product
 from scenesearch.models.cutout.isnet import IsNetRemover
 from scenesearch.models.detect.boxes import MergedDetector
 from scenesearch.models.detect.yolo_detector import YoloDetector
@@ -32,9 +34,17 @@ from scenesearch.system.resources import resource_dir
 log = logging.getLogger(__name__)
 
 
-def build_detector(settings: Settings, finder: WeightFinder) -> Detector | None:
-    """All detectors of the settings as one, or None when the settings name none."""
-    detectors = _detectors(settings, finder)
+def build_detector(
+    settings: Settings, finder: WeightFinder, *, side_by_side: bool = False
+) -> Detector | None:
+    """All detectors of the settings as one, or None when the settings name none.
+
+    Args:
+        settings: which, and how many cores they use.
+        finder: of their weights.
+        side_by_side: photos of a call, one a core; else each by all cores.
+    """
+    detectors = _detectors(settings, finder, side_by_side=side_by_side)
     if not detectors:
         return None
     if len(detectors) == 1:
@@ -42,7 +52,16 @@ def build_detector(settings: Settings, finder: WeightFinder) -> Detector | None:
     return MergedDetector(detectors, overlap=settings.regions.overlap)
 
 
-def _detectors(settings: Settings, finder: WeightFinder) -> list[YoloDetector]:
+def _detectors(
+    settings: Settings, finder: WeightFinder, *, side_by_side: bool = False
+) -> list[YoloDetector]:
+    # torch shares each photo out by itself
+    lanes = settings.threads or os.cpu_count() or 1
+
+    def apart(one: DetectorSettings) -> bool:
+        device = settings.embedder.device
+        return side_by_side and device == "cpu" and _runtime(one.runtime, device) == "onnx"
+
     return [
         YoloDetector(
             finder.find(one.model),
@@ -54,7 +73,8 @@ def _detectors(settings: Settings, finder: WeightFinder) -> list[YoloDetector]:
             include=one.include,
             exclude=one.exclude,
             device=settings.embedder.device,
-            threads=settings.threads,
+            threads=1 if apart(one) else settings.threads,
+            lanes=lanes if apart(one) else 1,
         )
         for one in settings.detectors
     ]
@@ -94,14 +114,20 @@ def build_remover(settings: Settings, finder: WeightFinder) -> Remover | None:
     return IsNetRemover(weights, threads=settings.threads)
 
 
-def build_embedder(settings: Settings, source: TowerSource) -> Embedder:
-    """A tower as an embedder, in the runtime that suits the device."""
+def build_embedder(settings: Settings, source: TowerSource, *, int8: bool = True) -> Embedder:
+    """A tower as an embedder, in the runtime that suits the device.
+
+    Args:
+        settings: which runtime and precision.
+        source: the tower.
+        int8: whether it may be in 8 bits, where the settings say so.
+    """
     wanted = settings.embedder
     if _runtime(wanted.runtime, wanted.device) == "onnx":
-        if wanted.precision != "float32":
+        if wanted.precision == "bf16":
             raise ConfigError(
-                f"embedder: the onnx runtime is for float32, got {wanted.precision}; set "
-                f"runtime: torch, with scenesearch[models] installed"
+                "embedder: the onnx runtime is for float32 and int8, got bf16; set "
+                "runtime: torch, with scenesearch[models] installed"
             )
         return OnnxEmbedder(
             source,
@@ -109,10 +135,25 @@ def build_embedder(settings: Settings, source: TowerSource) -> Embedder:
             threads=settings.threads,
             batch=wanted.batch,
             device=wanted.device,
+            int8=sample_products if int8 and wanted.precision == "int8" else None,
+        )
+    if wanted.precision == "int8":
+        raise ConfigError(
+            "embedder: the torch runtime is for float32 and bf16, got int8; set runtime: onnx"
         )
     return TorchEmbedder(
         source, device=wanted.device, precision=wanted.precision, batch=wanted.batch
     )
+
+
+def sample_products() -> list[Image]:
+    """Products of the sample, whole and cut out: what a tower in 8 bits is calibrated on."""
+    rules, made = CutRules(), []
+    for photo in sorted(resource_dir("sample").rglob("*.jpg"))[::2]:
+        image = load_scene(photo).image
+        cutout, _ = cut_product(image, rules, None)
+        made += [image] if cutout.method == "plain" else [image, cutout.image]
+    return made
 
 
 def build_reranker(settings: Settings, finder: WeightFinder) -> CellReranker:
@@ -129,7 +170,7 @@ def build_reranker(settings: Settings, finder: WeightFinder) -> CellReranker:
         )
     source = TimmCells(wanted.model, tower)
     return CellReranker(
-        CellMaps(source, build_embedder(settings, source)),
+        CellMaps(source, build_embedder(settings, source, int8=False)),
         lambda: EmbeddingCache(
             settings.cache_dir / "rerank.sqlite", max_megabytes=settings.cache_max_megabytes
         ),

@@ -38,6 +38,11 @@ class Parts:
         return build_detector(self.settings, self._finder)
 
     @once
+    def bulk_detector(self) -> Detector | None:
+        """The detectors for runs over many photos; weights of their own, read when it is used."""
+        return build_detector(self.settings, self._finder, side_by_side=True)
+
+    @once
     def encoder(self) -> Encoder:
         """Cutting, describing and embedding."""
         settings = self.settings
@@ -72,7 +77,8 @@ class Parts:
 
     def close(self) -> None:
         """Give back what was loaded."""
-        made = [self.__dict__.get(n) for n in ("reranker", "detector", "reader", "embeddings")]
+        names = ("reranker", "detector", "bulk_detector", "reader", "embeddings")
+        made = [self.__dict__.get(name) for name in names]
         if "encoder" in self.__dict__:
             made += [self.encoder.embedder, self.encoder.remover]
         for part in made:

@@ -19,14 +19,20 @@ from scenesearch.wiring.parts import Parts
 
 
 def build_tagger(
-    parts: Parts, options: TagOptions | None = None, *, cache: EmbeddingCache | None = None
+    parts: Parts,
+    options: TagOptions | None = None,
+    *,
+    cache: EmbeddingCache | None = None,
+    bulk: bool = False,
 ) -> Tagger:
     """The tag pipeline over the models of ``parts``.
 
     Args:
         parts: the models.
         options: what a row has.
-        cache: where embeddings are kept; that of ``parts`` where none is given.
+        cache: where embeddings are kept, for photos that go into a collection; without it that of
+            ``parts``, and no vectors of colours.
+        bulk: for a run over many photos, which are looked at side by side.
 
     Raises:
         ConfigError: a vocabulary cannot be read.
@@ -37,9 +43,10 @@ def build_tagger(
     embedder: Embedder = encoder.embedder
     if cache is not None or (embedder.has_text and options.zero_shot):
         embedder = CachedEmbedder(embedder, cache or parts.embeddings)
+    describer = PixelDescriber(colours=options.colours, vectors=cache is not None)
     return Tagger(
-        Encoder(embedder, PixelDescriber(colours=options.colours), encoder.rules),
-        parts.detector,
+        Encoder(embedder, describer, encoder.rules),
+        parts.bulk_detector if bulk else parts.detector,
         options,
         reader=parts.reader if options.ocr else None,
         rules=RegionRules(t.limit, t.min_area, t.overlap),

@@ -52,7 +52,7 @@ class TorchEmbedder(TowerEmbedder):
             ) from error
         return tower
 
-    def _run(self) -> Run:
+    def _run(self, pictures: int) -> tuple[Run, int]:  # noqa: ARG002 - all alike
         import torch
 
         tower = self._ready()
@@ -67,7 +67,7 @@ class TorchEmbedder(TowerEmbedder):
             parts = found if isinstance(found, tuple) else (found,)
             return [part.float().cpu().numpy() for part in parts]
 
-        return run
+        return run, 1
 
     def _text_encoder(self) -> Encoder | None:
         return cast(Tower, self._ready()).encode_text

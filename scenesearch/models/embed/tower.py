@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -142,8 +143,8 @@ class TowerEmbedder(LazyModel):
         return self._source.classes
 
     @abstractmethod
-    def _run(self) -> Run:
-        """The loaded model, as it is called with a batch."""
+    def _run(self, pictures: int) -> tuple[Run, int]:
+        """The loaded model as it is called with a batch, and how many threads call it at a time."""
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """Shape (len(images), dim), rows L2-normalised."""
@@ -157,18 +158,23 @@ class TowerEmbedder(LazyModel):
         Args:
             images: any sizes.
         """
-        run, source = self._run(), self._source
-        vectors = np.zeros((len(images), source.dim), np.float32)
-        profiles = np.zeros((len(images), source.classes), np.float32)
-        done = 0
-        for part in batches(images, self._batch):
-            found = run(np.stack([letterbox(image, source.side) for image in part]))
-            rows = slice(done, done + len(part))
-            vectors[rows] = found[0]
-            if source.classes:
-                profiles[rows] = found[1]
-            done += len(part)
-        return normalise_rows(vectors), profiles
+        (run, lanes), source = self._run(len(images)), self._source
+        if not images:
+            return np.zeros((0, source.dim), np.float32), np.zeros((0, source.classes), np.float32)
+
+        def found(part: Sequence[Image]) -> Sequence[NDArray[np.float32]]:
+            return run(np.stack([letterbox(image, source.side) for image in part]))
+
+        # no lane without work
+        parts = list(batches(images, min(self._batch, -(-len(images) // lanes))))
+        if lanes == 1:
+            outputs = [found(part) for part in parts]
+        else:
+            with ThreadPoolExecutor(lanes, "scenesearch-embed") as pool:
+                outputs = list(pool.map(found, parts))
+        vectors, *profiles = (np.concatenate(rows) for rows in zip(*outputs, strict=True))
+        none = np.zeros((len(images), 0), np.float32)
+        return normalise_rows(vectors), profiles[0] if source.classes else none
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Shape (len(texts), dim), rows L2-normalised.
