@@ -322,8 +322,9 @@ def test_a_batch_goes_through_each_model_once(files, encode):
 
     assert (detector.calls, detector.scenes) == (1, 3)
     assert embedder.calls == 1
-    # the photo and its object; cutouts alone are enough for words, contexts are stored too
-    assert embedder.embedded == (12 if encode else 6)
+    # the photo and its object; cutouts alone are enough for words, contexts are stored too, but for
+    # that of a whole photo, which is the same picture
+    assert embedder.embedded == (9 if encode else 6)
 
 
 # --- rows with vectors -------------------------------------------------------------------------
