@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from scenesearch.config.environment import check_environment
 from scenesearch.config.settings import Settings, find_profile, load_settings
 from scenesearch.core.errors import ConfigError
 from scenesearch.models.weights import read_manifest
@@ -105,7 +107,7 @@ def test_values_are_read_as_a_yaml_author_means_them(profile, text, read):
         ("detectors: [{}, {imagesize: 1}]", "'detectors.1.imagesize'", "image_size"),
         ("images: {max_byte: 3}", "'images.max_byte'", "max_bytes"),
         ("regions: {zzz: 3}", "'regions.zzz'", "known here: limit, min_area, overlap"),
-        ("3: 4", "'3'", "known here: cache_dir"),
+        ("3: 4", "'3'", "known here: allow_unknown_env, cache_dir"),
     ],
     ids=["section", "key", "in_a_list", "second_of_a_list", "dataclass", "far_off", "number"],
 )
@@ -262,3 +264,49 @@ def test_settings_are_frozen_and_show_no_key():
     with pytest.raises(ValidationError, match="frozen"):
         settings.threads = 2
     assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("SCENESEARCH_SERVICE_READ_KEYS", "SCENESEARCH_SERVICE__READ_KEYS"),
+        ("SCENESEARCH_MODEL_DIR", "SCENESEARCH_MODELS_DIR"),
+        ("scenesearch_ofline", "SCENESEARCH_OFFLINE"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_name(monkeypatch, name, near):
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigError, match="is no setting") as caught:
+        load_settings()
+    assert name in str(caught.value)
+    assert near in str(caught.value)
+    monkeypatch.setenv("SCENESEARCH_ALLOW_UNKNOWN_ENV", "true")
+    load_settings()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "SCENESEARCH_PORT",
+        "SCENESEARCH_PORT_8000_TCP",
+        "SCENESEARCH_PORT_8000_TCP_ADDR",
+        "SCENESEARCH_SERVICE_HOST",
+        "SCENESEARCH_SERVICE_PORT",
+        "SCENESEARCH_SERVICE_PORT_HTTP",
+        "SCENESEARCH_CONFIG",
+        "SCENESEARCH_READ_KEY",
+        "SCENESEARCHER",
+        "scenesearch_models_dir",
+    ],
+)
+def test_what_a_cluster_compose_and_the_command_line_set_is_let_be(monkeypatch, name):
+    monkeypatch.setenv(name, "tcp://10.0.0.1:80")
+    load_settings()
+
+
+def test_every_variable_of_the_compose_file_is_known(monkeypatch):
+    root = Path(__file__).resolve().parents[1]
+    text = (root / "docker-compose.yml").read_text(encoding="utf-8")
+    names = set(re.findall(r"\bSCENESEARCH_\w+", text))
+    assert names
+    check_environment(Settings, names)

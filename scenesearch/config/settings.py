@@ -8,6 +8,7 @@ or of a section are refused, with the nearest names.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from scenesearch.config.environment import BETWEEN, PREFIX, check_environment
 from scenesearch.config.fetch import CatalogFetchSettings
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.service import ServiceSettings
@@ -184,13 +186,15 @@ class Settings(BaseSettings):
     """Everything that can be set. See ``configs/`` for profiles."""
 
     model_config = SettingsConfigDict(
-        env_prefix="SCENESEARCH_",
-        env_nested_delimiter="__",
+        env_prefix=PREFIX,
+        env_nested_delimiter=BETWEEN,
         extra="forbid",
         frozen=True,
         validate_default=True,
     )
 
+    allow_unknown_env: bool = False
+    """Whether variables of the environment that begin with ``SCENESEARCH_`` may be no setting."""
     models_dir: Path | None = None
     """Folder where weights of the manifest are looked for first, before those of the package."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("scenesearch"))
@@ -288,7 +292,7 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
             raise ConfigError(f"{path}: expected settings by name, got a {type(loaded).__name__}")
         values = {str(key): value for key, value in loaded.items()}
     try:
-        return Settings(**{**values, **overrides})
+        settings = Settings(**{**values, **overrides})
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error)}") from error
     except SettingsError as error:
@@ -296,6 +300,9 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
             f"The environment: {error}; expected JSON, or one variable a setting with __ between "
             f"levels (SCENESEARCH_SEARCH__LIMIT=5)"
         ) from error
+    if not settings.allow_unknown_env:
+        check_environment(Settings, os.environ)
+    return settings
 
 
 def _explain(error: ValidationError) -> str:
