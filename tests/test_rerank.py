@@ -388,7 +388,7 @@ def test_a_stride_that_the_architecture_does_not_have_is_explained(checkpoint):
 
 @pytest.mark.models
 def test_the_real_weights_find_a_product_among_others_part_by_part(tmp_path):
-    settings_ = load_settings("cpu-small", cache_dir=tmp_path)
+    settings_ = load_settings("imagenet", cache_dir=tmp_path)
     looks = Parts(settings_).reranker
     photos = [picture(tmp_path, "red", shape) for shape in ("square", "tall")]
 

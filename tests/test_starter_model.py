@@ -29,7 +29,7 @@ WORDS = (
 )
 
 BY_BOXES = {"things": 43, "recall@1": 0.907, "recall@5": 0.953}
-BY_DETECTOR = {"things": 43, "recall@1": 0.907, "recall@5": 0.977}
+BY_DETECTOR = {"things": 43, "recall@1": 0.977, "recall@5": 0.977}
 NOISE = 0.024
 """One of the 43; other machines add numbers in another order."""
 

@@ -479,3 +479,13 @@ def test_a_real_kitchen_and_bedroom_are_tagged_as_such(shared_data, real_models)
             inside = decode_mask(one.mask)[int(y1) : int(y2) + 1, int(x1) : int(x2) + 1]
             assert inside.sum() == decode_mask(one.mask).sum()
     tagger.close()
+
+
+def test_a_text_tower_of_one_kind_of_thing_does_not_say_what_a_photo_shows():
+    """Asked of rooms, the package's own called two in three a beach."""
+    from scenesearch.config.settings import load_settings
+    from scenesearch.wiring import Parts, build_tagger
+
+    tagger = build_tagger(Parts(load_settings("offline")))
+    assert tagger.encoder.embedder.has_text
+    assert not tagger.zero_shot

@@ -31,6 +31,7 @@ class ModelRecord:
         package: pip package that carries the file, and ``extra`` the extra that installs it.
         dims: length of an embedder's vectors, by layer (``head``, ``blocks``).
         classes: of an embedder's class head.
+        narrow: its text tower knows one kind of thing, and cannot say what else a photo shows.
         made_from: sha256 of the checkpoint that the file is an export of. It is what the file is
             known by, so that what was indexed with the one fits the other.
     """
@@ -46,6 +47,7 @@ class ModelRecord:
     input_size: int = 0
     dims: Mapping[str, int] = field(default_factory=dict)
     classes: int = 0
+    narrow: bool = False
     made_from: str = ""
     package: str = ""
     package_file: str = ""

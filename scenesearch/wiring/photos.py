@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from scenesearch.attributes.describer import PixelDescriber
@@ -10,6 +11,7 @@ from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.cached_embedder import CachedEmbedder
 from scenesearch.models.embed.projection import Projection
 from scenesearch.models.encode import Encoder, RegionRules
+from scenesearch.models.weights import read_manifest
 from scenesearch.scenes.find import SceneFinder
 from scenesearch.scenes.index import SceneIndex, SceneModels
 from scenesearch.scenes.points import SCENES
@@ -39,6 +41,9 @@ def build_tagger(
         ModelError: a model that the options need is not on this machine.
     """
     options = options or TagOptions()
+    record = read_manifest().get(parts.settings.embedder.weights)
+    if record is not None and record.narrow:
+        options = replace(options, zero_shot=False)
     encoder, t = parts.encoder, parts.settings.tagging
     embedder: Embedder = encoder.embedder
     if cache is not None or (embedder.has_text and options.zero_shot):
