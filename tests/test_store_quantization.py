@@ -17,7 +17,8 @@ from scenesearch.config.settings import load_settings
 from scenesearch.core.conditions import Between, Equals
 from scenesearch.core.errors import StoreError, StoreUnavailableError
 from scenesearch.core.protocols import VectorQuery
-from scenesearch.core.types import CollectionSchema, Point, Quantization
+from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import CollectionSchema, Point
 from scenesearch.store.embedded import edge_translate
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.store import ProcessStore

@@ -8,13 +8,14 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
 from scenesearch.core.errors import SceneSearchError
-from scenesearch.core.protocols import Store
-from scenesearch.store.bm25 import MAX_DRIFT, words_state
+
+if TYPE_CHECKING:
+    from scenesearch.core.protocols import Store
 
 PACKAGES = (
     *("numpy", "pillow", "opencv-python-headless", "onnxruntime", "tokenizers"),
@@ -100,6 +101,8 @@ def _store(store: str, collection: str, config: str | None, dim: int | None) -> 
 
 
 def _words(store: Store, recorded: float) -> str:
+    from scenesearch.store.bm25 import MAX_DRIFT, words_state
+
     found = words_state(store)
     said = (
         f"{found.mean:.1f} in a text, {recorded:.1f} in the record; {found.words} different, "

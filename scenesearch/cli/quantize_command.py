@@ -9,7 +9,7 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app
-from scenesearch.core.types import Quantization
+from scenesearch.core.quantization import Quantization
 
 
 @app.command()

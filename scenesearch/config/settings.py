@@ -30,7 +30,8 @@ from scenesearch.config.search import SearchOptions
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.limits import ImageLimits
-from scenesearch.core.types import FieldType, Quantization
+from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import FieldType
 from scenesearch.system.resources import resource_dir
 
 Share = float

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Condition
+from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import (
     CollectionSchema,
     Cutout,
@@ -25,7 +26,6 @@ from scenesearch.core.types import (
     Image,
     Page,
     Point,
-    Quantization,
     Record,
     Scalar,
     Scene,

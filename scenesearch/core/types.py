@@ -14,6 +14,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.quantization import Quantization
+
 Image = NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""
 Mask = NDArray[np.bool_]
@@ -219,11 +221,6 @@ class Item:
     id: str
     photos: tuple[str, ...]
     attributes: Mapping[str, Value] = field(default_factory=dict)
-
-
-Quantization = Literal["none", "int8", "binary"]
-"""What is searched first: the vectors themselves, or codes of a quarter or a thirty-second of
-their size, whose best candidates are scored again by the vectors."""
 
 
 @dataclass(frozen=True, slots=True)

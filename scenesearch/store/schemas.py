@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import CollectionSchema, FieldType, Quantization
+from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import CollectionSchema, FieldType
 from scenesearch.store.bm25 import MEAN_WORDS, has_words
 from scenesearch.store.checks import check_blob_name, check_key, check_name
 

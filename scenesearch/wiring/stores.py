@@ -9,7 +9,7 @@ from pathlib import Path
 
 from scenesearch.config.settings import Settings
 from scenesearch.core.protocols import Quantizable, Store
-from scenesearch.core.types import Quantization
+from scenesearch.core.quantization import Quantization
 from scenesearch.models.embed.cache import EmbeddingCache
 
 ITEMS = "items"

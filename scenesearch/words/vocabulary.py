@@ -7,9 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
-
-from scenesearch.words.meaning import shipped_meaning
 from scenesearch.words.stems import one_edit, stem
 from scenesearch.words.tokens import GLUE, tokenise
 
@@ -138,6 +135,11 @@ class Vocabulary:
             named: categories that they name, which are left out.
             within: how much further than the nearest.
         """
+        # what is typed is understood without numpy, as far as it needs no table
+        import numpy as np
+
+        from scenesearch.words.meaning import shipped_meaning
+
         names = [name for name in self._counts if name not in named]
         # the last word says what a thing is: a wine rack is no wine glass
         said, table = text.split(), shipped_meaning()

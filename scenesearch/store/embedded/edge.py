@@ -19,16 +19,8 @@ from uuid import UUID
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
-from scenesearch.core.types import (
-    CollectionSchema,
-    FieldType,
-    Hit,
-    Page,
-    Point,
-    Quantization,
-    Record,
-    Scalar,
-)
+from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
 from scenesearch.store.bm25 import (
     count_mean,
     has_words,

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch.core.errors import StoreError
-from scenesearch.core.types import CollectionSchema, Quantization
+from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import CollectionSchema
 from scenesearch.store.checks import check_blob_name, check_name
 from scenesearch.store.embedded.edge_translate import (
     EdgeRequests,

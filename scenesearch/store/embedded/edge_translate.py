@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import POINT_FIELDS, CollectionSchema, FieldType, Quantization
+from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import POINT_FIELDS, CollectionSchema, FieldType
 from scenesearch.store.bm25 import Terms, has_words, query_terms
 from scenesearch.store.records import Vectors
 from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM

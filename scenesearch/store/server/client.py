@@ -20,16 +20,8 @@ from scenesearch.core.batches import batches
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
-from scenesearch.core.types import (
-    CollectionSchema,
-    FieldType,
-    Hit,
-    Page,
-    Point,
-    Quantization,
-    Record,
-    Scalar,
-)
+from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
 from scenesearch.store.bm25 import (
     count_mean,
     has_words,

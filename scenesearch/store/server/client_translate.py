@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Condition
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Quantization
+from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import CollectionSchema, FieldType, Hit
 from scenesearch.store.bm25 import Terms, query_terms
 from scenesearch.store.payloads import decode_payload
 from scenesearch.store.records import Vectors
