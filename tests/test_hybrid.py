@@ -495,3 +495,16 @@ def test_the_command_line_searches_by_words_and_says_what_it_understood(
     data = json.loads(said.out)
     assert data["parsed"]["colours"] == ["red"]
     assert data["matches"][0]["item_id"] == "red-square"
+
+
+def test_who_types_the_id_of_an_item_gets_that_item_first(items, tmp_path):
+    wanted = items[3]
+    coded = [replace(item, id=f"402.414.{i:02}") for i, item in enumerate(items)]
+    found = make_searcher(MemoryStore(), coded)
+
+    assert ids(ask(found, "402.414.03"))[0] == "402.414.03"
+    assert ids(ask(found, " 402.414.03 "))[0] == "402.414.03"
+    assert coded[3].photos == wanted.photos
+    assert "402.414.03" not in ids(ask(found, "402.414.03", where=Equals("item_id", "402.414.04")))
+    # an id of nothing is a text like any other
+    assert len(ids(ask(found, "999.999.99"))) > 1

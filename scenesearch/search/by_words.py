@@ -16,7 +16,7 @@ from functools import lru_cache
 from scenesearch.attributes.colour_vector import palette_vector
 from scenesearch.attributes.names import written_names
 from scenesearch.config.search import SearchOptions
-from scenesearch.core.conditions import Condition, OneOf, all_of
+from scenesearch.core.conditions import Condition, Equals, OneOf, all_of
 from scenesearch.core.points import COLOUR
 from scenesearch.core.protocols import WORDS, Store, TextQuery, VectorQuery
 from scenesearch.core.types import CollectionSchema, FieldType, Hit, Vector
@@ -31,8 +31,8 @@ CATEGORY = "category"
 MAX_CATEGORIES = 10_000
 """Categories that words can name: the largest ones."""
 
-LEXICAL, WORD_COLOUR, WORD_CATEGORY, UNWANTED = (
-    *("words", "words_colour", "words_category", "words_not"),
+LEXICAL, WORD_COLOUR, WORD_CATEGORY, UNWANTED, WORD_ID = (
+    *("words", "words_colour", "words_category", "words_not", "words_id"),
 )
 """Names of the parts, as they stand in ``Match.parts``."""
 
@@ -42,6 +42,11 @@ POINTS, MORE = 4, 8
 NAMED = 0.5
 """How much a colour counts that an item's texts name, against the one its photos have."""
 
+ID_WEIGHT = 10.0
+"""More than all other parts together: who types an item's id wants that item."""
+MAX_ID = 100
+
+_CODE = re.compile(r"\S*\d\S*")
 _DIGITS = 4
 
 Scored = Mapping[str, float]
@@ -163,6 +168,10 @@ class WordSearch:
             ]
         found: list[Sequence[Hit]] = [*self.store.query([*texts, *colours])]
         by_words, coloured = found[: len(texts)], found[len(texts) :]
+        if self._code:
+            where = all_of(self.where, Equals("item_id", self._code))
+            page = self.store.scroll(where=where, limit=1, fields=fields)
+            by_words.append([Hit(record.id, 0.0, record.payload) for record in page])
         if parsed.kinds and CATEGORY in self.fields:
             # few have the name that was said, and what means the same has other words
             alike = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
@@ -219,6 +228,8 @@ class WordSearch:
             worth |= dict.fromkeys(parsed.categories, 1.0)
             scores = {i: worth.get(str(h.payload.get(CATEGORY)), 0) for i, h in candidates.items()}
             parts[WORD_CATEGORY] = (scores, weights.category)
+        if self._code in candidates:
+            parts[WORD_ID] = ({self._code: 1.0}, ID_WEIGHT)
         unwanted = self._unwanted(candidates, found)
         if unwanted:
             scores = {i: 1 - max(one.get(i, 0.0) for one in unwanted) for i in candidates}
@@ -245,6 +256,12 @@ class WordSearch:
             for item, hit in candidates.items()
             if _says(str(hit.payload.get(WORDS, "")), colours)
         )
+
+    @property
+    def _code(self) -> str:
+        """The text, where it may be the id of an item; else empty."""
+        text = self.parsed.text.strip()
+        return text if len(text) <= MAX_ID and _CODE.fullmatch(text) else ""
 
     @property
     def _palette(self) -> Vector | None:

@@ -62,6 +62,10 @@ class Meaning:
         size = float(np.linalg.norm(total))
         return total / np.float32(size) if size > 0 else None
 
+    def longest(self, words: Sequence[str]) -> int:
+        """How many of the first words are one name; 1 where they are none."""
+        return self._longest(words[:LONGEST])[0]
+
     def _longest(self, words: Sequence[str]) -> tuple[int, int | None]:
         """How many of the first words the table has as one, and its row."""
         for length in range(len(words), 0, -1):

@@ -62,7 +62,9 @@ _AMOUNT = (
 # what comes after a number that is no price
 _MEASURE = re.compile(
     r"[\s-]?(?:%|°|\"|'|″|′|[x×]\s?\d"
-    r"|(?:mm|cm|dm|m|km|inch|inches|ft|feet|foot|yards?|g|kg|lbs?|oz|ounces?|ml|cl|dl|l|lit(?:er|re)s?"
+    r"|(?:(?:milli|centi|deci|kilo)?met(?:er|re)s?|cms|mms|(?:kilo)?grams?|kilos?|tons?|tonnes?"
+    r"|gallons?|quarts?|pints?|kelvin|centigrade|celsius|decibels?"
+    r"|mm|cm|dm|m|km|inch|inches|ft|feet|foot|yards?|g|kg|lbs?|oz|ounces?|ml|cl|dl|l|lit(?:er|re)s?"
     r"|w|watts?|v|volts?|lm|lumens?|k|mah|gb|tb|hz|db|bar|m2|cm2|sqm|hours?|hrs?|min|minutes?|days?"
     r"|weeks?|months?|years?|yrs?|persons?|people|seats?|seater|pieces?|pcs?|packs?|sets?|items?"
     r"|shelves|shelf|drawers?|doors?|legs?|lights?|bulbs?|hooks?|pockets?|stars?|ply|degrees?|threads?"
@@ -84,6 +86,14 @@ _BOUND = re.compile(
     r"|(?P<lt>under|below|less than|lower than|cheaper than|beneath|<)"
     r"|(?P<gt>over|above|more than|higher than|greater than|upwards of|exceeding|>)"
     r"|(?P<from>from))\s*" + _AMOUNT.format(n=1)
+)
+_LESS, _MORE = "(?:under|below|less than|cheaper than|<)", "(?:over|above|more than|>)"
+_EITHER = re.compile(
+    _LEAD
+    + rf"(?:{_LESS}|(?P<over>{_MORE}))\s*"
+    + _AMOUNT.format(n=1)
+    + rf"\s+or\s+(?(over){_LESS}|{_MORE})\s*"
+    + _AMOUNT.format(n=2)
 )
 _TAIL = re.compile(
     r"(?<![\w$€£])"
@@ -127,6 +137,11 @@ def find_price(text: str) -> Money:
     Args:
         text: lower case.
     """
+    either = _EITHER.search(text)
+    if either is not None and not _MEASURE.match(text, either.end()):
+        said = either.group().strip()
+        note = f"'{said}' are two ranges of prices, and one can be asked: it is left out"
+        return Money(spans=(either.span(),), notes=(note,))
     limits: dict[str, float] = {}
     codes: list[str] = []
     spans: list[Span] = []

@@ -11,6 +11,7 @@ from scenesearch.attributes.names import written_names
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import FieldType
 from scenesearch.words.money import PRICE, Money, find_price
+from scenesearch.words.negations import plain_negations
 from scenesearch.words.parsed import ParsedWords
 from scenesearch.words.tokens import BREAK, GLUE, NEGATIONS, Token, tokenise
 from scenesearch.words.vocabulary import SAME, Named, Stems, Vocabulary, stems_of
@@ -93,7 +94,7 @@ def parse_words(
             f"{MAX_LENGTH}; shorten them",
             code="long_text",
         )
-    lower = _SURROGATES.sub(" ", text.lower())
+    lower = plain_negations(_SURROGATES.sub(" ", text.lower()))
     money = find_price(lower)
     notes = list(money.notes)
     if money.price is not None and fields.get(PRICE) not in ("float", "integer"):
@@ -161,20 +162,51 @@ class _Reader:
                 continue
             negation = negation and not token.after_break
             negated = negation or token.minus
+            if token.text in NEGATIONS and place + 1 == len(self._tokens):
+                break  # nothing is left to be negated
             # the longer one; of two that are as long, the category
             meanings = (self._category(place), self._colour(place))
             found = max(filter(None, meanings), key=lambda one: one.length, default=None)
-            place += 1 if found is None else found.length
+            begin, place = place, place + (1 if found is None else found.length)
             if found is not None:
-                self._take(found, place - found.length, negated=negated)
+                self._take(found, begin, negated=negated)
             elif token.text in GLUE:
                 continue
             elif negated:
-                self.not_words.append(token.text)
+                # "chaise longue" is one thing, of which not its first half alone is unwanted
+                place += self._more_of_a_name(place)
+                self.not_words += [one.text for one in self._tokens[begin:place]]
             else:
                 self.left.append(token)
                 self.things.append(token.text)
-            negation = negation and place < len(self._tokens) and self._tokens[place].text == "or"
+            negation = negation and self._goes_on(place, colour=bool(found and found.colour))
+
+    def _goes_on(self, place: int, *, colour: bool) -> bool:
+        """Whether what was negated goes on after an "or", or an "and" before more of its kind."""
+        joined = self._tokens[place : place + 1]
+        following = self._tokens[place + 1 : place + 2]
+        if not joined or joined[0].text not in {"or", "and"} or joined[0].after_break:
+            return False
+        if joined[0].text == "or":
+            return True
+        return (
+            bool(following)
+            and following[0].text not in GLUE
+            and (bool(self._colour(place + 1)) == colour)
+        )
+
+    def _more_of_a_name(self, place: int) -> int:
+        """How many words from here on belong to the one before, as a dictionary has it."""
+        words = [self._tokens[place - 1].text]
+        for token in self._tokens[place : place + 2]:
+            if token.after_break or token.text in GLUE or token.text in NEGATIONS:
+                break
+            words.append(token.text)
+        if len(words) == 1:
+            return 0
+        from scenesearch.words.meaning import shipped_meaning
+
+        return shipped_meaning().longest(words) - 1
 
     def _is_negation(self, place: int) -> bool:
         token, following = self._tokens[place], self._tokens[place + 1 : place + 2]

@@ -17,7 +17,10 @@ GLUE = frozenset(
 """Words that say nothing about a thing."""
 
 NEGATIONS = frozenset(
-    {"not", "no", "non", "without", "except", "excluding", "minus", "nor", "isn't", "isnt"}
+    {
+        *("not", "no", "non", "without", "except", "excluding", "minus", "neither", "nor"),
+        *("isn't", "isnt"),
+    }
 )
 """Words that turn what follows into what is not wanted."""
 
