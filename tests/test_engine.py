@@ -142,9 +142,10 @@ def test_pictures_are_named_by_point_and_colours_as_the_web_writes_them(engine) 
 def test_an_answer_is_the_looks_own_json_with_pictures_by_address(engine, front) -> None:
     answer = ask(engine, LookTask(photo=ROOM, detection_limit=12))
     look = front.shop_the_look(ROOM.data)
-    its = look_values(look, limit=20, photo_url=photo_url)
+    its = look_values(look, photo_url=photo_url)
 
-    assert without_times(answer) == without_times({**its, "next_offset": 20})
+    assert answer["total"] == look.total == 24
+    assert without_times(answer) == without_times({**its, "total": 24, "next_offset": 20})
     paths = look.to_dict()
     assert [without_pictures(match) for match in answer["matches"]] == [
         without_pictures(match) for match in paths["matches"]
@@ -332,7 +333,7 @@ BAD_LOOKS = {
     "a facet of nothing": ({"photo": ROOM, "options": {"facets": ["no"]}}, "unknown_field"),
     "limit 0": ({"photo": ROOM, "options": {"limit": 0}}, "out_of_range"),
     "a negative offset": ({"photo": ROOM, "offset": -1}, "out_of_range"),
-    "too deep": ({"photo": ROOM, "offset": 990, "options": {"limit": 11}}, "out_of_range"),
+    "too deep": ({"photo": ROOM, "offset": MAX_DEPTH + 1}, "out_of_range"),
 }
 
 
@@ -462,8 +463,41 @@ def test_pages_are_the_parts_of_one_list(engine) -> None:
     assert whole["next_offset"] is None
 
 
-def test_an_offset_beyond_the_end_is_an_empty_page(engine) -> None:
-    answer = ask(engine, SearchTask(items={"red-tall": 1.0}, offset=MAX_DEPTH - 20))
+@pytest.mark.parametrize("candidates", [5, 12, 200])
+@pytest.mark.parametrize("limit", [1, 5, 30])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sort": "price"},
+        {"sort": "-price"},
+        {"diversity": 0.6},
+        {"diversity": 1.0, "diversity_field": "category"},
+        {"collapse": "category"},
+        {"collapse": "phash", "sort": "price"},
+        {"fusion": "share", "facets": ["category"]},
+        {"boosts": {"price > 20": 0.1}, "sort": "-price"},
+    ],
+    ids=str,
+)
+def test_every_item_of_a_list_stands_on_one_page(engine, options, limit, candidates) -> None:
+    asked = {**options, "candidates": candidates}
+    query_id, offset, found, totals = None, 0, [], set()
+    while offset is not None:
+        photo = {"photo": ROOM} if query_id is None else {"query_id": query_id}
+        page = ask(engine, LookTask(**photo, offset=offset, options={**asked, "limit": limit}))
+        query_id, offset = page["query_id"], page["next_offset"]
+        found += [(match["rank"], match["item_id"]) for match in page["matches"]]
+        totals.add(page["total"])
+
+    assert totals == {len(found)}
+    assert [rank for rank, _ in found] == list(range(1, len(found) + 1))
+    assert len({item for _, item in found}) == len(found)
+    assert len(found) >= min(candidates, 24) or "collapse" in options
+
+
+@pytest.mark.parametrize("offset", [24, MAX_DEPTH - 20, MAX_DEPTH])
+def test_an_offset_beyond_the_end_is_an_empty_page(engine, offset) -> None:
+    answer = ask(engine, SearchTask(items={"red-tall": 1.0}, offset=offset))
 
     assert (answer["matches"], answer["next_offset"]) == ([], None)
 

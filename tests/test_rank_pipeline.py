@@ -74,13 +74,12 @@ def test_the_least_score_works_on_each_region_not_on_the_sum():
     assert np.array_equal(np.isnan(found.scores), [[False, True], [True, False]])
 
 
-@pytest.mark.parametrize("limit", [1, 2, 3])
-def test_the_limit_is_of_the_fused_list(limit):
-    found = ranked(
-        [answer(0, "cutout", ("a", 0.9), ("b", 0.5), ("c", 0.2))], SearchOptions(limit=limit)
-    )
+@pytest.mark.parametrize(("limit", "candidates"), [(1, 2), (2, 1), (1, 1), (3, 1), (1, 9)])
+def test_the_fused_list_is_as_deep_as_it_was_searched_or_is_shown(limit, candidates):
+    options = SearchOptions(limit=limit, candidates=candidates)
+    found = ranked([answer(0, "cutout", ("a", 0.9), ("b", 0.5), ("c", 0.2))], options)
 
-    assert names(found) == "abc"[:limit]
+    assert names(found) == "abc"[: max(limit, candidates)]
     assert found.region_order(0, 9) == [0, 1, 2]
 
 
@@ -143,7 +142,7 @@ def test_diversity_looks_at_a_pool_and_leaves_what_follows_in_place():
     found = ranked([answer(0, "cutout", *scored, **payloads)], options)
     wide = ranked([answer(0, "cutout", *scored, **payloads)], options.changed({"limit": POOL}))
 
-    assert found.ordered == tuple(range(20))
+    assert found.ordered[:20] == tuple(range(20))
     assert wide.ordered[:2] == (0, POOL)
 
 
@@ -175,12 +174,13 @@ def test_sorting_is_stable_and_puts_what_is_missing_last(sort, expected):
     assert names(found) == expected
 
 
-def test_the_limit_chooses_by_relevance_before_sorting():
+@pytest.mark.parametrize(("limit", "candidates", "expected"), [(1, 9, "cba"), (1, 2, "ba")])
+def test_the_whole_list_is_sorted_and_relevance_chooses_who_is_in_it(limit, candidates, expected):
     payloads = {"a": {"price": 3}, "b": {"price": 2}, "c": {"price": 1}}
     scored = [("a", 0.9), ("b", 0.8), ("c", 0.7)]
-    options = SearchOptions(sort="price", limit=2)
+    options = SearchOptions(sort="price", limit=limit, candidates=candidates)
 
-    assert names(ranked([answer(0, "cutout", *scored, **payloads)], options)) == "ba"
+    assert names(ranked([answer(0, "cutout", *scored, **payloads)], options)) == expected
 
 
 def test_a_region_lists_its_own_items_with_ties_by_id():

@@ -459,7 +459,7 @@ def test_facets_count_the_candidates(searcher):
     ("sort", "falling"), [("price", False), ("-price", True)], ids=["rising", "falling"]
 )
 def test_the_best_are_sorted_by_a_field(searcher, sort, falling):
-    query = {"products": ((product("green"), 1.0),), "limit": 8}
+    query = {"products": ((product("green"), 1.0),), "limit": 8, "candidates": 8}
     best = ask(searcher, **query)
     ordered = ask(searcher, **query, sort=sort)
 

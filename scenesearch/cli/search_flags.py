@@ -94,8 +94,8 @@ OF_ANSWERS: Mapping[str, Any] = {
         typer.Option(
             "--sort",
             help=(
-                "Order the fused list, that is the best limit, by this field; -price for falling "
-                "order."
+                "Order the fused list, that is the best candidates, by this field; -price for "
+                "falling order."
             ),
         ),
     ],

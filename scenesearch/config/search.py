@@ -191,8 +191,8 @@ class SearchOptions(Options):
     )
     sort: Annotated[FieldName | None, Offered()] = Field(
         None,
-        description="Order the fused list, that is the best `limit`, by this field; `-price` for "
-        "falling order",
+        description="Order the fused list, that is the best `candidates`, by this field; `-price` "
+        "for falling order",
         examples=["-price"],
     )
     word_weights: Annotated[

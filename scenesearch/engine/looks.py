@@ -53,48 +53,32 @@ class Paging:
         limit: matches that are shown.
 
     Raises:
-        QueryError: the part lies outside the first :data:`MAX_DEPTH` matches.
+        QueryError: it begins outside the first :data:`MAX_DEPTH` matches.
     """
 
     offset: int
     limit: int
 
     def __post_init__(self) -> None:
-        offset, limit = self.offset, self.limit
+        offset = self.offset
         if isinstance(offset, bool) or not isinstance(offset, int):
             raise QueryError(
                 f"offset is {offset!r:.100}, expected a whole number", code="bad_option"
             )
-        if offset < 0 or limit < 1 or offset + limit > MAX_DEPTH:
+        if not 0 <= offset <= MAX_DEPTH:
             raise QueryError(
-                f"offset {offset} and limit {limit}: expected an offset of at least 0, a limit of "
-                f"at least 1 and no more than {MAX_DEPTH} together; narrow the search by a filter "
-                f"instead",
+                f"offset is {offset}, expected 0 to {MAX_DEPTH}; narrow the search by a filter",
                 code="out_of_range",
             )
 
-    @property
-    def depth(self) -> int:
-        """Matches to ask for: one more than is shown says whether there is more."""
-        return min(self.offset + self.limit + 1, MAX_DEPTH)
-
-    def next_offset(self, found: int) -> int | None:
+    def next_offset(self, total: int) -> int | None:
         """Where the next part starts; None at the end.
 
         Args:
-            found: matches there are, of those asked for.
+            total: matches of the whole list.
         """
         end = self.offset + self.limit
-        return end if found > end else None
-
-    def to_depth(self, options: SearchOptions) -> SearchOptions:
-        """The options for a list that reaches as deep as is asked.
-
-        Pages within the usual number of candidates are pages of one list; deeper ones need more
-        candidates, so an item near the border can be on two pages.
-        """
-        deep = {"limit": self.depth, "candidates": max(options.candidates, self.depth)}
-        return options.model_copy(update=deep)
+        return end if total > end else None
 
 
 class LookTasks:
@@ -131,7 +115,9 @@ class LookTasks:
             query = _query(task, kept.blank())
             if self._is_new(query, rules, seen):
                 query = replace(query, scene=self._decoder.scene(kept.photo, times))
-        look = self._opened.searcher.look(query, options, regions=rules, seen=seen, times=times)
+        look = self._opened.searcher.look(
+            query, options, regions=rules, seen=seen, offset=paging.offset, times=times
+        )
         if self._opened.parts.detector is None and not task.boxes and task.point is None:
             look = replace(look, notes=(*look.notes, NO_DETECTOR))
         query_id = task.query_id
@@ -162,7 +148,7 @@ class LookTasks:
             vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
             words=task.words,
         )
-        look = self._opened.searcher.look(query, options, times=times)
+        look = self._opened.searcher.look(query, options, offset=paging.offset, times=times)
         return _answer(look, paging, None, times)
 
     def _options(
@@ -170,7 +156,7 @@ class LookTasks:
     ) -> tuple[SearchOptions, Paging]:
         options = self._opened.options(where, values)
         paging = Paging(offset, options.limit)
-        return paging.to_depth(options), paging
+        return options, paging
 
 
 def _query(task: LookTask, scene: Scene) -> Query:
@@ -186,9 +172,10 @@ def _query(task: LookTask, scene: Scene) -> Query:
 
 def _answer(look: Look, paging: Paging, query_id: str | None, times: CheckedTimes) -> Answer:
     with times.stage("encode"):
-        following = paging.next_offset(len(look.matches))
-        values = look_values(look, offset=paging.offset, limit=paging.limit, photo_url=photo_url)
-        text = to_json({"query_id": query_id, **values, "next_offset": following})
+        total = look.total or 0
+        values = look_values(look, offset=paging.offset, photo_url=photo_url)
+        paged = {"total": total, "next_offset": paging.next_offset(total)}
+        text = to_json({"query_id": query_id, **values, **paged})
     return Answer(text, dict(times.seconds))
 
 

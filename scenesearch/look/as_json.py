@@ -25,21 +25,19 @@ PhotoUrl = Callable[[str], str]
 
 
 def look_values(
-    look: LookData, *, offset: int = 0, limit: int | None = None, photo_url: PhotoUrl | None = None
+    look: LookData, *, offset: int = 0, photo_url: PhotoUrl | None = None
 ) -> dict[str, Any]:
     """A look as JSON values; ``LookResponse`` in docs/openapi.json says what each is.
 
     Args:
         look: the answer.
-        offset: matches of the fused list to leave out.
-        limit: matches of the fused list to show; None for all.
+        offset: matches of the fused list that come before its first.
         photo_url: pictures are named by it, as ``photo_url``, and no path of a file is told. None
             for paths: ``photo`` of matches and of evidence, and the scene's ``source``.
     """
     scene = look.scene
     size = None if scene is None else scene.size
     shades = iter(hex_colours([colour for found in look.regions for colour in found.colours]))
-    shown = look.matches[offset : None if limit is None else offset + limit]
     return {
         "box_format": "xyxy_px",
         "scene": None
@@ -55,7 +53,9 @@ def look_values(
             _region(number, found, size, shades, photo_url)
             for number, found in enumerate(look.regions, 1)
         ],
-        "matches": [_match(rank, match, photo_url) for rank, match in enumerate(shown, offset + 1)],
+        "matches": [
+            _match(rank, match, photo_url) for rank, match in enumerate(look.matches, offset + 1)
+        ],
         "facets": {
             str(name): [{"value": plain(value), "count": int(count)} for value, count in values]
             for name, values in look.facets.items()

@@ -34,6 +34,7 @@ class Look(LookData):
         timings_ms: by step.
         notes: what the reader should know, such as filters understood from the text.
         parsed: what was understood of the query's words, or None where it had none.
+        total: how long the fused list is, of which ``matches`` is a part.
     """
 
     def to_dict(self) -> dict[str, Any]:

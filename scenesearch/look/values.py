@@ -104,6 +104,7 @@ class LookData:
         timings_ms: by step.
         notes: what the reader should know, such as filters understood from the text.
         parsed: what was understood of the query's words, or None where it had none.
+        total: how long the fused list is, of which ``matches`` is a part; None: not counted.
     """
 
     scene: Scene | None
@@ -113,6 +114,7 @@ class LookData:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     parsed: ParsedWords | None = None
+    total: int | None = None
 
     def __post_init__(self) -> None:
         known = frozenset((None, *range(len(self.regions))))

@@ -125,6 +125,9 @@ class LookResponse(Sent):
     query_id: str | None = Field(
         description="Ask the same photo again with it; null where there is nothing to ask again"
     )
+    total: int = Field(
+        description="Matches of the whole list: at most `candidates`, or `limit` where that is more"
+    )
     next_offset: int | None = Field(description="The offset of the next page; null on the last")
     box_format: Literal["xyxy_px"]
     scene: SentScene | None = Field(description="null for a search without a photo to look at")

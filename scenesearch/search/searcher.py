@@ -164,6 +164,7 @@ class Searcher:
         *,
         regions: Mapping[str, Any] | None = None,
         seen: Seen | None = None,
+        offset: int = 0,
         times: StageTimes | None = None,
     ) -> Look:
         """Answer a query.
@@ -173,6 +174,7 @@ class Searcher:
             options: how the answer is made.
             regions: as for :meth:`prepare`.
             seen: likewise.
+            offset: matches of the fused list that come before those shown.
             times: likewise.
 
         Raises:
@@ -185,7 +187,7 @@ class Searcher:
         self._boosts(options)
         self._weights(options)
         prepared = self.prepare(query, regions, seen=seen, times=times)
-        return self.answer(prepared, options, times=times)
+        return self.answer(prepared, options, offset=offset, times=times)
 
     def prepare(
         self,
@@ -238,6 +240,7 @@ class Searcher:
         prepared: PreparedQuery,
         options: SearchOptions | None = None,
         *,
+        offset: int = 0,
         times: StageTimes | None = None,
     ) -> Look:
         """Ask the engine and rank; no model is needed.
@@ -245,6 +248,7 @@ class Searcher:
         Args:
             prepared: what the models said.
             options: how the answer is made.
+            offset: matches of the fused list that come before those shown.
             times: goes on from what the models took; by default from ``prepared.seconds``.
 
         Raises:
@@ -275,7 +279,7 @@ class Searcher:
             )
         where = all_of(options.where, prepared.parsed.where if prepared.parsed else None)
         times = times or StageTimes(prepared.seconds)
-        return self._answer(prepared, asked, ood, weights, boosts, options, where, times)
+        return self._answer(prepared, asked, ood, weights, boosts, options, where, offset, times)
 
     def _boosts(self, options: SearchOptions) -> Mapping[Boosted, float]:
         """The boosts, understood as this collection's fields."""
@@ -318,6 +322,7 @@ class Searcher:
         boosts: Mapping[Boosted, float],
         options: SearchOptions,
         where: Condition | None,
+        offset: int,
         times: StageTimes,
     ) -> Look:
         opened = self.open()
@@ -370,6 +375,9 @@ class Searcher:
                 prior=partial(_prior, labels, options.meaning) if names else None,
                 gain=gain_of(boosts, opened.schema.fields) if boosts else None,
             )
+            total = len(ranking.ordered)
+            shown = ranking.ordered[offset : offset + options.limit]
+            ranking = replace(ranking, ordered=shown)
             facets = count_facets(ranking.candidates, ranking.scores, options.facets)
             builder = LookBuilder(
                 ranking, answers, photo_regions=scene is not None, options=options
@@ -379,7 +387,9 @@ class Searcher:
         with times.stage("rank"):
             matches = builder.fused()
             regions = builder.regions(encoded, ood)
-        return Look(scene, regions, matches, facets, times.milliseconds(), parsed=parsed)
+        return Look(
+            scene, regions, matches, facets, times.milliseconds(), parsed=parsed, total=total
+        )
 
     def _similarities(self, items: Sequence[str], answers: Sequence[Answer]) -> NDArray[np.float32]:
         """Cosines between the items' best points; one deleted meanwhile is like nothing."""

@@ -52,7 +52,7 @@ class Ranking:
         candidates: items, and their cosines by space.
         scores: similarity and boost, shape (regions, items), NaN where a region has no say.
         fused: the fusion of the regions.
-        ordered: indices of items, best first.
+        ordered: indices of items, best first: the whole list, of which a part is shown.
         variants: by position in ``ordered``: the items that the match stands for.
         again: what the slower model said, as ``scores``; None without one.
         named: what the labels of the regions add, as ``scores`` and part of them; None without.
@@ -124,7 +124,8 @@ def rank(
         ordered = [ordered[g[0]] for g in groups]
     if options.diversity > 0 and ordered:
         ordered = _diversified(ordered, candidates, fused, options, similarities)
-    ordered = ordered[: options.limit]
+    # as deep whatever is shown of it, so that pages are parts of one list, which is sorted whole
+    ordered = ordered[: max(options.candidates, options.limit)]
     if options.sort is not None:
         ordered = _sorted(ordered, candidates, options.sort)
     return Ranking(candidates, scores, fused, tuple(ordered), variants, again, named, gains)
