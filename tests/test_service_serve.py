@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -599,6 +600,8 @@ def first_start(models, folder):
             "SCENESEARCH_MODELS_DIR": str(models),
             "SCENESEARCH_CACHE_DIR": str(folder / "cache"),
         },
+        # a shell that runs the tests in the background has Ctrl-C ignored, and hands that down
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
 
 
