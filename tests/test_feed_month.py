@@ -147,6 +147,7 @@ def stored(store: MemoryStore) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("seed", [1, 2])
 def test_after_every_day_the_collection_is_that_of_a_fresh_index(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_surroundings: None

@@ -197,6 +197,7 @@ def test_a_setting_that_is_no_host_and_port_is_refused() -> None:
             load_settings(None, fetch={"private": (bad,)})
 
 
+@pytest.mark.process
 def test_every_fault_costs_its_photo_or_nothing(server: PhotoServer, tmp_path: Path) -> None:
     shop_ = Shop(server, tmp_path, 40)
     passing: dict[int, list[object]] = {
