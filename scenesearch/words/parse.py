@@ -114,16 +114,17 @@ def parse_words(
         categories = _apart(list(vocabulary.meant(said, within=SAME)), list(not_categories))[0]
         if categories:
             notes.append(f"{said!r} is read as {', '.join(map(repr, categories[:_SHOWN]))}")
-    if said and vocabulary.items((*categories, *kinds)) < _FEW:
-        # so little has this name that what is near to it in meaning comes after it
-        known = (*categories, *kinds)
-        kinds += _apart(list(vocabulary.meant(said, known)), list(not_categories))[0]
+    known = (*categories, *kinds)
+    near: tuple[str, ...] = ()
+    if said and vocabulary.items(known) < _FEW:
+        near = _apart(list(vocabulary.meant(said, known)), list(not_categories))[0]
     return ParsedWords(
         text=text,
         colours=colours,
         not_colours=not_colours,
         categories=categories,
         kinds=kinds,
+        near=near,
         not_categories=not_categories,
         price=money.price,
         currency=money.currency,

@@ -29,6 +29,7 @@ class ParsedWords:
         not_colours: that are not.
         categories: values of the catalogue's categories that are wanted.
         kinds: values that count as well, but less: "coffee table" where "table" was asked for.
+        near: values that mean nearly what was said, where few items have its name; no filter.
         not_categories: values that are not wanted.
         price: bounds on the field ``price``, or None.
         currency: ISO code, where one was written; prices are compared as they are, never converted.
@@ -44,6 +45,7 @@ class ParsedWords:
     not_colours: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    near: tuple[str, ...] = ()
     not_categories: tuple[str, ...] = ()
     price: Between | None = None
     currency: str | None = None
@@ -69,7 +71,8 @@ class ParsedWords:
     @property
     def lexical(self) -> str:
         """The words by which items are found in their texts, in singular and plural."""
-        return _forms([*_category_words(self.categories), *self._remaining_words()])
+        named = (*_category_words(self.categories), *_category_words(self.near))
+        return _forms([*named, *self._remaining_words()])
 
     @property
     def free(self) -> str:

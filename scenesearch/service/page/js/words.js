@@ -4,7 +4,7 @@
  * The service answers with what it understood (docs/words.md); a part that is taken away is left
  * out when the words are written anew from the others.
  *
- * @typedef {{colours: string[], not_colours: string[], categories: string[], kinds: string[],
+ * @typedef {{colours: string[], not_colours: string[], categories: string[], kinds: string[], near: string[],
  *   not_categories: string[], price: Record<string, number> | null, currency: string | null,
  *   in_stock: boolean | null, remaining: string, not_words: string[], notes: string[],
  *   understood: string[], text: string}} Parsed
