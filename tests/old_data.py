@@ -53,8 +53,10 @@ def answers(shop: Any) -> dict[str, Any]:
 
 
 def _scores(look: Any) -> list[list[Any]]:
-    return _list(look.matches)
+    """Of the fused list, whose scores were places in it."""
+    return [[m.item_id, sum(one.contribution for one in m.evidence)] for m in look.matches]
 
 
 def _list(matches: Any) -> list[list[Any]]:
-    return [[match.item_id, match.score] for match in matches]
+    """Of a region's list, whose scores were similarities."""
+    return [[m.item_id, m.parts["similarity"] + m.parts.get("boost", 0.0)] for m in matches]

@@ -19,6 +19,7 @@ from scenesearch.core.errors import (
     StoreError,
 )
 from scenesearch.core.types import CollectionSchema, Item
+from scenesearch.images import load_scene
 from scenesearch.models.encode import RegionRules
 from scenesearch.search.query import Query
 from scenesearch.search.rank.presets import PRESETS
@@ -170,9 +171,10 @@ NINE_TILES = [f"tile:{i}" for i in range(9)]
     ("things", "rules", "expected"),
     [
         pytest.param(RED_AND_BLUE, {}, ["object:0", "object:1"], id="objects"),
-        pytest.param((), {}, [*NINE_TILES, "whole"], id="nothing detected"),
-        pytest.param((), {"tiles": "off"}, ["whole"], id="nothing, no tiles"),
-        pytest.param((), {"tiles": "off", "whole": "off"}, ["whole"], id="never nothing at all"),
+        pytest.param(None, {}, [*NINE_TILES, "whole"], id="nothing detected"),
+        pytest.param(None, {"tiles": "off"}, ["whole"], id="nothing, no tiles"),
+        pytest.param(None, {"tiles": "off", "whole": "off"}, ["whole"], id="never nothing at all"),
+        pytest.param((), {"whole": "on", "tiles": "on"}, [], id="a sheet of paper"),
         pytest.param(RED_AND_BLUE[:1], {"whole": "on"}, ["object:0", "whole"], id="whole too"),
         pytest.param(RED_AND_BLUE[:1], {"tiles": "on"}, ["object:0", *NINE_TILES], id="tiles too"),
         pytest.param(RED_AND_BLUE, {"limit": 1}, ["object:0"], id="a limit"),
@@ -184,7 +186,14 @@ def test_which_parts_of_a_photo_are_searched_is_a_rule(indexed, things, rules, e
         indexed.store, indexed.encoder, detector=FakeDetector, rules=RegionRules(**rules)
     )
 
-    assert keys(searcher.regions(Query(scene=room(*things)))) == expected
+    scene = chequered() if things is None else room(*things)
+    assert keys(searcher.regions(Query(scene=scene))) == expected
+
+
+def chequered():
+    """A photo in which the detector finds nothing."""
+    light = np.indices((200, 240)).sum(axis=0) // 20 % 2 * 120 + 60
+    return load_scene(np.repeat(light[..., None], 3, axis=2).astype(np.uint8))
 
 
 def test_without_a_detector_a_photo_is_searched_whole_and_by_tiles(indexed):
@@ -391,7 +400,7 @@ def test_weights_stand_in_for_a_preset(searcher):
         ({"expansion_floor": -2}, "out_of_range", "-1 to 1"),
         ({"diversity": 1.1}, "out_of_range", "0 to 1"),
         ({"diversity": float("nan")}, "out_of_range", "nan"),
-        ({"score_min": 2}, "out_of_range", "-1 to 1"),
+        ({"score_min": 2}, "out_of_range", "0 to 1"),
         ({"familiarity_min": 7}, "out_of_range", "0 to 1"),
         ({"agreement": -1}, "out_of_range", "0 to 1"),
         ({"facets": ("size",)}, "unknown_field", "'size'"),
@@ -559,7 +568,34 @@ def test_every_fusion_puts_both_objects_of_a_room_on_top(searcher, fusion):
 
     top = 3 if fusion != "reciprocal_rank" else 24
     assert {"red-square", "blue-tall"} <= set(ids(look)[:top])
-    assert [m.score for m in look.matches] == sorted((m.score for m in look.matches), reverse=True)
+    earned = [sum(one.contribution for one in match.evidence) for match in look.matches]
+    assert earned == sorted(earned, reverse=True)
+
+
+def test_a_match_has_one_score_wherever_it_stands(searcher):
+    look = ask(searcher, scene=room(*RED_AND_BLUE), limit=24, per_region=24)
+
+    for match in look.matches:
+        assert 0 <= match.score <= 1
+        region = match.evidence[0].region
+        own = {one.item_id: one.score for one in look.regions[region].matches}
+        assert own[match.item_id] == match.score
+
+
+def test_a_score_is_1_for_the_same_picture_and_0_for_what_is_like_any(searcher, items):
+    photo = load_scene(items[0].photos[0])
+    look = ask(searcher, products=((photo, 1.0),), limit=24)
+
+    assert look.matches[0].item_id == items[0].id
+    assert look.matches[0].score == pytest.approx(1, abs=1e-4)
+    assert min(match.score for match in look.matches) < 0.2
+
+
+def test_a_photo_on_which_nothing_is_seen_says_so(searcher):
+    look = ask(searcher, scene=room())
+
+    assert look.regions == look.matches == ()
+    assert look.notes == ("nothing is seen in the photo", "nothing like this in the catalogue")
 
 
 @pytest.mark.parametrize("limit", [1, 3, 24])
@@ -601,7 +637,6 @@ def test_every_match_says_which_region_and_which_photo_earned_it(searcher, items
         first = match.evidence[0]
         assert first.region in (0, 1)
         assert first.photo == match.photo == by_id[match.item_id].photos[0]
-        assert first.contribution == pytest.approx(match.score, abs=1e-6)
         assert set(first.scores) == {"cutout", "context"}
         assert match.attributes["title"] == by_id[match.item_id].attributes["title"]
         assert {"item_hash", "phash", "region"}.isdisjoint(match.attributes)

@@ -223,7 +223,7 @@ def test_a_text_is_understood_as_people_mean_it(text: str, expected: dict[str, A
     parsed = parse(text)
 
     # kinds, what is near and notes have tests of their own
-    assert replace(parsed, kinds=(), near=(), notes=()) == ParsedWords(text, **expected)
+    assert replace(parsed, kinds=(), near=(), fits={}, notes=()) == ParsedWords(text, **expected)
 
 
 def test_the_table_is_long_enough_to_mean_something() -> None:

@@ -56,7 +56,7 @@ OF_ANSWERS: Mapping[str, Any] = {
         float | None,
         typer.Option(
             "--score-min",
-            help="Matches less similar than this are left out (-1 to 1).",
+            help="Matches of a lower score are left out; boosts do not count (0 to 1).",
         ),
     ],
     "boosts": Annotated[

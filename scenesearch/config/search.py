@@ -124,8 +124,8 @@ class SearchOptions(Options):
     diversity_field: Annotated[FieldName | None, Offered()] = Field(
         None, description="Tell likeness by this field instead of by looks"
     )
-    score_min: Annotated[Signed | None, Offered()] = Field(
-        None, description="Matches less similar than this are left out"
+    score_min: Annotated[Share | None, Offered()] = Field(
+        None, description="Matches of a lower score are left out; boosts do not count"
     )
     familiarity_min: Share = Field(
         0.01,

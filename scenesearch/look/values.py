@@ -35,7 +35,7 @@ class Evidence:
         photo: the catalogue photo that answered.
         point_id: the stored point that answered.
         scores: by part (``cutout``, ``context``, ``colour``, ...): cosine in that space.
-        contribution: what it added to the score of the match.
+        contribution: what it added to the match's place in the fused list.
     """
 
     region: int | None
@@ -51,7 +51,9 @@ class Match:
 
     Attributes:
         item_id: the catalogue's id.
-        score: higher is better; comparable inside one list.
+        score: 0 for what is no more like the query than the catalogue as a whole, 1 for the same
+            picture, or all that words asked for; the same number in every list. The order of the
+            fused list is how the lists of the regions interleave, not this.
         parts: what each part of the ranking gave to the score.
         evidence: which regions earned it, best first.
         attributes: title, category, price, ... as they are stored.

@@ -56,7 +56,9 @@ class SentMatch(Sent):
 
     rank: int = Field(ge=1)
     item_id: str
-    score: Number = Field(description="Higher is better; comparable inside one list")
+    score: Number = Field(
+        description="0: no more like the query than the catalogue as a whole; 1: the same picture"
+    )
     parts: dict[str, Number] = Field(description="What each part of the ranking gave")
     evidence: list[SentEvidence]
     attributes: dict[str, Attribute]
@@ -109,6 +111,7 @@ class SentWords(Sent):
     categories: list[str]
     kinds: list[str]
     near: list[str]
+    fits: dict[str, float]
     not_categories: list[str]
     price: SentPrice | None
     currency: str | None

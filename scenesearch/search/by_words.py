@@ -39,6 +39,8 @@ LEXICAL, WORD_COLOUR, WORD_CATEGORY, UNWANTED, WORD_ID = (
 POINTS, MORE = 4, 8
 """Points an item that are asked for at first, and how many times more where those were too few."""
 
+TOLD = 0.25
+"""How much of a category is a thing whose texts name it, where its category does not."""
 NAMED = 0.5
 """How much a colour counts that an item's texts name, against the one its photos have."""
 
@@ -104,6 +106,8 @@ class WordSearch:
         known[WORD_COLOUR] = _best(coloured)
         if self.parsed.free == self.parsed.lexical:
             known[LEXICAL] = _best(by_words)
+        if self.parsed.named == self.parsed.lexical:
+            known[WORD_CATEGORY] = _best(by_words)
         queries = self._queries()
         for space, vector in asked.items():
             queries[space] = VectorQuery(self.spaces[space], vector, 1)
@@ -113,6 +117,7 @@ class WordSearch:
             for space in asked
         }
         parts |= self._parts(candidates, found)
+        candidates = self._spoken_for(candidates, parts, asked)
         if not parts:
             # nothing to rank by, as for "under $50": everything that the filter lets through
             parts[LEXICAL] = ({}, 1.0)
@@ -121,6 +126,25 @@ class WordSearch:
             [Answer(0, name, _hits(candidates, scores)) for name, (scores, _) in ordered],
             {name: weight for name, (_, weight) in ordered},
         )
+
+    def _spoken_for(
+        self,
+        candidates: dict[str, Hit],
+        parts: Mapping[str, tuple[Scored, float]],
+        asked: Collection[str],
+    ) -> dict[str, Hit]:
+        """The candidates without those that nothing says are what was asked for.
+
+        Where words name a thing, its colour or not being something else makes nothing that thing,
+        and a desk is no desk lamp; pictures that a vector found say so by themselves.
+        """
+        parsed = self.parsed
+        if asked or not (parsed.categories or parsed.free or self._code):
+            return candidates
+        named = WORD_CATEGORY if WORD_CATEGORY in parts else LEXICAL
+        saying = [parts[name][0] for name in (named, WORD_ID) if name in parts]
+        said = {item for scores in saying for item, score in scores.items() if score > 0}
+        return {i: hit for i, hit in candidates.items() if i in said} if saying else candidates
 
     def beside(
         self, answers: Sequence[Answer], weights: Mapping[str, float]
@@ -188,6 +212,8 @@ class WordSearch:
         queries: dict[str, VectorQuery | TextQuery] = {}
         if parsed.free:
             queries[LEXICAL] = TextQuery(parsed.free, 1)
+        if parsed.categories and CATEGORY in self.fields:
+            queries[WORD_CATEGORY] = TextQuery(parsed.named, 1)
         if self._palette is not None:
             queries[WORD_COLOUR] = VectorQuery(COLOUR, self._palette, 1)
         if COLOUR in self.schema.vectors:
@@ -218,9 +244,17 @@ class WordSearch:
             scores = {i: (1 - told) * near.get(i, 0.0) + told * (i in named) for i in candidates}
             parts[WORD_COLOUR] = (scores, weights.colour)
         if parsed.categories and CATEGORY in self.fields:
-            worth = dict.fromkeys((*parsed.kinds, *parsed.near), weights.kind)
+            worth = dict.fromkeys(parsed.kinds, weights.kind)
             worth |= dict.fromkeys(parsed.categories, 1.0)
-            scores = {i: worth.get(str(h.payload.get(CATEGORY)), 0) for i, h in candidates.items()}
+            worth |= parsed.fits
+            in_texts = found[WORD_CATEGORY]
+            scores = {
+                item: max(
+                    worth.get(str(hit.payload.get(CATEGORY)), 0.0),
+                    TOLD if in_texts.get(item, 0.0) > 0 else 0.0,
+                )
+                for item, hit in candidates.items()
+            }
             parts[WORD_CATEGORY] = (scores, weights.category)
         if self._code in candidates:
             parts[WORD_ID] = ({self._code: 1.0}, ID_WEIGHT)

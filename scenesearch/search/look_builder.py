@@ -51,12 +51,8 @@ class LookBuilder:
 
     def fused(self) -> tuple[Match, ...]:
         """The fused list."""
-        scores = self._ranking.fused.scores
-        return tuple(
-            match
-            for i in self._ranking.ordered
-            if (match := self._match(i, self._regions_of(i), float(scores[i])))
-        )
+        ranked = self._ranking.ordered
+        return tuple(match for i in ranked if (match := self._match(i, self._regions_of(i))))
 
     def regions(
         self, encoded: Sequence[EncodedRegion], ood: Sequence[bool]
@@ -65,11 +61,7 @@ class LookBuilder:
         return tuple(
             RegionMatches(
                 region=one.region,
-                matches=tuple(
-                    match
-                    for i in self._lists[row]
-                    if (match := self._match(i, [row], float(self._ranking.scores[row, i])))
-                ),
+                matches=tuple(match for i in self._lists[row] if (match := self._match(i, [row]))),
                 colours=one.description.colours,
                 cutout_method=one.cutout.method,
                 cutout_reason=one.cutout.reason,
@@ -92,7 +84,7 @@ class LookBuilder:
         picked = present[np.lexsort((-column[present], -given))][:EVIDENCE]
         return [int(row) for row in picked]
 
-    def _match(self, item: int, rows: Sequence[int], score: float) -> Match | None:
+    def _match(self, item: int, rows: Sequence[int]) -> Match | None:
         ranking = self._ranking
         evidence = []
         for row in rows:
@@ -118,7 +110,7 @@ class LookBuilder:
         gain = 0.0 if ranking.gains is None else float(ranking.gains[item])
         return Match(
             item_id=names[item],
-            score=score,
+            score=ranking.score(row, item),
             parts={
                 "similarity": float(ranking.scores[row, item]) - named - gain,
                 **self._steps(row, item),

@@ -8,6 +8,7 @@ import numpy as np
 
 from scenesearch.core.protocols import Detector
 from scenesearch.core.types import Region, Scene
+from scenesearch.images.clarity import EMPTY
 from scenesearch.models.detect.regions import (
     given_regions,
     object_regions,
@@ -29,6 +30,8 @@ def query_regions(
 ) -> list[Region]:
     """The caller's boxes, the object at the tapped point, or what the detector finds.
 
+    Where it finds nothing, the photo as a whole or in parts, unless there is nothing to see.
+
     Args:
         query: the question.
         find_detector: called where the photo has to be looked at.
@@ -48,6 +51,8 @@ def query_regions(
         found = _objects(scene, find_detector, rules, seen)
     if query.point is not None:
         return [region_at(query.point, found, scene.size)]
+    if not found and EMPTY in seen.faults(scene.image):
+        return []
     instead = {"on"} if found else {"on", "fallback"}
     if rules.tiles in instead:
         found = found + tile_regions(scene.size)

@@ -28,12 +28,13 @@ from scenesearch.core.points import (
     schema_of,
 )
 from scenesearch.core.protocols import Detector, Store
-from scenesearch.core.types import CollectionSchema, Region
+from scenesearch.core.types import CollectionSchema, Region, Vector
 from scenesearch.look.look import Look
 from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.search.boosts import Boosted, fields_of, gain_of, read_boosts
-from scenesearch.search.by_words import WordSearch, dense_text, vocabulary_of
+from scenesearch.search.by_words import CATEGORY, WordSearch, dense_text, vocabulary_of
+from scenesearch.search.centres import centres_of
 from scenesearch.search.look_builder import LookBuilder
 from scenesearch.search.nearest import expanded, left_out, nearest
 from scenesearch.search.out_of_distribution import OodModel
@@ -41,6 +42,7 @@ from scenesearch.search.query import Query
 from scenesearch.search.rank.candidates import Answer, Scores, first_hits
 from scenesearch.search.rank.exact import products
 from scenesearch.search.rank.named import NAME_FIELDS, naming
+from scenesearch.search.rank.one_score import backgrounds
 from scenesearch.search.rank.pipeline import count_facets, rank, ranked_by
 from scenesearch.search.rank.presets import preset_weights
 from scenesearch.search.regions import query_regions
@@ -51,6 +53,8 @@ from scenesearch.search.vectors import QueryVectors, SpaceVectors, combine
 from scenesearch.system.timing import StageTimes
 from scenesearch.words import ParsedWords, Vocabulary, parse_words
 from scenesearch.words.meaning import shipped_meaning
+
+NOTHING = "nothing like this in the catalogue"
 
 
 class Searcher:
@@ -63,6 +67,8 @@ class Searcher:
             searched; None, or one that gives None, searches the whole photo and tiles.
         rules: which detections become regions.
         reranker: gives the model of the second look; called when one is asked for.
+        narrow_text: the model reads texts, but knows few kinds of things; what it makes of words
+            then counts only where a catalogue has nothing else to find things by.
     """
 
     def __init__(
@@ -73,12 +79,14 @@ class Searcher:
         detector: Callable[[], Detector | None] | None = None,
         rules: RegionRules | None = None,
         reranker: Callable[[], Reranker] | None = None,
+        narrow_text: bool = False,
     ) -> None:
         self._store = store
         self._encoder = encoder
         self._find_detector = detector or (lambda: None)
         self._rules = rules or RegionRules()
         self._reranker = reranker
+        self._narrow_text = narrow_text
         self._shown = ShownPoints(store)
         self._opening = RLock()
         self._opened: Opened | None = None
@@ -126,6 +134,7 @@ class Searcher:
         data = self._store.read_blob(OOD_BLOB)
         return Opened(
             schema,
+            centres_of(self._store, tuple(schema.vectors)),
             QueryVectors(
                 self._store, self._encoder, projection_of(self._store, self._encoder.embedder.dim)
             ),
@@ -137,6 +146,13 @@ class Searcher:
             if self._known is None or self._known[0] is not opened:
                 self._known = opened, vocabulary_of(self._store, opened.schema.fields)
             return self._known[1]
+
+    @property
+    def _reads_words(self) -> bool:
+        """Whether words are also compared with pictures, by the model."""
+        if not self._encoder.embedder.has_text:
+            return False
+        return not self._narrow_text or CATEGORY not in self.open().schema.fields
 
     def regions(
         self,
@@ -213,6 +229,7 @@ class Searcher:
         vectors = self.open().vectors
         times, seen = times or StageTimes(), seen or Seen()
         encoded: list[EncodedRegion] = []
+        notes: tuple[str, ...] = ()
         if query.scene is not None or query.products:
             with times.stage("load models"):
                 self._encoder.embedder.load()
@@ -222,18 +239,19 @@ class Searcher:
                         detector.load()
         if query.scene is not None:
             rules = replace(self._rules, **regions) if regions else self._rules
-            found = self.regions(query, times, rules, seen)
             scene, encoder = query.scene, self._encoder
+            notes = seen.faults(scene.image)
+            found = self.regions(query, times, rules, seen)
             encoded = seen.encode(found, lambda new: encoder.encode_regions(scene, new, times))
         parts, parsed = query, None
         if query.words is not None:
             with times.stage("words"):
                 parsed = self.understand(query.words)
             text = dense_text(parsed)
-            if text and query.scene is None and self._encoder.embedder.has_text:
+            if text and query.scene is None and self._reads_words:
                 parts = replace(query, texts=(*query.texts, (text, 1.0)))
         modifiers = vectors.modifiers(parts, times)
-        return PreparedQuery(query, tuple(encoded), tuple(modifiers), times.seconds, parsed)
+        return PreparedQuery(query, tuple(encoded), tuple(modifiers), times.seconds, parsed, notes)
 
     def answer(
         self,
@@ -271,7 +289,8 @@ class Searcher:
                 else combine([(opened.vectors.of_region(one), 1.0), *prepared.modifiers], spaces)
                 for one, is_ood in zip(encoded, ood, strict=True)
             ]
-        if not any(asked) and not any(ood) and prepared.parsed is None:
+        asks = bool(encoded) or (query.scene is None and prepared.parsed is None)
+        if asks and not any(asked) and not any(ood):
             raise QueryError(
                 f"Nothing of the query lies in the spaces {', '.join(spaces)}; "
                 f"use another preset, or add a photo",
@@ -361,6 +380,10 @@ class Searcher:
                     if scene is None
                     else words.beside(answers, weights)
                 )
+        # the parts of words alone are 0 to 1 already
+        zero = None
+        if asked and not (parsed and scene is None):
+            zero = backgrounds(asked, opened.centres, weights)
         with times.stage("rank"):
             region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
             ranking = rank(
@@ -369,6 +392,7 @@ class Searcher:
                 weights,
                 options,
                 lambda items: self._similarities(items, answers),
+                backgrounds=zero,
                 second_look=looks_of(
                     self._reranker, options.rerank, self._store, encoded, answers, times
                 ),
@@ -388,7 +412,10 @@ class Searcher:
             matches = builder.fused()
             regions = builder.regions(encoded, ood)
         return Look(
-            scene, regions, matches, facets, times.milliseconds(), parsed=parsed, total=total
+            *(scene, regions, matches, facets, times.milliseconds()),
+            notes=prepared.notes if total else (*prepared.notes, _nothing(where)),
+            parsed=parsed,
+            total=total,
         )
 
     def _similarities(self, items: Sequence[str], answers: Sequence[Answer]) -> NDArray[np.float32]:
@@ -410,6 +437,10 @@ def _prior(
     return np.float32(weight) * naming(labels, payloads, shipped_meaning().alike)
 
 
+def _nothing(where: Condition | None) -> str:
+    return NOTHING if where is None else f"{NOTHING} that passes the filter"
+
+
 def _same(one: CollectionSchema, other: CollectionSchema) -> bool:
     """Whether two readings are of one making of a collection, with the same fields."""
     return one is other or (one == other and one.made == other.made)
@@ -424,6 +455,7 @@ class PreparedQuery:
         modifiers: vectors by space of every other part, with weights.
         seconds: time of the models, by stage.
         parsed: what was understood of its words.
+        notes: what keeps one from seeing things in its photo.
     """
 
     query: Query
@@ -431,6 +463,7 @@ class PreparedQuery:
     modifiers: tuple[tuple[SpaceVectors, float], ...]
     seconds: Mapping[str, float]
     parsed: ParsedWords | None = None
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"PreparedQuery({len(self.encoded)} regions, {len(self.modifiers)} other parts)"
@@ -441,6 +474,7 @@ class Opened:
     """What is read once from a collection."""
 
     schema: CollectionSchema
+    centres: Mapping[str, Vector]
     vectors: QueryVectors
     ood_model: OodModel | None
 

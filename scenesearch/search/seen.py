@@ -1,4 +1,4 @@
-"""What the models said of one photo so far, so that they are asked nothing twice."""
+"""What was seen, and what the models said, of one photo so far, so that they are asked nothing twice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Lock
 
-from scenesearch.core.types import BoxTuple, Detections, Region
+from scenesearch.core.types import BoxTuple, Detections, Image, Region
+from scenesearch.images.clarity import clarity_faults
 from scenesearch.models.encode import EncodedRegion
 
 _Key = tuple[str, BoxTuple, str | None, bool]
@@ -32,6 +33,7 @@ class Seen:
         self, detections: Detections | None = None, encoded: Sequence[EncodedRegion] = ()
     ) -> None:
         self._detections = detections
+        self._faults: tuple[str, ...] | None = None
         self._encoded = {_key(one.region): one for one in encoded}
         self._lock = Lock()
 
@@ -50,6 +52,12 @@ class Seen:
         """Every region that was embedded."""
         with self._lock:
             return tuple(self._encoded.values())
+
+    def faults(self, image: Image) -> tuple[str, ...]:
+        """What keeps one from seeing things in it, looked at once."""
+        if self._faults is None:
+            self._faults = clarity_faults(image)
+        return self._faults
 
     def detect(self, ask: Callable[[], Detections]) -> Detections:
         """The detections; ``ask`` is called where they are not known."""

@@ -126,10 +126,12 @@ def build_syncer(
 
 def build_searcher(parts: Parts, store: Store) -> Searcher:
     """The search pipeline."""
+    record = read_manifest().get(parts.settings.embedder.weights)
     return Searcher(
         store,
         parts.encoder,
         detector=lambda: parts.detector,
         rules=region_rules(parts.settings),
         reranker=(lambda: parts.reranker) if parts.settings.embedder.kind == "timm" else None,
+        narrow_text=record is not None and record.narrow,
     )

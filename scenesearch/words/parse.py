@@ -14,7 +14,7 @@ from scenesearch.words.money import PRICE, Money, find_price
 from scenesearch.words.negations import plain_negations
 from scenesearch.words.parsed import ParsedWords
 from scenesearch.words.tokens import BREAK, GLUE, NEGATIONS, Token, tokenise
-from scenesearch.words.vocabulary import SAME, Named, Stems, Vocabulary, stems_of
+from scenesearch.words.vocabulary import NEARLY, SAME, Named, Stems, Vocabulary, stems_of
 
 MAX_LENGTH = 1000
 """Characters; a longer text is no query."""
@@ -109,15 +109,21 @@ def parse_words(
     colours, not_colours = _apart(reader.colours, reader.not_colours)
     remaining = "".join(("-" if t.hyphen else " ") + t.text for t in reader.left)[1:]
     kinds = _apart(reader.kinds, [*not_categories, *categories])[0]
-    said = " ".join(reader.things)
-    if said and not categories:
-        categories = _apart(list(vocabulary.meant(said, within=SAME)), list(not_categories))[0]
-        if categories:
-            notes.append(f"{said!r} is read as {', '.join(map(repr, categories[:_SHOWN]))}")
-    known = (*categories, *kinds)
+    said, without = " ".join(reader.things), list(not_categories)
+    fits: dict[str, float] = {}
+    for compound, named in reader.compounds:
+        of = [name for name in (*named.categories, *named.kinds) if name in (*categories, *kinds)]
+        fits |= vocabulary.fits(compound, of)
     near: tuple[str, ...] = ()
-    if said and vocabulary.items(known) < _FEW:
-        near = _apart(list(vocabulary.meant(said, known)), list(not_categories))[0]
+    if said and vocabulary.items((*categories, *kinds)) < _FEW:
+        meant = vocabulary.meant(said, (*categories, *kinds))
+        fits |= meant
+        best = max(meant.values(), default=0.0)
+        near = _apart([name for name, fit in meant.items() if fit >= best - NEARLY], without)[0]
+        if near and not categories:
+            categories = tuple(name for name in near if meant[name] >= best - SAME)
+            near = near[len(categories) :]
+            notes.append(f"{said!r} is read as {', '.join(map(repr, categories[:_SHOWN]))}")
     return ParsedWords(
         text=text,
         colours=colours,
@@ -125,6 +131,7 @@ def parse_words(
         categories=categories,
         kinds=kinds,
         near=near,
+        fits=fits,
         not_categories=not_categories,
         price=money.price,
         currency=money.currency,
@@ -151,6 +158,9 @@ class _Reader:
         self.left: list[Token] = []
         self.things: list[str] = []
         self.notes: list[str] = []
+        # names with the words right before them: "office chair", where "chair" is a category
+        self.compounds: list[tuple[str, Named]] = []
+        self._left: set[int] = set()
         # the last category: where it ends and begins, and how many were known before it
         self._before: tuple[int, int, int, int] | None = None
 
@@ -165,6 +175,17 @@ class _Reader:
             negated = negation or token.minus
             if token.text in NEGATIONS and place + 1 == len(self._tokens):
                 break  # nothing is left to be negated
+            phrase = self._phrase(place, negated=negated)
+            if phrase:
+                # one thing, and not what its words name alone: throw pillow, chaise longue
+                begin, place = place, place + phrase
+                words = self._tokens[begin:place]
+                if negated:
+                    self.not_words += [one.text for one in words]
+                else:
+                    self.things += [one.text for one in words]
+                negation = negation and self._goes_on(place, colour=False)
+                continue
             # the longer one; of two that are as long, the category
             meanings = (self._category(place), self._colour(place))
             found = max(filter(None, meanings), key=lambda one: one.length, default=None)
@@ -174,13 +195,16 @@ class _Reader:
             elif token.text in GLUE:
                 continue
             elif negated:
-                # "chaise longue" is one thing, of which not its first half alone is unwanted
-                place += self._more_of_a_name(place)
-                self.not_words += [one.text for one in self._tokens[begin:place]]
+                self.not_words.append(token.text)
             else:
-                self.left.append(token)
+                self._keep(begin, place)
                 self.things.append(token.text)
             negation = negation and self._goes_on(place, colour=bool(found and found.colour))
+
+    def _keep(self, begin: int, end: int) -> None:
+        """Leave words as they are."""
+        self.left += self._tokens[begin:end]
+        self._left.update(range(begin, end))
 
     def _goes_on(self, place: int, *, colour: bool) -> bool:
         """Whether what was negated goes on after an "or", or an "and" before more of its kind."""
@@ -196,18 +220,24 @@ class _Reader:
             and (bool(self._colour(place + 1)) == colour)
         )
 
-    def _more_of_a_name(self, place: int) -> int:
-        """How many words from here on belong to the one before, as a dictionary has it."""
-        words = [self._tokens[place - 1].text]
-        for token in self._tokens[place : place + 2]:
-            if token.after_break or token.text in GLUE or token.text in NEGATIONS:
+    def _phrase(self, place: int, *, negated: bool) -> int:
+        """How many words from here on are one name in a dictionary, and none of the catalogue."""
+        from scenesearch.words.meaning import LONGEST, shipped_meaning
+
+        words: list[str] = []
+        for token in self._tokens[place : place + LONGEST]:
+            if token.text in NEGATIONS or (words and token.after_break):
                 break
             words.append(token.text)
-        if len(words) == 1:
+        if len(words) < 2:
             return 0
-        from scenesearch.words.meaning import shipped_meaning
-
-        return shipped_meaning().longest(words) - 1
+        length = shipped_meaning().longest(words)
+        named = self._category(place)
+        if length < 2 or (named is not None and named.length >= length):
+            return 0
+        if any(self._colour(one) for one in range(place, place + length)):
+            return 0
+        return length if negated or self._vocabulary.meant(" ".join(words[:length])) else 0
 
     def _is_negation(self, place: int) -> bool:
         token, following = self._tokens[place], self._tokens[place + 1 : place + 2]
@@ -231,7 +261,13 @@ class _Reader:
                 # of two names side by side the last is the thing, and the other says which
                 _, start, categories, kinds = self._before
                 del self.categories[categories:], self.kinds[kinds:]
-                self.left += self._tokens[start:place]
+                self._keep(start, place)
+            begin = place
+            while begin - 1 in self._left and not self._tokens[begin].after_break:
+                begin -= 1
+            if begin < place:
+                said = " ".join(token.text for token in self._tokens[begin:place]) + " "
+                self.compounds.append((said + " ".join(token.text for token in words), found.named))
             self._before = place + found.length, place, len(self.categories), len(self.kinds)
             self.categories += found.named.categories
             self.kinds += found.named.kinds

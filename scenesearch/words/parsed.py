@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -30,6 +30,8 @@ class ParsedWords:
         categories: values of the catalogue's categories that are wanted.
         kinds: values that count as well, but less: "coffee table" where "table" was asked for.
         near: values that mean nearly what was said, where few items have its name; no filter.
+        fits: how near in meaning a category is to what was said, -1 to 1, where it is not just its
+            name: "office chair" where "desk chair" and "chair" are categories.
         not_categories: values that are not wanted.
         price: bounds on the field ``price``, or None.
         currency: ISO code, where one was written; prices are compared as they are, never converted.
@@ -46,6 +48,7 @@ class ParsedWords:
     categories: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     near: tuple[str, ...] = ()
+    fits: Mapping[str, float] = field(default_factory=dict, hash=False)
     not_categories: tuple[str, ...] = ()
     price: Between | None = None
     currency: str | None = None
@@ -73,6 +76,11 @@ class ParsedWords:
         """The words by which items are found in their texts, in singular and plural."""
         named = (*_category_words(self.categories), *_category_words(self.near))
         return _forms([*named, *self._remaining_words()])
+
+    @property
+    def named(self) -> str:
+        """The words of the categories, in singular and plural."""
+        return _forms(_category_words(self.categories))
 
     @property
     def free(self) -> str:

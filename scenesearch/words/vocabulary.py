@@ -94,14 +94,13 @@ class Vocabulary:
         return self._counts
 
     def _add(self, value: str) -> None:
-        # of a path, the last step says what a thing is
-        name = _PATH.split(value.lower().strip(" >|/"))[-1]
+        name = _name_of(value)
         stems = stems_of(_words(name))
         if not 0 < len(stems) <= MAX_WORDS:
             return
         self._whole.setdefault(tuple(sorted(stems)), []).append(value)
         self._whole.setdefault("".join(stems), []).append(value)
-        head = stems_of(_words(next((s for s in _HEAD.split(name) if s.strip()), "")))
+        head = stems_of(_words(_head(name)))
         for start in range(len(head)):
             self._heads.setdefault(head[start:], []).append(value)
         for word in stems:
@@ -125,29 +124,38 @@ class Vocabulary:
         """How many items are of some categories."""
         return sum(self._counts.get(category, 0) for category in categories)
 
-    def _meant(
-        self, text: str, named: tuple[str, ...] = (), *, within: float = NEARLY
-    ) -> tuple[str, ...]:
-        """The categories that words mean without naming them, the nearest first: couch, sofas.
+    def fits(self, text: str, names: Sequence[str]) -> dict[str, float]:
+        """Cosines in meaning between a text and categories, -1 to 1, the nearest first."""
+        # what is typed is understood without numpy, as far as it needs no table
+        from scenesearch.words.meaning import shipped_meaning
+
+        heads = [_head(_name_of(name)) for name in names]
+        near = zip(shipped_meaning().cosines(text, heads).tolist(), names, strict=True)
+        return {name: cosine for cosine, name in sorted(near, key=lambda one: (-one[0], one[1]))}
+
+    def _meant(self, text: str, named: tuple[str, ...] = ()) -> Mapping[str, float]:
+        """The categories that words mean without naming them: couch, sofas.
 
         Args:
             text: of some words.
             named: categories that they name, which are left out.
-            within: how much further than the nearest.
-        """
-        # what is typed is understood without numpy, as far as it needs no table
-        import numpy as np
 
-        from scenesearch.words.meaning import shipped_meaning
+        Returns:
+            Cosines in meaning by category, the nearest first.
+        """
+        from scenesearch.words.meaning import UNLIKE, shipped_meaning
 
         names = [name for name in self._counts if name not in named]
-        # the last word says what a thing is: a wine rack is no wine glass
-        said, table = text.split(), shipped_meaning()
-        near = np.minimum(table.cosines(text, names), table.cosines(said[-1], names))
+        found, said = self.fits(text, names), text.split()
         enough = MEANT if len(said) == 1 else MEANT_BY_MANY
-        least = max(enough, float(near.max(initial=0)) - within)
-        found = [(-cosine, name) for cosine, name in zip(near, names, strict=True)]
-        return tuple(name for cosine, name in sorted(found) if -cosine >= least)
+        if shipped_meaning().longest(said) < len(said):
+            # the last word says what a thing is: a wine rack is no wine glass
+            last = self.fits(said[-1], names)
+            found = {name: min(cosine, last[name]) for name, cosine in found.items()}
+        if max(found.values(), default=0.0) < enough:
+            return {}
+        near = {name: cosine for name, cosine in found.items() if cosine >= UNLIKE}
+        return dict(sorted(near.items(), key=lambda one: (-one[1], one[0])))
 
     def _near(self, word: str) -> str | None:
         """The word of a category that a stem may be a slip of, or None."""
@@ -164,6 +172,16 @@ def stems_of(words: Iterable[str] | Sequence[str]) -> Stems:
     ('box', 'lid')
     """
     return tuple(stem(word) for word in words if word not in GLUE)
+
+
+def _name_of(value: str) -> str:
+    """Of a path, the last step says what a thing is."""
+    return _PATH.split(value.lower().strip(" >|/"))[-1]
+
+
+def _head(name: str) -> str:
+    """What a thing is, without what more is said about it."""
+    return next((part for part in _HEAD.split(name) if part.strip()), "")
 
 
 def _words(text: str) -> list[str]:

@@ -54,6 +54,7 @@ def fuse(
     scores: Scores,
     weights: NDArray[np.float32],
     *,
+    between: Scores | None = None,
     method: Fusion = "best_rank",
     k: float = 60.0,
     sharpness: float = 40.0,
@@ -63,8 +64,11 @@ def fuse(
     Args:
         scores: shape (regions, items), NaN where an item is not in a region's list.
         weights: shape (regions,), above 0; the regions' importance.
+        between: what is compared between regions, as ``scores``; by default the scores. A label's
+            say belongs inside its region: it tells which of its items fits, not which region is
+            right.
         method: ``best_rank``: an item stands where its best list has it, so the lists
-            interleave, and equal ranks are ordered by weight and score. ``share``: softmax of
+            interleave, and equal ranks are ordered by weight and ``between``. ``share``: softmax of
             each list over its items, best list counts, so a list whose first product stands out
             goes first. ``reciprocal_rank``: weighted sum of 1 / (k + rank) (Cormack, Clarke and
             Buettcher, SIGIR 2009). ``best_score``: the highest similarity.
@@ -92,7 +96,7 @@ def fuse(
         terms = weight * powers / np.maximum(sum_of(powers, axis=1)[:, None], 1e-9)
     elif method == "best_rank":
         # the fraction of a rank that weight and similarity decide stays below one rank
-        inside = weight * unit
+        inside = weight * (unit if between is None else _unit(between))
         terms = np.where(present, 1 / (ranks(scores) + 1 - 0.98 * inside), 0)
     else:
         terms = np.where(present, weight * unit, 0)

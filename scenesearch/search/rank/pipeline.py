@@ -15,6 +15,7 @@ from scenesearch.search.rank.agree import agree
 from scenesearch.search.rank.candidates import Answer, Candidates, Scores, blend, boost, gather
 from scenesearch.search.rank.diversify import collapse, mmr, same_picture, same_value
 from scenesearch.search.rank.fuse import Fused, best_of, fuse, order
+from scenesearch.search.rank.one_score import score_of
 from scenesearch.search.rank.rerank import merge
 
 PICTURE, MAIN_COLOUR = "phash", "colour_names"
@@ -54,6 +55,7 @@ class Ranking:
         fused: the fusion of the regions.
         ordered: indices of items, best first: the whole list, of which a part is shown.
         variants: by position in ``ordered``: the items that the match stands for.
+        backgrounds: shape (regions,): the similarity that is a score of 0.
         again: what the slower model said, as ``scores``; None without one.
         named: what the labels of the regions add, as ``scores`` and part of them; None without.
         gains: boost of each item, shape (items,), part of ``scores``; None without boosts.
@@ -64,9 +66,14 @@ class Ranking:
     fused: Fused
     ordered: tuple[int, ...]
     variants: Mapping[int, tuple[int, ...]]
+    backgrounds: NDArray[np.float32]
     again: Scores | None = None
     named: Scores | None = None
     gains: NDArray[np.float32] | None = None
+
+    def score(self, region: int, item: int) -> float:
+        """Of an item for a region, 0 to 1."""
+        return score_of(float(self.scores[region, item]), float(self.backgrounds[region]))
 
     def region_order(self, region: int, limit: int) -> list[int]:
         """The best items of one region, by similarity and boost, ties by id."""
@@ -80,11 +87,12 @@ def rank(
     options: SearchOptions,
     similarities: Similarities,
     *,
+    backgrounds: NDArray[np.float32] | None = None,
     second_look: SecondLook | None = None,
     prior: Prior | None = None,
     gain: Gain | None = None,
 ) -> Ranking:
-    """Blend, look again, cut off, read labels, boost, fuse, collapse, diversify, sort.
+    """Blend, look again, read labels, cut off, boost, fuse, collapse, diversify, sort.
 
     Args:
         answers: the engine's, one for each region and space.
@@ -92,10 +100,13 @@ def rank(
         space_weights: by space, above 0.
         options: how.
         similarities: called only when diversity by vector is asked for.
+        backgrounds: shape (regions,): the similarity that is a score of 0, which it is by default.
         second_look: asks a slower model; None for none.
         prior: what the labels of the regions say of the items' names; None for nothing.
         gain: what the fields of a candidate add to its similarity; None for no boosts.
     """
+    if backgrounds is None:
+        backgrounds = np.zeros(len(region_weights), np.float32)
     candidates = gather(answers, len(region_weights))
     scores = blend(candidates.scores, space_weights, len(region_weights))
     if options.agreement > 0:
@@ -105,17 +116,19 @@ def rank(
     if second_look is not None:
         again = second_look(candidates, scores)
         scores = merge(scores, again, weight=options.rerank_weight)
-    if options.score_min is not None:
-        scores = np.where(scores >= options.score_min, scores, np.nan).astype(np.float32)
     named = prior(candidates.payloads) if prior is not None else None
+    between = scores
     if named is not None:
         scores = scores + named
+    if options.score_min is not None:
+        least = (backgrounds + options.score_min * (1 - backgrounds))[:, None]
+        scores, between = (np.where(scores >= least, s, np.nan) for s in (scores, between))
     gains: NDArray[np.float32] | None = None
     if gain is not None:
-        # after the cutoff, which is about what looks alike
+        # after the cutoff, which is about what is alike
         gains = np.array([gain(payload) for payload in candidates.payloads], np.float32)
-        scores = boost(scores, gains)
-    fused = fuse(scores, region_weights, method=options.fusion)
+        scores, between = boost(scores, gains), boost(between, gains)
+    fused = fuse(scores, region_weights, between=between, method=options.fusion)
     ordered = order(fused.scores, candidates.items)
     variants: dict[int, tuple[int, ...]] = {}
     if options.collapse is not None:
@@ -128,7 +141,9 @@ def rank(
     ordered = ordered[: max(options.candidates, options.limit)]
     if options.sort is not None:
         ordered = _sorted(ordered, candidates, options.sort)
-    return Ranking(candidates, scores, fused, tuple(ordered), variants, again, named, gains)
+    return Ranking(
+        *(candidates, scores, fused, tuple(ordered), variants, backgrounds), again, named, gains
+    )
 
 
 def _collapse_keys(
