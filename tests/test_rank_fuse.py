@@ -244,3 +244,15 @@ def test_order_equals_sorting_by_score_and_id(scores):
     )
 
     assert order(scores, names) == expected
+
+
+def test_between_regions_another_score_may_decide_than_within_them():
+    scores = np.array([[0.9, 0.5, np.nan], [np.nan, 0.6, 0.95]], np.float32)
+    between = np.array([[0.8, 0.5, np.nan], [np.nan, 0.6, 0.7]], np.float32)
+    weights = np.ones(2, np.float32)
+
+    plain = fuse(scores, weights, method="best_rank")
+    other = fuse(scores, weights, between=between, method="best_rank")
+
+    assert order(plain.scores, ("a", "b", "c")) == [2, 0, 1]
+    assert order(other.scores, ("a", "b", "c")) == [0, 2, 1]

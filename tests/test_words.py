@@ -479,3 +479,41 @@ def test_one_slip_makes_a_near_word(one: str, other: str, near: bool) -> None:
 def test_a_weight_out_of_range_is_refused(value: Any) -> None:
     with pytest.raises(QueryError, match=r"word_weights\.colour.*0 to 100"):
         WordWeights(colour=value)
+
+
+# --- what words mean, where they are not just the name of a category ------------------------------
+
+CHAIRS = Vocabulary({"chair": 30, "desk chair": 5, "desk": 20, "dining table": 9, "mirror": 9})
+PILLOWS = Vocabulary({"throw": 20, "cushion": 20, "glass": 20, "table lamp": 20, "desk": 20})
+
+
+def test_the_kinds_of_a_compound_are_graded_by_the_whole_of_it():
+    parsed = parse_words("office chair", CHAIRS, {})
+
+    assert parsed.categories == ("chair",)
+    assert parsed.kinds == ("desk chair",)
+    assert set(parsed.fits) == {"chair", "desk chair"}
+    assert parsed.fits["desk chair"] > parsed.fits["chair"] - 0.05
+
+
+def test_the_name_itself_has_no_grade():
+    assert parse_words("chair", CHAIRS, {}).fits == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "first"), [("throw pillow", "cushion"), ("grey throw pillows", "cushion")]
+)
+def test_what_a_dictionary_has_as_one_is_not_taken_apart(text, first):
+    parsed = parse_words(text, PILLOWS, {})
+
+    assert parsed.categories[0] == first
+    assert "throw" not in parsed.categories
+    assert max(parsed.fits, key=parsed.fits.__getitem__) == first
+
+
+@pytest.mark.parametrize("text", ["spaceship", "red spaceship", "qwertyuiop"])
+def test_words_of_which_the_catalogue_has_nothing_mean_no_category(text):
+    parsed = parse_words(text, CHAIRS, {})
+
+    assert parsed.categories == parsed.near == ()
+    assert parsed.fits == {}

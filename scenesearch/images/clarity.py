@@ -17,8 +17,8 @@ BLURRED: Final = "the photo is blurred, so that things may not be recognised"
 _SMALL, _LARGE = 128, 384
 """Pixels of the longer side at which outlines, and at which sharpness is measured."""
 _OUTLINES = 12.0
-"""Steps of brightness, 0 to 255, that two pixels in a thousand have. Of 64 photos of rooms, products,
-clothes and streets the least had 32; sheets of paper with shade and noise have 3 to 5."""
+"""Steps of brightness, 0 to 255, that two pixels in a thousand have. Of 64 photos of rooms,
+products, clothes and streets the least had 32; paper with shade and noise has 3 to 5."""
 _LIGHT = 25.0
 """Brightness of the lightest twentieth. Of the same photos the least had 108."""
 _SHARP = 0.5

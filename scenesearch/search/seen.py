@@ -1,4 +1,4 @@
-"""What was seen, and what the models said, of one photo so far, so that they are asked nothing twice."""
+"""What was seen of one photo so far, so that no model is asked anything twice."""
 
 from __future__ import annotations
 
