@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 from scenesearch.words.stems import one_edit, stem
 from scenesearch.words.tokens import GLUE, tokenise
@@ -86,7 +86,7 @@ class Vocabulary:
         for value in sorted(self._counts, key=lambda value: (-self._counts[value], value)):
             self._add(value)
         self.near = lru_cache(maxsize=4096)(self._near)
-        self.meant = lru_cache(maxsize=4096)(self._meant)
+        self.meant = lru_cache(maxsize=256)(self._meant)
 
     @property
     def categories(self) -> Mapping[str, int]:
@@ -124,14 +124,34 @@ class Vocabulary:
         """How many items are of some categories."""
         return sum(self._counts.get(category, 0) for category in categories)
 
-    def fits(self, text: str, names: Sequence[str]) -> dict[str, float]:
+    def fits(self, text: str, names: Iterable[str]) -> dict[str, float]:
         """Cosines in meaning between a text and categories, -1 to 1, the nearest first."""
+        near = self._likeness(text)
+        return dict(sorted(((n, near[n]) for n in names), key=lambda one: (-one[1], one[0])))
+
+    @cached_property
+    def _directions(self) -> Any:
+        """What each category is, in meaning; of nothing that is known, zeros."""
         # what is typed is understood without numpy, as far as it needs no table
+        import numpy as np
+
         from scenesearch.words.meaning import shipped_meaning
 
-        heads = [_head(_name_of(name)) for name in names]
-        near = zip(shipped_meaning().cosines(text, heads).tolist(), names, strict=True)
-        return {name: cosine for cosine, name in sorted(near, key=lambda one: (-one[0], one[1]))}
+        table = shipped_meaning()
+        rows = [table.vector(_head(_name_of(name))) for name in self._counts]
+        size = next((len(row) for row in rows if row is not None), 1)
+        return np.stack([np.zeros(size, np.float32) if row is None else row for row in rows])
+
+    def _likeness(self, text: str) -> Mapping[str, float]:
+        """Cosines in meaning between a text and every category."""
+        from scenesearch.words.meaning import shipped_meaning
+
+        asked = shipped_meaning().vector(text)
+        if asked is None or not self._counts or self._directions.shape[1] != len(asked):
+            return dict.fromkeys(self._counts, 0.0)
+        # the last bits are the machine's, and must decide nothing
+        near = (self._directions @ asked).round(4).tolist()
+        return dict(zip(self._counts, near, strict=True))
 
     def _meant(self, text: str, named: tuple[str, ...] = ()) -> Mapping[str, float]:
         """The categories that words mean without naming them: couch, sofas.
@@ -145,16 +165,15 @@ class Vocabulary:
         """
         from scenesearch.words.meaning import UNLIKE, shipped_meaning
 
-        names = [name for name in self._counts if name not in named]
-        found, said = self.fits(text, names), text.split()
+        said, found = text.split(), self._likeness(text)
         enough = MEANT if len(said) == 1 else MEANT_BY_MANY
         if shipped_meaning().longest(said) < len(said):
             # the last word says what a thing is: a wine rack is no wine glass
-            last = self.fits(said[-1], names)
+            last = self._likeness(said[-1])
             found = {name: min(cosine, last[name]) for name, cosine in found.items()}
-        if max(found.values(), default=0.0) < enough:
+        near = {n: c for n, c in found.items() if c >= UNLIKE and n not in named}
+        if max(near.values(), default=0.0) < enough:
             return {}
-        near = {name: cosine for name, cosine in found.items() if cosine >= UNLIKE}
         return dict(sorted(near.items(), key=lambda one: (-one[1], one[0])))
 
     def _near(self, word: str) -> str | None:
