@@ -302,6 +302,24 @@ def test_a_name_that_both_say_is_there_once_with_the_better_score(files):
     assert tag.score > 0.01
 
 
+@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize(("label", "own"), [("thing", "thing"), ("red", "orange")])
+def test_an_object_keeps_the_name_of_its_label_however_many_words_are_surer(
+    files, limit, label, own
+):
+    options = TagOptions(object_limit=limit, min_score=0.0, **files)
+    tagger = make_tagger(
+        options,
+        embedder=CountingEmbedder(has_text=True),
+        detector=LabelDetector((label, 0.001)),
+    )
+    (row,) = tagger.tag([shop.scene(np.full((60, 60, 3), shop.rgb("red"), np.uint8))])
+
+    tags = row.objects[0].tags
+    assert [tag.name for tag in tags if tag.source == "label"] == [own]
+    assert len(names(tags)) == len(tags) <= limit
+
+
 def test_the_text_tower_can_be_left_out(files):
     embedder = CountingEmbedder(has_text=True)
     tagger = make_tagger(TagOptions(zero_shot=False, **files), embedder=embedder)

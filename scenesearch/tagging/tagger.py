@@ -25,7 +25,7 @@ from scenesearch.models.encode import EncodedRegion, Encoder, Prepared, RegionRu
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.masks import encode_mask
 from scenesearch.tagging.rows import Tag, TaggedObject, TagRow
-from scenesearch.tagging.vocabulary import read_kinds, read_vocabulary
+from scenesearch.tagging.vocabulary import fold, read_kinds, read_vocabulary
 from scenesearch.tagging.zero_shot import Prompts, ZeroShot, choose
 
 ROW_VERSION = "1"
@@ -139,7 +139,7 @@ class Tagger:
             "kinds": f"{self._kinds.fingerprint}:{o.kind_floor:g}",
             "tags": f"{o.limit}:{o.object_limit}",
             "words": (
-                f"{self.encoder.embedder.fingerprint}:{o.min_score:g}:{o.same:g}"
+                f"{self.encoder.embedder.fingerprint}:{o.min_score:g}:{o.same:g}:own"
                 if self.zero_shot
                 else "labels"
             ),
@@ -300,7 +300,7 @@ class Tagger:
             colours=self._colours(whole),
             text=text,
             objects=tuple(
-                self._object(one, self._chosen([label, *named], self.options.object_limit))
+                self._object(one, self._own_tags(label, named))
                 for one, label, named in zip(objects, labels, words[1:], strict=True)
             ),
             warnings=scene.warnings,
@@ -340,6 +340,15 @@ class Tagger:
             return choose(tags, limit=limit)
         vectors = self._chooser().prompts.vectors
         return choose(tags, limit=limit, vectors=vectors, same=self.options.same)
+
+    def _own_tags(self, label: Tag, named: Sequence[Tag]) -> tuple[Tag, ...]:
+        """The tags of an object; what it is called is one of them, however many are surer."""
+        limit = self.options.object_limit
+        found = self._chosen([label, *named], limit)
+        if label in found:
+            return found
+        others = [tag for tag in found if fold(tag.name) != fold(label.name)]
+        return (*others[: limit - 1], label)
 
     def _kind(
         self, objects: Sequence[Prepared], vectors: Vectors | None
