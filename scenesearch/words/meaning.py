@@ -42,6 +42,8 @@ class Meaning:
             self._words = arrays["words"].tobytes().decode("utf-8").split("\n")
             self._vectors: NDArray[np.int8] = arrays["vectors"]
         self.vector = lru_cache(maxsize=20_000)(self._vector)
+        # the names of one answer are asked about for each of its labels
+        self._rows = lru_cache(maxsize=8)(self._stacked)
 
     def _vector(self, text: str) -> Vector | None:
         """Of length 1, shape (128,), or None where the table has no word of a text.
@@ -83,12 +85,18 @@ class Meaning:
     def cosines(self, text: str, others: Sequence[str]) -> NDArray[np.float32]:
         """Shape (len(others),), -1 to 1; 0 where the table knows nothing of a text."""
         asked = self.vector(text)
-        found = np.zeros(len(others), np.float32)
-        if asked is not None:
-            for i, other in enumerate(others):
-                vector = self.vector(other)
-                if vector is not None:
-                    found[i] = vector @ asked
+        if asked is None or not others:
+            return np.zeros(len(others), np.float32)
+        # the last bits are the machine's, and must decide nothing
+        return np.round(self._rows(tuple(others)) @ asked, 5)
+
+    def _stacked(self, texts: tuple[str, ...]) -> NDArray[np.float32]:
+        """Vectors of texts, zeros where there is none."""
+        found = np.zeros((len(texts), self._vectors.shape[1]), np.float32)
+        for row, text in zip(found, texts, strict=True):
+            vector = self.vector(text)
+            if vector is not None:
+                row[:] = vector
         return found
 
     def alike(self, text: str, others: Sequence[str]) -> NDArray[np.float32]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
 from scenesearch.words.stems import one_edit, stem
 from scenesearch.words.tokens import GLUE, tokenise
@@ -85,6 +85,7 @@ class Vocabulary:
         self.longest = 1
         for value in sorted(self._counts, key=lambda value: (-self._counts[value], value)):
             self._add(value)
+        self._names_of_things = tuple(_head(_name_of(value)) for value in self._counts)
         self.near = lru_cache(maxsize=4096)(self._near)
         self.meant = lru_cache(maxsize=256)(self._meant)
 
@@ -129,29 +130,13 @@ class Vocabulary:
         near = self._likeness(text)
         return dict(sorted(((n, near[n]) for n in names), key=lambda one: (-one[1], one[0])))
 
-    @cached_property
-    def _directions(self) -> Any:
-        """What each category is, in meaning; of nothing that is known, zeros."""
-        # what is typed is understood without numpy, as far as it needs no table
-        import numpy as np
-
-        from scenesearch.words.meaning import shipped_meaning
-
-        table = shipped_meaning()
-        rows = [table.vector(_head(_name_of(name))) for name in self._counts]
-        size = next((len(row) for row in rows if row is not None), 1)
-        return np.stack([np.zeros(size, np.float32) if row is None else row for row in rows])
-
     def _likeness(self, text: str) -> Mapping[str, float]:
         """Cosines in meaning between a text and every category."""
+        # what is typed is understood without numpy, as far as it needs no table
         from scenesearch.words.meaning import shipped_meaning
 
-        asked = shipped_meaning().vector(text)
-        if asked is None or not self._counts or self._directions.shape[1] != len(asked):
-            return dict.fromkeys(self._counts, 0.0)
-        # the last bits are the machine's, and must decide nothing
-        near = (self._directions @ asked).round(4).tolist()
-        return dict(zip(self._counts, near, strict=True))
+        near = shipped_meaning().cosines(text, self._names_of_things)
+        return dict(zip(self._counts, near.tolist(), strict=True))
 
     def _meant(self, text: str, named: tuple[str, ...] = ()) -> Mapping[str, float]:
         """The categories that words mean without naming them: couch, sofas.
