@@ -89,6 +89,12 @@ def counts_of(entries: Iterable[str]) -> dict[str, int]:
     return largest
 
 
+COUNTED = 0.2
+"""Confidence from which an object is counted. A thing that is found is worth showing at much less,
+but what is doubtful is mostly a second box of something else; docs/decisions/scenes.md has figures.
+"""
+
+
 def label_of(one: TaggedObject) -> str:
     """What an object is called: its label in the words of the vocabulary where it has one."""
     return next((tag.name for tag in one.tags if tag.source == "label"), one.label)
@@ -100,9 +106,11 @@ def photo_payload(row: TagRow, items: Sequence[str] = ()) -> dict[str, Any]:
     sure: dict[str, float] = {}
     for one, label in zip(row.objects, labels, strict=True):
         sure[label] = max(sure.get(label, 0.0), one.confidence)
+    pairs = zip(row.objects, labels, strict=True)
+    certain = [(one, label) for one, label in pairs if one.confidence >= COUNTED]
     coloured = [
         f"{name} {label}"
-        for one, label in zip(row.objects, labels, strict=True)
+        for one, label in certain
         for name in dict.fromkeys(colour.name for colour in one.colours)
     ]
     folder = os.path.dirname(row.source)  # noqa: PTH120 - sources may be addresses
@@ -118,7 +126,7 @@ def photo_payload(row: TagRow, items: Sequence[str] = ()) -> dict[str, Any]:
         "text": "\n".join(line.text for line in row.text) or None,
         "items": list(dict.fromkeys(items)),
         "labels": list(dict.fromkeys(labels)),
-        "label_counts": counted(labels),
+        "label_counts": counted(label for _, label in certain),
         "label_scores": [[label, round(float(score), 4)] for label, score in sure.items()],
         "object_colours": counted(coloured),
         "photo_tags": [tag.name for tag in row.tags],

@@ -139,7 +139,7 @@ class Tagger:
             "kinds": f"{self._kinds.fingerprint}:{o.kind_floor:g}",
             "tags": f"{o.limit}:{o.object_limit}",
             "words": (
-                f"{self.encoder.embedder.fingerprint}:{o.min_score:g}:{o.same:g}:own"
+                f"{self.encoder.embedder.fingerprint}:{o.min_score:g}:{o.same:g}"
                 if self.zero_shot
                 else "labels"
             ),
