@@ -125,6 +125,21 @@ def test_a_photo_is_completed_by_what_is_found_in_it(cli, tmp_path):
     assert not set(answer["anchors"]) & set(suggested(answer))
 
 
+def test_a_photo_is_bought_under_a_budget(cli, tmp_path):
+    (tmp_path / "room.png").write_bytes(shop.png(shop.room(("red", "square"), ("blue", "wide"))))
+    done = cli("basket", tmp_path / "room.png", "--budget", "100")
+    kept = cli(
+        *("basket", tmp_path / "room.png", "-b", "100", "--keep", "1=green-square"),
+        *("--leave-out", "2", "--json"),
+    )
+
+    assert done.code == 0, done
+    assert done.out.startswith("closest: ")
+    assert "red-square" in done.out
+    assert json.loads(kept.out)["baskets"][0]["choices"][0]["item_id"] == "green-square"
+    assert json.loads(kept.out)["baskets"][0]["missing"][0]["why"] == "left out"
+
+
 def test_a_filter_and_a_limit_hold(cli):
     done = cli("complete", "red-square", "--where", "price <= 30", "--limit", 3, "--json")
 

@@ -31,7 +31,7 @@ NOT_SAID_BY_A_SCHEMA = frozenset(
     {
         # a filter's grammar, and the fields and items of this catalogue
         *("bad_filter", "unknown_field", "unknown_item", "bad_boost", "bad_cursor"),
-        *("bad_scene_query", "unknown_label"),
+        *("bad_scene_query", "unknown_label", "unknown_object", "over_budget"),
         # which bytes are a photo or a manifest, and where it ends
         *("unsupported_image", "empty_image", "bad_base64", "bad_box", "bad_point", "two_places"),
         *("unsupported_catalog", "bad_catalog", "bad_encoding", "missing_column"),

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.api import indexing, scenes
+from scenesearch.api.baskets import baskets_of
 from scenesearch.api.opened import Opened
 from scenesearch.api.signatures import showing_options
+from scenesearch.basket import LIST_LENGTH, Baskets
 from scenesearch.catalog import CatalogReader, FeedOptions, OnDuplicate, read_catalog
 from scenesearch.catalog.opening import MAX_ROWS
 from scenesearch.complete import (
@@ -441,6 +443,38 @@ class SceneSearch:
     def regions(self, photo: ImageSource | Scene) -> list[Region]:
         """What would be searched in a photo; needs no collection."""
         return self._opened.searcher.regions(Query(scene=self._opened.scene(photo)))
+
+    def basket(
+        self,
+        look: Look | ImageSource | Scene,
+        budget: float,
+        *,
+        currency: str | None = None,
+        keep: Mapping[int, str | None] | None = None,
+        where: str | Condition | None = None,
+    ) -> Baskets:
+        """The whole look under a budget: one product an object, with alternatives.
+
+        Args:
+            look: of :meth:`shop_the_look`, whose lists are chosen from, or a photo.
+            budget: the most that a basket costs.
+            currency: of the budget; by default the one that most products have.
+            keep: products to keep, by number of the object from 1, which is how one is swapped;
+                None to buy nothing for that object.
+            where: a filter, where a photo is given.
+
+        Raises:
+            ImageError: the photo cannot be read.
+            QueryError: the budget makes no sense, or what is kept is not there or costs more.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        if not isinstance(look, Look):
+            look = self.shop_the_look(look, where=where, per_region=LIST_LENGTH)
+        elif where is not None:
+            raise QueryError(
+                "A look was filtered already; give where with a photo", code="bad_option"
+            )
+        return baskets_of(self._opened, look, budget, currency=currency, keep=keep or {})
 
     # --- what goes together ----------------------------------------------------------------
 

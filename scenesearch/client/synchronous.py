@@ -14,6 +14,7 @@ from scenesearch.client.calls import Call, PhotoLike
 from scenesearch.client.errors import ServiceError
 from scenesearch.client.wire import Wire, outcome, request_options
 from scenesearch.schemas.base import ModelsResponse
+from scenesearch.schemas.baskets import BasketResponse
 from scenesearch.schemas.feedback import FeedbackResponse
 from scenesearch.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
 from scenesearch.schemas.jobs import JobResponse
@@ -72,6 +73,24 @@ class Client:
     ) -> LookResponse:
         """Search every object of a photo, or ask an earlier look again."""
         return self._send(calls.look(photo, query_id, options))
+
+    def basket(
+        self,
+        budget: float,
+        photo: PhotoLike | None = None,
+        *,
+        query_id: str | None = None,
+        **options: Any,
+    ) -> BasketResponse:
+        """One product for each object of a photo, together within a budget.
+
+        Args:
+            budget: the most that a basket costs.
+            photo: a file, or its bytes.
+            query_id: of an earlier answer, instead.
+            **options: ``currency``, ``keep``, ``leave_out``, and those of :meth:`look`.
+        """
+        return self._send(calls.basket(budget, photo, query_id, options))
 
     def search(
         self, words: str | None = None, *, photo: PhotoLike | None = None, **options: Any

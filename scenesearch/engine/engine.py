@@ -104,6 +104,8 @@ class Engine:
         match task:
             case tasks.LookTask():
                 return self._looks.look(task, times)
+            case tasks.BasketTask():
+                return self._looks.basket(task, times)
             case tasks.SearchTask():
                 return self._looks.search(task, times)
             case tasks.TagTask():

@@ -8,7 +8,9 @@ from typing import Any, get_args
 
 import numpy as np
 
+from scenesearch.api.baskets import baskets_of
 from scenesearch.api.opened import Opened
+from scenesearch.basket import LIST_LENGTH, budget_units
 from scenesearch.config.search import MAX_NAMES, SearchOptions
 from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
@@ -18,7 +20,7 @@ from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.media import photo_url
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
-from scenesearch.engine.tasks import Answer, LookTask, SearchTask, Sensitivity
+from scenesearch.engine.tasks import Answer, BasketTask, LookTask, SearchTask, Sensitivity
 from scenesearch.look.as_json import look_values, to_json
 from scenesearch.look.look import Look
 from scenesearch.search.query import Query
@@ -97,6 +99,22 @@ class LookTasks:
 
     def look(self, task: LookTask, times: CheckedTimes) -> Answer:
         """Search the objects of a photo. Answer: JSON text."""
+        return _answer(*self._looked(task, times), times)
+
+    def basket(self, task: BasketTask, times: CheckedTimes) -> Answer:
+        """Choose a product for each object of a photo. Answer: JSON text."""
+        budget_units(task.budget)
+        options = {"per_region": LIST_LENGTH, **task.look.options}
+        look, _, query_id = self._looked(replace(task.look, options=options), times)
+        with times.stage("basket"):
+            baskets = baskets_of(
+                self._opened, look, task.budget, currency=task.currency, keep=task.keep
+            )
+            text = to_json({"query_id": query_id, **baskets.to_dict(photo_url=photo_url)})
+        return Answer(text, dict(times.seconds))
+
+    def _looked(self, task: LookTask, times: CheckedTimes) -> tuple[Look, Paging, str | None]:
+        """The look, which part of it is asked for, and what it can be asked again by."""
         check_look(task)
         # what is wrong with the question is said before the photo costs anything
         options, paging = self._options(task.where, task.options, task.offset)
@@ -125,7 +143,7 @@ class LookTasks:
             query_id = self._queries.add(kept, seen)
         else:
             self._queries.weigh(query_id)
-        return _answer(look, paging, query_id, times)
+        return look, paging, query_id
 
     def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
         """Whether a kept photo is asked for something that needs its pixels."""

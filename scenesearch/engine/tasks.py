@@ -66,6 +66,23 @@ class LookTask:
 
 
 @dataclass(frozen=True, slots=True)
+class BasketTask:
+    """Choose one product for each object of a photo, under a budget. Answer: JSON text.
+
+    Attributes:
+        look: the photo, and how it is searched.
+        budget: the most that a basket costs.
+        currency: of the budget; None for that of most products.
+        keep: products to keep, by number of the object; None to buy nothing for it.
+    """
+
+    look: LookTask
+    budget: float
+    currency: str | None = None
+    keep: Mapping[int, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SearchTask:
     """Search for one thing. Answer: JSON text of a look without regions.
 
@@ -259,6 +276,7 @@ class ModelsTask:
 
 Task: TypeAlias = (
     LookTask
+    | BasketTask
     | SearchTask
     | TagTask
     | FacetTask
@@ -288,6 +306,8 @@ def lane_of(task: Task) -> Lane:
             return "inserts"
         case LookTask():
             heavy = task.photo is not None or bool(task.boxes)
+        case BasketTask():
+            return lane_of(task.look)
         case SearchTask():
             heavy = bool(task.photos)
         case FindScenes():

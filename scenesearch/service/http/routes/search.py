@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from scenesearch.engine.tasks import FacetTask, LookTask, SearchTask, TagTask
+from scenesearch.engine.tasks import BasketTask, FacetTask, LookTask, Photo, SearchTask, TagTask
+from scenesearch.schemas.baskets import BasketOptions, BasketRequest, BasketResponse
 from scenesearch.schemas.look import LookOptions, LookRequest, check_places
 from scenesearch.schemas.looks import LookResponse
 from scenesearch.schemas.openapi import json_or_form
@@ -34,6 +36,19 @@ _LOOKS = {
         "box_format": "xyxy_norm",
     },
 }
+_BASKETS = {
+    "a room for 800": {
+        "photo": {"url": "https://images.example.com/room.jpg"},
+        "budget": 800,
+        "currency": "EUR",
+    },
+    "one swapped": {
+        "query_id": "mXc3nW0r7bqkqYJwV1h0Yg",
+        "budget": 800,
+        "keep": {"1": "SKU-1", "2": "SKU-7"},
+        "leave_out": [3],
+    },
+}
 _SEARCHES = {
     "words": {"words": "blue armchair under $200", "facets": ["category"]},
     "like and unlike": {"items": {"SKU-1": 1.0, "SKU-2": -0.5}, "where": "price < 50"},
@@ -54,13 +69,36 @@ _SEARCHES = {
 async def look(request: Request) -> Response:
     """Search every object of a photo."""
     sent = await read_either(request, LookRequest, LookOptions)
-    asked, photo, query_id = sent.asked, next(iter(sent.photos), None), None
+    return await reply(request, await _look_task(request, sent.asked, sent.photos))
+
+
+@router.post(
+    "/basket",
+    dependencies=[NoQuery],
+    description=(
+        "One product for each object of the photo, together within the budget: the closest "
+        "basket, a cheaper one and one of another style. A product is swapped by asking again with "
+        "`query_id` and all others in `keep`."
+    ),
+    responses={200: {"model": BasketResponse}, **problem_responses(410, 415, 502)},
+    openapi_extra=json_or_form(BasketRequest, BasketOptions, _BASKETS, part_required=True),
+)
+async def basket(request: Request) -> Response:
+    """Choose a product for each object, under a budget."""
+    sent = await read_either(request, BasketRequest, BasketOptions, part_required=True)
+    asked = sent.asked
+    task = await _look_task(request, sent.asked, sent.photos)
+    return await reply(request, BasketTask(task, asked.budget, asked.currency, keep=asked.kept()))
+
+
+async def _look_task(request: Request, asked: LookOptions, photos: Sequence[Photo]) -> LookTask:
+    photo, query_id = next(iter(photos), None), None
     # what is wrong with the question is said before its photo is decoded or fetched
     check_places(asked.boxes, asked.point, asked.box_format)
     if isinstance(asked, LookRequest):
         query_id = asked.query_id
         photo = None if asked.photo is None else await photo_of(request, asked.photo)
-    task = LookTask(
+    return LookTask(
         photo=photo,
         query_id=query_id,
         boxes=tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in asked.boxes),
@@ -75,7 +113,6 @@ async def look(request: Request) -> Response:
         options=asked.options(),
         offset=asked.offset,
     )
-    return await reply(request, task)
 
 
 @router.post(
