@@ -139,6 +139,16 @@ def test_one_is_swapped_by_keeping_the_others():
     ]
 
 
+def test_no_chair_takes_the_place_of_a_sofa_where_that_is_not_wanted():
+    found = look(
+        [match("sofa", 0.9, 600.0, category="sofa"), match("chair", 0.8, 60.0, category="chair")]
+    )
+
+    assert chosen(make_baskets(found, 100).baskets[0]) == ["chair"]
+    (basket,) = make_baskets(found, 100, same_category=True).baskets
+    assert [one.why for one in basket.missing] == ["over budget"]
+
+
 def test_items_without_a_price_and_objects_without_a_product_are_said():
     free = (match("gift", 0.9), match("odd", 0.8, "12"), match("abroad", 0.7, 9.0, currency="USD"))
     dear = (match("throne", 0.9, 5000.0, currency="EUR"), match("crown", 0.9, 9000, currency="EUR"))

@@ -140,6 +140,26 @@ def test_a_photo_is_bought_under_a_budget(cli, tmp_path):
     assert json.loads(kept.out)["baskets"][0]["missing"][0]["why"] == "left out"
 
 
+def test_a_photo_becomes_a_page_that_an_editor_changes(cli, tmp_path):
+    photo = tmp_path / "room.png"
+    photo.write_bytes(shop.png(shop.room(("red", "square"), ("blue", "wide"))))
+    data = tmp_path / "look.json"
+    made = cli("shoppable", photo, "--pick", "2=", "--pick", "1=green-square", "-o", data)
+    found = json.loads(data.read_text())
+
+    assert made.code == 0, made
+    assert [one["id"] for spot in found["hotspots"] for one in spot["products"]] == ["green-square"]
+
+    found["hotspots"][0]["products"].append({"id": "gone"})
+    data.write_text(json.dumps(found))
+    done = cli("shoppable", data, "-o", tmp_path / "look.html")
+    assert (done.code, "gone: not in the catalogue" in done.err) == (3, True), done
+    assert "green square thing" in (tmp_path / "look.html").read_text()
+
+    assert cli("shoppable", data, "--pick", "1=red-square", "-o", data).code == 2
+    assert cli("shoppable", photo, "-o", tmp_path / "look.gif").code == 2
+
+
 def test_a_filter_and_a_limit_hold(cli):
     done = cli("complete", "red-square", "--where", "price <= 30", "--limit", 3, "--json")
 

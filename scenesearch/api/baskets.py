@@ -17,9 +17,17 @@ def baskets_of(
     *,
     currency: str | None,
     keep: Mapping[int, str | None],
+    same_category: bool,
 ) -> Baskets:
     """As :meth:`SceneSearch.basket`, of a look that was answered by this collection."""
     points = point_ids(look)
     stored = opened.store.retrieve(points, spaces=(CUTOUT,)) if points else ()
     vectors = {one.id: one.vectors[CUTOUT] for one in stored if CUTOUT in one.vectors}
-    return make_baskets(look, budget, currency=currency, keep=keep, vectors=vectors)
+    return make_baskets(
+        look,
+        budget,
+        currency=currency,
+        keep=keep,
+        same_category=same_category,
+        vectors=vectors,
+    )

@@ -451,6 +451,7 @@ class SceneSearch:
         *,
         currency: str | None = None,
         keep: Mapping[int, str | None] | None = None,
+        same_category: bool = False,
         where: str | Condition | None = None,
     ) -> Baskets:
         """The whole look under a budget: one product an object, with alternatives.
@@ -461,6 +462,7 @@ class SceneSearch:
             currency: of the budget; by default the one that most products have.
             keep: products to keep, by number of the object from 1, which is how one is swapped;
                 None to buy nothing for that object.
+            same_category: no product of another category than the object's first match.
             where: a filter, where a photo is given.
 
         Raises:
@@ -474,7 +476,14 @@ class SceneSearch:
             raise QueryError(
                 "A look was filtered already; give where with a photo", code="bad_option"
             )
-        return baskets_of(self._opened, look, budget, currency=currency, keep=keep or {})
+        return baskets_of(
+            self._opened,
+            look,
+            budget,
+            currency=currency,
+            keep=keep or {},
+            same_category=same_category,
+        )
 
     # --- what goes together ----------------------------------------------------------------
 

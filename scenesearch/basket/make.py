@@ -111,6 +111,7 @@ def make_baskets(
     *,
     currency: str | None = None,
     keep: Mapping[int, str | None] | None = None,
+    same_category: bool = False,
     vectors: Vectors | None = None,
 ) -> Baskets:
     """Choose one product for each object of a look, within a budget.
@@ -127,6 +128,8 @@ def make_baskets(
             price in another one are left out, and named.
         keep: by number of the object, the product to keep, which is how one is swapped; None to
             buy nothing for that object.
+        same_category: only products of the category of the object's first match, so that no
+            chair takes the place of a sofa which is too dear.
         vectors: of the products' photos; without them another style is only other products.
 
     Raises:
@@ -140,6 +143,8 @@ def make_baskets(
     for i in parts:
         found, prices = look.regions[i], {}
         for place, match in enumerate(found.matches):
+            if same_category and not _alike(match, found.matches[0]):
+                continue
             price, why = _price(match.attributes, money)
             if price is None:
                 unpriced.append(Unpriced(i + 1, match.item_id, why))
@@ -206,6 +211,11 @@ def _currency(look: LookData, parts: list[int]) -> str | None:
         if match.attributes.get("currency")
     )
     return min(counts, key=lambda name: (-counts[name], name), default=None)
+
+
+def _alike(match: Match, first: Match) -> bool:
+    wanted = first.attributes.get("category")
+    return wanted is None or match.attributes.get("category") == wanted
 
 
 def _price(attributes: Mapping[str, Any], currency: str | None) -> tuple[int | None, str]:

@@ -33,13 +33,23 @@ def basket(
         list[int] | None,
         typer.Option(metavar="NUMBER", help="Buy nothing for an object; repeatable."),
     ] = None,
+    same_category: Annotated[
+        bool, typer.Option("--same-category", help="No chair in place of a sofa that is too dear.")
+    ] = False,
     where: options.Where = None,
     as_json: options.Json = False,
 ) -> None:
     """The whole look under a budget: one product an object, and alternatives."""
     kept = {**_kept(keep or ()), **dict.fromkeys(leave_out or ())}
     with options.open_shop(store, collection, config) as shop:
-        found = shop.basket(photo, budget, currency=currency, keep=kept, where=where)
+        found = shop.basket(
+            photo,
+            budget,
+            currency=currency,
+            keep=kept,
+            same_category=same_category,
+            where=where,
+        )
     if as_json:
         output.data(found.to_dict())
     else:

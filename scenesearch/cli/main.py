@@ -24,6 +24,7 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     scenes_command,
     search_commands,
     serve_command,
+    shoppable_command,
     sync_command,
     tag_command,
     train_command,

@@ -88,7 +88,8 @@ class Client:
             budget: the most that a basket costs.
             photo: a file, or its bytes.
             query_id: of an earlier answer, instead.
-            **options: ``currency``, ``keep``, ``leave_out``, and those of :meth:`look`.
+            **options: ``currency``, ``keep``, ``leave_out``, ``same_category``, and those of
+                :meth:`look`.
         """
         return self._send(calls.basket(budget, photo, query_id, options))
 

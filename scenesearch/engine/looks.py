@@ -108,7 +108,12 @@ class LookTasks:
         look, _, query_id = self._looked(replace(task.look, options=options), times)
         with times.stage("basket"):
             baskets = baskets_of(
-                self._opened, look, task.budget, currency=task.currency, keep=task.keep
+                self._opened,
+                look,
+                task.budget,
+                currency=task.currency,
+                keep=task.keep,
+                same_category=task.same_category,
             )
             text = to_json({"query_id": query_id, **baskets.to_dict(photo_url=photo_url)})
         return Answer(text, dict(times.seconds))

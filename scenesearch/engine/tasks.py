@@ -74,12 +74,14 @@ class BasketTask:
         budget: the most that a basket costs.
         currency: of the budget; None for that of most products.
         keep: products to keep, by number of the object; None to buy nothing for it.
+        same_category: no product of another category than the object's first match.
     """
 
     look: LookTask
     budget: float
     currency: str | None = None
     keep: Mapping[int, str | None] = field(default_factory=dict)
+    same_category: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,10 +111,12 @@ def build_server(
         currency: Annotated[str | None, _said("currency", BasketOptions)] = None,
         keep: Annotated[dict[str, str] | None, _said("keep", BasketOptions)] = None,
         leave_out: Annotated[list[int] | None, _said("leave_out", BasketOptions)] = None,
+        same_category: Annotated[bool, _said("same_category", BasketOptions)] = False,
         where: base.Where | None = None,
     ) -> dict[str, Any]:
         """Choose one product for each object of a photo, together within a budget."""
         options = _given(currency=currency, keep=keep, leave_out=leave_out, where=where)
+        options["same_category"] = same_category
         try:
             data = None if photo is None else read_photo(photo, roots, allowed)
             return short_baskets(await client.basket(budget, data, query_id=query_id, **options))

@@ -31,6 +31,10 @@ class BasketOptions(LookOptions):
         [], max_length=30, description="Objects, by `number`, that nothing is bought for"
     )
 
+    same_category: bool = Field(
+        False, description="No product of another category than the object's first match"
+    )
+
     def kept(self) -> dict[int, str | None]:
         """What is kept, by number; None for nothing."""
         kept = {int(number): item for number, item in self.keep.items()}

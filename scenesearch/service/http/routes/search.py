@@ -88,7 +88,9 @@ async def basket(request: Request) -> Response:
     sent = await read_either(request, BasketRequest, BasketOptions, part_required=True)
     asked = sent.asked
     task = await _look_task(request, sent.asked, sent.photos)
-    return await reply(request, BasketTask(task, asked.budget, asked.currency, keep=asked.kept()))
+    return await reply(
+        request, BasketTask(task, asked.budget, asked.currency, asked.kept(), asked.same_category)
+    )
 
 
 async def _look_task(request: Request, asked: LookOptions, photos: Sequence[Photo]) -> LookTask:
