@@ -160,6 +160,19 @@ def test_a_photo_becomes_a_page_that_an_editor_changes(cli, tmp_path):
     assert cli("shoppable", photo, "-o", tmp_path / "look.gif").code == 2
 
 
+def test_photos_are_matched_by_the_folder(cli, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "room.png").write_bytes(shop.png(shop.room(("red", "square"))))
+    (tmp_path / "photos" / "bad.jpg").write_text("no photo")
+    out = tmp_path / "matches.csv"
+    done = cli("match", tmp_path / "photos", "-o", out, "--top", "1", "--preset", "exact", "--json")
+
+    assert done.code == 3, done
+    assert json.loads(done.out)["done"] == 1
+    assert "red-square" in out.read_text()
+    assert "unsupported_image" in out.read_text()
+
+
 def test_a_filter_and_a_limit_hold(cli):
     done = cli("complete", "red-square", "--where", "price <= 30", "--limit", 3, "--json")
 

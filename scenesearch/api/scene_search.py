@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scenesearch.api import indexing, scenes
 from scenesearch.api.baskets import baskets_of
+from scenesearch.api.matching import match_to
 from scenesearch.api.opened import Opened
 from scenesearch.api.signatures import showing_options
 from scenesearch.basket import LIST_LENGTH, Baskets
@@ -483,6 +484,49 @@ class SceneSearch:
             currency=currency,
             keep=keep or {},
             same_category=same_category,
+        )
+
+    @showing_options
+    def match_to(
+        self,
+        out: str | Path,
+        *sources: str | Path,
+        top: int = 5,
+        one_thing: bool = False,
+        where: str | Condition | None = None,
+        run: RunOptions | None = None,
+        progress: Callable[[TagProgress], None] | None = None,
+        **options: Unpack[SearchKeywords],
+    ) -> TagSummary:
+        """Search photos by the folder into a table, going on where an earlier run stopped.
+
+        Args:
+            out: ends in ``.parquet``, ``.jsonl`` or ``.csv``; a line for each match.
+            *sources: as for :meth:`tag`.
+            top: matches of each object.
+            one_thing: each photo shows one product; nothing is detected in it.
+            where: a filter.
+            run: batches, workers and limits of time.
+            progress: called now and then.
+            **options: see docs/options.md; as the settings have them where left out.
+
+        Raises:
+            CatalogError: there are no photos, or a manifest cannot be read.
+            ModelError: the models failed.
+            NoSpaceError: the disk is full; what was finished stays.
+            QueryError: an option makes no sense.
+            StoreError: there is no collection, or the ledger cannot be used.
+        """
+        return match_to(
+            self._opened,
+            out,
+            sources,
+            top=top,
+            one_thing=one_thing,
+            where=where,
+            options=options,
+            run=run,
+            progress=progress,
         )
 
     # --- what goes together ----------------------------------------------------------------

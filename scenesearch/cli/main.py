@@ -17,6 +17,7 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     eval_command,
     index_command,
     items_commands,
+    match_command,
     mcp_command,
     models_commands,
     output,
