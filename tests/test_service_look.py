@@ -337,6 +337,13 @@ def test_facets_count_what_can_be_filtered_by(client, query, fields, items) -> N
     assert response.json()["items"] == items
 
 
+def test_the_catalogue_is_counted_for_metrics(client) -> None:
+    text = client.get("/metrics").text
+
+    assert "scenesearch_items 24.0" in text
+    assert "scenesearch_points 24.0" in text
+
+
 def test_models_are_named_with_their_licences(client) -> None:
     response = client.get("/v1/models")
 

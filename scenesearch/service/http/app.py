@@ -77,6 +77,7 @@ def create_app(
     )
     app.state.shared = shared
     app.state.readiness = health.Readiness(backend)
+    app.state.census = health.Census(backend)
     for router in ROUTERS:
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # as its manual has it
