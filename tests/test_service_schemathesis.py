@@ -79,7 +79,8 @@ def described(app):
     for methods in raw["paths"].values():
         for operation in methods.values():
             for parameter in operation.get("parameters", ()):
-                _mark({parameter["name"]: parameter["schema"]})
+                if "$ref" not in parameter:
+                    _mark({parameter["name"]: parameter["schema"]})
     return raw
 
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 from scenesearch.core.errors import ImageError, QueryError
 from scenesearch.schemas.base import ModelsResponse
 from scenesearch.schemas.baskets import BasketOptions, BasketResponse
+from scenesearch.schemas.complete import CompleteQuery, CompleteResponse
 from scenesearch.schemas.feedback import FeedbackRequest, FeedbackResponse
 from scenesearch.schemas.items import (
     AttributesRequest,
@@ -105,6 +106,12 @@ def search(
     body = _checked(SearchOptions, {**options, **({"words": words} if words is not None else {})})
     files = () if photo is None else (("photo", photo_bytes(photo)),)
     return Call("POST", "/v1/search", _reader(LookResponse), body, files)
+
+
+def complete(items: Sequence[str], options: Mapping[str, Any]) -> Call[CompleteResponse]:
+    """GET /v1/complete."""
+    query = _query(CompleteQuery, {**options, "item": list(items)})
+    return Call("GET", "/v1/complete", _reader(CompleteResponse), query=query)
 
 
 def tag(photo: PhotoLike, options: Mapping[str, Any]) -> Call[TagResponse]:

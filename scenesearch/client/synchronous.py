@@ -15,6 +15,7 @@ from scenesearch.client.errors import ServiceError
 from scenesearch.client.wire import Wire, outcome, request_options
 from scenesearch.schemas.base import ModelsResponse
 from scenesearch.schemas.baskets import BasketResponse
+from scenesearch.schemas.complete import CompleteResponse
 from scenesearch.schemas.feedback import FeedbackResponse
 from scenesearch.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
 from scenesearch.schemas.jobs import JobResponse
@@ -98,6 +99,10 @@ class Client:
     ) -> LookResponse:
         """Search for one thing, by words, a photo of it, items and vectors."""
         return self._send(calls.search(words, photo, options))
+
+    def complete(self, *items: str, **options: Any) -> CompleteResponse:
+        """What goes with items, from other categories."""
+        return self._send(calls.complete(items, options))
 
     def tag(self, photo: PhotoLike, **options: Any) -> TagResponse:
         """What is in a photo."""

@@ -13,11 +13,13 @@ from scenesearch.api.opened import Opened
 from scenesearch.basket import LIST_LENGTH, budget_units
 from scenesearch.config.search import MAX_NAMES, SearchOptions
 from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
+from scenesearch.core.conditions import all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import Scene
 from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.media import photo_url
+from scenesearch.engine.permitted import check_items
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
 from scenesearch.engine.tasks import Answer, BasketTask, LookTask, SearchTask, Sensitivity
@@ -122,7 +124,7 @@ class LookTasks:
         """The look, which part of it is asked for, and what it can be asked again by."""
         check_look(task)
         # what is wrong with the question is said before the photo costs anything
-        options, paging = self._options(task.where, task.options, task.offset)
+        options, paging = self._options(task)
         rules = {
             # a tapped object may be none of the first few
             "limit": MAX_BOXES if task.point is not None else task.detection_limit,
@@ -162,7 +164,7 @@ class LookTasks:
         """Search for one thing. Answer: JSON text."""
         for name in ("texts", "photos", "items", "vectors"):
             _check_count(name, getattr(task, name))
-        options, paging = self._options(task.where, task.options, task.offset)
+        options, paging = self._options(task)
         scenes = self._decoder.scenes([photo for photo, _ in task.photos], times)
         query = Query(
             products=tuple(zip(scenes, (weight for _, weight in task.photos), strict=True)),
@@ -174,11 +176,12 @@ class LookTasks:
         look = self._opened.searcher.look(query, options, offset=paging.offset, times=times)
         return _answer(look, paging, None, times)
 
-    def _options(
-        self, where: str | None, values: Mapping[str, Any], offset: int
-    ) -> tuple[SearchOptions, Paging]:
-        options = self._opened.options(where, values)
-        paging = Paging(offset, options.limit)
+    def _options(self, task: LookTask | SearchTask) -> tuple[SearchOptions, Paging]:
+        only = self._opened.parse(task.only)
+        check_items(self._opened, task.items, only)
+        where = all_of(only, self._opened.parse(task.where))
+        options = self._opened.options(where, task.options)
+        paging = Paging(task.offset, options.limit)
         return options, paging
 
 

@@ -48,6 +48,7 @@ class LookTask:
         where: a filter text.
         options: of :class:`~scenesearch.config.search.SearchOptions`, but ``where``.
         offset: matches of the fused list to leave out.
+        only: a filter text of the caller's key, which holds as well.
     """
 
     photo: Photo | None = None
@@ -63,6 +64,7 @@ class LookTask:
     where: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     offset: int = 0
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class SearchTask:
         where: a filter text.
         options: as for :class:`LookTask`.
         offset: matches to leave out.
+        only: a filter text of the caller's key, which holds as well.
     """
 
     words: str | None = None
@@ -107,6 +110,26 @@ class SearchTask:
     where: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     offset: int = 0
+    only: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteTask:
+    """What goes with items, from other categories. Answer: a JSON object.
+
+    Attributes:
+        items: ids of what is there.
+        limit: the most suggestions.
+        per_category: the most of one category.
+        where: a filter text.
+        only: a filter text of the caller's key, which holds as well.
+    """
+
+    items: tuple[str, ...]
+    limit: int = 12
+    per_category: int = 3
+    where: str | None = None
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +154,25 @@ class FacetTask:
         fields: empty for the category, the colours and every other field that has few values.
         where: a filter text.
         limit: values of a field.
+        only: a filter text of the caller's key, which holds as well.
     """
 
     fields: tuple[str, ...] = ()
     where: str | None = None
     limit: int = 50
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GetItem:
-    """One item as it is stored. Answer: a JSON object, or None."""
+    """One item as it is stored. Answer: a JSON object, or None.
+
+    Attributes:
+        only: a filter text of the caller's key, which holds as well.
+    """
 
     item_id: str
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +237,12 @@ class StoredPhoto:
     Attributes:
         point_id: as answers name it.
         width: the longer side is at most this many pixels, 32 to 2048.
+        only: a filter text of the caller's key, which holds as well.
     """
 
     point_id: str
     width: int = 320
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +312,7 @@ Task: TypeAlias = (
     LookTask
     | BasketTask
     | SearchTask
+    | CompleteTask
     | TagTask
     | FacetTask
     | GetItem

@@ -66,13 +66,12 @@ class EngineBackend:
         open_engine: OpenEngine | None = None,
     ) -> None:
         service = settings.service
-        without_keys = service.model_copy(update={"read_keys": (), "write_keys": ()})
         self._deadline_s = service.deadline_s
         heavy, light = heavy_threads(settings), service.light_threads
         self._engine = RemoteEngine(
             open_engine
             or SceneSearchEngine(
-                settings.model_copy(update={"service": without_keys}), store, collection
+                settings.model_copy(update={"service": service.without_keys()}), store, collection
             ),
             threads=heavy,
             light_threads=light,

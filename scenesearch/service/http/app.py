@@ -90,7 +90,7 @@ def _middleware(service: ServiceSettings, shared: Shared) -> list[Middleware]:
     cors = [
         Middleware(
             CORSMiddleware,
-            allow_origins=service.cors_origins,
+            allow_origins=service.asking_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"],
             expose_headers=["X-Request-ID", "Retry-After", "Location", "ETag"],
@@ -103,7 +103,7 @@ def _middleware(service: ServiceSettings, shared: Shared) -> list[Middleware]:
             validator=lambda given: _REQUEST_ID.fullmatch(given) is not None,
         ),
         Middleware(Observe, shared=shared),
-        *(cors if service.cors_origins else ()),
+        *(cors if service.asking_origins else ()),
         Middleware(Unforeseen),
         Middleware(Guard, settings=service),
         Middleware(RequestBodyLimitMiddleware, max_body_size=limit),

@@ -60,6 +60,7 @@ BY_CODE = {
     "forbidden": 403,
     "cross_site": 403,
     "host_not_allowed": 403,
+    "origin_not_allowed": 403,
     "store_forbidden": 403,
     "address_not_allowed": 403,
     "fetch_disabled": 403,

@@ -7,20 +7,29 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from scenesearch.engine.tasks import BasketTask, FacetTask, LookTask, Photo, SearchTask, TagTask
+from scenesearch.engine.tasks import (
+    BasketTask,
+    CompleteTask,
+    FacetTask,
+    LookTask,
+    Photo,
+    SearchTask,
+    TagTask,
+)
 from scenesearch.schemas.baskets import BasketOptions, BasketRequest, BasketResponse
+from scenesearch.schemas.complete import CompleteQuery, CompleteResponse
 from scenesearch.schemas.look import LookOptions, LookRequest, check_places
 from scenesearch.schemas.looks import LookResponse
 from scenesearch.schemas.openapi import json_or_form
 from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.schemas.search import FacetQuery, FacetsResponse, SearchOptions, SearchRequest
 from scenesearch.schemas.tag import TagOptions, TagRequest, TagResponse
-from scenesearch.service.http.depends import ReadKey
+from scenesearch.service.http.depends import ReadKey, SearchKey, key_filter
 from scenesearch.service.http.intake import NoQuery, photo_of, photos_of, read_either
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.routes.replies import reply
 
-router = APIRouter(prefix="/v1", tags=["search"], dependencies=[ReadKey], route_class=Operation)
+router = APIRouter(prefix="/v1", tags=["search"], dependencies=[SearchKey], route_class=Operation)
 
 _LOOKS = {
     "address": {"photo": {"url": "https://images.example.com/room.jpg"}, "limit": 10},
@@ -114,6 +123,7 @@ async def _look_task(request: Request, asked: LookOptions, photos: Sequence[Phot
         where=asked.where,
         options=asked.options(),
         offset=asked.offset,
+        only=key_filter(request),
     )
 
 
@@ -144,6 +154,20 @@ async def search(request: Request) -> Response:
         where=asked.where,
         options=asked.options(),
         offset=asked.offset,
+        only=key_filter(request),
+    )
+    return await reply(request, task)
+
+
+@router.get(
+    "/complete",
+    description="From other categories: seen together in known scenes, of one style and colour.",
+    responses={200: {"model": CompleteResponse}},
+)
+async def complete(request: Request, query: Annotated[CompleteQuery, Query()]) -> Response:
+    """What goes with items."""
+    task = CompleteTask(
+        tuple(query.item), query.limit, query.per_category, query.where, key_filter(request)
     )
     return await reply(request, task)
 
@@ -158,7 +182,7 @@ async def search(request: Request) -> Response:
 )
 async def list_facets(request: Request, query: Annotated[FacetQuery, Query()]) -> Response:
     """Values of fields, with counts."""
-    task = FacetTask(fields=tuple(query.field), where=query.where, limit=query.limit)
+    task = FacetTask(tuple(query.field), query.where, query.limit, key_filter(request))
     return await reply(request, task)
 
 
