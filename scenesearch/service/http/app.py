@@ -31,6 +31,7 @@ from scenesearch.service.http.routes import (
     pictures,
     scenes,
     search,
+    widget,
 )
 from scenesearch.service.jobs.runner import PhotoFetcher
 from scenesearch.service.lifespan import lifespan
@@ -40,7 +41,7 @@ ROUTERS = (
     *(search.router, search.tag_router, health.models_router),
     *(items.router, pictures.router, scenes.router),
     *(jobs.router, feedback.router),
-    *(health.router, page.router),
+    *(health.router, page.router, widget.router),
 )
 """Every route there is."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
