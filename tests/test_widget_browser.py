@@ -67,7 +67,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
     async def page(request: Any) -> Response:
         lang = request.query_params.get("lang", "en")
-        text = said["page"].replace('<html lang="en">', f'<html lang="{lang}">')
+        text = said["shown"].replace('<html lang="en">', f'<html lang="{lang}">')
         policy = (
             f"default-src 'none'; script-src {said['service']}; connect-src {said['service']}; "
             f"img-src {said['service']}; style-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -118,8 +118,18 @@ def until(page: Any, expression: str) -> None:
 
 
 @contextmanager
-def opened(browser: Any, shop: Any, *, lang: str = "en", style: str = "", **context: Any) -> Any:
+def opened(
+    browser: Any,
+    shop: Any,
+    *,
+    lang: str = "en",
+    style: str = "",
+    change: tuple[str, str] = ("", ""),
+    **context: Any,
+) -> Iterator[Any]:
+    """The page, filled; ``change`` is what is written instead of something in it."""
     shop.said["style"] = STYLE + style
+    shop.said["shown"] = re.sub(*change, shop.said["page"], flags=re.DOTALL)
     held = browser.new_context(viewport=context.pop("viewport", b.DESKTOP), **context)
     page = held.new_page()
     page.set_default_timeout(15_000)
@@ -127,6 +137,12 @@ def opened(browser: Any, shop: Any, *, lang: str = "en", style: str = "", **cont
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda m: wrong.append(m.text) if m.type == "error" else None)
     page.add_init_script(NOTES)
+    drawn = {"body": b.room(), "content_type": "image/png"}
+    drawn["headers"] = {
+        "Access-Control-Allow-Origin": shop.address,
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
+    page.route("**/samples/drawn.png", lambda route: route.fulfill(**drawn))
     try:
         page.goto(f"{shop.address}/page?lang={lang}")
         page.locator("scenesearch-strip .card").first.wait_for()
@@ -228,6 +244,32 @@ def test_hotspots_show_products_as_they_are_now(browser: Any, shop: Any) -> None
         page.get_by_role("button", name="Show: couch").click()
         sheet.locator(".card").wait_for()
         assert "No longer available" in sheet.inner_text()
+        assert page.evaluate("window.shifts") == 0
+
+
+def test_without_hotspots_the_service_says_what_it_sees(browser: Any, shop: Any) -> None:
+    picture = rf'<scenesearch-look><img crossorigin src="{shop.said["service"]}/samples/drawn.png">'
+    with opened(browser, shop, change=("<scenesearch-look>.*?</script>", picture)) as page:
+        until(page, "document.querySelector('scenesearch-look').shadowRoot.querySelector('.spot')")
+        spots = page.locator("scenesearch-look .spot")
+
+        assert spots.count() == 3
+        spots.nth(0).click()
+        first = page.locator("scenesearch-look .sheet .card .title").first.inner_text()
+        assert first in ("red square thing", "blue wide thing", "green tall thing")
+
+
+def test_a_button_is_put_over_the_end_of_a_field(browser: Any, shop: Any) -> None:
+    change = ("<scenesearch-camera></scenesearch-camera>|data-feedback", "data-camera='#search'")
+    with opened(
+        browser, shop, change=change, style="#search { width: 300px; height: 48px }"
+    ) as page:
+        field = page.locator("#search").bounding_box()
+        button = page.get_by_role("button", name="Search with a photo").bounding_box()
+
+        assert field["x"] < button["x"] < field["x"] + field["width"]
+        assert button["x"] + button["width"] <= field["x"] + field["width"]
+        assert abs(button["y"] - field["y"]) <= 3
         assert page.evaluate("window.shifts") == 0
 
 
