@@ -86,6 +86,8 @@ class ServiceSettings(BaseModel):
     docs/deploy.md."""
     public_photos: bool = False
     """Pictures of items need no key, as on a shop's page; their addresses cannot be guessed."""
+    ucp: bool = False
+    """Answer agents of shoppers by the Universal Commerce Protocol: ``/.well-known/ucp``."""
     frame_ancestors: tuple[str, ...] = ()
     """Origins whose pages may show the web page in a frame; none by default."""
     allowed_hosts: tuple[str, ...] = ()

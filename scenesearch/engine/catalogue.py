@@ -82,11 +82,13 @@ class CatalogueTasks:
         """
         if not 1 <= task.limit <= PAGE:
             raise QueryError(f"limit must be 1 to {PAGE:,}, got {task.limit}", code="bad_option")
-        place = None if task.cursor is None else read_cursor(task.cursor, task.where)
+        # a cursor is bound to all that its list was narrowed by
+        text = task.where if task.only is None else f"{task.only}\0{task.where}"
+        place = None if task.cursor is None else read_cursor(task.cursor, text)
         fields = self._fields()
         if fields is None:
             return {"items": [], "cursor": None}
-        where = self._opened.parse(task.where)
+        where = all_of(self._opened.parse(task.only), self._opened.parse(task.where))
         if place is None:
             name, ids = self._listings.begin(ids_where(self._opened.store, where))
         else:
@@ -98,7 +100,7 @@ class CatalogueTasks:
             items += self._items(some, where, fields)
             last = some[-1]
         more = last is not None and last != ids[-1]
-        cursor = write_cursor(Place(name, last), task.where) if last is not None and more else None
+        cursor = write_cursor(Place(name, last), text) if last is not None and more else None
         return {"items": items, "cursor": cursor}
 
     def stored_photo(self, task: StoredPhoto) -> bytes | None:

@@ -177,11 +177,16 @@ class GetItem:
 
 @dataclass(frozen=True, slots=True)
 class ListItems:
-    """A page of items in a stable order. Answer: {"items": [...], "cursor": text or None}."""
+    """A page of items in a stable order. Answer: {"items": [...], "cursor": text or None}.
+
+    Attributes:
+        only: a filter text of the caller's key, which holds as well.
+    """
 
     where: str | None = None
     limit: int = 50
     cursor: str | None = None
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

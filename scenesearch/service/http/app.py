@@ -31,6 +31,7 @@ from scenesearch.service.http.routes import (
     pictures,
     scenes,
     search,
+    ucp,
     widget,
 )
 from scenesearch.service.jobs.runner import PhotoFetcher
@@ -41,7 +42,7 @@ ROUTERS = (
     *(search.router, search.tag_router, health.models_router),
     *(items.router, pictures.router, scenes.router),
     *(jobs.router, feedback.router),
-    *(health.router, page.router, widget.router),
+    *(health.router, page.router, widget.router, ucp.router),
 )
 """Every route there is."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -29,6 +29,7 @@ HEADERS_MAX = 100
 HEADER_BYTES_MAX = 32_768
 MEGABYTE = 1_000_000
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+ASKED = ("/v1/", "/ucp/catalog/")
 PICTURES = "/v1/photos/"
 PICTURED = Access(frozenset({"search"}))
 """For pictures that need no key."""
@@ -87,7 +88,7 @@ class Guard:
     def _check_key(self, scope: Scope, headers: Headers, path: str) -> None:
         access = self._keys.access(key_of(headers))
         public = self._settings.public_photos and path.startswith(PICTURES)
-        asked = path == "/metrics" or (path.startswith("/v1/") and not public)
+        asked = path == "/metrics" or (path.startswith(ASKED) and not public)
         if asked:
             self._check_record(access, headers)
         elif public:

@@ -56,6 +56,7 @@ BY_CODE = {
     "bad_json": 400,
     "bad_multipart": 400,
     "bad_request": 400,
+    "request_too_large": 400,
     "unauthorized": 401,
     "forbidden": 403,
     "cross_site": 403,
