@@ -184,6 +184,60 @@ def test_the_filter_of_a_key_holds_here_too(client):
     assert "error" in ask(client, "product", SOME, id="blue-wide").json()["ucp"]["status"]
 
 
+def rpc(client, method, key=KEY, **params):
+    body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
+    answer = client.post("/ucp/mcp", json=body, headers={"Authorization": f"Bearer {key}"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["id"] == 7
+    return answer.json()
+
+
+def call(client, name, catalog, key=KEY):
+    agent = {"ucp-agent": {"profile": "https://platform.example/agent.json"}}
+    arguments = {"meta": agent, "catalog": catalog}
+    return rpc(client, "tools/call", key, name=name, arguments=arguments)
+
+
+def test_the_same_is_asked_as_tools(client):
+    tools = rpc(client, "tools/list")["result"]["tools"]
+    search = call(client, "search_catalog", {"query": "red thing", "pagination": {"limit": 3}})
+    lookup = call(client, "lookup_catalog", {"ids": ["red-square", "no such"]})
+    product = call(client, "get_product", {"id": "red-square"})
+    found = search["result"]["structuredContent"]
+
+    assert rpc(client, "initialize")["result"]["capabilities"] == {"tools": {}}
+    assert [one["name"] for one in tools] == ["search_catalog", "lookup_catalog", "get_product"]
+    for one in tools:
+        Draft202012Validator.check_schema(one["inputSchema"])
+    check(found, "shopping/catalog_search.json#/$defs/search_response")
+    assert found == searched(client, query="red thing", pagination={"limit": 3})
+    assert json.loads(search["result"]["content"][0]["text"]) == found
+    check(
+        lookup["result"]["structuredContent"],
+        "shopping/catalog_lookup.json#/$defs/lookup_response",
+    )
+    check(
+        product["result"]["structuredContent"],
+        "shopping/catalog_lookup.json#/$defs/get_product_response",
+    )
+
+
+def test_what_makes_no_sense_as_a_tool_is_an_error_of_json_rpc(client):
+    agentless = rpc(client, "tools/call", name="search_catalog", arguments={"catalog": {}})
+    many = call(client, "lookup_catalog", {"ids": [f"n{i}" for i in range(101)]})
+
+    assert (agentless["error"]["code"], "meta" in agentless["error"]["message"]) == (-32602, True)
+    assert (many["error"]["code"], many["error"]["data"]["code"]) == (-32602, "request_too_large")
+    assert call(client, "search_catalog", {})["error"]["code"] == -32602
+    assert call(client, "buy_all", {})["error"]["code"] == -32602
+    assert rpc(client, "resources/list")["error"]["code"] == -32601
+    headers = {"Authorization": f"Bearer {KEY}"}
+    told = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    assert client.post("/ucp/mcp", json=told, headers=headers).status_code == 202
+    assert client.post("/ucp/mcp", json=[], headers=headers).status_code == 422
+    assert client.post("/ucp/mcp", json=told).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("asked", "status"),
     [

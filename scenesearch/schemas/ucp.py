@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,3 +70,45 @@ class GetProduct(_Asked):
     id: ItemId
     filters: Filters = Filters()
     context: Context = Context()
+
+
+class Agent(_Asked):
+    """Who asks."""
+
+    profile: str = Field(min_length=1, max_length=2048)
+
+
+class Meta(_Asked):
+    """What every call says of the protocol."""
+
+    agent: Agent = Field(alias="ucp-agent")
+
+
+class SearchCall(_Asked):
+    """Arguments of ``search_catalog``."""
+
+    meta: Meta
+    catalog: CatalogSearch
+
+
+class LookupCall(_Asked):
+    """Arguments of ``lookup_catalog``."""
+
+    meta: Meta
+    catalog: CatalogLookup
+
+
+class ProductCall(_Asked):
+    """Arguments of ``get_product``."""
+
+    meta: Meta
+    catalog: GetProduct
+
+
+class RpcRequest(_Asked):
+    """A message of JSON-RPC 2.0; without an id it is a notification."""
+
+    jsonrpc: Literal["2.0"]
+    method: Annotated[str, Field(max_length=100)]
+    params: dict[str, Any] = {}
+    id: int | str | None = None

@@ -32,6 +32,7 @@ from scenesearch.service.http.routes import (
     scenes,
     search,
     ucp,
+    ucp_mcp,
     widget,
 )
 from scenesearch.service.jobs.runner import PhotoFetcher
@@ -42,7 +43,7 @@ ROUTERS = (
     *(search.router, search.tag_router, health.models_router),
     *(items.router, pictures.router, scenes.router),
     *(jobs.router, feedback.router),
-    *(health.router, page.router, widget.router, ucp.router),
+    *(health.router, page.router, widget.router, ucp.router, ucp_mcp.router),
 )
 """Every route there is."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

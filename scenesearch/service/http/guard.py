@@ -29,7 +29,7 @@ HEADERS_MAX = 100
 HEADER_BYTES_MAX = 32_768
 MEGABYTE = 1_000_000
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-ASKED = ("/v1/", "/ucp/catalog/")
+ASKED = ("/v1/", "/ucp/catalog/", "/ucp/mcp")
 PICTURES = "/v1/photos/"
 PICTURED = Access(frozenset({"search"}))
 """For pictures that need no key."""

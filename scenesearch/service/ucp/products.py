@@ -115,7 +115,14 @@ def profile(base: str) -> dict[str, Any]:
                         "transport": "rest",
                         "schema": f"https://ucp.dev/{VERSION}/services/shopping/rest.openapi.json",
                         "endpoint": urljoin(base, "ucp"),
-                    }
+                    },
+                    {
+                        "version": VERSION,
+                        "spec": f"{docs}/overview",
+                        "transport": "mcp",
+                        "schema": f"https://ucp.dev/{VERSION}/services/shopping/mcp.openrpc.json",
+                        "endpoint": urljoin(base, "ucp/mcp"),
+                    },
                 ]
             },
             "capabilities": {

@@ -28,13 +28,20 @@ from scenesearch.service.http.routes.replies import json_reply
 from scenesearch.service.ucp import products
 from scenesearch.service.ucp.money import bounds
 
+Answer = dict[str, Any]
 
-async def _spoken(request: Request) -> None:
+
+async def spoken(request: Request) -> None:
+    """Do nothing where the settings say that the protocol is spoken.
+
+    Raises:
+        ProblemError: they do not.
+    """
     if not shared(request).settings.service.ucp:
         raise ProblemError("not_found", "This service does not speak UCP; see service.ucp")
 
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(_spoken)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(spoken)])
 
 
 @router.get("/.well-known/ucp")
@@ -52,7 +59,16 @@ async def ucp_photo_schema(request: Request) -> Response:
 @router.post("/ucp/catalog/search", dependencies=[SearchKey])
 async def ucp_search(request: Request) -> Response:
     """Search the catalogue."""
-    asked = await read_json(request, CatalogSearch)
+    return json_reply(await search_catalog(request, await read_json(request, CatalogSearch)))
+
+
+async def search_catalog(request: Request, asked: CatalogSearch) -> Answer:
+    """What a search answers, over whatever transport.
+
+    Raises:
+        ProblemError: there is nothing to look for, or the cursor is of another search.
+        SceneSearchError: as the engine raised it.
+    """
     where, messages = _where(asked.filters, asked.context)
     limit = min(asked.pagination.limit, LIMIT_MAX)
     if asked.query is None and asked.photo is None:
@@ -70,13 +86,22 @@ async def ucp_search(request: Request) -> Response:
     gone = [item_id for item_id, one in found if one is None]
     used = (products.SEARCH, *((products.PHOTO,) if asked.photo else ()))
     answer = {"ucp": products.envelope(*used), "products": told, "pagination": pages}
-    return _reply(answer, [*messages, *products.unpriced(gone)])
+    return _with(answer, [*messages, *products.unpriced(gone)])
 
 
 @router.post("/ucp/catalog/lookup", dependencies=[SearchKey])
 async def ucp_lookup(request: Request) -> Response:
     """Products by their ids."""
-    asked = await read_json(request, CatalogLookup)
+    return json_reply(await lookup_catalog(request, await read_json(request, CatalogLookup)))
+
+
+async def lookup_catalog(request: Request, asked: CatalogLookup) -> Answer:
+    """What a lookup answers, over whatever transport.
+
+    Raises:
+        ProblemError: too many ids.
+        SceneSearchError: as the engine raised it.
+    """
     ids = list(dict.fromkeys(asked.ids))
     if len(ids) > MAX_IDS:
         raise ProblemError(
@@ -97,13 +122,21 @@ async def ucp_lookup(request: Request) -> Response:
         elif _in_currency(one, asked.filters, asked.context):
             told[one["id"]] = one
     answer = {"ucp": products.envelope(products.LOOKUP), "products": list(told.values())}
-    return _reply(answer, [*messages, *products.unpriced(gone)])
+    return _with(answer, [*messages, *products.unpriced(gone)])
 
 
 @router.post("/ucp/catalog/product", dependencies=[SearchKey])
 async def ucp_product(request: Request) -> Response:
     """One product."""
-    asked = await read_json(request, GetProduct)
+    return json_reply(await get_product(request, await read_json(request, GetProduct)))
+
+
+async def get_product(request: Request, asked: GetProduct) -> Answer:
+    """One product, or an error of the protocol that says that there is none.
+
+    Raises:
+        SceneSearchError: as the engine raised it.
+    """
     where, messages = _where(asked.filters, asked.context)
     item = await _item(request, asked.id, where)
     found = None if item is None else _of_item(request, item, ())
@@ -115,8 +148,8 @@ async def ucp_product(request: Request) -> Response:
             "severity": "unrecoverable",
         }
         head = {**products.envelope(products.LOOKUP), "status": "error"}
-        return json_reply({"ucp": head, "messages": [error]})
-    return _reply({"ucp": products.envelope(products.LOOKUP), "product": found}, messages)
+        return {"ucp": head, "messages": [error]}
+    return _with({"ucp": products.envelope(products.LOOKUP), "product": found}, messages)
 
 
 def _where(filters: Filters, context: Context) -> tuple[str | None, list[dict[str, Any]]]:
@@ -223,5 +256,5 @@ def _of_item(
     return products.product(item["id"], item["attributes"], pictures, base, inputs=inputs)
 
 
-def _reply(answer: dict[str, Any], messages: list[dict[str, Any]]) -> Response:
-    return json_reply({**answer, **({"messages": messages} if messages else {})})
+def _with(answer: Answer, messages: list[dict[str, Any]]) -> Answer:
+    return {**answer, **({"messages": messages} if messages else {})}
