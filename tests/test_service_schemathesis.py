@@ -94,7 +94,7 @@ def _mark(properties) -> None:
                 schema.pop(rule, None)
         elif name in ("facets", "field"):
             schema["items"] = {"type": "string", "format": "x-field"}
-        elif name == "ids":
+        elif name in ("ids", "item"):
             schema["items"] = {"type": "string", "format": "x-item"}
         elif name == "items" and schema.get("type") == "object":
             schema["propertyNames"] = {"format": "x-item"}
