@@ -1,4 +1,5 @@
 from .api import IndexOutcome, SceneSearch
+from .basket import Baskets
 from .complete import CompleteOptions, Completion, KnownScene
 from .config.search import SearchOptions
 from .config.settings import Settings, load_settings
@@ -13,6 +14,7 @@ from .tagging.tagger import TagOptions
 
 __version__: str
 __all__ = [
+    "Baskets",
     "CompleteOptions",
     "Completion",
     "Evidence",

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import httpx
 
 from scenesearch.config.settings import load_settings
+from scenesearch.engine.remote.gated import Figure
 from scenesearch.engine.tasks import Answer
 from scenesearch.service.http.app import create_app
 
@@ -41,7 +42,10 @@ class ScriptedBackend:
         self.closed += 1
 
     def gauges(self):
-        return {"queue_heavy": 3, "rejected_total": 7}
+        return {
+            Figure("queue_waiting", "heavy"): 3,
+            Figure("queue_refused_total", "heavy", "busy"): 7,
+        }
 
 
 @asynccontextmanager

@@ -125,6 +125,54 @@ def test_a_photo_is_completed_by_what_is_found_in_it(cli, tmp_path):
     assert not set(answer["anchors"]) & set(suggested(answer))
 
 
+def test_a_photo_is_bought_under_a_budget(cli, tmp_path):
+    (tmp_path / "room.png").write_bytes(shop.png(shop.room(("red", "square"), ("blue", "wide"))))
+    done = cli("basket", tmp_path / "room.png", "--budget", "100")
+    kept = cli(
+        *("basket", tmp_path / "room.png", "-b", "100", "--keep", "1=green-square"),
+        *("--leave-out", "2", "--json"),
+    )
+
+    assert done.code == 0, done
+    assert done.out.startswith("closest: ")
+    assert "red-square" in done.out
+    assert json.loads(kept.out)["baskets"][0]["choices"][0]["item_id"] == "green-square"
+    assert json.loads(kept.out)["baskets"][0]["missing"][0]["why"] == "left out"
+
+
+def test_a_photo_becomes_a_page_that_an_editor_changes(cli, tmp_path):
+    photo = tmp_path / "room.png"
+    photo.write_bytes(shop.png(shop.room(("red", "square"), ("blue", "wide"))))
+    data = tmp_path / "look.json"
+    made = cli("shoppable", photo, "--pick", "2=", "--pick", "1=green-square", "-o", data)
+    found = json.loads(data.read_text())
+
+    assert made.code == 0, made
+    assert [one["id"] for spot in found["hotspots"] for one in spot["products"]] == ["green-square"]
+
+    found["hotspots"][0]["products"].append({"id": "gone"})
+    data.write_text(json.dumps(found))
+    done = cli("shoppable", data, "-o", tmp_path / "look.html")
+    assert (done.code, "gone: not in the catalogue" in done.err) == (3, True), done
+    assert "green square thing" in (tmp_path / "look.html").read_text()
+
+    assert cli("shoppable", data, "--pick", "1=red-square", "-o", data).code == 2
+    assert cli("shoppable", photo, "-o", tmp_path / "look.gif").code == 2
+
+
+def test_photos_are_matched_by_the_folder(cli, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "room.png").write_bytes(shop.png(shop.room(("red", "square"))))
+    (tmp_path / "photos" / "bad.jpg").write_text("no photo")
+    out = tmp_path / "matches.csv"
+    done = cli("match", tmp_path / "photos", "-o", out, "--top", "1", "--preset", "exact", "--json")
+
+    assert done.code == 3, done
+    assert json.loads(done.out)["done"] == 1
+    assert "red-square" in out.read_text()
+    assert "unsupported_image" in out.read_text()
+
+
 def test_a_filter_and_a_limit_hold(cli):
     done = cli("complete", "red-square", "--where", "price <= 30", "--limit", 3, "--json")
 

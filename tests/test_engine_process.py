@@ -24,7 +24,7 @@ from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import ModelNotFoundError, QueryError, StoreUnavailableError
 from scenesearch.core.types import CollectionSchema
 from scenesearch.engine.remote.backend import BusyError, DeadlineError
-from scenesearch.engine.remote.gated import EngineBackend
+from scenesearch.engine.remote.gated import EngineBackend, Figure
 from scenesearch.engine.remote.process import INSERTERS, SceneSearchEngine
 from scenesearch.engine.remote.remote import EngineDiedError, RemoteEngine
 from scenesearch.engine.tasks import GetItem, ItemRecord, Photo, PutItems, TagTask
@@ -379,9 +379,10 @@ def test_many_requests_at_once_are_all_answered_or_refused(child: ModuleType, lo
             lights = [engine.run(light(f"echo {n}")) for n in range(100)]
             found = await asyncio.gather(*tasks, *lights, return_exceptions=True)
             figures = engine.gauges()
-            assert figures["queue_heavy"] == figures["running_heavy"] == 0
-            assert figures["rejected_total"] == 20
-            assert figures["engine_ready"] == 1
+            assert figures[Figure("queue_waiting", "heavy")] == 0
+            assert figures[Figure("queue_running", "heavy")] == 0
+            assert figures[Figure("queue_refused_total", "heavy", "busy")] == 20
+            assert figures[Figure("engine_ready")] == 1
             return found
 
     found = asyncio.run(run())
@@ -398,11 +399,11 @@ def test_no_more_is_at_the_engine_than_it_works_on_and_one(child: ModuleType, lo
             tasks = [asyncio.ensure_future(engine.run(heavy("sleep 0.3"))) for _ in range(8)]
             await asyncio.sleep(0.1)
             assert engine._engine._under_way == 3
-            assert engine.gauges()["queue_heavy"] == 5
+            assert engine.gauges()[Figure("queue_waiting", "heavy")] == 5
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            assert engine.gauges()["queue_heavy"] == 0
+            assert engine.gauges()[Figure("queue_waiting", "heavy")] == 0
 
     asyncio.run(run())
     assert lines(log).count("began sleep 0.3") == 2
@@ -420,9 +421,9 @@ def test_inserts_wait_for_each_other_alone_and_are_bounded(child: ModuleType, lo
             found = await asyncio.to_thread(lines, log, "began sleep 59", *begun)
             figures = engine.gauges()
             assert f"began sleep {60 + INSERTERS}" not in found
-            assert figures["running_inserts"] == INSERTERS + 1
-            assert figures["queue_inserts"] == 4
-            assert figures["refused_busy_inserts_total"] == 4
+            assert figures[Figure("queue_running", "inserts")] == INSERTERS + 1
+            assert figures[Figure("queue_waiting", "inserts")] == 4
+            assert figures[Figure("queue_refused_total", "inserts", "busy")] == 4
             for task in (*looks, *inserts):
                 task.cancel()
             await asyncio.gather(*looks, *inserts, return_exceptions=True)

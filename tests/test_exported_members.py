@@ -13,6 +13,7 @@ import scenesearch
 HERE = Path(__file__).parent
 
 PUBLIC = {
+    "Baskets",
     "CompleteOptions",
     "Completion",
     "Evidence",
@@ -38,11 +39,11 @@ PUBLIC = {
 
 
 FRONT_DOOR = {
-    *("add_scenes", "answer", "changed", "close", "complete", "count", "count_scenes", "delete"),
-    *("encode_scene", "forget_scenes", "get", "hashed_scenes", "index", "learn_scenes", "likeness"),
-    *("load", "prepare", "put", "regions", "scenes", "scenes_of", "search", "set_attributes"),
-    *("settle", "shop_the_look", "store", "sync", "syncing", "tag", "tag_to", "understand"),
-    "values",
+    *("add_scenes", "answer", "basket", "changed", "close", "complete", "count", "count_scenes"),
+    *("delete", "encode_scene", "forget_scenes", "get", "hashed_scenes", "index", "learn_scenes"),
+    *("likeness", "load", "match_to", "prepare", "put", "regions", "scenes", "scenes_of"),
+    *("search", "set_attributes", "settle", "shop_the_look", "store", "sync", "syncing", "tag"),
+    *("tag_to", "understand", "values"),
 }
 """What SceneSearch can do; what only the engine needs is not among it."""
 

@@ -54,7 +54,7 @@ MAY_USE_HEAVY = {
     "images.decode": "pillow_heif, where it is installed",
     "look.values": "gives a table",
     "look.render.figure": "draws with matplotlib",
-    "look.render.html": "fills a jinja2 template",
+    "look.render.templates": "fills a jinja2 template",
     "evaluation.ablation": "draws with matplotlib",
     "tagging.masks": "run lengths by COCO's own code, pycocotools; cv2 outlines them",
     "tagging.source_remote": "object storage, through fsspec",

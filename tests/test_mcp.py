@@ -59,9 +59,9 @@ def test_an_agent_is_told_what_the_tools_are_for(service):
 
     tools = asyncio.run(work())
 
-    assert [tool.name for tool in tools] == ["look", "search", "tag"]
+    assert [tool.name for tool in tools] == ["look", "search", "basket", "tag"]
     assert all(tool.description for tool in tools)
-    assert "photo" in tools[2].input_schema["required"]
+    assert "photo" in tools[3].input_schema["required"]
 
 
 def test_a_photo_is_looked_at_and_asked_again(ask, tmp_path):
@@ -86,6 +86,23 @@ def test_things_are_found_by_words_and_by_likeness(ask):
     assert told(words)["matches"][0]["item_id"] == "red-square"
     assert "colour red" in told(words)["understood"]
     assert told(like)["matches"][0]["item_id"] != "red-square"
+
+
+def test_a_budget_is_kept_and_a_product_swapped(ask, tmp_path):
+    (first,) = ask(("basket", {"photo": str(tmp_path / "room.png"), "budget": 100}))
+    baskets = told(first)
+    (second,) = ask(
+        (
+            "basket",
+            {"query_id": baskets["query_id"], "budget": 100, "keep": {"1": "green-square"}},
+        )
+    )
+
+    assert [one["item_id"] for one in baskets["baskets"][0]["products"]] == [
+        "red-square",
+        "blue-wide",
+    ]
+    assert told(second)["baskets"][0]["products"][0]["item_id"] == "green-square"
 
 
 def test_a_photo_is_tagged(ask, tmp_path):

@@ -10,6 +10,7 @@ import service_app as service
 
 from scenesearch.engine.looks import NO_DETECTOR
 from scenesearch.schemas.base import ModelsResponse
+from scenesearch.schemas.baskets import BasketResponse
 from scenesearch.schemas.looks import LookResponse
 from scenesearch.schemas.search import FacetsResponse
 from scenesearch.schemas.tag import TagResponse
@@ -169,6 +170,76 @@ def test_pages_follow_one_another_without_a_gap(client) -> None:
     assert [match["rank"] for match in pages] == list(range(1, len(pages) + 1))
 
 
+# --- basket ------------------------------------------------------------------------------------
+
+
+def basket(client, **asked):
+    response = ask(client, "/v1/basket", **asked)
+    assert response.status_code == 200, response.text
+    BasketResponse.model_validate_json(response.content, strict=True)
+    return response.json()
+
+
+def test_a_photo_becomes_baskets_within_a_budget(client) -> None:
+    photo = {"base64": base64.b64encode(service.room_photo()).decode()}
+    found = basket(client, photo=photo, budget=100)
+    first = found["baskets"][0]
+
+    assert ids(first["choices"]) == ["red-square", "blue-wide"]
+    assert first["total"] == sum(one["price"] for one in first["choices"]) <= 100
+    assert len(found["regions"][0]["matches"]) == 12, "to be swapped"
+    assert found["regions"][0]["matches"][0]["photo_url"].startswith("/v1/photos/")
+
+
+def test_one_product_is_swapped_without_the_photo(client) -> None:
+    query = answer(client)["query_id"]
+    first = basket(client, query_id=query, budget=100)["baskets"][0]["choices"]
+    swapped = basket(
+        client,
+        query_id=query,
+        budget=100,
+        keep={"1": first[0]["others"][0]["item_id"]},
+        leave_out=[2],
+    )["baskets"][0]
+
+    assert ids(swapped["choices"]) == [first[0]["others"][0]["item_id"]]
+    assert swapped["total"] + first[1]["price"] == first[0]["others"][0]["total"]
+    assert swapped["missing"] == [{"number": 2, "label": first[1]["label"], "why": "left out"}]
+
+
+def test_a_form_and_json_give_the_same_baskets(client) -> None:
+    photo = {"base64": base64.b64encode(service.room_photo()).decode()}
+    form = client.post(
+        "/v1/basket",
+        files={
+            "photo": ("room.png", service.room_photo()),
+            "request": (None, json.dumps({"budget": 60}), "application/json"),
+        },
+    )
+
+    assert form.json()["baskets"] == basket(client, photo=photo, budget=60)["baskets"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ({}, 422, "validation"),
+        ({"budget": 0}, 422, "validation"),
+        ({"budget": "800"}, 422, "validation"),
+        ({"budget": 9, "keep": {"0": "red-square"}}, 422, "validation"),
+        ({"budget": 9, "wher": "price < 3"}, 422, "validation"),
+        ({"budget": 9, "keep": {"9": "red-square"}}, 422, "unknown_object"),
+        ({"budget": 9, "keep": {"1": "nothing"}}, 422, "unknown_item"),
+        ({"budget": 9, "keep": {"1": "red-square"}}, 422, "over_budget"),
+    ],
+)
+def test_a_basket_that_makes_no_sense_is_refused_by_name(client, asked, status, code) -> None:
+    photo = {"base64": base64.b64encode(service.room_photo()).decode()}
+    response = ask(client, "/v1/basket", photo=photo, **asked)
+
+    assert (response.status_code, response.json()["code"]) == (status, code), response.text
+
+
 def test_a_forgotten_query_is_gone(client) -> None:
     response = ask(client, query_id="never-was")
 
@@ -264,6 +335,13 @@ def test_facets_count_what_can_be_filtered_by(client, query, fields, items) -> N
     FacetsResponse.model_validate_json(response.content, strict=True)
     assert set(response.json()["facets"]) == fields
     assert response.json()["items"] == items
+
+
+def test_the_catalogue_is_counted_for_metrics(client) -> None:
+    text = client.get("/metrics").text
+
+    assert "scenesearch_items 24.0" in text
+    assert "scenesearch_points 24.0" in text
 
 
 def test_models_are_named_with_their_licences(client) -> None:

@@ -76,6 +76,27 @@ def test_every_operation_says_what_it_is_and_how_it_fails(described) -> None:
                 assert list(resolved(described, response)["content"]) == [PROBLEM], (label, status)
 
 
+def test_it_says_where_it_is_served_and_what_it_asks_for(described) -> None:
+    schemes = described["components"]["securitySchemes"]
+
+    assert described["servers"][0]["url"] == "/"
+    assert {name for one in described["security"] for name in one} == set(schemes)
+    open_to_all = {label for label, operation in operations(described) if not operation["security"]}
+    assert open_to_all == {"GET /livez", "GET /readyz"}
+
+
+def test_generators_of_clients_can_say_all_of_it(described) -> None:
+    """They take a union for any value, and forms beside JSON need something that is optional."""
+    for _, operation in operations(described):
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+        if body is not None:
+            name = body["schema"]["$ref"].rpartition("/")[2]
+            schema = described["components"]["schemas"][name]
+            assert schema["type"] == "object", name
+            assert not {"oneOf", "anyOf"} & set(schema), name
+        assert {"$ref": "#/components/parameters/RequestId"} in operation["parameters"]
+
+
 def test_names_of_operations_are_unique(described) -> None:
     names = [operation["operationId"] for _, operation in operations(described)]
 

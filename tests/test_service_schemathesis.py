@@ -31,7 +31,7 @@ NOT_SAID_BY_A_SCHEMA = frozenset(
     {
         # a filter's grammar, and the fields and items of this catalogue
         *("bad_filter", "unknown_field", "unknown_item", "bad_boost", "bad_cursor"),
-        *("bad_scene_query", "unknown_label"),
+        *("bad_scene_query", "unknown_label", "unknown_object", "over_budget"),
         # which bytes are a photo or a manifest, and where it ends
         *("unsupported_image", "empty_image", "bad_base64", "bad_box", "bad_point", "two_places"),
         *("unsupported_catalog", "bad_catalog", "bad_encoding", "missing_column"),
@@ -79,7 +79,8 @@ def described(app):
     for methods in raw["paths"].values():
         for operation in methods.values():
             for parameter in operation.get("parameters", ()):
-                _mark({parameter["name"]: parameter["schema"]})
+                if "$ref" not in parameter:
+                    _mark({parameter["name"]: parameter["schema"]})
     return raw
 
 
@@ -93,7 +94,7 @@ def _mark(properties) -> None:
                 schema.pop(rule, None)
         elif name in ("facets", "field"):
             schema["items"] = {"type": "string", "format": "x-field"}
-        elif name == "ids":
+        elif name in ("ids", "item"):
             schema["items"] = {"type": "string", "format": "x-item"}
         elif name == "items" and schema.get("type") == "object":
             schema["propertyNames"] = {"format": "x-item"}

@@ -517,8 +517,8 @@ def test_requests_are_counted_by_template_and_never_by_path():
     assert 'http_requests_total{method="GET",route="unmatched",status="404"} 20.0' in text
     assert 'http_requests_total{method="other",route="/livez",status="405"} 20.0' in text
     assert "http_requests_in_flight 1.0" in text
-    assert "scenesearch_gate_queue_heavy 3.0" in text
-    assert "scenesearch_gate_rejected_total 7.0" in text
+    assert 'scenesearch_queue_waiting{lane="heavy"} 3.0' in text
+    assert 'scenesearch_queue_refused_total{lane="heavy",reason="busy"} 7.0' in text
     assert "process_resident_memory_bytes" in text
 
 

@@ -11,8 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.api import indexing, scenes
+from scenesearch.api.baskets import baskets_of
+from scenesearch.api.matching import match_to
 from scenesearch.api.opened import Opened
 from scenesearch.api.signatures import showing_options
+from scenesearch.basket import LIST_LENGTH, Baskets
 from scenesearch.catalog import CatalogReader, FeedOptions, OnDuplicate, read_catalog
 from scenesearch.catalog.opening import MAX_ROWS
 from scenesearch.complete import (
@@ -441,6 +444,90 @@ class SceneSearch:
     def regions(self, photo: ImageSource | Scene) -> list[Region]:
         """What would be searched in a photo; needs no collection."""
         return self._opened.searcher.regions(Query(scene=self._opened.scene(photo)))
+
+    def basket(
+        self,
+        look: Look | ImageSource | Scene,
+        budget: float,
+        *,
+        currency: str | None = None,
+        keep: Mapping[int, str | None] | None = None,
+        same_category: bool = False,
+        where: str | Condition | None = None,
+    ) -> Baskets:
+        """The whole look under a budget: one product an object, with alternatives.
+
+        Args:
+            look: of :meth:`shop_the_look`, whose lists are chosen from, or a photo.
+            budget: the most that a basket costs.
+            currency: of the budget; by default the one that most products have.
+            keep: products to keep, by number of the object from 1, which is how one is swapped;
+                None to buy nothing for that object.
+            same_category: no product of another category than the object's first match.
+            where: a filter, where a photo is given.
+
+        Raises:
+            ImageError: the photo cannot be read.
+            QueryError: the budget makes no sense, or what is kept is not there or costs more.
+            StoreError: there is no collection, or it was made with other models.
+        """
+        if not isinstance(look, Look):
+            look = self.shop_the_look(look, where=where, per_region=LIST_LENGTH)
+        elif where is not None:
+            raise QueryError(
+                "A look was filtered already; give where with a photo", code="bad_option"
+            )
+        return baskets_of(
+            self._opened,
+            look,
+            budget,
+            currency=currency,
+            keep=keep or {},
+            same_category=same_category,
+        )
+
+    @showing_options
+    def match_to(
+        self,
+        out: str | Path,
+        *sources: str | Path,
+        top: int = 5,
+        one_thing: bool = False,
+        where: str | Condition | None = None,
+        run: RunOptions | None = None,
+        progress: Callable[[TagProgress], None] | None = None,
+        **options: Unpack[SearchKeywords],
+    ) -> TagSummary:
+        """Search photos by the folder into a table, going on where an earlier run stopped.
+
+        Args:
+            out: ends in ``.parquet``, ``.jsonl`` or ``.csv``; a line for each match.
+            *sources: as for :meth:`tag`.
+            top: matches of each object.
+            one_thing: each photo shows one product; nothing is detected in it.
+            where: a filter.
+            run: batches, workers and limits of time.
+            progress: called now and then.
+            **options: see docs/options.md; as the settings have them where left out.
+
+        Raises:
+            CatalogError: there are no photos, or a manifest cannot be read.
+            ModelError: the models failed.
+            NoSpaceError: the disk is full; what was finished stays.
+            QueryError: an option makes no sense.
+            StoreError: there is no collection, or the ledger cannot be used.
+        """
+        return match_to(
+            self._opened,
+            out,
+            sources,
+            top=top,
+            one_thing=one_thing,
+            where=where,
+            options=options,
+            run=run,
+            progress=progress,
+        )
 
     # --- what goes together ----------------------------------------------------------------
 

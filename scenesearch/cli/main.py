@@ -8,6 +8,7 @@ import sys
 import typer
 
 from scenesearch.cli import (  # noqa: F401 - importing them registers the commands
+    basket_command,
     catalog_command,
     complete_command,
     demo_command,
@@ -16,6 +17,7 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     eval_command,
     index_command,
     items_commands,
+    match_command,
     mcp_command,
     models_commands,
     output,
@@ -23,6 +25,7 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     scenes_command,
     search_commands,
     serve_command,
+    shoppable_command,
     sync_command,
     tag_command,
     train_command,

@@ -67,7 +67,7 @@ def serve(
 
     def listening(url: str) -> None:
         service = settings.service
-        keys = "keys needed" if service.read_keys or service.write_keys else "no keys needed"
+        keys = "keys needed" if service.guarded else "no keys needed"
         say(f"listening on {url} ({keys}), serving collection {collection!r} of {place}")
 
     run(settings.service, sockets, open_app, listening)

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scenesearch.cli import options, output
+from scenesearch.cli import options, output, runs
 from scenesearch.cli.app import app
 from scenesearch.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from scenesearch.tagging.rows import TagRow
-    from scenesearch.tagging.run import TagProgress, TagSummary
+    from scenesearch.tagging.run import TagSummary
 
 STDOUT = "-"
-EVERY_S = 5.0
 
 
 class Runner(StrEnum):
@@ -119,7 +117,7 @@ def tag(
             run=how,
             fill=fill,
             cluster=cluster,
-            progress=_said_now_and_then(),
+            progress=runs.said_now_and_then("tagging"),
         )
     return _report(done, Path(out), export or [], as_json=as_json)
 
@@ -172,59 +170,4 @@ def _report(done: TagSummary, out: Path, exports: list[str], *, as_json: bool) -
     from scenesearch.tagging.outputs import failures_path
 
     written = [str(write_export(spec, recorded_rows(out))) for spec in exports]
-    failures = failures_path(out)
-    if as_json:
-        output.data(summarise(done, out, failures, written))
-    else:
-        _print(done, out, failures, written)
-    return 3 if done.failed else 0
-
-
-def summarise(done: TagSummary, out: Path, failures: Path, exports: list[str]) -> dict[str, Any]:
-    """A run as JSON values."""
-    return {
-        "photos": done.photos,
-        "done": done.done,
-        "same_content": done.same_content,
-        "skipped": done.skipped,
-        "failed": done.failed,
-        "seconds": round(done.seconds, 2),
-        "photos_per_second": round(done.photos_per_second, 2),
-        "seconds_by_stage": {name: round(s, 2) for name, s in done.stages.items()},
-        "out": str(out),
-        "failures": str(failures) if done.failed else None,
-        "exports": exports,
-    }
-
-
-def _print(done: TagSummary, out: Path, failures: Path, exports: list[str]) -> None:
-    if done.failed:
-        with failures.open(encoding="utf-8") as lines:
-            for text, _ in zip(lines, range(output.SHOWN), strict=False):
-                output.note(json.loads(text)["message"])
-        hidden = done.failed - output.SHOWN
-        output.note(f"... and {hidden} more" if hidden > 0 else f"all failures: {failures}")
-    same = f" ({done.same_content} by content)" if done.same_content else ""
-    output.line(
-        f"tagged {done.done}{same}, skipped {done.skipped}, failed {done.failed} of "
-        f"{done.photos} photos; {done.seconds:.1f} s, {done.photos_per_second:.1f} photos a second"
-    )
-    for path in (out, *exports):
-        output.line(f"wrote {path}")
-    if done.failed:
-        output.line(f"wrote {failures}; --retry-failed tries these again")
-
-
-def _said_now_and_then() -> Callable[[TagProgress], None]:
-    """A line every few seconds; how many photos there are is not known before the end."""
-    last = time.monotonic()
-
-    def report(now: TagProgress) -> None:
-        nonlocal last
-        if time.monotonic() - last >= EVERY_S:
-            last = time.monotonic()
-            failed = f", {now.failed} failed" if now.failed else ""
-            rate = now.photos / now.seconds if now.seconds else 0.0
-            output.note(f"tagging: {now.photos} photos{failed}, {rate:.1f} a second")
-
-    return report
+    return runs.report("tagged", done, out, failures_path(out), written, as_json=as_json)

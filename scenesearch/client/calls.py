@@ -18,6 +18,8 @@ from pydantic import BaseModel, ValidationError
 
 from scenesearch.core.errors import ImageError, QueryError
 from scenesearch.schemas.base import ModelsResponse
+from scenesearch.schemas.baskets import BasketOptions, BasketResponse
+from scenesearch.schemas.complete import CompleteQuery, CompleteResponse
 from scenesearch.schemas.feedback import FeedbackRequest, FeedbackResponse
 from scenesearch.schemas.items import (
     AttributesRequest,
@@ -72,12 +74,29 @@ def look(
 ) -> Call[LookResponse]:
     """POST /v1/look."""
     body = _checked(LookOptions, options)
+    return _of_photo("/v1/look", LookResponse, body, photo, query_id)
+
+
+def basket(
+    budget: float, photo: PhotoLike | None, query_id: str | None, options: Mapping[str, Any]
+) -> Call[BasketResponse]:
+    """POST /v1/basket."""
+    body = _checked(BasketOptions, {**options, "budget": budget})
+    return _of_photo("/v1/basket", BasketResponse, body, photo, query_id)
+
+
+def _of_photo(
+    path: str,
+    answer: type[M],
+    body: dict[str, Any],
+    photo: PhotoLike | None,
+    query_id: str | None,
+) -> Call[M]:
     if (photo is None) == (query_id is None):
         raise QueryError("Give a photo or the query_id of an earlier look", code="empty_query")
     if photo is None:
-        return Call("POST", "/v1/look", _reader(LookResponse), body | {"query_id": query_id})
-    files = (("photo", photo_bytes(photo)),)
-    return Call("POST", "/v1/look", _reader(LookResponse), body, files)
+        return Call("POST", path, _reader(answer), body | {"query_id": query_id})
+    return Call("POST", path, _reader(answer), body, (("photo", photo_bytes(photo)),))
 
 
 def search(
@@ -87,6 +106,12 @@ def search(
     body = _checked(SearchOptions, {**options, **({"words": words} if words is not None else {})})
     files = () if photo is None else (("photo", photo_bytes(photo)),)
     return Call("POST", "/v1/search", _reader(LookResponse), body, files)
+
+
+def complete(items: Sequence[str], options: Mapping[str, Any]) -> Call[CompleteResponse]:
+    """GET /v1/complete."""
+    query = _query(CompleteQuery, {**options, "item": list(items)})
+    return Call("GET", "/v1/complete", _reader(CompleteResponse), query=query)
 
 
 def tag(photo: PhotoLike, options: Mapping[str, Any]) -> Call[TagResponse]:

@@ -14,6 +14,8 @@ from scenesearch.client.calls import Call, PhotoLike
 from scenesearch.client.errors import ServiceError
 from scenesearch.client.wire import Wire, outcome, request_options
 from scenesearch.schemas.base import ModelsResponse
+from scenesearch.schemas.baskets import BasketResponse
+from scenesearch.schemas.complete import CompleteResponse
 from scenesearch.schemas.feedback import FeedbackResponse
 from scenesearch.schemas.items import DeletedResponse, ItemResponse, ItemsResponse
 from scenesearch.schemas.jobs import JobResponse
@@ -73,11 +75,34 @@ class Client:
         """Search every object of a photo, or ask an earlier look again."""
         return self._send(calls.look(photo, query_id, options))
 
+    def basket(
+        self,
+        budget: float,
+        photo: PhotoLike | None = None,
+        *,
+        query_id: str | None = None,
+        **options: Any,
+    ) -> BasketResponse:
+        """One product for each object of a photo, together within a budget.
+
+        Args:
+            budget: the most that a basket costs.
+            photo: a file, or its bytes.
+            query_id: of an earlier answer, instead.
+            **options: ``currency``, ``keep``, ``leave_out``, ``same_category``, and those of
+                :meth:`look`.
+        """
+        return self._send(calls.basket(budget, photo, query_id, options))
+
     def search(
         self, words: str | None = None, *, photo: PhotoLike | None = None, **options: Any
     ) -> LookResponse:
         """Search for one thing, by words, a photo of it, items and vectors."""
         return self._send(calls.search(words, photo, options))
+
+    def complete(self, *items: str, **options: Any) -> CompleteResponse:
+        """What goes with items, from other categories."""
+        return self._send(calls.complete(items, options))
 
     def tag(self, photo: PhotoLike, **options: Any) -> TagResponse:
         """What is in a photo."""

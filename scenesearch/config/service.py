@@ -2,14 +2,68 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 
 from scenesearch.config.fetch import FetchSettings
 
 Key = Annotated[SecretStr, Field(min_length=16)]
+
+
+Scope = Literal["search", "feedback", "read", "write"]
+
+
+class KeySettings(BaseModel):
+    """One key, and what its holder may do."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    key: Key = Field(repr=False)
+    """The key itself, of at least 16 characters."""
+    scopes: tuple[Scope, ...] = Field(("search",), min_length=1)
+    """``search``: look, search, basket, what goes with it, facets, one item, pictures;
+    ``feedback``: say what was done with an answer; ``read``: all that changes nothing; ``write``:
+    everything."""
+    where: str | None = Field(None, min_length=1, max_length=4000)
+    """A filter that holds for every answer and cannot be dropped; only with ``search`` and
+    ``feedback``."""
+    origins: tuple[str, ...] = ()
+    """Pages of these origins may use it from a browser (``https://shop.example``), and nobody else;
+    empty for anybody. With them a key may be public."""
+    expires: AwareDatetime | None = None
+    """From this time on it is refused: ``2027-01-31T00:00:00Z``."""
+    per_minute: int = Field(0, ge=0, le=1_000_000)
+    """Requests a minute, as many at once at most; more are answered 429. 0 for any number."""
+
+    @field_validator("origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for one in origins:
+            if re.fullmatch(r"https?://[^/?#\s]+", one) is None:
+                raise ValueError(
+                    f"{one!r} is no origin; expected https://shop.example, without a path"
+                )
+        return origins
+
+    @model_validator(mode="after")
+    def _filter_holds(self) -> Self:
+        if self.where is not None and {"read", "write"} & set(self.scopes):
+            raise ValueError(
+                "a key with a filter (where) may search and give feedback only: lists, jobs and "
+                "scenes know no filter; expected scopes of search and feedback"
+            )
+        return self
 
 
 class ServiceSettings(BaseModel):
@@ -27,6 +81,15 @@ class ServiceSettings(BaseModel):
     write_keys: tuple[Key, ...] = Field((), repr=False)
     """Keys that may change things, and read too. Without any key everything is open, on loopback
     only."""
+    keys: tuple[KeySettings, ...] = Field((), repr=False)
+    """Keys with scopes, a filter, origins, an expiry and limits of their own, a record each; see
+    docs/deploy.md."""
+    public_photos: bool = False
+    """Pictures of items need no key, as on a shop's page; their addresses cannot be guessed."""
+    ucp: bool = False
+    """Answer agents of shoppers by the Universal Commerce Protocol: ``/.well-known/ucp``."""
+    frame_ancestors: tuple[str, ...] = ()
+    """Origins whose pages may show the web page in a frame; none by default."""
     allowed_hosts: tuple[str, ...] = ()
     """Values of ``Host`` that are answered, ``*.domain`` for subdomains, ``*`` for any; empty: any,
     but on loopback only its own names."""
@@ -64,3 +127,29 @@ class ServiceSettings(BaseModel):
     ``cache_dir`` with a Qdrant server."""
     fetch: FetchSettings = FetchSettings()
     """Whether photos are fetched from addresses that callers name."""
+
+    @field_validator("frame_ancestors")
+    @classmethod
+    def _are_sources(cls, sources: tuple[str, ...]) -> tuple[str, ...]:
+        for one in sources:
+            if re.fullmatch(r"https?://[^/?#\s;,']+", one) is None:
+                raise ValueError(
+                    f"{one!r} is no origin; expected https://shop.example, or https://*.shop.example"
+                )
+        return sources
+
+    @property
+    def guarded(self) -> bool:
+        """Whether anybody needs a key."""
+        return bool(self.read_keys or self.write_keys or self.keys)
+
+    @property
+    def asking_origins(self) -> tuple[str, ...]:
+        """Origins whose pages may ask from a browser."""
+        return tuple(
+            dict.fromkeys([*self.cors_origins, *(o for key in self.keys for o in key.origins)])
+        )
+
+    def without_keys(self) -> Self:
+        """For an engine, or a service that nobody else reaches."""
+        return self.model_copy(update={"read_keys": (), "write_keys": (), "keys": ()})

@@ -14,7 +14,7 @@ from scenesearch.api.opened import Opened
 from scenesearch.catalog import item_hash
 from scenesearch.catalog.records import CellError
 from scenesearch.core.batches import scroll_all
-from scenesearch.core.conditions import Condition, Equals, OneOf
+from scenesearch.core.conditions import Condition, Equals, OneOf, all_of
 from scenesearch.core.errors import CatalogError, QueryError
 from scenesearch.core.types import FieldType, Item, Record
 from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes
@@ -69,7 +69,9 @@ class CatalogueTasks:
     def get_item(self, task: GetItem) -> JSON | None:
         """One item, or None."""
         found = self._stored(task.item_id)
-        return None if found is None else item_json(*found)
+        if found is None or not self._allowed(found[1], task.only):
+            return None
+        return item_json(*found)
 
     def list_items(self, task: ListItems) -> JSON:
         """A page of items, by id.
@@ -80,11 +82,13 @@ class CatalogueTasks:
         """
         if not 1 <= task.limit <= PAGE:
             raise QueryError(f"limit must be 1 to {PAGE:,}, got {task.limit}", code="bad_option")
-        place = None if task.cursor is None else read_cursor(task.cursor, task.where)
+        # a cursor is bound to all that its list was narrowed by
+        text = task.where if task.only is None else f"{task.only}\0{task.where}"
+        place = None if task.cursor is None else read_cursor(task.cursor, text)
         fields = self._fields()
         if fields is None:
             return {"items": [], "cursor": None}
-        where = self._opened.parse(task.where)
+        where = all_of(self._opened.parse(task.only), self._opened.parse(task.where))
         if place is None:
             name, ids = self._listings.begin(ids_where(self._opened.store, where))
         else:
@@ -96,7 +100,7 @@ class CatalogueTasks:
             items += self._items(some, where, fields)
             last = some[-1]
         more = last is not None and last != ids[-1]
-        cursor = write_cursor(Place(name, last), task.where) if last is not None and more else None
+        cursor = write_cursor(Place(name, last), text) if last is not None and more else None
         return {"items": items, "cursor": cursor}
 
     def stored_photo(self, task: StoredPhoto) -> bytes | None:
@@ -111,7 +115,7 @@ class CatalogueTasks:
             found = self._opened.store.retrieve([task.point_id])
         except ValueError:  # no such id could be
             return None
-        if not found:
+        if not found or not self._allowed(found, task.only):
             return None
         payload = found[0].payload
         path, sha256 = payload.get("photo"), str(payload.get("photo_sha256"))
@@ -178,6 +182,14 @@ class CatalogueTasks:
         """Types of the collection's fields; None where there is no collection yet."""
         schema = self._opened.store.schema
         return None if schema is None else dict(schema.fields)
+
+    def _allowed(self, points: Sequence[Record], only: str | None) -> bool:
+        """Whether the filter of the caller's key lets it see any of these points."""
+        where = self._opened.parse(only)
+        return where is None or any(
+            self._opened.store.count(all_of(Equals("item_id", str(one)), where))
+            for one in {point.payload.get("item_id") for point in points}
+        )
 
     def _scroll(self, where: Condition) -> Iterator[Record]:
         return scroll_all(self._opened.store, where=where, page=PAGE)

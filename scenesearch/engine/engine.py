@@ -13,6 +13,7 @@ from scenesearch.core.types import Scene
 from scenesearch.engine import tasks
 from scenesearch.engine.cancellation import Cancelled, CheckedTimes, never
 from scenesearch.engine.catalogue import CatalogueTasks
+from scenesearch.engine.completions import complete
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.facets import FacetTasks
 from scenesearch.engine.health import Health, models
@@ -104,8 +105,12 @@ class Engine:
         match task:
             case tasks.LookTask():
                 return self._looks.look(task, times)
+            case tasks.BasketTask():
+                return self._looks.basket(task, times)
             case tasks.SearchTask():
                 return self._looks.search(task, times)
+            case tasks.CompleteTask():
+                return self._timed(times, "complete", lambda: complete(self.opened, task))
             case tasks.TagTask():
                 return self._tags.tag(task, times)
             case tasks.FacetTask():

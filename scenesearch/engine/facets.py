@@ -96,7 +96,8 @@ def facets(opened: Opened, task: FacetTask) -> dict[str, Any]:
         raise QueryError(
             f"{len(task.fields)} fields, expected at most {MAX_FIELDS}", code="too_many"
         )
-    where, store = opened.parse(task.where), opened.store
+    store = opened.store
+    where = all_of(opened.parse(task.only), opened.parse(task.where))
     points = store.count(where)
     if task.fields:
         found = {

@@ -8,17 +8,21 @@ from typing import Any, get_args
 
 import numpy as np
 
+from scenesearch.api.baskets import baskets_of
 from scenesearch.api.opened import Opened
+from scenesearch.basket import LIST_LENGTH, budget_units
 from scenesearch.config.search import MAX_NAMES, SearchOptions
 from scenesearch.core.boxes import BoxFormat, pixel_boxes, pixel_point
+from scenesearch.core.conditions import all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import Scene
 from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.media import photo_url
+from scenesearch.engine.permitted import check_items
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
-from scenesearch.engine.tasks import Answer, LookTask, SearchTask, Sensitivity
+from scenesearch.engine.tasks import Answer, BasketTask, LookTask, SearchTask, Sensitivity
 from scenesearch.look.as_json import look_values, to_json
 from scenesearch.look.look import Look
 from scenesearch.search.query import Query
@@ -97,9 +101,30 @@ class LookTasks:
 
     def look(self, task: LookTask, times: CheckedTimes) -> Answer:
         """Search the objects of a photo. Answer: JSON text."""
+        return _answer(*self._looked(task, times), times)
+
+    def basket(self, task: BasketTask, times: CheckedTimes) -> Answer:
+        """Choose a product for each object of a photo. Answer: JSON text."""
+        budget_units(task.budget)
+        options = {"per_region": LIST_LENGTH, **task.look.options}
+        look, _, query_id = self._looked(replace(task.look, options=options), times)
+        with times.stage("basket"):
+            baskets = baskets_of(
+                self._opened,
+                look,
+                task.budget,
+                currency=task.currency,
+                keep=task.keep,
+                same_category=task.same_category,
+            )
+            text = to_json({"query_id": query_id, **baskets.to_dict(photo_url=photo_url)})
+        return Answer(text, dict(times.seconds))
+
+    def _looked(self, task: LookTask, times: CheckedTimes) -> tuple[Look, Paging, str | None]:
+        """The look, which part of it is asked for, and what it can be asked again by."""
         check_look(task)
         # what is wrong with the question is said before the photo costs anything
-        options, paging = self._options(task.where, task.options, task.offset)
+        options, paging = self._options(task)
         rules = {
             # a tapped object may be none of the first few
             "limit": MAX_BOXES if task.point is not None else task.detection_limit,
@@ -125,7 +150,7 @@ class LookTasks:
             query_id = self._queries.add(kept, seen)
         else:
             self._queries.weigh(query_id)
-        return _answer(look, paging, query_id, times)
+        return look, paging, query_id
 
     def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
         """Whether a kept photo is asked for something that needs its pixels."""
@@ -139,7 +164,7 @@ class LookTasks:
         """Search for one thing. Answer: JSON text."""
         for name in ("texts", "photos", "items", "vectors"):
             _check_count(name, getattr(task, name))
-        options, paging = self._options(task.where, task.options, task.offset)
+        options, paging = self._options(task)
         scenes = self._decoder.scenes([photo for photo, _ in task.photos], times)
         query = Query(
             products=tuple(zip(scenes, (weight for _, weight in task.photos), strict=True)),
@@ -151,11 +176,12 @@ class LookTasks:
         look = self._opened.searcher.look(query, options, offset=paging.offset, times=times)
         return _answer(look, paging, None, times)
 
-    def _options(
-        self, where: str | None, values: Mapping[str, Any], offset: int
-    ) -> tuple[SearchOptions, Paging]:
-        options = self._opened.options(where, values)
-        paging = Paging(offset, options.limit)
+    def _options(self, task: LookTask | SearchTask) -> tuple[SearchOptions, Paging]:
+        only = self._opened.parse(task.only)
+        check_items(self._opened, task.items, only)
+        where = all_of(only, self._opened.parse(task.where))
+        options = self._opened.options(where, task.options)
+        paging = Paging(task.offset, options.limit)
         return options, paging
 
 

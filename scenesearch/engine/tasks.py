@@ -48,6 +48,7 @@ class LookTask:
         where: a filter text.
         options: of :class:`~scenesearch.config.search.SearchOptions`, but ``where``.
         offset: matches of the fused list to leave out.
+        only: a filter text of the caller's key, which holds as well.
     """
 
     photo: Photo | None = None
@@ -63,6 +64,26 @@ class LookTask:
     where: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     offset: int = 0
+    only: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BasketTask:
+    """Choose one product for each object of a photo, under a budget. Answer: JSON text.
+
+    Attributes:
+        look: the photo, and how it is searched.
+        budget: the most that a basket costs.
+        currency: of the budget; None for that of most products.
+        keep: products to keep, by number of the object; None to buy nothing for it.
+        same_category: no product of another category than the object's first match.
+    """
+
+    look: LookTask
+    budget: float
+    currency: str | None = None
+    keep: Mapping[int, str | None] = field(default_factory=dict)
+    same_category: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +99,7 @@ class SearchTask:
         where: a filter text.
         options: as for :class:`LookTask`.
         offset: matches to leave out.
+        only: a filter text of the caller's key, which holds as well.
     """
 
     words: str | None = None
@@ -88,6 +110,26 @@ class SearchTask:
     where: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     offset: int = 0
+    only: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteTask:
+    """What goes with items, from other categories. Answer: a JSON object.
+
+    Attributes:
+        items: ids of what is there.
+        limit: the most suggestions.
+        per_category: the most of one category.
+        where: a filter text.
+        only: a filter text of the caller's key, which holds as well.
+    """
+
+    items: tuple[str, ...]
+    limit: int = 12
+    per_category: int = 3
+    where: str | None = None
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,27 +154,39 @@ class FacetTask:
         fields: empty for the category, the colours and every other field that has few values.
         where: a filter text.
         limit: values of a field.
+        only: a filter text of the caller's key, which holds as well.
     """
 
     fields: tuple[str, ...] = ()
     where: str | None = None
     limit: int = 50
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GetItem:
-    """One item as it is stored. Answer: a JSON object, or None."""
+    """One item as it is stored. Answer: a JSON object, or None.
+
+    Attributes:
+        only: a filter text of the caller's key, which holds as well.
+    """
 
     item_id: str
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListItems:
-    """A page of items in a stable order. Answer: {"items": [...], "cursor": text or None}."""
+    """A page of items in a stable order. Answer: {"items": [...], "cursor": text or None}.
+
+    Attributes:
+        only: a filter text of the caller's key, which holds as well.
+    """
 
     where: str | None = None
     limit: int = 50
     cursor: str | None = None
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +242,12 @@ class StoredPhoto:
     Attributes:
         point_id: as answers name it.
         width: the longer side is at most this many pixels, 32 to 2048.
+        only: a filter text of the caller's key, which holds as well.
     """
 
     point_id: str
     width: int = 320
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +315,9 @@ class ModelsTask:
 
 Task: TypeAlias = (
     LookTask
+    | BasketTask
     | SearchTask
+    | CompleteTask
     | TagTask
     | FacetTask
     | GetItem
@@ -288,6 +346,8 @@ def lane_of(task: Task) -> Lane:
             return "inserts"
         case LookTask():
             heavy = task.photo is not None or bool(task.boxes)
+        case BasketTask():
+            return lane_of(task.look)
         case SearchTask():
             heavy = bool(task.photos)
         case FindScenes():

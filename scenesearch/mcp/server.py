@@ -12,8 +12,9 @@ from scenesearch.client import AsyncClient
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.limits import ImageLimits
 from scenesearch.mcp.photos import read_photo
-from scenesearch.mcp.short import short_look, short_tags
+from scenesearch.mcp.short import short_baskets, short_look, short_tags
 from scenesearch.schemas import base
+from scenesearch.schemas.baskets import BasketOptions
 from scenesearch.schemas.look import LookOptions
 
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
 ABOUT = """Find products of a catalogue in photos.
 look: every object of a photo (a room, an outfit, a shelf), each with its matches, and one list for
 the whole photo; its query_id asks the same photo again without sending it.
+basket: the whole photo under a budget, one product an object.
 search: one thing, by plain words ('red chair under $50'), a photo of it, or items like it.
 tag: what is in a photo.
 Filters (where) look like: price < 50 and category in (chair, stool) and in_stock = true."""
 
 
-def _said(option: str) -> Any:
-    field = LookOptions.model_fields[option]
+def _said(option: str, model: type[LookOptions] = LookOptions) -> Any:
+    field = model.model_fields[option]
     return Field(description=field.description, examples=field.examples)
 
 
@@ -100,6 +102,27 @@ def build_server(
         except SceneSearchError as error:
             raise ToolError(str(error)) from error
 
+    async def basket(
+        budget: Annotated[float, BasketOptions.model_fields["budget"]],
+        photo: Photo | None = None,
+        query_id: Annotated[
+            str | None, Field(description="Of an earlier look or basket, instead of the photo")
+        ] = None,
+        currency: Annotated[str | None, _said("currency", BasketOptions)] = None,
+        keep: Annotated[dict[str, str] | None, _said("keep", BasketOptions)] = None,
+        leave_out: Annotated[list[int] | None, _said("leave_out", BasketOptions)] = None,
+        same_category: Annotated[bool, _said("same_category", BasketOptions)] = False,
+        where: base.Where | None = None,
+    ) -> dict[str, Any]:
+        """Choose one product for each object of a photo, together within a budget."""
+        options = _given(currency=currency, keep=keep, leave_out=leave_out, where=where)
+        options["same_category"] = same_category
+        try:
+            data = None if photo is None else read_photo(photo, roots, allowed)
+            return short_baskets(await client.basket(budget, data, query_id=query_id, **options))
+        except SceneSearchError as error:
+            raise ToolError(str(error)) from error
+
     async def tag(
         photo: Photo,
         text: Annotated[bool, Field(description="Also read what is written in it")] = False,
@@ -110,7 +133,7 @@ def build_server(
         except SceneSearchError as error:
             raise ToolError(str(error)) from error
 
-    tools = [Tool.from_function(function) for function in (look, search, tag)]
+    tools = [Tool.from_function(function) for function in (look, search, basket, tag)]
     for tool in tools:
         # as the library makes them, they leave out what they do not know and say nothing of it
         arguments = tool.fn_metadata.arg_model

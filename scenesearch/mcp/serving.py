@@ -23,7 +23,7 @@ async def in_here(settings: Settings, store: str, collection: str) -> AsyncItera
 
     from scenesearch.service.assemble import open_app
 
-    service = settings.service.model_copy(update={"read_keys": (), "write_keys": ()})
+    service = settings.service.without_keys()
     app = await open_app(settings.model_copy(update={"service": service}), store, collection)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

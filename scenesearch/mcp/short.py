@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from scenesearch.schemas.baskets import BasketResponse
 from scenesearch.schemas.looks import LookResponse, SentMatch
 from scenesearch.schemas.tag import TagResponse
 
@@ -39,6 +40,42 @@ def short_look(look: LookResponse) -> dict[str, Any]:
         told["next_offset"] = look.next_offset
     if look.notes:
         told["notes"] = look.notes
+    return told
+
+
+def short_baskets(found: BasketResponse) -> dict[str, Any]:
+    """What is chosen in each basket, with the first products that each could be swapped for."""
+    lists = {region.number: region.matches for region in found.regions}
+    told: dict[str, Any] = {
+        "budget": found.budget,
+        "currency": found.currency,
+        "baskets": [
+            {
+                "name": basket.name,
+                "total": basket.total,
+                "products": [
+                    {
+                        "number": one.number,
+                        "label": one.label,
+                        **_matches(lists[one.number][one.rank - 1 : one.rank])[0],
+                        "others": [
+                            {"item_id": other.item_id, "price": other.price}
+                            for other in one.others[:OTHERS]
+                        ],
+                    }
+                    for one in basket.choices
+                ],
+                "missing": [one.model_dump() for one in basket.missing],
+            }
+            for basket in found.baskets
+        ],
+    }
+    if found.query_id is not None:
+        told["query_id"] = found.query_id
+    if found.unpriced:
+        told["unpriced"] = [one.model_dump() for one in found.unpriced]
+    if found.notes:
+        told["notes"] = found.notes
     return told
 
 

@@ -121,6 +121,19 @@ Limit = Annotated[int, Field(ge=1, le=100), WHOLE]
 Offset = Annotated[int, Field(ge=0, le=900), WHOLE]
 
 
+def one_of(*names: str) -> dict[str, Any]:
+    """For ``json_schema_extra``: exactly one of these fields is given.
+
+    Inside ``allOf``, because generators of clients take a model with ``oneOf`` for any value.
+    """
+    return {"allOf": [{"oneOf": [{"required": [name]} for name in names]}]}
+
+
+def any_of(*names: str) -> dict[str, Any]:
+    """For ``json_schema_extra``: at least one of these fields is given; see :func:`one_of`."""
+    return {"allOf": [{"anyOf": [{"required": [name]} for name in names]}]}
+
+
 def _unique(values: list[str]) -> list[str]:
     if len(set(values)) != len(values):
         raise PydanticCustomError("twice", "a value is there twice; name each once")

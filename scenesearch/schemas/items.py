@@ -19,6 +19,7 @@ from scenesearch.schemas.base import (
     Sent,
     Unique,
     Where,
+    one_of,
 )
 from scenesearch.schemas.looks import Attribute, PhotoUrl
 from scenesearch.schemas.photos import PhotoSources
@@ -80,9 +81,7 @@ Ids = Annotated[
 class DeleteRequest(Body):
     """Items to be removed: by id, or by a filter."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": ["ids"]}, {"required": ["where"]}]}
-    )
+    model_config = ConfigDict(json_schema_extra=one_of("ids", "where"))
 
     ids: Optionally[Ids] = None
     where: Optionally[Where] = None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from scenesearch.schemas.base import Body, Limit, PageQuery, Sent
-from scenesearch.schemas.items import ItemRequest
 
 MAX_RECORDS = 10_000
 """Of a job that comes as JSON; a manifest may have more rows."""
@@ -30,7 +29,20 @@ class JobRequest(Body):
     """Items to be stored when there is time for it."""
 
     kind: Literal["index"] = "index"
-    records: list[ItemRequest] = Field(min_length=1, max_length=MAX_RECORDS)
+    records: list[dict[str, Any] | None] = Field(
+        min_length=1,
+        max_length=MAX_RECORDS,
+        description="What is no item is an error of that record; the others are stored",
+        json_schema_extra={
+            "items": {
+                "anyOf": [
+                    {"$ref": "#/components/schemas/ItemRequest"},
+                    {"type": "object"},
+                    {"type": "null"},
+                ]
+            }
+        },
+    )
 
 
 class JobsQuery(PageQuery):

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from scenesearch.core.boxes import BoxFormat, check_box, check_point
 from scenesearch.core.errors import QueryError
 from scenesearch.schemas.answering import AnswerOptions
-from scenesearch.schemas.base import Optionally, QueryId, Whole
+from scenesearch.schemas.base import Optionally, QueryId, Whole, one_of
 from scenesearch.schemas.photos import PhotoSource
 
 Coordinate = Annotated[float, Field(ge=0, le=100_000)]
@@ -64,11 +64,7 @@ def check_places(
 class LookRequest(LookOptions):
     """A photo, or the query id of an earlier answer, and what to search in it."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "oneOf": [{"required": ["photo"]}, {"required": ["query_id"]}],
-        }
-    )
+    model_config = ConfigDict(json_schema_extra=one_of("photo", "query_id"))
 
     photo: Optionally[PhotoSource] = None
     query_id: Optionally[QueryId] = Field(

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from scenesearch.schemas.baskets import BasketOptions, BasketRequest
 from scenesearch.schemas.feedback import FeedbackRequest
 from scenesearch.schemas.items import (
     AttributesRequest,
@@ -28,6 +29,7 @@ from scenesearch.schemas.search import SearchOptions, SearchRequest
 from scenesearch.schemas.tag import TagOptions, TagRequest
 
 REQUESTS: tuple[type[BaseModel], ...] = (
+    *(BasketRequest, BasketOptions),
     *(LookRequest, LookOptions, SearchRequest, SearchOptions, TagRequest, TagOptions),
     *(ItemRequest, ItemAttributes, PathItemRequest, PathItemAttributes),
     *(AttributesRequest, DeleteRequest),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from scenesearch.schemas.base import Asked, Body, ItemId, Limit, Optionally, Sent, Words
+from scenesearch.schemas.base import Asked, Body, ItemId, Limit, Optionally, Sent, Words, one_of
 from scenesearch.schemas.looks import Number, SentCount
 from scenesearch.schemas.photos import PhotoSource, PhotoSources
 
@@ -32,9 +32,7 @@ class SceneSearchOptions(Body):
 class SceneSearchRequest(SceneSearchOptions):
     """Find scenes by words, by a photo like them, or by a product in them."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": [name]} for name in ("text", "photo", "item_id")]}
-    )
+    model_config = ConfigDict(json_schema_extra=one_of("text", "photo", "item_id"))
 
     text: Optionally[Words] = Field(
         None, examples=["two chairs and a lamp", "kitchen without people"]

@@ -18,6 +18,7 @@ from scenesearch.schemas.base import (
     Unique,
     Weight,
     Where,
+    any_of,
 )
 from scenesearch.schemas.looks import SentCount
 from scenesearch.schemas.photos import MAX_PHOTOS, WeightedPhoto
@@ -71,11 +72,7 @@ class SearchRequest(SearchOptions):
     """Any mixture of words, texts, photos, items and vectors."""
 
     model_config = ConfigDict(
-        json_schema_extra={
-            "anyOf": [
-                {"required": [name]} for name in ("words", "texts", "photos", "items", "vectors")
-            ]
-        }
+        json_schema_extra=any_of("words", "texts", "photos", "items", "vectors")
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from scenesearch.core.errors import ImageError, SceneSearchError
@@ -15,7 +15,7 @@ from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.decode import Decoded, Job, Outcome, Unchanged, Undecoded
 from scenesearch.tagging.decode_pool import DecodePool
 from scenesearch.tagging.ledger import Entry, Finished, Memory
-from scenesearch.tagging.rows import TagRow
+from scenesearch.tagging.rows import Row
 from scenesearch.tagging.source_remote import read_remote
 from scenesearch.tagging.sources import Identity
 
@@ -99,7 +99,7 @@ class SceneTagger(Protocol):
     def close(self) -> None:
         """Forget the weights."""
 
-    def tag(self, scenes: Sequence[Scene]) -> list[TagRow]:
+    def tag(self, scenes: Sequence[Scene]) -> Sequence[Row]:
         """One row a scene, in order: ``source`` and first ``warnings`` are the scene's."""
 
 
@@ -177,7 +177,7 @@ class Batch:
         self._line, self._scenes, self._by_content = [], [], {}
         return finished
 
-    def _tag(self) -> list[TagRow]:
+    def _tag(self) -> Sequence[Row]:
         with self._times.stage("load"):
             self._tagger.load()
         with self._times.stage("tag"):
@@ -199,7 +199,7 @@ class Batch:
             self._scenes.append(photo.scene(entry.source.name))
         return _Waiting(entry, index, photo.warnings, copied)
 
-    def _finished(self, waiting: _Waiting, rows: Sequence[TagRow]) -> Finished:
+    def _finished(self, waiting: _Waiting, rows: Sequence[Row]) -> Finished:
         scene = self._scenes[waiting.scene]
         row, own = rows[waiting.scene], len(scene.warnings)
         return _of_row(
@@ -209,16 +209,16 @@ class Batch:
     def _failed(self, entry: Entry, code: str, message: str) -> Finished:
         line = " ".join(message.split())
         name = entry.source.name
-        row = TagRow(name, models=self._tagger.fingerprint, error=code, message=line)
+        row = self._memory.kind.failed(name, self._tagger.fingerprint, code, line)
         return Finished(entry.place, name, entry.identity, row=row)
 
 
 def _of_row(
-    entry: Entry, row: TagRow, own: int, sha256: str, warnings: tuple[str, ...], *, copied: bool
+    entry: Entry, row: Row, own: int, sha256: str, warnings: tuple[str, ...], *, copied: bool
 ) -> Finished:
     """By the row of a file with the same content; ``own`` of its warnings were that file's."""
     name = entry.source.name
-    row = replace(row, source=name, warnings=(*warnings, *row.warnings[own:]))
+    row = row.named(name, (*warnings, *row.warnings[own:]))
     return Finished(entry.place, name, entry.identity, sha256, row, len(warnings), copied)
 
 

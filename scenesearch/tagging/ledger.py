@@ -15,12 +15,12 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.sqlite_file import DurableFile, Form, is_damaged, is_full
-from scenesearch.tagging.rows import TagRow
+from scenesearch.tagging.rows import Row, TagRow
 from scenesearch.tagging.sources import Identity, Source, identify
 
 APPLICATION_ID = 0x53435447
@@ -44,6 +44,7 @@ _FORM = Form(
     "another --out",
 )
 
+R = TypeVar("R", bound=Row)
 Decision = Literal["skip", "verify", "work"]
 
 
@@ -75,7 +76,7 @@ class Finished:
     source: str
     identity: Identity | None = None
     sha256: str = ""
-    row: TagRow | None = None
+    row: Row | None = None
     scene_warnings: int = 0
     copied: bool = False
 
@@ -99,13 +100,19 @@ class Entry:
 
 
 class Memory:
-    """What was tagged before: here nothing was, and everything is new."""
+    """What was tagged before: here nothing was, and everything is new.
+
+    Attributes:
+        kind: of the rows.
+    """
+
+    kind: type[Row] = TagRow
 
     def enter(self, place: int, source: Source) -> Entry:
         """Decide what is to be done with a source."""
         return Entry(place, source)
 
-    def same_content(self, sha256: str) -> tuple[TagRow, int] | None:  # noqa: ARG002
+    def same_content(self, sha256: str) -> tuple[Row, int] | None:  # noqa: ARG002
         """A row of this content, and how many of its first warnings are about its file."""
         return None
 
@@ -143,6 +150,7 @@ class Ledger(Memory):
         fingerprint: of the models of this run.
         rehash: compare contents even where size and time of change are the same.
         retry_failed: work on what failed before.
+        kind: of the rows.
 
     Raises:
         StoreUnavailableError: another run writes this output.
@@ -151,8 +159,15 @@ class Ledger(Memory):
     """
 
     def __init__(
-        self, out: Path, fingerprint: str, *, rehash: bool = False, retry_failed: bool = False
+        self,
+        out: Path,
+        fingerprint: str,
+        *,
+        rehash: bool = False,
+        retry_failed: bool = False,
+        kind: type[Row] = TagRow,
     ) -> None:
+        self.kind = kind
         self.path = ledger_path(out)
         self._fingerprint = fingerprint
         self._rehash = rehash
@@ -206,14 +221,14 @@ class Ledger(Memory):
         sha256 = known.sha256 if known is not None and decision == "verify" else ""
         return Entry(place, source, identity, decision, sha256)
 
-    def same_content(self, sha256: str) -> tuple[TagRow, int] | None:
+    def same_content(self, sha256: str) -> tuple[Row, int] | None:
         """The row of any source with this content, and how many of its warnings are its file's."""
         found = self._file.one(
             "SELECT row, scene_warnings FROM records "
             "WHERE sha256 = ? AND fingerprint = ? AND failed = 0 LIMIT 1",
             (sha256, self._fingerprint),
         )
-        return None if found is None else (_row(self.path, found[0]), found[1])
+        return None if found is None else (_row(self.path, found[0], self.kind), found[1])
 
     def commit(self, finished: Sequence[Finished]) -> None:
         """Keep a batch, all or nothing.
@@ -241,7 +256,7 @@ class Ledger(Memory):
                 seen,
             )
 
-    def _record(self, one: Finished, row: TagRow) -> tuple[Any, ...]:
+    def _record(self, one: Finished, row: Row) -> tuple[Any, ...]:
         text = json.dumps(row.to_dict(), ensure_ascii=False, allow_nan=False)
         failed = row.error is not None
         identity = one.identity or (None, None)
@@ -280,7 +295,7 @@ def recorded_rows(out: Path) -> Iterator[TagRow]:
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             _FORM.check(db, path)
             for text in _texts(db, path, failed_only=False):
-                yield _row(path, text)
+                yield _row(path, text, TagRow)
     except sqlite3.Error as error:
         raise _explained(path, error) from error
 
@@ -296,9 +311,9 @@ def _texts(db: sqlite3.Connection, path: Path, *, failed_only: bool) -> Iterator
         raise _explained(path, error) from error
 
 
-def _row(path: Path, text: str) -> TagRow:
+def _row(path: Path, text: str, kind: type[R]) -> R:
     try:
-        return TagRow.from_dict(json.loads(text))
+        return kind.from_dict(json.loads(text))
     except ValueError as error:
         raise StoreError(
             f"{path}: a row in it cannot be read ({type(error).__name__}: {error}); the file is "

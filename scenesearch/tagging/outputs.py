@@ -11,46 +11,80 @@ import csv
 import errno
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from scenesearch.core.errors import ConfigError, NoSpaceError, StoreError
 from scenesearch.core.extras import extra
 from scenesearch.system.whole_file import replacing
 from scenesearch.tagging.ledger import Ledger
-from scenesearch.tagging.rows import TaggedObject, TagRow
+from scenesearch.tagging.rows import Row, TaggedObject, TagRow
 
 Texts = Iterator[str]
 """Rows as JSON texts."""
+Cell = Literal["text", "real", "whole", "reals"]
+"""What a column of a flat table holds."""
 
 _PHOTO_COLUMNS = tuple(field.name for field in fields(TagRow) if field.name != "objects")
 _OBJECT_COLUMNS = tuple(field.name for field in fields(TaggedObject))
+SUFFIXES = (".jsonl", ".parquet", ".csv")
 GROUP_ROWS = 1024
 """Rows of a group."""
 _CONVERTED_ROWS = 64
 """Rows held as Python values, which take many times the memory of columns."""
 
 
-def check_output(out: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What rows are, and how they become a file.
+
+    Attributes:
+        kind: of the rows.
+        columns: of a Parquet file, as :class:`pyarrow.Schema`.
+        write_csv: rows to a file.
+        lines: a row to lines of a table, where it is not one as it is.
+    """
+
+    kind: type[Row]
+    columns: Callable[[], Any]
+    write_csv: Callable[[Texts, IO[bytes]], None]
+    lines: Callable[[Texts], Texts] = iter
+
+    def write(self, suffix: str, texts: Texts, file: IO[bytes]) -> None:
+        """Write rows as the suffix says."""
+        match suffix:
+            case ".csv":
+                self.write_csv(texts, file)
+            case ".parquet":
+                write_parquet(self.lines(texts), file, self.columns())
+            case _:
+                write_jsonl(self.lines(texts), file)
+
+
+def check_output(out: Path, table: Table | None = None) -> None:
     """Refuse an output that could not be written at the end, before any work.
+
+    Args:
+        out: the output.
+        table: what will be written; rows of tags by default.
 
     Raises:
         ConfigError: the suffix names no format, or there is a folder of that name.
         MissingDependencyError: Parquet without pyarrow.
     """
-    if out.suffix.lower() not in _WRITERS:
+    if out.suffix.lower() not in SUFFIXES:
         raise ConfigError(
-            f"the output {str(out)!r} ends in {out.suffix!r}: expected {', '.join(_WRITERS)}, or "
+            f"the output {str(out)!r} ends in {out.suffix!r}: expected {', '.join(SUFFIXES)}, or "
             f"'-' for JSON lines on standard output",
             code="bad_output",
         )
     if out.is_dir():
         raise ConfigError(f"the output {out} is a folder: expected a file", code="bad_output")
     if out.suffix.lower() == ".parquet":
-        schema()
+        (table or TAGS).columns()
 
 
 def failures_path(out: Path) -> Path:
@@ -58,15 +92,20 @@ def failures_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.failures.jsonl")
 
 
-def write_outputs(ledger: Ledger, out: Path) -> None:
+def write_outputs(ledger: Ledger, out: Path, table: Table | None = None) -> None:
     """Assemble the output, and the list of failures where there are any.
+
+    Args:
+        ledger: has the rows.
+        out: the output.
+        table: how they are written; as tags by default.
 
     Raises:
         NoSpaceError: the disk is full; the output of the run before is still there.
         StoreError: the files cannot be written.
     """
     with _replacing(out) as file:
-        _WRITERS[out.suffix.lower()](ledger.texts(), file)
+        (table or TAGS).write(out.suffix.lower(), ledger.texts(), file)
     failures = failures_path(out)
     first = next(ledger.texts(failed_only=True), None)
     if first is None:
@@ -135,17 +174,31 @@ def schema() -> Any:
     )
 
 
-def write_parquet(texts: Iterator[str], file: IO[bytes]) -> None:
-    """One row a photo.
+def flat_schema(columns: Mapping[str, Cell]) -> Any:
+    """Columns by name, as :class:`pyarrow.Schema`."""
+    with extra("parquet", "Writing Parquet"):
+        import pyarrow as pa
+
+    kinds = {
+        "text": pa.string(),
+        "real": pa.float64(),
+        "whole": pa.int32(),
+        "reals": pa.list_(pa.float64()),
+    }
+    return pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
+
+
+def write_parquet(texts: Iterator[str], file: IO[bytes], columns: Any) -> None:
+    """A row each.
 
     Args:
         texts: rows as JSON.
         file: open for writing.
+        columns: their schema.
     """
     import pyarrow as pa
     from pyarrow.parquet import ParquetWriter
 
-    columns = schema()
     with ParquetWriter(file, columns, compression="zstd") as writer:
         while group := list(_batches(itertools.islice(texts, GROUP_ROWS), columns)):
             writer.write_table(pa.Table.from_batches(group))
@@ -185,8 +238,5 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-_WRITERS: dict[str, Callable[[Texts, IO[bytes]], None]] = {
-    ".jsonl": write_jsonl,
-    ".parquet": write_parquet,
-    ".csv": write_csv,
-}
+TAGS = Table(TagRow, schema, write_csv)
+"""A row a photo; in CSV a line an object."""

@@ -3,19 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
 from scenesearch.core.json_values import json_object
 from scenesearch.core.types import BoxTuple, Colour, TextLine
 
+R = TypeVar("R")
 TagSource = Literal["label", "zero_shot"]
 DIGITS: Mapping[str, int] = MappingProxyType({"box": 1, "lab": 2})
 """Of numbers of a row as JSON, where they are not the 4 of scores and shares."""
+
+
+class Row(Protocol):
+    """What a run keeps of one photo; tags are one kind."""
+
+    @property
+    def source(self) -> str:
+        """The path or address it was read from; names the row."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was odd but harmless; first what is about the file."""
+
+    @property
+    def models(self) -> str:
+        """Fingerprint of everything the row depends on beside the photo."""
+
+    @property
+    def error(self) -> str | None:
+        """A code, or None."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON values."""
+
+    def named(self, source: str, warnings: tuple[str, ...]) -> Self:
+        """The row of another file with the same content."""
+
+    @classmethod
+    def failed(cls, source: str, models: str, code: str, message: str) -> Self:
+        """The row of a photo that gave none."""
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """The row that :meth:`to_dict` wrote.
+
+        Raises:
+            ValueError: something is missing or of another type.
+        """
 
 
 class Tag(NamedTuple):
@@ -105,21 +144,40 @@ class TagRow:
         """As JSON values: boxes rounded to 1 decimal, scores and shares to 4, Lab to 2."""
         return json_object(self, 4, DIGITS)
 
+    def named(self, source: str, warnings: tuple[str, ...]) -> Self:
+        """The row of another file with the same content."""
+        return replace(self, source=source, warnings=warnings)
+
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> TagRow:
+    def failed(cls, source: str, models: str, code: str, message: str) -> Self:
+        """The row of a photo that could not be tagged."""
+        return cls(source, models=models, error=code, message=message)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The row that :meth:`to_dict` wrote.
 
         Raises:
             ValueError: something is missing or of another type.
         """
-        try:
-            return _reader().validate_python(values)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ValueError(f"{where}: {first['msg']}") from error
+        return read_row(cls, values)
+
+
+def read_row(kind: type[R], values: Mapping[str, Any]) -> R:
+    """A dataclass from JSON values.
+
+    Raises:
+        ValueError: something is missing or of another type.
+    """
+    try:
+        row: R = _reader(cast("Any", kind)).validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{where}: {first['msg']}") from error
+    return row
 
 
 @cache
-def _reader() -> TypeAdapter[TagRow]:
-    return TypeAdapter(TagRow)
+def _reader(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

@@ -19,7 +19,7 @@ from scenesearch.tagging.ahead import Ahead
 from scenesearch.tagging.batches import Batch, SceneTagger, Starter
 from scenesearch.tagging.decode_pool import DecodePool, default_workers
 from scenesearch.tagging.ledger import Entry, Finished, Ledger, Memory
-from scenesearch.tagging.outputs import check_output, write_outputs
+from scenesearch.tagging.outputs import TAGS, Table, check_output, write_outputs
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.sources import Source, list_sources
 
@@ -151,7 +151,7 @@ def _rows(sources: Iterator[Source], tagger: SceneTagger, options: RunOptions) -
     found = _finished(sources, Memory(), StageTimes(), tagger=tagger, options=options)
     with closing(found) as batches:
         for batch in batches:
-            yield from (one.row for one in batch if one.row is not None)
+            yield from (one.row for one in batch if isinstance(one.row, TagRow))
 
 
 def run_tagging(
@@ -162,6 +162,7 @@ def run_tagging(
     options: RunOptions | None = None,
     progress: Callable[[TagProgress], None] | None = None,
     stdin: BinaryIO | None = None,
+    table: Table = TAGS,
 ) -> TagSummary:
     """Tag photos into a file, going on where an earlier run into it stopped.
 
@@ -176,6 +177,7 @@ def run_tagging(
         options: how to work.
         progress: called after each batch.
         stdin: what the source ``-`` reads; standard input by default.
+        table: what the rows are, and how they are written.
 
     Raises:
         CatalogError: a source is missing or names no photo.
@@ -186,7 +188,7 @@ def run_tagging(
     """
     options = options or RunOptions()
     work = partial(_finished, tagger=tagger, options=options)
-    return record(sources, work, tagger.fingerprint, Path(out), options, progress, stdin)
+    return record(sources, work, tagger.fingerprint, Path(out), options, progress, stdin, table)
 
 
 def record(
@@ -197,6 +199,7 @@ def record(
     options: RunOptions,
     progress: Callable[[TagProgress], None] | None,
     stdin: BinaryIO | None,
+    table: Table = TAGS,
 ) -> TagSummary:
     """Keep what some workers finish, batch by batch, then write the output.
 
@@ -208,14 +211,21 @@ def record(
         options: how to work.
         progress: called after each batch.
         stdin: what the source ``-`` reads.
+        table: what the rows are, and how they are written.
     """
-    check_output(out)
+    check_output(out, table)
     listed = list_sources(sources, image_column=options.image_column, stdin=stdin)
     start = time.perf_counter()
     times = StageTimes()
     counts: Counter[str] = Counter()
-    again = {"rehash": options.rehash, "retry_failed": options.retry_failed}
-    with closing(Ledger(out, fingerprint, **again)) as ledger:
+    ledger = Ledger(
+        out,
+        fingerprint,
+        rehash=options.rehash,
+        retry_failed=options.retry_failed,
+        kind=table.kind,
+    )
+    with closing(ledger):
         ledger.begin()
         with closing(work(listed, ledger, times)) as batches:
             for batch in batches:
@@ -232,7 +242,7 @@ def record(
                     seconds = time.perf_counter() - start
                     progress(TagProgress(counts["photos"], counts["failed"], seconds))
         with times.stage("output"):
-            write_outputs(ledger, out)
+            write_outputs(ledger, out, table)
         failed = ledger.failed()
     return TagSummary(
         photos=counts["photos"],

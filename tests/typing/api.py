@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 import scenesearch
 from scenesearch import (
+    Baskets,
     CompleteOptions,
     Completion,
     Evidence,
@@ -92,6 +93,15 @@ def photos(shop: SceneSearch, pixels: NDArray[np.uint8], scene: Scene) -> list[L
         shop.shop_the_look(scene, text="in red", items=["A-1", "A-2"]),
         shop.shop_the_look("room.jpg", text={"red": 1.0, "blue": -0.5}, limit=5, preset="style"),
     ]
+
+
+def baskets(shop: SceneSearch, look: Look) -> Baskets:
+    """The whole look under a budget."""
+    found = shop.basket(look, 800, keep={1: "A-1", 2: None})
+    for basket in found.baskets:
+        assert_type(basket.total, float)
+        assert_type(basket.choices[0].match, Match)
+    return shop.basket("room.jpg", 800.0, currency="EUR", where="price < 100")
 
 
 def searches(shop: SceneSearch, vector: NDArray[np.float32]) -> list[Look]:

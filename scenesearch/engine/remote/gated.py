@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from scenesearch.config.settings import Settings
 from scenesearch.engine import tasks
@@ -32,6 +33,20 @@ GRACE_S = 20.0
 what it holds durable, which takes seconds on a slow disk."""
 
 
+class Figure(NamedTuple):
+    """What a figure is of.
+
+    Attributes:
+        name: what is counted; one that ends in ``_total`` only grows.
+        lane: of the queue; empty for the engine.
+        reason: why what is counted was refused; empty for others.
+    """
+
+    name: str
+    lane: str = ""
+    reason: str = ""
+
+
 class EngineBackend:
     """A :class:`~scenesearch.engine.remote.backend.Backend` over an engine process.
 
@@ -51,13 +66,12 @@ class EngineBackend:
         open_engine: OpenEngine | None = None,
     ) -> None:
         service = settings.service
-        without_keys = service.model_copy(update={"read_keys": (), "write_keys": ()})
         self._deadline_s = service.deadline_s
         heavy, light = heavy_threads(settings), service.light_threads
         self._engine = RemoteEngine(
             open_engine
             or SceneSearchEngine(
-                settings.model_copy(update={"service": without_keys}), store, collection
+                settings.model_copy(update={"service": service.without_keys()}), store, collection
             ),
             threads=heavy,
             light_threads=light,
@@ -81,23 +95,21 @@ class EngineBackend:
         """How the engine process is."""
         return self._engine.state()
 
-    def gauges(self) -> Mapping[str, float]:
-        """Figures of the gate, by name, for metrics."""
-        figures: dict[str, float] = {}
+    def gauges(self) -> Mapping[Figure, float]:
+        """Figures of the gate, for metrics."""
+        figures: dict[Figure, float] = {}
         for name, lane in self._lanes.items():
             numbers = lane.numbers()
-            figures[f"queue_{name}"] = numbers.waiting
-            figures[f"running_{name}"] = numbers.running
-            figures[f"expected_wait_seconds_{name}"] = numbers.expected_wait_s
-            figures[f"mean_seconds_{name}"] = numbers.mean_s
+            figures[Figure("queue_waiting", name)] = numbers.waiting
+            figures[Figure("queue_running", name)] = numbers.running
+            figures[Figure("queue_expected_wait_seconds", name)] = numbers.expected_wait_s
+            figures[Figure("queue_mean_seconds", name)] = numbers.mean_s
             for reason in ("busy", "rate_limited", "deadline_exceeded", "stopping"):
-                figures[f"refused_{reason}_{name}_total"] = numbers.refused.get(reason, 0)
-        figures["rejected_total"] = sum(
-            value for name, value in figures.items() if name.startswith("refused_")
-        )
+                refused = numbers.refused.get(reason, 0)
+                figures[Figure("queue_refused_total", name, reason)] = refused
         state = self._engine.state()
-        figures["engine_ready"] = state.ready
-        figures["engine_restarts_total"] = state.restarts
+        figures[Figure("engine_ready")] = state.ready
+        figures[Figure("engine_restarts_total")] = state.restarts
         return figures
 
     async def run(

@@ -10,10 +10,10 @@ from scenesearch.look.render import words
 from scenesearch.look.render.marks import place_badges, scaled_boxes
 from scenesearch.look.render.palette import css, ink_on, region_colour, swatch
 from scenesearch.look.render.pictures import crop, data_uri, fit, mask_layer, photo, scene_picture
+from scenesearch.look.render.templates import template
 from scenesearch.look.values import Evidence, LookData, Match
 
 if TYPE_CHECKING:
-    from jinja2 import Template
     from PIL.Image import Image as Picture
 
 SCENE_SIDE = 1280
@@ -74,7 +74,7 @@ def render_html(
         if values
     ]
     notes = (*look.notes, *(look.scene.warnings if look.scene is not None else ()))
-    return _template().render(
+    return template("look").render(
         document=document,
         prefix="" if document else f"look-{_digest(look)}-",
         heading=words.heading(look),
@@ -179,17 +179,3 @@ def _digest(look: LookData) -> str:
     names += [found.region.key for found in look.regions]
     names.append(look.scene.sha256 if look.scene is not None else "")
     return hashlib.sha256("\n".join(names).encode("utf-8", "replace")).hexdigest()[:8]
-
-
-@cache
-def _template() -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("scenesearch.look.render", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("look.html.j2")

@@ -31,6 +31,9 @@ from scenesearch.service.http.routes import (
     pictures,
     scenes,
     search,
+    ucp,
+    ucp_mcp,
+    widget,
 )
 from scenesearch.service.jobs.runner import PhotoFetcher
 from scenesearch.service.lifespan import lifespan
@@ -40,7 +43,7 @@ ROUTERS = (
     *(search.router, search.tag_router, health.models_router),
     *(items.router, pictures.router, scenes.router),
     *(jobs.router, feedback.router),
-    *(health.router, page.router),
+    *(health.router, page.router, widget.router, ucp.router, ucp_mcp.router),
 )
 """Every route there is."""
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -77,6 +80,7 @@ def create_app(
     )
     app.state.shared = shared
     app.state.readiness = health.Readiness(backend)
+    app.state.census = health.Census(backend)
     for router in ROUTERS:
         app.include_router(router)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # as its manual has it
@@ -89,7 +93,7 @@ def _middleware(service: ServiceSettings, shared: Shared) -> list[Middleware]:
     cors = [
         Middleware(
             CORSMiddleware,
-            allow_origins=service.cors_origins,
+            allow_origins=service.asking_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"],
             expose_headers=["X-Request-ID", "Retry-After", "Location", "ETag"],
@@ -102,7 +106,7 @@ def _middleware(service: ServiceSettings, shared: Shared) -> list[Middleware]:
             validator=lambda given: _REQUEST_ID.fullmatch(given) is not None,
         ),
         Middleware(Observe, shared=shared),
-        *(cors if service.cors_origins else ()),
+        *(cors if service.asking_origins else ()),
         Middleware(Unforeseen),
         Middleware(Guard, settings=service),
         Middleware(RequestBodyLimitMiddleware, max_body_size=limit),

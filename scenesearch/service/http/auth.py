@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from scenesearch.config.service import Key, ServiceSettings
+from scenesearch.config.service import Key, KeySettings, Scope, ServiceSettings
 from scenesearch.core.errors import ConfigError
 
 LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
@@ -23,16 +24,37 @@ class Access:
     """What a caller may do.
 
     Attributes:
+        scopes: what it may do.
         caller: which key, as a short digest that says nothing about it; empty without keys.
+        where: a filter that holds for all that is answered.
+        origins: of the pages that may use the key; empty for anybody.
+        expires: when it is refused from.
+        per_minute: requests; 0 for any number.
     """
 
-    read: bool
-    write: bool
+    scopes: frozenset[Scope]
     caller: str = ""
+    where: str | None = None
+    origins: tuple[str, ...] = ()
+    expires: datetime | None = None
+    per_minute: int = 0
+
+    @property
+    def read(self) -> bool:
+        """Whether it may see everything."""
+        return "read" in self.scopes
+
+    @property
+    def write(self) -> bool:
+        """Whether it may change things."""
+        return "write" in self.scopes
 
 
-NOTHING = Access(read=False, write=False)
-EVERYTHING = Access(read=True, write=True)
+SEARCHING: frozenset[Scope] = frozenset({"search", "feedback"})
+READING: frozenset[Scope] = SEARCHING | {"read"}
+WRITING: frozenset[Scope] = READING | {"write"}
+NOTHING = Access(frozenset())
+EVERYTHING = Access(WRITING)
 
 
 class Keyring:
@@ -44,14 +66,19 @@ class Keyring:
     (True, False)
     """
 
-    def __init__(self, read: Iterable[Key], write: Iterable[Key]) -> None:
-        self._read = tuple(_digest(key.get_secret_value().encode()) for key in read)
-        self._write = tuple(_digest(key.get_secret_value().encode()) for key in write)
+    def __init__(
+        self, read: Iterable[Key], write: Iterable[Key], keys: Iterable[KeySettings] = ()
+    ) -> None:
+        known = [(key, Access(READING)) for key in read]
+        known += [(one.key, _access(one)) for one in keys]
+        # last, so that a key that is named twice may do more
+        known += [(key, Access(WRITING)) for key in write]
+        self._known = tuple((_digest(key.get_secret_value().encode()), may) for key, may in known)
 
     @property
     def open(self) -> bool:
         """There are no keys: everybody may do everything."""
-        return not (self._read or self._write)
+        return not self._known
 
     def access(self, key: bytes | None) -> Access:
         """What the holder of a key may do; looks at every key, whichever fits."""
@@ -60,12 +87,26 @@ class Keyring:
         if key is None:
             return NOTHING
         asked = _digest(key)
-        # sums, because they leave out none
-        read = sum(hmac.compare_digest(asked, known) for known in self._read)
-        write = sum(hmac.compare_digest(asked, known) for known in self._write)
-        if not (read or write):
-            return NOTHING
-        return Access(read=True, write=bool(write), caller=asked.hex()[:8])
+        found = NOTHING
+        for known, may in self._known:
+            if hmac.compare_digest(asked, known):
+                found = may
+        return found if found is NOTHING else replace(found, caller=asked.hex()[:8])
+
+
+def _access(key: KeySettings) -> Access:
+    scopes = frozenset(key.scopes)
+    if "write" in scopes:
+        scopes = WRITING
+    elif "read" in scopes:
+        scopes = READING
+    return Access(
+        scopes,
+        where=key.where,
+        origins=tuple(one.lower() for one in key.origins),
+        expires=key.expires,
+        per_minute=key.per_minute,
+    )
 
 
 def _digest(key: bytes) -> bytes:
@@ -102,7 +143,7 @@ def check_binding(settings: ServiceSettings) -> None:
     Raises:
         ConfigError: an address beyond this machine, and nobody needs a key.
     """
-    if is_loopback(settings.host) or settings.read_keys or settings.write_keys:
+    if is_loopback(settings.host) or settings.guarded:
         return
     raise ConfigError(
         f"The service would listen on {settings.host!r}, beyond this machine, and let anybody in; "

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
+from scenesearch.config.service import Scope
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import Backend, DeadlineError
 from scenesearch.engine.tasks import Answer, Task
@@ -70,40 +72,53 @@ def kept_state(request: Request, what: str) -> State:
     return found
 
 
-# Coroutines: a plain function of a dependency is run in a thread, which costs more than it does.
-async def needs_read(
-    request: Request,
-    _bearer_key: Annotated[Any, Security(_bearer)] = None,
-    _header_key: Annotated[Any, Security(_header)] = None,
-) -> None:
-    """Any key; the keys themselves were looked at before the body was read.
+def needs(scope: Scope, what: str) -> Any:
+    """For ``dependencies=[...]`` of a router or a route: a key with a scope.
+
+    The keys themselves were looked at before the body was read.
+
+    Args:
+        scope: that the key must have.
+        what: it is needed for, in messages.
 
     Raises:
-        ProblemError: no key, or one that is not known.
+        ProblemError: no key, one that is not known, or one without the scope.
     """
-    if not getattr(request.state, "may_read", False):
-        raise ProblemError("unauthorized", "This needs a key: Authorization: Bearer KEY")
+
+    # a coroutine: a plain function of a dependency is run in a thread, which costs more
+    async def check(
+        request: Request,
+        _bearer_key: Annotated[Any, Security(_bearer)] = None,
+        _header_key: Annotated[Any, Security(_header)] = None,
+    ) -> None:
+        scopes: frozenset[Scope] = getattr(request.state, "scopes", frozenset())
+        if not scopes:
+            raise ProblemError("unauthorized", "This needs a key: Authorization: Bearer KEY")
+        if scope not in scopes:
+            may = " and ".join(_MAY[one] for one in _MAY if one in scopes)
+            raise ProblemError(
+                "forbidden", f"This key may only {may}; {what} needs a key that may {_MAY[scope]}"
+            )
+
+    return Depends(check)
 
 
-async def needs_write(
-    request: Request,
-    _bearer_key: Annotated[Any, Security(_bearer)] = None,
-    _header_key: Annotated[Any, Security(_header)] = None,
-) -> None:
-    """A key that may write.
-
-    Raises:
-        ProblemError: no key, or one that may only read.
-    """
-    await needs_read(request)
-    if not getattr(request.state, "may_write", False):
-        raise ProblemError("forbidden", "This key may only read; writing needs a write key")
+_MAY: Mapping[Scope, str] = {
+    "search": "search",
+    "feedback": "give feedback",
+    "read": "read",
+    "write": "write",
+}
+SearchKey = needs("search", "this")
+FeedbackKey = needs("feedback", "this")
+ReadKey = needs("read", "this")
+WriteKey = needs("write", "writing")
 
 
-ReadKey = Depends(needs_read)
-"""For ``dependencies=[ReadKey]`` of a router or a route."""
-WriteKey = Depends(needs_write)
-"""For ``dependencies=[WriteKey]`` of a router or a route."""
+def key_filter(request: Request) -> str | None:
+    """The filter of the caller's key, which holds for all that it is answered."""
+    found: str | None = getattr(request.state, "where", None)
+    return found
 
 
 def time_left(request: Request) -> float:

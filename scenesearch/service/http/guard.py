@@ -5,20 +5,34 @@ Pure ASGI, so that nothing of a body is read for a request that is not let in.
 
 from __future__ import annotations
 
+import math
+from datetime import UTC, datetime
 from urllib.parse import unquote_plus
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scenesearch.config.service import ServiceSettings
-from scenesearch.service.http.auth import KEY_NAMES, Keyring, host_allowed, key_of, origin_allowed
+from scenesearch.service.http.auth import (
+    KEY_NAMES,
+    Access,
+    Keyring,
+    host_allowed,
+    key_of,
+    origin_allowed,
+)
 from scenesearch.service.http.problems import ProblemError, of_error, too_large
+from scenesearch.service.http.rate import Buckets
 
 URL_MAX = 8_192
 HEADERS_MAX = 100
 HEADER_BYTES_MAX = 32_768
 MEGABYTE = 1_000_000
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+ASKED = ("/v1/", "/ucp/catalog/", "/ucp/mcp")
+PICTURES = "/v1/photos/"
+PICTURED = Access(frozenset({"search"}))
+"""For pictures that need no key."""
 PROBES = frozenset({"/livez", "/readyz"})
 """Asked by machines that know us by address; they tell nothing about anybody."""
 
@@ -29,7 +43,8 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
         self.app = app
         self._settings = settings
-        self._keys = Keyring(settings.read_keys, settings.write_keys)
+        self._keys = Keyring(settings.read_keys, settings.write_keys, settings.keys)
+        self._buckets = Buckets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""
@@ -72,14 +87,47 @@ class Guard:
 
     def _check_key(self, scope: Scope, headers: Headers, path: str) -> None:
         access = self._keys.access(key_of(headers))
+        public = self._settings.public_photos and path.startswith(PICTURES)
+        asked = path == "/metrics" or (path.startswith(ASKED) and not public)
+        if asked:
+            self._check_record(access, headers)
+        elif public:
+            access = PICTURED
         state = scope.setdefault("state", {})
-        state["may_read"], state["may_write"] = access.read, access.write
+        state["scopes"], state["where"] = access.scopes, access.where
         state["caller"] = access.caller
-        if (path == "/metrics" or path.startswith("/v1/")) and not access.read:
+
+    def _check_record(self, access: Access, headers: Headers) -> None:
+        if not access.scopes:
             raise ProblemError(
                 "unauthorized",
                 "This needs a key that is known here: Authorization: Bearer KEY, or X-API-Key: KEY",
             )
+        if access.expires is not None and datetime.now(UTC) >= access.expires:
+            raise ProblemError("unauthorized", "This key has expired; ask for a new one")
+        if access.origins and not _from_page(headers, access.origins):
+            raise ProblemError(
+                "origin_not_allowed",
+                "This key is for pages of other origins; name this one in the origins of its "
+                "record (service.keys)",
+            )
+        wait_s = self._buckets.take(access.caller, access.per_minute) if access.per_minute else 0
+        if wait_s:
+            raise ProblemError(
+                "rate_limited",
+                f"More than {access.per_minute} requests a minute with this key; wait a little",
+                limit=access.per_minute,
+                headers={"Retry-After": str(math.ceil(wait_s))},
+            )
+
+
+def _from_page(headers: Headers, origins: tuple[str, ...]) -> bool:
+    """Whether a browser says that a page of one of the origins asks."""
+    origin = headers.get("origin")
+    if origin is not None:
+        return origin.lower() in origins
+    # a page asks its own origin without naming it
+    return headers.get("sec-fetch-site") == "same-origin"
 
 
 def check_size(scope: Scope) -> None:

@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
@@ -27,13 +29,15 @@ from scenesearch.service.http.intake import (
     read_form,
     read_json,
 )
-from scenesearch.service.http.problems import ProblemError
+from scenesearch.service.http.problems import ProblemError, clean, validation_entry
 from scenesearch.service.jobs.manifests import read_manifest, suffix_of
 from scenesearch.service.state.jobs import OnceKey
 from scenesearch.service.state.records import JobRecord, Link, RecordError
 
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 PART = "manifest"
+ID_MAX = 512
+"""Characters of the id of a malformed record that its error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +102,27 @@ def _from_json(body: JobRequest, data: bytes, most_bytes: int) -> SentJob:
     seen: set[str] = set()
     for place, record in enumerate(body.records):
         try:
-            photos = _photos(record, seen, most_bytes)
+            item = ItemRequest.model_validate(record)
+        except ValidationError as error:
+            errors.append(_malformed(place, record, error))
+            continue
+        try:
+            photos = _photos(item, seen, most_bytes)
         except ProblemError as error:
-            errors.append(RecordError(place, error.code, error.detail, record.id))
+            errors.append(RecordError(place, error.code, error.detail, item.id))
         else:
-            records.append(JobRecord(place, record.id, photos, record.attributes))
+            records.append(JobRecord(place, item.id, photos, item.attributes))
     return SentJob(records, errors, hashlib.sha256(data).hexdigest())
+
+
+def _malformed(place: int, record: Any, error: ValidationError) -> RecordError:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    first = validation_entry(found[0])
+    where = ".".join(str(part) for part in first["loc"]) or "record"
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    named = record.get("id") if isinstance(record, dict) else None
+    item_id = clean(named, ID_MAX) if isinstance(named, str) else None
+    return RecordError(place, "validation", f"{where}: {first['msg']}{more}", item_id)
 
 
 def _photos(record: ItemRequest, seen: set[str], most_bytes: int) -> tuple[bytes | Link, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram
@@ -13,11 +14,22 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from scenesearch.engine.remote.gated import Figure
 from scenesearch.engine.tasks import Answer
 
 REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 STAGE_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+ABOUT: Mapping[str, str] = {
+    "queue_waiting": "Tasks that wait for the engine.",
+    "queue_running": "Tasks at the engine.",
+    "queue_expected_wait_seconds": "How long one more task would wait.",
+    "queue_mean_seconds": "How long a task takes.",
+    "queue_refused_total": "Tasks that were refused, by reason.",
+    "engine_ready": "1 where the engine's process answers.",
+    "engine_restarts_total": "How often the engine's process was started again.",
+}
+"""What the figures of the engine are."""
 MEDIA_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -25,8 +37,8 @@ MEDIA_TYPE = CONTENT_TYPE_LATEST
 class Gauged(Protocol):
     """An engine that says how much waits and runs."""
 
-    def gauges(self) -> Mapping[str, float]:
-        """Figures by name: ``queue_heavy``, ``running_light``, ``rejected_total``."""
+    def gauges(self) -> Mapping[Figure, float]:
+        """Figures of the queue before the engine, and of its process."""
 
 
 class _EngineGauges(Collector):
@@ -39,10 +51,18 @@ class _EngineGauges(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        for name, value in sorted(self._engine.gauges().items()):
-            about = f"Of the queue before the engine: {name.replace('_', ' ')}."
-            family = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
-            yield family(f"scenesearch_gate_{name}", about, value=value)
+        figures = self._engine.gauges()
+        families: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
+        for figure, value in figures.items():
+            labels = {name: text for name, text in figure._asdict().items() if name != "name"}
+            given = {name: text for name, text in labels.items() if text}
+            kind = CounterMetricFamily if figure.name.endswith("_total") else GaugeMetricFamily
+            family = families.setdefault(
+                figure.name,
+                kind(f"scenesearch_{figure.name}", ABOUT[figure.name], labels=list(given)),
+            )
+            family.add_metric(list(given.values()), value)
+        yield from families.values()
 
 
 class Metrics:
@@ -77,6 +97,11 @@ class Metrics:
         self.in_flight = Gauge(
             "http_requests_in_flight", "Requests being answered.", registry=self.registry
         )
+        kept = partial(Gauge, registry=self.registry)
+        self._items = kept("scenesearch_items", "Items of the catalogue, counted now and then.")
+        self._points = kept("scenesearch_points", "Regions of their photos, likewise.")
+        self._jobs = kept("scenesearch_jobs", "Jobs that are kept.", ("status",))
+        self._feedback = kept("scenesearch_feedback", "Feedback that is kept.")
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         if isinstance(engine, Gauged):
@@ -92,6 +117,17 @@ class Metrics:
         """Count the stages of one answer of the engine."""
         for stage, seconds in answer.seconds.items():
             self._stages.labels(stage).observe(seconds)
+
+    def kept(self, jobs: Mapping[str, int], feedback: int) -> None:
+        """What the state keeps: jobs by status, and feedback."""
+        for status, count in jobs.items():
+            self._jobs.labels(status).set(count)
+        self._feedback.set(feedback)
+
+    def catalogue(self, *, items: int | None, points: int) -> None:
+        """What the store holds; None for items that are too many to be counted."""
+        self._items.set(float("nan") if items is None else items)
+        self._points.set(points)
 
     def render(self) -> bytes:
         """Everything as Prometheus reads it."""

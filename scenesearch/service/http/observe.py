@@ -12,6 +12,7 @@ from asgi_correlation_id import correlation_id
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from scenesearch.config.service import ServiceSettings
 from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.problems import CLIENT_LEFT, internal, problem
 
@@ -36,18 +37,27 @@ logger = logging.getLogger("scenesearch.service")
 access = logging.getLogger("scenesearch.service.access")
 
 
+def headers_of(service: ServiceSettings) -> Mapping[str, str]:
+    """Headers of every answer, as the settings have them."""
+    headers = dict(HEADERS)
+    if service.asking_origins or service.public_photos:
+        # pages of other origins that may ask must be able to read the answer
+        headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    if service.frame_ancestors:
+        allowed = f"frame-ancestors {' '.join(service.frame_ancestors)}"
+        headers["Content-Security-Policy"] = CSP.replace("frame-ancestors 'none'", allowed)
+        # it knows no list
+        del headers["X-Frame-Options"]
+    return headers
+
+
 class Observe:
     """Counts and logs requests, and completes the headers of answers."""
 
     def __init__(self, app: ASGIApp, shared: Shared) -> None:
         self.app = app
         self._shared = shared
-        # pages of other origins that may ask must be able to read the answer
-        self._headers = (
-            {**HEADERS, "Cross-Origin-Resource-Policy": "cross-origin"}
-            if shared.settings.service.cors_origins
-            else HEADERS
-        )
+        self._headers = headers_of(shared.settings.service)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it."""

@@ -38,6 +38,22 @@ MEANINGS = {
 }
 COMMON = (400, 401, 403, 408, 413, 414, 415, 422, 429, 431, 500, 503)
 """What any operation can answer."""
+SERVERS = [
+    {"url": "/", "description": "Where this description comes from"},
+    {"url": "http://127.0.0.1:8080", "description": "scenesearch serve, as it starts"},
+]
+SECURITY: list[dict[str, list[str]]] = [{"bearer": []}, {"api_key": []}]
+"""Of operations that say nothing else; a service without keys on loopback asks for none."""
+REQUEST_ID = {
+    "name": "X-Request-ID",
+    "in": "header",
+    "required": False,
+    "description": (
+        "Kept for the answer, the log and errors if it is plain (`A-Z a-z 0-9 . _ -`, at most 64); "
+        "else one is made"
+    ),
+    "schema": {"type": "string"},
+}
 METHODS = frozenset({"get", "put", "post", "delete", "patch", "head", "options"})
 
 
@@ -90,6 +106,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             openapi_version="3.1.0",
             description=DESCRIPTION,
             license_info=LICENCE,
+            servers=SERVERS,
             routes=app.routes,
         )
         app.openapi_schema = with_problems(schema)
@@ -106,6 +123,8 @@ def with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     schemas["Problem"] = own
     # routes that take JSON or a form read it themselves, so the framework knows no model of it
     schemas.update(request_schemas())
+    schema["security"] = SECURITY
+    schema["components"]["parameters"] = {"RequestId": REQUEST_ID}
     shared = schema["components"].setdefault("responses", {})
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
@@ -124,6 +143,9 @@ def _share_problems(responses: dict[str, Any], shared: dict[str, Any]) -> None:
 
 
 def _complete(operation: dict[str, Any], path: str) -> None:
+    operation.setdefault("security", [])
+    # one that may be left out is what generators of Python clients need beside two kinds of body
+    operation.setdefault("parameters", []).append({"$ref": "#/components/parameters/RequestId"})
     responses: dict[str, Any] = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
         del responses["422"]

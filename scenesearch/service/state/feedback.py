@@ -84,6 +84,12 @@ class FeedbackLog:
             db.execute("DELETE FROM feedback WHERE seq <= ?", (seq - self._rows,))
         return Feedback(seq, now, caller, kind, item_id, query_id, region, rank)
 
+    def count(self) -> int:
+        """How many are kept."""
+        # numbers are never used again, and the oldest go first
+        ((first, last),) = self._database.rows("SELECT min(seq), max(seq) FROM feedback", ())
+        return 0 if first is None else int(last) - int(first) + 1
+
     def page(self, limit: int, *, since: float | None = None, after: int = 0) -> list[Feedback]:
         """Feedback in the order it came.
 

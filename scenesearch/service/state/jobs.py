@@ -14,6 +14,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.remote.backend import BusyError
@@ -161,6 +162,13 @@ class Jobs:
                 )
             self._prune(db)
         return self._by_seq(seq), True
+
+    def counts(self) -> dict[str, int]:
+        """How many there are of each status."""
+        found: dict[str, int] = dict(
+            self._database.rows("SELECT status, count(*) FROM jobs GROUP BY status", ())
+        )
+        return {status: int(found.get(status, 0)) for status in get_args(JobStatus)}
 
     def get(self, job_id: str) -> Job | None:
         """One job."""

@@ -16,7 +16,7 @@ from scenesearch.schemas.feedback import (
 )
 from scenesearch.schemas.jobs import time_text
 from scenesearch.schemas.openapi import json_body
-from scenesearch.service.http.depends import ReadKey, WriteKey, kept_state
+from scenesearch.service.http.depends import FeedbackKey, WriteKey, kept_state
 from scenesearch.service.http.intake import NoQuery, read_json
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.routes.replies import json_reply
@@ -27,7 +27,7 @@ router = APIRouter(prefix="/v1/feedback", tags=["feedback"], route_class=Operati
 
 @router.post(
     "",
-    dependencies=[ReadKey, NoQuery],
+    dependencies=[FeedbackKey, NoQuery],
     description="Kept with its time and with a digest of the key; the oldest go when it is full.",
     status_code=201,
     responses={201: {"model": FeedbackResponse}, **problem_responses(507)},

@@ -14,17 +14,19 @@ from starlette.responses import JSONResponse
 
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.remote.backend import Backend
-from scenesearch.engine.tasks import ModelsTask, Status
+from scenesearch.engine.tasks import FacetTask, ModelsTask, Status
 from scenesearch.schemas.base import ModelsResponse
 from scenesearch.service.http.depends import ReadKey, shared
 from scenesearch.service.http.intake import NoQuery
-from scenesearch.service.http.metrics import MEDIA_TYPE
+from scenesearch.service.http.metrics import MEDIA_TYPE, Metrics
 from scenesearch.service.http.openapi import Operation
 from scenesearch.service.http.problems import clean, without_addresses, without_folders
 from scenesearch.service.http.routes.replies import reply
 
 ASK_S = 2.0
 """An engine that does not say how it is within this time is not ready."""
+CENSUS_S = 300.0
+"""How long a count of the catalogue is shown."""
 KEPT_S = 1.0
 """How long an answer about readiness is given again."""
 
@@ -70,6 +72,32 @@ class Readiness:
         except SceneSearchError as error:
             return (_shown(f"{error.code}: {error}"),)
         return reasons_of(answer.value)
+
+
+class Census:
+    """Counts the catalogue for metrics, now and then: it may take a second."""
+
+    def __init__(self, engine: Backend) -> None:
+        self._engine = engine
+        self._lock = asyncio.Lock()
+        self._taken_at = float("-inf")
+
+    async def take(self, metrics: Metrics) -> None:
+        """Count, if the last count is old; an engine that cannot answer leaves it as it was."""
+        async with self._lock:
+            if time.monotonic() - self._taken_at <= CENSUS_S:
+                return
+            # any field that every collection has
+            task = FacetTask(fields=("region",), limit=1)
+            try:
+                async with asyncio.timeout(ASK_S):
+                    answer = (await self._engine.run(task, deadline_s=ASK_S)).value
+            except (TimeoutError, SceneSearchError):
+                return
+            found = json.loads(answer) if isinstance(answer, str | bytes) else answer
+            if isinstance(found, Mapping) and "points" in found:
+                metrics.catalogue(items=found.get("items"), points=found["points"])
+                self._taken_at = time.monotonic()
 
 
 def reasons_of(value: Any) -> tuple[str, ...]:
@@ -124,6 +152,13 @@ async def readyz(request: Request) -> Response:
 )
 async def show_metrics(request: Request) -> Response:
     """What was counted, for Prometheus."""
+    found = shared(request)
+    if found.state is not None:
+        jobs = await asyncio.to_thread(found.state.jobs.counts)
+        feedback = await asyncio.to_thread(found.state.feedback.count)
+        found.metrics.kept(jobs, feedback)
+    census: Census = request.app.state.census
+    await census.take(found.metrics)
     return Response(shared(request).metrics.render(), media_type=MEDIA_TYPE)
 
 

@@ -29,7 +29,7 @@ from scenesearch.schemas.items import (
 )
 from scenesearch.schemas.openapi import json_body, json_or_form
 from scenesearch.schemas.photos import MAX_PHOTOS
-from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
+from scenesearch.service.http.depends import ReadKey, SearchKey, WriteKey, key_filter, run_task
 from scenesearch.service.http.intake import NoQuery, Sent, photos_in, read_either, read_json
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.problems import ProblemError
@@ -113,13 +113,13 @@ async def delete_items(request: Request) -> Response:
 
 @router.get(
     "/{item_id:item_id}",
-    dependencies=[ReadKey, NoQuery],
+    dependencies=[SearchKey, NoQuery],
     description="Its attributes and photos, as they are stored.",
     responses={200: {"model": ItemResponse}, **problem_responses(404)},
 )
 async def get_item(request: Request, item_id: ItemPath) -> Response:
     """One item."""
-    return await reply(request, GetItem(item_id), missing=_NO_ITEM)
+    return await reply(request, GetItem(item_id, key_filter(request)), missing=_NO_ITEM)
 
 
 @router.put(

@@ -93,18 +93,25 @@ def read_assets(page: Path, samples: Path) -> Assets:
     files |= {f"samples/{path.name}": path for path in (samples / "rooms").glob("*.jpg")}
     files |= {f"samples/{path.name}": path for path in samples.glob("CREDITS.md")}
     read = {
-        name: _asset(path.read_bytes(), path.suffix)
+        name: read_asset(path.read_bytes(), path.suffix)
         for name, path in sorted(files.items())
-        if path.suffix in MEDIA_TYPES and path.is_file()
+        # the widget is a script of its own
+        if path.suffix in MEDIA_TYPES and path.is_file() and not name.startswith("widget/")
     }
     index = read.pop(INDEX)
     tags = "".join(f"{name}\n{asset.tag}\n" for name, asset in read.items())
     version = f"v-{_digest(tags.encode())[:16]}"
     versioned = index.data.replace(b'="assets/', f'="assets/{version}/'.encode())
-    return Assets(MappingProxyType(read), version, _asset(versioned, ".html"))
+    return Assets(MappingProxyType(read), version, read_asset(versioned, ".html"))
 
 
-def _asset(data: bytes, suffix: str) -> Asset:
+def read_asset(data: bytes, suffix: str) -> Asset:
+    """A file to be answered.
+
+    Args:
+        data: as it is.
+        suffix: says what it is.
+    """
     media_type = MEDIA_TYPES[suffix]
     zipped = packed(data, ASSET_LEVEL) if is_text(media_type) else data
     smaller = zipped if len(zipped) < len(data) else None
@@ -123,7 +130,7 @@ def _assets() -> Assets:
 @router.api_route("/", methods=["GET", "HEAD"])
 def page(request: Request) -> Response:
     """The page; it needs no key, what it asks for does."""
-    return _answer(request, _assets().index, CHECKED)
+    return answer_asset(request, _assets().index, CHECKED)
 
 
 @router.api_route("/assets/{name:path}", methods=["GET", "HEAD"])
@@ -138,10 +145,17 @@ def asset(request: Request, name: str) -> Response:
     found = assets.files.get(plain)
     if found is None:
         raise ProblemError("not_found", "The page has no part of this name")
-    return _answer(request, found, CHECKED if plain == name else FOREVER)
+    return answer_asset(request, found, CHECKED if plain == name else FOREVER)
 
 
-def _answer(request: Request, found: Asset, cache_control: str) -> Response:
+def answer_asset(request: Request, found: Asset, cache_control: str) -> Response:
+    """A file, compressed where that is accepted, or that it is still the same.
+
+    Args:
+        request: may name the tag it has.
+        found: the file.
+        cache_control: how long it may be kept.
+    """
     data, tag = found.data, found.tag
     headers = {"Cache-Control": cache_control}
     if found.zipped is not None:

@@ -12,12 +12,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.engine.tasks import ScenePhoto, StoredPhoto
 from scenesearch.schemas.photos import PictureQuery
-from scenesearch.service.http.depends import ReadKey, run_task
+from scenesearch.service.http.depends import SearchKey, key_filter, run_task
 from scenesearch.service.http.openapi import Operation
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.replies import is_current
 
-router = APIRouter(prefix="/v1", tags=["items"], dependencies=[ReadKey], route_class=Operation)
+router = APIRouter(prefix="/v1", tags=["items"], dependencies=[SearchKey], route_class=Operation)
 
 PointId = Annotated[
     str,
@@ -76,4 +76,5 @@ async def get_photo(
     request: Request, point_id: PointId, query: Annotated[PictureQuery, Query()]
 ) -> Response:
     """The catalogue photo of a point."""
-    return await picture(request, StoredPhoto(point_id, query.width), "photo")
+    task = StoredPhoto(point_id, query.width, key_filter(request))
+    return await picture(request, task, "photo")

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from scenesearch.engine.tasks import FacetTask, LookTask, SearchTask, TagTask
+from scenesearch.engine.tasks import (
+    BasketTask,
+    CompleteTask,
+    FacetTask,
+    LookTask,
+    Photo,
+    SearchTask,
+    TagTask,
+)
+from scenesearch.schemas.baskets import BasketOptions, BasketRequest, BasketResponse
+from scenesearch.schemas.complete import CompleteQuery, CompleteResponse
 from scenesearch.schemas.look import LookOptions, LookRequest, check_places
 from scenesearch.schemas.looks import LookResponse
 from scenesearch.schemas.openapi import json_or_form
 from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.schemas.search import FacetQuery, FacetsResponse, SearchOptions, SearchRequest
 from scenesearch.schemas.tag import TagOptions, TagRequest, TagResponse
-from scenesearch.service.http.depends import ReadKey
+from scenesearch.service.http.depends import ReadKey, SearchKey, key_filter
 from scenesearch.service.http.intake import NoQuery, photo_of, photos_of, read_either
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.routes.replies import reply
 
-router = APIRouter(prefix="/v1", tags=["search"], dependencies=[ReadKey], route_class=Operation)
+router = APIRouter(prefix="/v1", tags=["search"], dependencies=[SearchKey], route_class=Operation)
 
 _LOOKS = {
     "address": {"photo": {"url": "https://images.example.com/room.jpg"}, "limit": 10},
@@ -32,6 +43,19 @@ _LOOKS = {
         "query_id": "mXc3nW0r7bqkqYJwV1h0Yg",
         "boxes": [[0.1, 0.2, 0.4, 0.7]],
         "box_format": "xyxy_norm",
+    },
+}
+_BASKETS = {
+    "a room for 800": {
+        "photo": {"url": "https://images.example.com/room.jpg"},
+        "budget": 800,
+        "currency": "EUR",
+    },
+    "one swapped": {
+        "query_id": "mXc3nW0r7bqkqYJwV1h0Yg",
+        "budget": 800,
+        "keep": {"1": "SKU-1", "2": "SKU-7"},
+        "leave_out": [3],
     },
 }
 _SEARCHES = {
@@ -54,13 +78,38 @@ _SEARCHES = {
 async def look(request: Request) -> Response:
     """Search every object of a photo."""
     sent = await read_either(request, LookRequest, LookOptions)
-    asked, photo, query_id = sent.asked, next(iter(sent.photos), None), None
+    return await reply(request, await _look_task(request, sent.asked, sent.photos))
+
+
+@router.post(
+    "/basket",
+    dependencies=[NoQuery],
+    description=(
+        "One product for each object of the photo, together within the budget: the closest "
+        "basket, a cheaper one and one of another style. A product is swapped by asking again with "
+        "`query_id` and all others in `keep`."
+    ),
+    responses={200: {"model": BasketResponse}, **problem_responses(410, 415, 502)},
+    openapi_extra=json_or_form(BasketRequest, BasketOptions, _BASKETS, part_required=True),
+)
+async def basket(request: Request) -> Response:
+    """Choose a product for each object, under a budget."""
+    sent = await read_either(request, BasketRequest, BasketOptions, part_required=True)
+    asked = sent.asked
+    task = await _look_task(request, sent.asked, sent.photos)
+    return await reply(
+        request, BasketTask(task, asked.budget, asked.currency, asked.kept(), asked.same_category)
+    )
+
+
+async def _look_task(request: Request, asked: LookOptions, photos: Sequence[Photo]) -> LookTask:
+    photo, query_id = next(iter(photos), None), None
     # what is wrong with the question is said before its photo is decoded or fetched
     check_places(asked.boxes, asked.point, asked.box_format)
     if isinstance(asked, LookRequest):
         query_id = asked.query_id
         photo = None if asked.photo is None else await photo_of(request, asked.photo)
-    task = LookTask(
+    return LookTask(
         photo=photo,
         query_id=query_id,
         boxes=tuple((x1, y1, x2, y2) for x1, y1, x2, y2 in asked.boxes),
@@ -74,8 +123,8 @@ async def look(request: Request) -> Response:
         where=asked.where,
         options=asked.options(),
         offset=asked.offset,
+        only=key_filter(request),
     )
-    return await reply(request, task)
 
 
 @router.post(
@@ -105,6 +154,20 @@ async def search(request: Request) -> Response:
         where=asked.where,
         options=asked.options(),
         offset=asked.offset,
+        only=key_filter(request),
+    )
+    return await reply(request, task)
+
+
+@router.get(
+    "/complete",
+    description="From other categories: seen together in known scenes, of one style and colour.",
+    responses={200: {"model": CompleteResponse}},
+)
+async def complete(request: Request, query: Annotated[CompleteQuery, Query()]) -> Response:
+    """What goes with items."""
+    task = CompleteTask(
+        tuple(query.item), query.limit, query.per_category, query.where, key_filter(request)
     )
     return await reply(request, task)
 
@@ -119,7 +182,7 @@ async def search(request: Request) -> Response:
 )
 async def list_facets(request: Request, query: Annotated[FacetQuery, Query()]) -> Response:
     """Values of fields, with counts."""
-    task = FacetTask(fields=tuple(query.field), where=query.where, limit=query.limit)
+    task = FacetTask(tuple(query.field), query.where, query.limit, key_filter(request))
     return await reply(request, task)
 
 

@@ -1,0 +1,1 @@
+"""Photos by the folder, each searched in the catalogue: a table of what was found."""

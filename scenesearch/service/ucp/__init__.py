@@ -1,0 +1,1 @@
+"""The Universal Commerce Protocol: what agents of shoppers ask of any shop's catalogue."""
