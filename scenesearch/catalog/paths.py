@@ -14,6 +14,7 @@ import stat
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urljoin
 
 from scenesearch.catalog.records import CellError, Packed, shown
 from scenesearch.core.errors import ImageError
@@ -35,6 +36,7 @@ class PhotoPaths:
         allow_absolute: whether absolute paths inside ``root`` are accepted.
         addresses: whether ``http:`` and ``https:`` addresses are accepted, as they are.
         keep: where photos go that lie inside the manifest.
+        site: the address the manifest came from: what relative paths start from instead.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class PhotoPaths:
         allow_absolute: bool,
         addresses: bool = False,
         keep: Callable[[Packed], str] | None = None,
+        site: str | None = None,
     ) -> None:
+        self._site = site
         self._addresses = addresses
         self._keep = keep
         self._base = os.path.abspath(base)  # noqa: PTH100 - keeps links, which resolve() follows
@@ -62,6 +66,10 @@ class PhotoPaths:
             CellError: ``bad_path``, ``remote_image``, ``image_outside_root``,
                 ``image_not_found`` or ``image_not_file``.
         """
+        if text.startswith("//") and "." in text.split("/", 3)[2]:
+            text = f"https:{text}"  # as pages write addresses
+        elif self._site is not None and not _REMOTE.match(text):
+            text = urljoin(self._site, text)
         if self._addresses and _ADDRESS.match(text):
             return _checked_address(text)
         self._check_form(text)

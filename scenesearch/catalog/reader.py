@@ -90,6 +90,7 @@ class CatalogReader:
         types: of attributes, where somebody said so; found over the rows for the others.
         stored: types that the attributes have where the items go.
         decimal: the separator before the decimals of prices; what the prices show where None.
+        doubt: why the source may be a part only: said as an error after its last row.
 
     Attributes:
         path: the source.
@@ -111,8 +112,10 @@ class CatalogReader:
         types: Mapping[str, FieldType] | None = None,
         stored: Mapping[str, FieldType] | None = None,
         decimal: Decimal | None = None,
+        doubt: str | None = None,
     ) -> None:
         self.path = path
+        self._doubt = doubt
         self.source = source
         self._prices = PriceStyle(decimal)
         self._lost: dict[tuple[str, str], LostCells] = {}
@@ -190,6 +193,8 @@ class CatalogReader:
             else:
                 yield from duplicates.add(raw.row, key, item)
         yield from duplicates.finish()
+        if self._doubt is not None:
+            yield RowError(self.row + 1, None, "cut_short", self._doubt)
         self._check_unchanged()
         self._last_notes = duplicates.notes()
 

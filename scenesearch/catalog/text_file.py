@@ -47,9 +47,9 @@ _LIKELY = (
 )
 _OTHER_FORMATS = (
     (b"PAR1", "a Parquet file; give it the ending .parquet"),
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook; save it as CSV"),
+    (b"PK\x03\x04", "a ZIP archive or an Excel workbook; give it the ending .zip or .xlsx"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
-    (b"\x1f\x8b", "gzip; unpack it first"),
+    (b"\x1f\x8b", "gzip; give it the ending .gz"),
     (b"\x28\xb5\x2f\xfd", "Zstandard; unpack it first"),
     (b"SQLite format 3", "an SQLite database; export the table as CSV"),
     (b"%PDF", "a PDF; save the table as CSV"),
