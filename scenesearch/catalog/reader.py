@@ -10,7 +10,6 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +39,7 @@ from scenesearch.catalog.values import KNOWN_VALUES, SPACE, id_of, split_address
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import FieldType, Item, Value
 
-_PRICES = frozenset({"price", "list_price"})
+_PRICES = frozenset({"price", "list_price", "sale_price"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,6 @@ class CatalogReader:
         self.source = source
         self._prices = PriceStyle(decimal)
         self._lost: dict[tuple[str, str], LostCells] = {}
-        self._now = datetime.now(UTC)
         self._paths = paths
         self._split_photos = split_photos
         self._policy: OnDuplicate = policy
@@ -250,6 +248,8 @@ class CatalogReader:
                 if isinstance(cell, Offer):
                     if cell.sale is not None:
                         types.setdefault("list_price", ColumnType())
+                        if cell.dated:
+                            types.setdefault("sale_price", ColumnType())
                     for amount in cell.cells:
                         self._prices.look(amount)
                 elif typed or not isinstance(cell, str):
@@ -327,7 +327,7 @@ class CatalogReader:
         return value_of_text(cell, kind)
 
     def _price(self, name: str, cell: Any, attributes: dict[str, Value]) -> None:
-        """What is paid now and what the regular price is, and the currency that stands there."""
+        """What is paid, and what the regular price is, and the currency that stands there."""
         offer = cell if isinstance(cell, Offer) else Offer(cell)
         regular = self._prices.read(offer.regular) if offer.regular is not None else None
         sale = self._prices.read(offer.sale) if offer.sale is not None else None
@@ -335,10 +335,12 @@ class CatalogReader:
             sale = None
         if regular is not None and sale is not None:
             low, high = sorted((regular, sale), key=lambda price: price.amount)
-            on_sale = low.amount < high.amount and offer.on_sale(self._now)
-            if on_sale:
-                attributes["list_price"] = high.amount
-            paid = low if on_sale else high
+            paid = low
+            if low.amount < high.amount:
+                # a sale with dates holds when somebody asks, and not when the file is read
+                other = "sale_price" if offer.dated else "list_price"
+                attributes[other] = (low if offer.dated else high).amount
+                paid = high if offer.dated else low
         else:
             paid = regular or sale  # type: ignore[assignment]
         if paid is not None:
