@@ -20,7 +20,7 @@ from scenesearch.catalog.attributes import (
     value_of_cell,
     value_of_text,
 )
-from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
+from scenesearch.catalog.columns import KNOWN, plan_columns
 from scenesearch.catalog.deduplication import Duplicates, OnDuplicate, id_key, repeated_hashes
 from scenesearch.catalog.prices import Decimal, Offer, PriceStyle
 from scenesearch.catalog.records import (
@@ -95,6 +95,7 @@ class CatalogReader:
         path: the source.
         source: its rows.
         fields: the type of each attribute, over all rows.
+        attributes: what each column but the id and the photos is kept as.
         row_count: how many rows the source has, good and bad.
         row: that was read last while walking over the rows.
     """
@@ -128,7 +129,16 @@ class CatalogReader:
         self._repeated = repeated_hashes(ids)
         self._plan = plan_columns(source.header if source.header is not None else found)
         given, stored = types or {}, stored or {}
-        columns = {name: found[c] for c, name in self._plan.attributes.items() if c in found}
+        vectors = {
+            column: found[column].vector
+            for column, name in self._plan.attributes.items()
+            if column in found and found[column].vector
+            if name not in given and name not in stored
+        }
+        self.attributes: Mapping[str, str] = {
+            column: name for column, name in self._plan.attributes.items() if column not in vectors
+        }
+        columns = {name: found[c] for c, name in self.attributes.items() if c in found}
         self.fields: Mapping[str, FieldType] = {
             name: _declared(name, given[name], stored.get(name))
             if name in given and name not in KNOWN
@@ -141,7 +151,13 @@ class CatalogReader:
             name for name in columns if name in given or self.fields[name] != own[name]
         }
         untyped = {column: kind for column, kind in found.items() if column not in given}
-        self._notes = (*source.notes, *self._plan.notes, *_type_notes(self._plan, untyped))
+        told = (
+            f"column {column!r}: it holds vectors (lists of {size:,} numbers), which are no "
+            f"attribute, and is left out: photos are embedded by the model of the configuration"
+            for column, size in vectors.items()
+        )
+        notes = _type_notes(self.attributes, untyped)
+        self._notes = (*source.notes, *self._plan.notes, *notes, *told)
         self._last_notes: tuple[str, ...] = ()
         self.row = 0
 
@@ -149,11 +165,6 @@ class CatalogReader:
     def image(self) -> str:
         """The column with the photos."""
         return self._plan.image
-
-    @property
-    def attributes(self) -> Mapping[str, str]:
-        """What each other column is kept as."""
-        return self._plan.attributes
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -291,7 +302,7 @@ class CatalogReader:
             photos = self._photos(raw.cells.get(column))
         except CellError as error:
             raise CellError(error.code, str(error), column=column) from error
-        for column, name in self._plan.attributes.items():
+        for column, name in self.attributes.items():
             cell = raw.cells.get(column)
             if cell is None:
                 continue
@@ -436,8 +447,8 @@ def _stamp(path: Path) -> tuple[int, int, int]:
     return (0, 0, found.st_ino) if is_folder else (found.st_size, found.st_mtime_ns, found.st_ino)
 
 
-def _type_notes(plan: Plan, types: Mapping[str, ColumnType]) -> Iterator[str]:
-    for column, name in plan.attributes.items():
+def _type_notes(attributes: Mapping[str, str], types: Mapping[str, ColumnType]) -> Iterator[str]:
+    for column, name in attributes.items():
         note = types[column].note() if column in types and name not in KNOWN else None
         if note:
             yield f"column {column!r}: {note}"
