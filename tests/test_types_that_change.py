@@ -93,6 +93,7 @@ DAYS: dict[str, tuple[list[object], list[object], str, list[object]]] = {
     "whole numbers, then 4.0": ([4, 5], ["4.0", 5], "integer", [4, 5]),
     "words, then numbers": (["large", "XL"], [4, 5.5], "keyword", ["4", "5.5"]),
     "numbers, then a word": ([4, 5], [4, "n/a"], "integer", [4, None]),
+    "numbers, then a word and a decimal": ([4, 5], ["n/a", 4.5], "float", [None, 4.5]),
     "decimals, then a word": ([4.5, 5], ["oops", 5], "float", [None, 5.0]),
     "true, then a number": (["true", "false"], ["true", "1"], "bool", [True, True]),
     "true, then a word": (["true", "false"], ["maybe", "no"], "bool", [None, False]),

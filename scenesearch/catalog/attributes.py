@@ -93,6 +93,10 @@ class ColumnType:
                 self._numbers += 1
             else:
                 self._odd = (row, cell[:100])
+        elif not self.fraction and cell[0] in "-.0123456789" and _FLOAT.fullmatch(cell):
+            # a word among numbers does not hide that one of them is not whole
+            number = float(cell)
+            self.fraction = math.isfinite(number) and not number.is_integer()
         if self._boolean:
             self._boolean = cell.lower() in ("true", "false")
 
@@ -295,14 +299,15 @@ def kind_of(
 def agreed_type(name: str, column: ColumnType, stored: FieldType | None) -> FieldType:
     """The type of a column of a catalogue, where the collection may have one for it.
 
-    Integers become floats as soon as one number is not whole. Any other type stays as it is
-    stored, and cells that are not of it are left out.
+    Integers become floats as soon as one number is not whole, whatever else there is. Any other
+    type stays as it is stored, and cells that are not of it are left out.
     """
     found = KNOWN.get(name) or column.field_type()
     if stored is None or stored == found:
         return found
-    widens = (stored, found) == ("integer", "float") and (column.fraction or name in KNOWN)
-    return found if widens else stored
+    known = name in KNOWN and (stored, found) == ("integer", "float")
+    widens = stored == "integer" and name not in KNOWN and column.fraction
+    return "float" if known or widens else stored
 
 
 def attribute_value(name: str, cell: Any, kind: FieldType, *, strict: bool) -> Value | None:
