@@ -8,7 +8,7 @@ from __future__ import annotations
 import stat
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,8 +20,9 @@ from scenesearch.catalog.attributes import (
     value_of_cell,
     value_of_text,
 )
-from scenesearch.catalog.columns import KNOWN, plan_columns
+from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
 from scenesearch.catalog.deduplication import Duplicates, OnDuplicate, id_key, repeated_hashes
+from scenesearch.catalog.likely import likely_columns
 from scenesearch.catalog.prices import Decimal, Offer, PriceStyle
 from scenesearch.catalog.records import (
     MAX_PHOTOS,
@@ -124,10 +125,10 @@ class CatalogReader:
         self._policy: OnDuplicate = policy
         self._stamp = _stamp(path)
         if source.header is not None:
-            plan_columns(source.header)  # fails before the rows are walked over
+            self._planned(source.header)  # fails before the rows are walked over
         found, ids, self.row_count = self._scan(max_rows)
         self._repeated = repeated_hashes(ids)
-        self._plan = plan_columns(source.header if source.header is not None else found)
+        self._plan = self._planned(source.header if source.header is not None else found)
         given, stored = types or {}, stored or {}
         vectors = {
             column: found[column].vector
@@ -238,6 +239,12 @@ class CatalogReader:
                     continue
         self._check_unchanged()
         return BrokenRows(frozenset(found.values()), len(wanted) - len(found))
+
+    def _planned(self, names: Iterable[str]) -> Plan:
+        try:
+            return plan_columns(names)
+        except CatalogError as error:
+            raise CatalogError(f"{error}{likely_columns(self.source)}", code=error.code) from error
 
     def _scan(self, max_rows: int) -> tuple[dict[str, ColumnType], array[int], int]:
         """The first pass: types of columns with any value, ids, number of rows."""

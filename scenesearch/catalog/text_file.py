@@ -112,7 +112,7 @@ def check_encoding(path: Path, encoding: str | None) -> str:
                 line = lines + text.count("\n", 0, text.index("\0"))
                 raise CatalogError(
                     f"{path} has a NUL character on line {line}: expected text; if it is UTF-16 "
-                    f"without a byte order mark, pass encoding='utf-16-le'",
+                    f"without a byte order mark, say --encoding utf-16-le",
                     code="nul_bytes",
                 )
             lines += text.count("\n")
@@ -145,13 +145,13 @@ def _bad_byte(path: Path, codec: str, offset: int, *, guess: bool) -> CatalogErr
         stream.seek(start)
         sample = stream.read(_SAMPLE_BYTES)
     got = f"byte 0x{byte[0]:02x}" if byte else "the end of the file"
-    fix = "save it as UTF-8, or pass its encoding"
+    fix = "save it as UTF-8, or say its --encoding"
     if guess and not sample[: offset - start].isascii():
         fix = (
             "what stands before it does, so the file mixes encodings or is cut off; repair it there"
         )
     elif guess and (likely := _likely(sample)):
-        fix = f"it may be {likely}: save it as UTF-8, or pass encoding={likely!r}"
+        fix = f"it may be {likely}: save it as UTF-8, or say --encoding {likely}"
     return CatalogError(
         f"{path} is not {codec}: {got} at offset {offset:,} (line {line:,}) does not fit; {fix}",
         code="bad_encoding",
