@@ -10,7 +10,7 @@ colour: docs/scenes.md has the figures.
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ _ALONG = 0.9
 _BEST = 3
 """Places along each axis that are tried together with those along the other."""
 
-Grid = NDArray[np.float32]
+Grid = NDArray[np.floating[Any]]
 
 
 class CopyHashes(NamedTuple):
@@ -135,7 +135,7 @@ def _correlations(rows: Grid, one: Grid) -> Grid:
     rows = rows - rows.mean(1, keepdims=True)
     one = one - one.mean()
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(one)
-    found: Grid = np.where(lengths > 1, rows @ one / np.maximum(lengths, 1), 1)
+    found = np.where(lengths > 1, rows @ one / np.maximum(lengths, 1), 1)
     return found
 
 

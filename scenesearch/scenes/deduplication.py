@@ -204,11 +204,12 @@ def _join_near(known: Sequence[HashedPhoto], sets: _Sets, distance: int, cosine:
     # most hashes are of one photo: those are compared many at a time
     plain = np.array([len(x) == 1 and known[x[0].photo].vector is not None for x in lists], bool)
     owner = np.array([x[0].photo for x in lists], np.int64)
-    kind = np.array([x[0].kind for x in lists], np.int64)
+    kinds = np.array([x[0].kind for x in lists], np.int64)
     alone = plain[first] & plain[second]
     ones, others = first[alone], second[alone]
     # of vectors that are proposed by both mirror images, one look is enough
-    wanted = ((kind[ones] == _PLAIN) | (kind[others] == _PLAIN)) & (owner[ones] != owner[others])
+    wanted = (kinds[ones] == _PLAIN) | (kinds[others] == _PLAIN)
+    wanted &= owner[ones] != owner[others]
     ones, others = owner[ones[wanted]], owner[others[wanted]]
     for start in range(0, len(ones), _ROWS):
         left, right = ones[start : start + _ROWS].tolist(), others[start : start + _ROWS].tolist()
@@ -398,7 +399,8 @@ class _Samples:
             self._piece = _piece((_SAMPLES, *sample.shape))
         self._count += 1
         self._piece[place] = sample
-        return self._piece[place]
+        kept: Sample = self._piece[place]
+        return kept
 
 
 def _piece(shape: tuple[int, ...]) -> Sample:
