@@ -135,8 +135,7 @@ def _correlations(rows: Grid, one: Grid) -> Grid:
     rows = rows - rows.mean(1, keepdims=True)
     one = one - one.mean()
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(one)
-    found = np.where(lengths > 1, rows @ one / np.maximum(lengths, 1), 1)
-    return found
+    return np.where(lengths > 1, rows @ one / np.maximum(lengths, 1), 1)
 
 
 @cache
