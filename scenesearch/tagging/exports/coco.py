@@ -68,7 +68,7 @@ def _linked(images: Path, source: str) -> str:
     while True:
         name = next(names)
         with contextlib.suppress(FileExistsError):
-            link = link_photo(images, name, source)
+            link = link_photo(images, name, source, hard=True)
             # without a link nothing tells that the name is free: the digest does
             return f"{next(names)}{Path(source).suffix}" if link is None else link.name
 

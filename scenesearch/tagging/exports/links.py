@@ -27,8 +27,14 @@ def names_for(source: str) -> Iterator[str]:
         yield f"{name}-{number}"
 
 
-def link_photo(folder: Path, name: str, source: str) -> Path | None:
+def link_photo(folder: Path, name: str, source: str, *, hard: bool = False) -> Path | None:
     """A link to a photo of this machine; None where none could be made.
+
+    Args:
+        folder: of the links.
+        name: of this one, without a suffix.
+        source: the photo.
+        hard: try a hard link first, for readers that follow no others.
 
     Raises:
         FileExistsError: something else has the name.
@@ -39,9 +45,10 @@ def link_photo(folder: Path, name: str, source: str) -> Path | None:
         return None
     link = folder / f"{name}{photo.suffix}"
     try:
-        link.symlink_to(photo)
+        if not hard or not _hard_link(link, photo):
+            link.symlink_to(photo)
     except FileExistsError:
-        if link.is_symlink() and link.readlink() == photo:
+        if link.exists() and link.samefile(photo):
             return link
         raise
     except OSError as error:
@@ -49,3 +56,13 @@ def link_photo(folder: Path, name: str, source: str) -> Path | None:
             raise
         return None  # not every file system has links, and Windows asks for a privilege
     return link
+
+
+def _hard_link(link: Path, photo: Path) -> bool:
+    try:
+        link.hardlink_to(photo.resolve())
+    except FileExistsError:
+        raise
+    except OSError:
+        return False  # another disk, or a file system without them
+    return True
