@@ -147,7 +147,9 @@ def _other_formats() -> Iterator[Case]:
     bomb = gzip.compress(HEAD.encode() + b" " * 50_000_000)
     yield Case("gzip that grows", "c.csv.gz", bomb, refused="bad_catalog")
     for suffix in ("zip", "xlsx", "xls", "yaml", "parquet.gz", "gz", "jpg", "pkl"):
-        yield Case(f"a .{suffix} file", f"c.{suffix}", data, refused="unsupported_catalog")
+        archive = suffix in ("zip", "xlsx")
+        refused = "bad_catalog" if archive else "unsupported_catalog"
+        yield Case(f"a .{suffix} file", f"c.{suffix}", data, refused=refused)
     yield Case("no suffix", "catalog", (HEAD + GOOD).encode(), refused="unsupported_catalog")
 
 

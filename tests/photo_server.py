@@ -27,6 +27,7 @@ class PhotoServer:
         retry_after: sent with 429 and 503.
         delay_s: before each answer.
         down: whether everything is 503.
+        headers: further headers of a path's answer; one that is None is left out.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class PhotoServer:
         self.delay_s = 0.0
         self.down = False
         self.etags = True
+        self.headers: dict[str, dict[str, str | None]] = {}
         self.port = 0
         self._now = 0
         self._lock = Lock()
@@ -72,7 +74,7 @@ class PhotoServer:
             waiting = self.faults.get(path, [])
             fault = 503 if self.down else waiting.pop(0) if waiting else None
         time.sleep(self.delay_s)
-        data = self.files.get(path)
+        data = self.files.get(unquote(handler.path), self.files.get(path))
         if fault is None and data is None:
             fault = 404
         match fault:
@@ -95,7 +97,7 @@ class PhotoServer:
             if handler.headers["If-None-Match"] == etag:
                 return self._send(handler, 304, None)
         tag = {"ETag": etag} if self.etags else {}
-        self._send(handler, 200, data, short=fault == "short", **tag)
+        self._send(handler, 200, data, short=fault == "short", **tag | self.headers.get(path, {}))
         if fault != "short":
             with self._lock:
                 self.sent[path] += 1
@@ -107,12 +109,13 @@ class PhotoServer:
         status: int,
         data: bytes | None,
         short: bool = False,
-        **headers: str,
+        **headers: str | None,
     ) -> None:
         handler.send_response(status)
         for name, value in headers.items():
-            handler.send_header(name, value)
-        if data is not None:
+            if value is not None:
+                handler.send_header(name, value)
+        if data is not None and "Content-Length" not in headers:
             handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
         if data:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -14,6 +15,7 @@ import shop_feeds
 from scenesearch.catalog import FeedOptions, read_catalog
 from scenesearch.catalog.check import Check, check_catalog
 from scenesearch.cli.main import main
+from scenesearch.core.errors import CatalogError
 
 FEEDS = shop_feeds.feeds("https://photos.shop.test")
 
@@ -126,3 +128,58 @@ def test_a_wrong_option_is_said(
 
     assert code == 2
     assert said in err
+
+
+GERMAN = (
+    "Artikelnummer;Bezeichnung;Preis;Bild\n"
+    "4711;Stuhl Anna;129,00 €;stuhl.jpg\n0815;Lampe Tor;59,90 €;lampe.jpg\n"
+)
+
+
+def test_a_table_in_another_language_is_told_what_to_say(cli: Run, tmp_path: Path) -> None:
+    path = tmp_path / "lager.csv"
+    path.write_text(GERMAN)
+    code, _, err = cli("catalog", "check", path)
+    said = "--column id=Artikelnummer --column image=Bild"
+
+    assert code == 2
+    assert said in err
+
+    (tmp_path / "bilder").mkdir()
+    for name in ("stuhl.jpg", "lampe.jpg"):
+        (tmp_path / "bilder" / name).touch()
+    code, out, err = cli("catalog", "check", path, *shlex.split(said))
+
+    assert code == 3
+    assert f"there is one in '{tmp_path / 'bilder'}'" in out
+    assert "--image-root FOLDER" in out
+    assert "if it is the price: --column price=Preis" in err
+
+    mended = (*shlex.split(said), "--column", "price=Preis", "--image-root", tmp_path / "bilder")
+    code, out, err = cli("catalog", "check", path, *mended)
+
+    assert (code, "price: 129.0" in out) == (0, True)
+    assert "the price" not in err
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("sku_nr,Foto Nr 1\nA-1,https://s.test/1.jpg?v=2\nA-2,https://s.test/2.png\n",
+         "--column id=sku_nr --column image='Foto Nr 1'"),
+        ("a,b\nx,1.jpg\nx,2.jpg\n", "--column image=b"),
+        ("a,b\nred,tall\nred,tall\n", ""),
+        ("name,bild\nOak chair,1.jpg\nAsh chair,2.jpg\n", "--column image=bild"),
+    ],
+    ids=["addresses", "no ids", "nothing", "words are no ids"],
+)  # fmt: skip
+def test_ids_and_photos_are_guessed_by_their_cells_and_never_taken(
+    rows: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text(rows)
+    with pytest.raises(CatalogError) as caught:
+        read_catalog(path)
+
+    told = str(caught.value).partition("; by its cells ")[2]
+    assert told.partition(": ")[2].partition(" (columns=")[0] == said

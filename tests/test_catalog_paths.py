@@ -77,7 +77,8 @@ def test_a_sibling_folder_with_the_same_start_is_outside(shop: Path) -> None:
     [
         ("photos/sofa-1.jpg", "'Sofa-1.JPG'"),
         ("photos/Sofa_1.JPG", "'Sofa-1.JPG'"),
-        ("nowhere/a.jpg", "nor its folder"),
+        ("nowhere/a.jpg", "there is one in .*photos"),
+        ("nowhere/gone.jpg", "nor its folder"),
     ],
 )
 def test_a_missing_photo_is_named_with_what_is_near(shop: Path, photo: str, near: str) -> None:

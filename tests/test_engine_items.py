@@ -7,6 +7,7 @@ import io
 import random
 import threading
 import unicodedata
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,7 @@ from scenesearch.engine.tasks import (
 from scenesearch.images import load_scene
 from scenesearch.images.media_folder import MediaFolder
 from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.priced import PricedStore
 
 
 def png(image) -> bytes:
@@ -597,3 +599,29 @@ def test_threads_that_put_patch_delete_get_and_search_see_what_was_acknowledged(
 
     assert wrong == []
     assert {f"base{n}" for n in range(4)} <= set(engine.all())
+
+
+def test_a_sale_is_written_with_its_dates_and_patched_as_it_was_written(memory):
+    now = datetime(2026, 5, 10, tzinfo=UTC).timestamp()
+    memory.opened.store = PricedStore(memory.opened.store, lambda: now)
+    sale = {"sale_price": 5, "sale_end": "2026-05-20"}
+    memory.put(record("a", price=9, **sale), record("b", price=9))
+    read = memory.get("a")["attributes"]
+
+    assert read == {"price": 5.0, "list_price": 9.0, "sale_price": 5.0, "sale_end": "2026-05-20"}
+    assert memory.all(where="price < 6") == ["a"]
+
+    memory.patch("a", title="New")  # what was read is no new price
+
+    assert memory.get("a")["attributes"] == {**read, "title": "New"}
+
+    now += 11 * 86_400
+
+    assert memory.get("a")["attributes"]["price"] == 9.0
+    assert memory.all(where="price < 6") == []
+
+    now -= 11 * 86_400
+    memory.patch("a", sale_price=None)
+
+    assert memory.get("a")["attributes"]["price"] == 9.0
+    assert memory.refusal(record("c", price=9, sale_end="soon"))["code"] == "bad_date"

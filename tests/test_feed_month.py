@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from scenesearch.api import SceneSearch
 from scenesearch.catalog import FeedOptions
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.errors import CatalogError
+from scenesearch.core.protocols import Store
 from scenesearch.search.look_builder import attributes_of
 from scenesearch.sync.plan import SyncRules
 
@@ -44,8 +46,9 @@ def photo(number: int) -> bytes:
 class Month:
     """A Google feed that changes by chance, and what changed."""
 
-    COLUMNS = ("id", "title", "link", "image_link", "price", "sale_price", "availability",
-               "item_group_id", "product_type", "rating")  # fmt: skip
+    COLUMNS = ("id", "title", "link", "image_link", "price", "sale_price",
+               "sale_price_effective_date", "availability", "item_group_id", "product_type",
+               "rating")  # fmt: skip
 
     def __init__(self, seed: int, server: PhotoServer, path: Path) -> None:
         self.random = np.random.default_rng(seed)
@@ -70,6 +73,7 @@ class Month:
             "image_link": f"{self.server.base}/{number}.png",
             "price": f"{10 + number}.00 EUR",
             "sale_price": "",
+            "sale_price_effective_date": "",
             "availability": "in_stock",
             "item_group_id": f"G{number // 3}",
             "product_type": "Home > Chairs",
@@ -90,6 +94,11 @@ class Month:
 
     def sale(self) -> None:
         self.pick()["sale_price"] = "4.00 EUR"
+
+    def dated_sale(self) -> None:
+        year = self.random.choice([2020, 2070])
+        dates = f"{year}-05-01T00:00+0200/{year}-05-31T00:00+0200"
+        self.pick().update(sale_price="3.00 EUR", sale_price_effective_date=dates)
 
     def stock(self) -> None:
         self.pick()["availability"] = str(self.random.choice(["out of stock", "preorder", ""]))
@@ -118,8 +127,8 @@ class Month:
     def break_a_row(self) -> None:
         self.broken = {self.pick()["id"]}
 
-    CHANGES = (insert, delete, come_back, price, price, sale, stock, decimal, word, category,
-               another_picture, another_address, break_a_row)  # fmt: skip
+    CHANGES = (insert, delete, come_back, price, price, sale, dated_sale, stock, decimal, word,
+               category, another_picture, another_address, break_a_row)  # fmt: skip
 
     def write(self) -> bytes:
         stream = io.StringIO()
@@ -134,7 +143,7 @@ class Month:
         return stream.getvalue().encode()
 
 
-def stored(store: MemoryStore) -> dict[str, Any]:
+def stored(store: Store) -> dict[str, Any]:
     """What a collection holds: attributes, photos by content, and vectors, by item."""
     found: dict[str, Any] = {}
     for record in scroll_all(store, spaces=("cutout", "context")):
@@ -147,10 +156,16 @@ def stored(store: MemoryStore) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.process
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("kind", "seed"),
+    [
+        pytest.param("memory", 1, marks=pytest.mark.process),
+        pytest.param("memory", 2, marks=pytest.mark.process),
+        pytest.param("embedded", 3, marks=pytest.mark.store),
+    ],
+)
 def test_after_every_day_the_collection_is_that_of_a_fresh_index(
-    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_surroundings: None
+    kind: str, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clean_surroundings: None
 ) -> None:
     monkeypatch.setenv("SCENESEARCH_CUTOUT__MATTING", "never")
     with ExitStack() as stack:
@@ -158,7 +173,9 @@ def test_after_every_day_the_collection_is_that_of_a_fresh_index(
         monkeypatch.setenv("SCENESEARCH_FETCH__PRIVATE", json.dumps([server.endpoint]))
         front = stack.enter_context(SceneSearch(tmp_path / "shop"))
         month = Month(seed, server, tmp_path / "feed.csv")
-        store = front._opened.store = MemoryStore()
+        if kind == "memory":
+            front._opened.store = MemoryStore()
+        store = front.store
         before: dict[str, Any] = {}
         widened = broke = cut = False
         for day in range(DAYS):
@@ -169,11 +186,13 @@ def test_after_every_day_the_collection_is_that_of_a_fresh_index(
             front.sync(month.path, rules=RULES, feed=FETCH)
             now = stored(store)
             assert store.schema is not None
-            kind = store.schema.fields["rating"]
+            rating = store.schema.fields["rating"]
             with SceneSearch(tmp_path / f"fresh{day}") as other:
-                fresh = other._opened.store = MemoryStore()
-                other.index(month.path, feed=FeedOptions(fetch=True, types={"rating": kind}))
-                wanted = stored(fresh)
+                if kind == "memory":
+                    other._opened.store = MemoryStore()
+                other.index(month.path, feed=FeedOptions(fetch=True, types={"rating": rating}))
+                wanted = stored(other.store)
+            shutil.rmtree(tmp_path / f"fresh{day}")
 
             # what a broken row is about stays as it was
             broken = month.broken & set(month.rows) & set(before)
@@ -190,7 +209,7 @@ def test_after_every_day_the_collection_is_that_of_a_fresh_index(
                 assert stored(store) == now
                 cut = True
             before = now
-            widened |= kind == "float"
+            widened |= rating == "float"
             broke |= bool(kept)
 
         assert cut

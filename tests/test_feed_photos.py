@@ -26,7 +26,6 @@ from scenesearch.cli.main import main
 from scenesearch.config.settings import load_settings
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.errors import ConfigError, StoreError
-from scenesearch.fetch.catalog_photos import NOTED_EACH
 from scenesearch.sync.plan import SyncRules
 
 FETCH = FeedOptions(fetch=True)
@@ -347,7 +346,7 @@ def test_a_run_that_is_stopped_goes_on_where_it_was(server: PhotoServer, tmp_pat
     shop_.index()
 
     assert len(shop_.stored()) == 120
-    assert server.sent.total() <= 120 + 3 * NOTED_EACH
+    assert server.sent.total() <= 120 + 3 * load_settings(None).fetch.per_host
 
 
 def test_one_photo_of_several_items_is_fetched_once(server: PhotoServer, tmp_path: Path) -> None:

@@ -213,3 +213,20 @@ def test_a_feed_that_is_cut_short_gives_what_is_there_or_says_what_it_is(
         same = [item for item in found.items if item == whole.get(item.id)]
 
         assert len(found.items) - len(same) <= len(whole) * (1 - share) + 4
+
+
+def test_html_inside_an_element_of_a_feed_is_part_of_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "feed.xml"
+    path.write_text(
+        '<rss xmlns:g="http://base.google.com/ns/1.0"><channel><item><g:id>1</g:id>'
+        "<title>A <i>fine</i> vase</title><link>https://s.test/1</link>"
+        "<g:description>Of <b>glass</b>.<ul><li>blue</li><li>tall<br/>thin</li></ul>"
+        "</g:description>"
+        "<g:image_link>https://s.test/1.jpg</g:image_link><g:price>5.00 EUR</g:price>"
+        "<g:shipping><g:price>3.00 EUR</g:price></g:shipping></item></channel></rss>"
+    )
+    (item,) = read_catalog(path, feed=FeedOptions(fetch=True)).read_all().items
+
+    assert item.attributes["title"] == "A fine vase"
+    assert str(item.attributes["description"]).split() == ["Of", "glass.", "blue", "tall", "thin"]
+    assert item.attributes["price"] == 5.0

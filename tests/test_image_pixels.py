@@ -157,6 +157,24 @@ def test_a_png_without_its_last_chunk_is_whole_and_says_so() -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("pillow_heif") is not None, reason="it is installed")
+@pytest.mark.parametrize(("channels", "kind"), [(3, "f4"), (1, "f8"), (3, "f8")])
+def test_a_tiff_of_floats_that_is_not_read_is_named(channels: int, kind: str) -> None:
+    cv2 = pytest.importorskip("cv2")
+    values = np.random.default_rng(0).random((16, 16, channels)).astype(kind)
+    _, data = cv2.imencode(".tif", values)
+    error = refusal(data.tobytes())
+
+    assert error.code == "unsupported_image"
+    assert f"a TIFF of floats ({channels} channel(s) of {int(kind[1]) * 8} bits)" in str(error)
+
+
+def test_a_tiff_of_grey_floats_is_read() -> None:
+    cv2 = pytest.importorskip("cv2")
+    _, data = cv2.imencode(".tif", np.linspace(0, 1, 256, dtype="f4").reshape(16, 16))
+
+    assert np.ptp(load_scene(data.tobytes()).image) == 255
+
+
 def test_heic_without_its_package_names_the_extra() -> None:
     error = refusal(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64))
 

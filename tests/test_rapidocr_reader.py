@@ -73,6 +73,22 @@ def test_pieces_are_read_from_the_top_and_along_each_line(pieces, wanted):
     assert "".join(one.text for one in reading_order(pieces)) == wanted
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_turned_pieces_are_read_in_the_order_of_the_upright_ones(turns):
+    upright = [piece("a", 0, 0), piece("b", 30, 3), piece("c", 0, 20), piece("d", 25, 22)]
+    turned = []
+    for one in upright:
+        box = one.box
+        for _ in range(turns):  # to the left, about the origin
+            x1, y1, x2, y2 = box
+            box = (y1, -x2, y2, -x1)
+        turned.append(TextLine(one.text, 0.9, box))
+
+    for seed in range(5):
+        shuffled = [turned[i] for i in np.random.default_rng(seed).permutation(4)]
+        assert "".join(one.text for one in reading_order(shuffled, turns)) == "abcd"
+
+
 # --- the models --------------------------------------------------------------------------------
 
 
@@ -94,6 +110,29 @@ def test_drawn_text_is_read_in_order_with_boxes_around_it(reader):
         for b in (line.box for line in lines)
     )
     assert inside > 0.95 * (image < 128).sum()
+
+
+@installed
+@pytest.mark.models
+@pytest.mark.parametrize("turns", range(4))
+def test_turned_text_is_read_in_its_own_order(reader, turns):
+    lines = ["First line here", "second row of it", "third and last 42"]
+    image = sign(*(((20, 20 + 100 * i), text) for i, text in enumerate(lines)))
+    found = reader.read(np.ascontiguousarray(np.rot90(image, turns)))
+
+    assert [line.text for line in found] == lines
+
+
+@installed
+@pytest.mark.models
+def test_what_runs_along_the_side_comes_after_the_lines(reader):
+    image = np.full((500, 700, 3), 255, np.uint8)
+    image[20:340, 60:700] = sign(((20, 20), "SALE 50% OFF"), ((20, 200), "until Sunday"))
+    side = sign(((20, 5), "made in Norway"), size=(400, 60))
+    image[50:450, 0:60] = np.rot90(side)
+    found = reader.read(image)
+
+    assert [line.text for line in found] == ["SALE 50% OFF", "until Sunday", "made in Norway"]
 
 
 @installed

@@ -10,9 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from scenesearch.attributes.copies import hashes_and_sample, is_copy
 from scenesearch.attributes.hamming import near_pairs, popcount
 from scenesearch.attributes.phash import phash
-from scenesearch.scenes.deduplication import HashedPhoto, find_duplicates
+from scenesearch.images import load_scene
+from scenesearch.scenes import deduplication
+from scenesearch.scenes.deduplication import (
+    HASH_WITH_SAMPLES,
+    HashedPhoto,
+    find_duplicates,
+    hash_photos,
+)
 
 
 def photo(source, bits, size=(100, 100), vector=None, sha256=None):
@@ -212,3 +220,107 @@ def test_changed_pictures_are_found_and_no_others(name):
     true = {frozenset((f"{seed}.0", f"{seed}.1")) for seed in range(100)}
     assert len(pairs & true) / len(true) >= least
     assert pairs <= true
+
+
+# copies, by hashes of three kinds and small pictures
+
+
+def look(name, image):
+    hashes, sample = hashes_and_sample(np.ascontiguousarray(image))
+    size = image.shape[1], image.shape[0]
+    return HashedPhoto(
+        name, name, *size, hashes.plain, None, 0.0, hashes.inside, hashes.mirrored, sample
+    )
+
+
+def left_and_top(image, share):
+    height, width = image.shape[:2]
+    return image[round(height * share) :, round(width * share) :]
+
+
+COPIES = {
+    **{name: (change, least) for name, (change, least) in CHANGES.items()},
+    "2 % cropped": (lambda image: cropped(image, 0.02), 0.98),
+    "5 % cropped": (lambda image: cropped(image, 0.05), 0.98),
+    "3 % cropped at a corner": (lambda image: left_and_top(image, 0.03), 0.8),
+    "mirrored": (lambda image: encoded(image[:, ::-1], 80), 0.98),
+    "mirrored and cropped": (lambda image: cropped(image[:, ::-1], 0.05), 0.95),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_copies_are_found_and_no_others(name):
+    change, least = COPIES[name]
+    photos = [look(f"{seed}.0", picture(seed)) for seed in range(60)]
+    photos += [look(f"{seed}.1", change(picture(seed))) for seed in range(60)]
+    groups = find_duplicates(photos)
+    pairs = {
+        frozenset((a.source, b.source))
+        for group in groups
+        for a, b in itertools.combinations(group.photos, 2)
+    }
+    true = {frozenset((f"{seed}.0", f"{seed}.1")) for seed in range(60)}
+
+    assert len(pairs & true) / len(true) >= least
+    assert pairs <= true
+    for group in groups:
+        assert [one.mirrored for one in group.photos[1:]] == ["mirrored" in name]
+        assert all(one.distance <= HASH_WITH_SAMPLES for one in group.photos[1:])
+
+
+def shifted(image):
+    """The same in another colour."""
+    return image[:, :, [1, 2, 0]]
+
+
+def with_a_drawer(image):
+    changed = image.copy()
+    height, width = image.shape[:2]
+    changed[height // 2 : height // 2 + height // 6, width // 4 : width // 2] = 255
+    return changed
+
+
+@pytest.mark.parametrize("change", [shifted, with_a_drawer], ids=["colour", "a detail"])
+def test_variants_of_a_product_are_no_copies(change):
+    for seed in range(20):
+        one, other = picture(seed), change(picture(seed))
+        if np.abs(one.astype(int) - other).mean() < 3:
+            continue
+        a, b = hashes_and_sample(one)[1], hashes_and_sample(other)[1]
+
+        assert not is_copy(a, b), seed
+
+
+def test_copies_of_collections_are_found_mirrored_by_their_vectors():
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(2, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    hashes = [hashes_and_sample(picture(seed))[0] for seed in (0, 1)]
+    photos = [
+        HashedPhoto("a", "a", 9, 9, hashes[0].plain, vectors[0]),
+        HashedPhoto("a flipped", "b", 8, 8, hashes[0].mirrored, vectors[0]),
+        HashedPhoto("b", "c", 8, 8, hashes[1].mirrored, vectors[0]),
+        HashedPhoto("a flipped, unlike", "d", 8, 8, hashes[0].mirrored, vectors[1]),
+    ]
+    (group,) = find_duplicates(photos)
+
+    assert [one.source for one in group.photos] == ["a", "a flipped"]
+    assert group.photos[1].mirrored
+
+
+def test_small_pictures_are_kept_in_files_or_in_memory(tmp_path, monkeypatch):
+    paths = []
+    for seed in range(3):
+        paths.append(str(tmp_path / f"{seed}.png"))
+        Image.fromarray(picture(seed)).save(paths[-1])
+    failed = []
+    in_files = list(hash_photos(paths, load_scene, failed))
+    monkeypatch.setattr(deduplication, "TemporaryFile", lambda: (tmp_path / "no" / "x").open("wb"))
+    in_memory = list(hash_photos(paths, load_scene, failed))
+
+    assert not failed
+    for one, other in zip(in_files, in_memory, strict=True):
+        assert isinstance(one.sample, np.memmap)
+        assert not isinstance(other.sample, np.memmap)
+        assert (one.sample == other.sample).all()
+        assert (one.phash, one.inside, one.mirrored) == (other.phash, other.inside, other.mirrored)

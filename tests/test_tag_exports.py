@@ -530,3 +530,41 @@ def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
 
     assert parse_export(f"yolo:{tmp_path / 'x'}") == ("yolo", tmp_path / "x")
     assert write_export(f"yolo:{tmp_path / 'x'}", ROWS) == tmp_path / "x"
+
+
+# COCO as a data set
+
+
+def test_a_coco_data_set_has_its_photos_beside_it_under_names(tmp_path: Path) -> None:
+    from PIL import Image
+
+    sources = [tmp_path / "one" / "a.png", tmp_path / "two" / "a.png", tmp_path / "two" / "b c.jpg"]
+    for source in sources:
+        source.parent.mkdir(exist_ok=True)
+        Image.new("RGB", (80, 60)).save(source)
+    (tmp_path / "set" / "annotations").mkdir(parents=True)
+    path = tmp_path / "set" / "annotations" / "instances_all.json"
+    rows = [TagRow(str(source), width=80, height=60) for source in sources]
+    rows.append(TagRow("s3://shop/one.jpg", width=80, height=60))
+    for _ in range(2):  # the links of the first run are those of the second
+        write_export(f"coco:{path}", rows)
+        images = json.loads(path.read_text())["images"]
+
+    assert [image["source"] for image in images] == [*map(str, sources), "s3://shop/one.jpg"]
+    assert images[0]["file_name"] == "a.png"
+    assert images[3]["file_name"].startswith("one-")
+    assert len({image["file_name"] for image in images}) == 4
+    links = tmp_path / "set" / "images"
+    assert len(names(links)) == 3
+    for image, source in zip(images, sources, strict=False):
+        assert (links / image["file_name"]).samefile(source)
+
+
+def test_datumaro_opens_a_coco_data_set(tmp_path: Path) -> None:
+    datumaro = pytest.importorskip("datumaro", reason="datumaro is not installed")
+    (tmp_path / "annotations").mkdir()
+    write_export(f"coco:{tmp_path / 'annotations' / 'instances_all.json'}", ROWS)
+    found = datumaro.Dataset.import_from(str(tmp_path), "coco")
+
+    assert sorted(item.id.partition("-")[0] for item in found) == ["empty", "one", "two"]
+    assert sum(len(item.annotations) for item in found) >= 3

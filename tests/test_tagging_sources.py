@@ -8,6 +8,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -242,6 +243,80 @@ def test_a_folder_in_object_storage_gives_its_photos(bucket):
 
 def test_a_glob_in_object_storage_gives_what_it_names(bucket):
     assert ends(list_sources([f"{bucket}/**/*.JPG"]), bucket) == ["sub/c.JPG"]
+
+
+@pytest.fixture
+def odd():
+    """Object storage with names that a disk hardly has."""
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    for name in (
+        *("p/a.jpg", "p/a[1].jpg", "p/star*.jpg", "p//b.jpg", "p//c/d.jpg", "p/.h.jpg", "p/n.txt"),
+        *("p/.x/y.jpg", "p/@eaDir/e.jpg", "p/sub/s.jpg", "p/sub/t.txt", "p/x.dat"),
+    ):
+        memory.pipe(f"/odd/{name}", name.encode())
+    yield "memory://odd"
+    memory.rm("/odd", recursive=True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("p", ["a.jpg", "a[1].jpg", "star*.jpg", "/b.jpg", "/c/d.jpg", "sub/s.jpg"]),
+        ("p/a[1].jpg", ["a[1].jpg"]),
+        ("p/star*.jpg", ["star*.jpg"]),
+        ("p/*", ["a.jpg", "a[1].jpg", "star*.jpg", "sub/s.jpg"]),
+        ("p/*.jpg", ["a.jpg", "a[1].jpg", "star*.jpg"]),
+        ("p/*.dat", ["x.dat"]),
+        ("p/.*", [".h.jpg", ".x/y.jpg"]),
+        ("p/[a].jpg", ["a.jpg"]),
+    ],
+)
+def test_object_storage_is_listed_as_folders_are(pattern, found, odd):
+    sources = list(list_sources([f"{odd}/{pattern}"]))
+    names = [source.name.removeprefix("memory:").lstrip("/") for source in sources]
+
+    assert sorted(names) == sorted(f"odd/p/{name}" for name in found)
+    for name, source in zip(names, sources, strict=True):
+        data, _ = read_remote(source.path, max_bytes=100, timeout_s=5)
+        assert data.decode() == name.removeprefix("odd/")
+
+
+def test_a_second_listing_sees_what_changed_since(tmp_path):
+    import fsspec
+    from fsspec.implementations.memory import MemoryFileSystem
+
+    class Remembering(MemoryFileSystem):
+        """Keeps its listings, as those of s3:// and gs:// do."""
+
+        protocol = "remembering"
+        store: ClassVar[dict] = {}
+        pseudo_dirs: ClassVar[list] = [""]
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return super()._strip_protocol(path.removeprefix("remembering:/"))
+
+        def ls(self, path, detail=True, **kwargs):
+            path = self._strip_protocol(path)
+            if path not in self.dircache:
+                self.dircache[path] = super().ls(path, detail=True, **kwargs)
+            found = self.dircache[path] if path in self.dircache else super().ls(path, detail=True)
+            return found if detail else [one["name"] for one in found]
+
+    fsspec.register_implementation("remembering", Remembering, clobber=True)
+    written = Remembering()
+    written.pipe("/b/1.jpg", b"one")
+    written.pipe("/b/2.jpg", b"two")
+    assert len(written.ls("/b")) == 2
+    first = list(list_sources(["remembering://b"]))
+    written.pipe("/b/3.jpg", b"three")
+    written.rm_file("/b/2.jpg")
+    second = list(list_sources(["remembering://b"]))
+
+    assert [source.name[-5:] for source in first] == ["1.jpg", "2.jpg"]
+    assert [source.name[-5:] for source in second] == ["1.jpg", "3.jpg"]
 
 
 def test_one_photo_in_object_storage_is_read_within_the_limits(bucket):

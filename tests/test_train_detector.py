@@ -123,6 +123,31 @@ def test_crowds_and_boxes_without_area_are_left_out_and_counted(tmp_path, annota
     assert label_lines(tmp_path / "out") == []
 
 
+def marked_as_crowds(tmp_path, share):
+    """Of 40 masks so many are marked."""
+    path = coco(tmp_path / "in", images=40, segmentation=compressed())
+    content = json.loads(path.read_text())
+    for one in content["annotations"][: round(40 * share)]:
+        one["iscrowd"] = 1
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_masks_that_a_tool_marks_as_crowds_are_objects(tmp_path):
+    for share, masks in ((0.5, True), (1.0, False)):
+        path = marked_as_crowds(tmp_path, share)
+        dataset = written(path, tmp_path / "out", masks=masks)
+
+        assert (dataset.boxes, dataset.skipped, dataset.kept) == (40, 0, 40 * share)
+        assert len(label_lines(tmp_path / "out")) == 40
+
+
+def test_a_crowd_among_many_objects_is_one(tmp_path):
+    dataset = written(marked_as_crowds(tmp_path, 0.05), tmp_path / "out")
+
+    assert (dataset.boxes, dataset.skipped, dataset.kept) == (38, 2, 0)
+
+
 def test_an_annotation_without_outline_is_no_food_for_a_segmenter(tmp_path):
     with pytest.raises(CatalogError, match=r"annotation 0 has no outline.*yolo26n\.yaml"):
         written(coco(tmp_path / "in", segmentation=None), tmp_path / "out", masks=True)

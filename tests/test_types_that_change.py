@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import shop
 
 from scenesearch.api import SceneSearch
-from scenesearch.catalog import FeedOptions
+from scenesearch.catalog import FeedOptions, read_catalog
 from scenesearch.cli.main import main
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Between
@@ -90,6 +93,7 @@ DAYS: dict[str, tuple[list[object], list[object], str, list[object]]] = {
     "whole numbers, then 4.0": ([4, 5], ["4.0", 5], "integer", [4, 5]),
     "words, then numbers": (["large", "XL"], [4, 5.5], "keyword", ["4", "5.5"]),
     "numbers, then a word": ([4, 5], [4, "n/a"], "integer", [4, None]),
+    "numbers, then a word and a decimal": ([4, 5], ["n/a", 4.5], "float", [None, 4.5]),
     "decimals, then a word": ([4.5, 5], ["oops", 5], "float", [None, 5.0]),
     "true, then a number": (["true", "false"], ["true", "1"], "bool", [True, True]),
     "true, then a word": (["true", "false"], ["maybe", "no"], "bool", [None, False]),
@@ -203,3 +207,51 @@ def test_the_command_refuses_in_the_dry_run_what_it_would_refuse(
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     monkeypatch.setattr(sys, "argv", ["scenesearch", *map(str, arguments)])
     return main()
+
+
+def rows_of(tmp_path: Path, form: str, values: list[Any]) -> Path:
+    """One column of values, in a file of a form."""
+    (tmp_path / "a.jpg").touch()
+    rows = [{"id": str(n), "image": "a.jpg", "x": value} for n, value in enumerate(values)]
+    path = tmp_path / f"c.{form}"
+    if form == "jsonl":
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    elif form == "parquet":
+        pq.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        with path.open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["id", "image", "x"])
+            lists = (json.dumps(v) if isinstance(v, list) else v for v in values)
+            table.writerows([n, "a.jpg", value] for n, value in enumerate(lists))
+    return path
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_whole_numbers_that_others_would_round_are_text(form: str, tmp_path: Path) -> None:
+    exact = read_catalog(rows_of(tmp_path, form, [2**53, -(2**53)])).read_all()
+    beyond = read_catalog(rows_of(tmp_path, form, [2**53 + 1, 5])).read_all()
+
+    assert exact.fields["x"] == "integer"
+    assert exact.items[0].attributes["x"] == 2**53
+    assert beyond.fields["x"] == "keyword"
+    assert [item.attributes["x"] for item in beyond.items] == [str(2**53 + 1), "5"]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_vectors_are_no_attributes_and_are_named(form: str, tmp_path: Path) -> None:
+    vectors = [[0.25 * n + i for i in range(16)] for n in range(3)]
+    found = read_catalog(rows_of(tmp_path, form, vectors)).read_all()
+
+    assert "x" not in found.fields
+    assert all("x" not in item.attributes for item in found.items)
+    assert any("vectors (lists of 16 numbers)" in note for note in found.notes)
+
+    # what the collection has already, and short lists, stay what they are
+    path = tmp_path / f"c.{form}"
+    kept = read_catalog(path, stored={"x": "keyword"}).read_all()
+
+    assert kept.items[0].attributes["x"]
+    for others in ([*vectors, [0.5]], [[0.5, 1.5]] * 2, [["a"] * 16] * 2):
+        found = read_catalog(rows_of(tmp_path, form, others)).read_all()
+        assert found.fields["x"] in ("keyword", "text"), others

@@ -42,6 +42,7 @@ def index(
     opened: Opened,
     reader: CatalogReader,
     *,
+    notes: tuple[str, ...],
     strict: bool,
     prune: bool,
     dry_run: bool,
@@ -67,7 +68,8 @@ def index(
     with _indexer(opened, missing=fetched.failures) as indexer:
         plan = indexer.plan(fetched.items, prune=prune, progress=progress)
         report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
-    return IndexOutcome(plan, report, found.errors, (*found.notes, *fetched.notes))
+    notes = (*notes, *found.notes, *fetched.notes)
+    return IndexOutcome(plan, report, found.errors, notes)
 
 
 def put(
@@ -113,6 +115,7 @@ def sync(
     dry_run: bool,
     planned: Callable[[SyncReport], None] | None,
     progress: Progress | None,
+    notes: tuple[str, ...],
 ) -> SyncReport:
     """As :meth:`SceneSearch.sync`, of a manifest that ``read`` opens."""
     with ExitStack() as stack:
@@ -132,8 +135,8 @@ def sync(
         def fetch(catalog: Catalog) -> Catalog:
             fetched = fetch_photos(opened, catalog.items, dry_run=dry_run, progress=progress)
             missing.update(fetched.failures)
-            notes = (*catalog.notes, *fetched.notes)
-            return replace(catalog, items=tuple(fetched.items), notes=notes)
+            told = (*notes, *catalog.notes, *fetched.notes)
+            return replace(catalog, items=tuple(fetched.items), notes=told)
 
         plan = syncer.plan(read, fetch=fetch, progress=progress)
         if planned is not None:

@@ -23,6 +23,7 @@ from scenesearch.core.types import FieldType, Scene
 from scenesearch.filters.parse import parse_filter
 from scenesearch.images import ImageSource, load_scene
 from scenesearch.images.media_folder import MediaFolder
+from scenesearch.index.run import Progress
 from scenesearch.index.stored import Deleted, delete_items
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection, projection_of
@@ -127,6 +128,15 @@ class Opened:
         root = self.state_dir / "photos" / f"feed-{self.collection}"
         free = self.settings.min_free_megabytes * 1_000_000
         return MediaFolder(root, min_free_bytes=free)
+
+    @contextmanager
+    def catalog_file(
+        self, source: str | Path, *, dry_run: bool, progress: Progress | None
+    ) -> Iterator[wiring.CatalogFile]:
+        """A catalogue as a file, fetched where it is an address; a dry run keeps nothing."""
+        folder = None if dry_run else self.state_dir / "feeds"
+        with wiring.catalog_file(self.settings, source, folder, progress) as file:
+            yield file
 
     @contextmanager
     def keeping(self, *, dry_run: bool) -> Iterator[Callable[[Packed], str]]:

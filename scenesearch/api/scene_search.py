@@ -148,7 +148,7 @@ class SceneSearch:
 
         Args:
             catalog: a table, a shop's feed or export, a set of pictures, or a folder of images;
-                see docs/catalog.md.
+                also the address of a feed; see docs/catalog.md.
             image_root: where image paths start; the catalogue's folder by default.
             strict: stop at the first bad row instead of leaving it out.
             prune: remove stored items the catalogue no longer has.
@@ -165,9 +165,12 @@ class SceneSearch:
             ModelError: weights are missing or cannot be used.
             StoreError: the store cannot be opened or written.
         """
-        with self._opened.keeping(dry_run=dry_run) as keep:
+        with (
+            self._opened.catalog_file(catalog, dry_run=dry_run, progress=progress) as file,
+            self._opened.keeping(dry_run=dry_run) as keep,
+        ):
             reader = read_catalog(
-                catalog,
+                file.path,
                 image_root=image_root,
                 columns=columns,
                 on_duplicate=on_duplicate,
@@ -176,10 +179,13 @@ class SceneSearch:
                 feed=self._opened.feed(feed),
                 keep=keep,
                 stored=self._opened.stored_types(),
+                site=file.site,
+                doubt=file.doubt,
             )
             return indexing.index(
                 self._opened,
                 reader,
+                notes=file.notes,
                 strict=strict,
                 prune=prune,
                 dry_run=dry_run,
@@ -276,11 +282,14 @@ class SceneSearch:
             CatalogError: the manifest cannot be read, or too much would be deleted.
             StoreError: the store cannot be used, or another sync is running.
         """
-        with self._opened.keeping(dry_run=dry_run) as keep:
+        with (
+            self._opened.catalog_file(catalog, dry_run=dry_run, progress=progress) as file,
+            self._opened.keeping(dry_run=dry_run) as keep,
+        ):
 
             def read() -> CatalogReader:
                 return read_catalog(
-                    catalog,
+                    file.path,
                     image_root=image_root,
                     columns=columns,
                     on_duplicate=on_duplicate,
@@ -290,10 +299,18 @@ class SceneSearch:
                     feed=self._opened.feed(feed),
                     keep=keep,
                     stored=self._opened.stored_types(),
+                    site=file.site,
+                    doubt=file.doubt,
                 )
 
             return indexing.sync(
-                self._opened, read, rules, dry_run=dry_run, planned=planned, progress=progress
+                self._opened,
+                read,
+                rules,
+                dry_run=dry_run,
+                planned=planned,
+                progress=progress,
+                notes=file.notes,
             )
 
     def syncing(self) -> AbstractContextManager[None]:

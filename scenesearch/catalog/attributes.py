@@ -8,6 +8,7 @@ the types that the collection has, and only a name that is new there gets the ty
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,10 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]*")
 _FLOAT = re.compile(r"-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 INT64 = range(-(2**63), 2**63)
 """What an ``integer`` field can hold."""
+EXACT = range(-(2**53), 2**53 + 1)
+"""Whole numbers that ranges, which compare floats, and readers of JSON in a browser tell apart."""
+VECTOR = 16
+"""Lists of so many numbers, all alike long, are vectors."""
 _TAKEN = ("id", "image")
 """What a manifest names the id and the photos, so that no attribute can have these names."""
 _EXPECTED: Mapping[FieldType, str] = {
@@ -51,16 +56,18 @@ class ColumnType:
     Attributes:
         count: cells seen.
         fraction: whether one was a number that is not whole.
+        vector: how many numbers every cell is a list of, where each is one; 0 otherwise.
     """
 
     __slots__ = (
         *("_boolean", "_integer", "_kinds", "_long", "_number", "_numbers", "_odd"),
-        *("count", "fraction"),
+        *("count", "fraction", "vector"),
     )
 
     def __init__(self) -> None:
         self.count = 0
         self.fraction = False
+        self.vector = 0
         self._integer = self._number = self._boolean = True
         self._long = False
         self._numbers = 0
@@ -69,13 +76,15 @@ class ColumnType:
 
     def add_text(self, cell: str, row: int) -> None:
         """Look at a stripped, non-empty CSV cell."""
+        if cell[0] == "[" or self.vector:
+            self._see_vector(_listed(cell))
         self.count += 1
         if len(cell) > LONG_TEXT_CHARS:
             self._long = True
         if self._number:
             if _INTEGER.fullmatch(cell):
-                # Beyond 64 bits it is a code, not a quantity: a float would change its digits.
-                self._number = len(cell) <= 20 and int(cell) in INT64
+                # Beyond that it is a code, not a quantity: a float would change its digits.
+                self._number = len(cell) <= 20 and int(cell) in EXACT
             else:
                 self._integer = False
                 self._number = bool(_FLOAT.fullmatch(cell)) and math.isfinite(float(cell))
@@ -84,17 +93,23 @@ class ColumnType:
                 self._numbers += 1
             else:
                 self._odd = (row, cell[:100])
+        elif not self.fraction and cell[0] in "-.0123456789" and _FLOAT.fullmatch(cell):
+            # a word among numbers does not hide that one of them is not whole
+            number = float(cell)
+            self.fraction = math.isfinite(number) and not number.is_integer()
         if self._boolean:
             self._boolean = cell.lower() in ("true", "false")
 
     def add_value(self, cell: Any) -> None:
         """Look at a cell with a type of its own, not None."""
+        if isinstance(cell, list) or self.vector:
+            self._see_vector(cell)
         self.count += 1
         match cell:
             case bool():
                 kind = "bool"
             case int():
-                kind = "integer" if cell in INT64 else "large integer"
+                kind = "integer" if cell in EXACT else "large integer"
             case float():
                 kind = "float"
                 self.fraction = self.fraction or not cell.is_integer()
@@ -106,6 +121,11 @@ class ColumnType:
             case _:
                 return
         self._kinds.add(kind)
+
+    def _see_vector(self, cell: Any) -> None:
+        numbers = isinstance(cell, list) and all(type(one) is float for one in cell)
+        size = len(cell) if numbers and len(cell) >= VECTOR else 0
+        self.vector = size if self.vector == size or not self.count else 0
 
     @property
     def only_numbers(self) -> bool:
@@ -132,7 +152,10 @@ class ColumnType:
         """What a user may want to know about the type, or None."""
         mixed = self._kinds - {"list"}
         if "large integer" in mixed:
-            return "it has integers beyond 64 bits, so its values are kept as text"
+            return (
+                "it has integers beyond 2^53, which ranges and browsers round, so its values are "
+                "kept as text"
+            )
         if len(mixed) > 1 and not mixed <= {"integer", "float"}:
             return f"it mixes {', '.join(sorted(self._kinds))}, so its values are kept as text"
         if not self._kinds and self._odd and self._numbers >= 5:
@@ -141,6 +164,14 @@ class ColumnType:
                 f"it is text: row {row} has {shown(cell)} after {self._numbers:,} plain numbers; "
                 f"leave the cell empty to filter by range"
             )
+        return None
+
+
+def _listed(cell: str) -> Any:
+    """A cell that is a list in JSON, or None."""
+    try:
+        return json.loads(cell) if cell.endswith("]") else None
+    except (ValueError, RecursionError):
         return None
 
 
@@ -268,14 +299,15 @@ def kind_of(
 def agreed_type(name: str, column: ColumnType, stored: FieldType | None) -> FieldType:
     """The type of a column of a catalogue, where the collection may have one for it.
 
-    Integers become floats as soon as one number is not whole. Any other type stays as it is
-    stored, and cells that are not of it are left out.
+    Integers become floats as soon as one number is not whole, whatever else there is. Any other
+    type stays as it is stored, and cells that are not of it are left out.
     """
     found = KNOWN.get(name) or column.field_type()
     if stored is None or stored == found:
         return found
-    widens = (stored, found) == ("integer", "float") and (column.fraction or name in KNOWN)
-    return found if widens else stored
+    known = name in KNOWN and (stored, found) == ("integer", "float")
+    widens = stored == "integer" and name not in KNOWN and column.fraction
+    return "float" if known or widens else stored
 
 
 def attribute_value(name: str, cell: Any, kind: FieldType, *, strict: bool) -> Value | None:

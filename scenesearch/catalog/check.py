@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from scenesearch.catalog.feeds.layout import FeedSource
 from scenesearch.catalog.feeds.plain import PlainSource
+from scenesearch.catalog.likely import likely_meanings
 from scenesearch.catalog.reader import CatalogReader
 from scenesearch.catalog.records import RowError, Source
 from scenesearch.core.types import Item
@@ -135,6 +136,10 @@ def check_catalog(reader: CatalogReader) -> Check:
         )
         for lost in reader.lost
     ]  # fmt: skip
+    meanings: tuple[str, ...] = ()
+    if isinstance(reader.source, PlainSource):
+        named = {use.header: use.field for use in columns}
+        meanings = tuple(likely_meanings(named, set(named.values())))
     problems.sort(key=lambda one: (one.costs != "rows", -one.count))
     return Check(
         _taken_for(reader.source),
@@ -145,7 +150,7 @@ def check_catalog(reader: CatalogReader) -> Check:
         columns,
         sample,
         tuple(problems),
-        tuple(note for note in reader.notes if note not in set(map(str, reader.lost))),
+        (*(note for note in reader.notes if note not in set(map(str, reader.lost))), *meanings),
     )
 
 

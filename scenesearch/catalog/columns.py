@@ -43,6 +43,9 @@ KNOWN: Mapping[str, FieldType] = {
     "categories": "keyword",
     "price": "float",
     "list_price": "float",
+    "sale_price": "float",
+    "sale_start": "keyword",
+    "sale_end": "keyword",
     "currency": "keyword",
     "brand": "keyword",
     "url": "keyword",
@@ -249,8 +252,8 @@ def plan_columns(names: Iterable[str]) -> Plan:
         also = "" if missing == "id" else f" (nor {', '.join(IMAGE_COLUMNS[1:])})"
         raise CatalogError(
             f"no column is named {missing!r}{also}: found {_listed(columns)}, expected 'id', "
-            f"'image' and any others{_near(missing, columns)}; rename a column, or map it with "
-            f"columns={{{missing!r}: <your header>}}",
+            f"'image' and any others{_near(missing, columns)}; rename a column, or name it with "
+            f"--column {missing}=HEADER (columns={{{missing!r}: HEADER}})",
             code="missing_column",
         )
     attributes: dict[str, str] = {}

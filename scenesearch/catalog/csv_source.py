@@ -25,7 +25,7 @@ from scenesearch.core.errors import CatalogError
 DELIMITERS = ",;\t|~"
 """Tried in this order where none is given."""
 _NOT_DELIMITERS = '" \r\n\0'
-_HEADER_WITHIN = 20
+HEADER_WITHIN = 20
 """Records that may stand above the header: remarks, help for each column, labels."""
 _WORDS_TEXT = (
     "id title link price availability image_link sku_id handle url_handle body_html "
@@ -33,7 +33,7 @@ _WORDS_TEXT = (
     "attribute_set_code product_type base_image item_type product_name product_id "
     "active_0_1 image_urls_x_y_z brand"
 )
-_WORDS = frozenset(_WORDS_TEXT.split())
+WORDS = frozenset(_WORDS_TEXT.split())
 """Names, as :func:`proposed_name` makes them, of headers of feeds; with ours, a header is known."""
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*')  # written and read by Excel
 
@@ -74,7 +74,7 @@ class CsvSource:
         self._path = path
         self._encoding = check_encoding(path, encoding)
         self._delimiter = delimiter or ","
-        self._known = _WORDS | {"id", *IMAGE_COLUMNS, *KNOWN}
+        self._known = WORDS | {"id", *IMAGE_COLUMNS, *KNOWN}
         self._known |= {header.strip().casefold() for header in (columns or {}).values()}
         namer = Namer(columns, ignored)
         with self._open() as stream:
@@ -189,7 +189,7 @@ class CsvSource:
                 next(lines, None)
             remarks = 0
             for place, (_, fields) in enumerate(self._records(lines)):
-                if place == _HEADER_WITHIN:
+                if place == HEADER_WITHIN:
                     break
                 if isinstance(fields, RowError):
                     if not place and not fields.message.startswith("a double quote"):
@@ -214,7 +214,7 @@ class CsvSource:
                 ) from line
             if line.strip():
                 first.append(line)
-            if len(first) == _HEADER_WITHIN or (first and _SEPARATOR_LINE.fullmatch(first[0])):
+            if len(first) == HEADER_WITHIN or (first and _SEPARATOR_LINE.fullmatch(first[0])):
                 break
         if not first:
             return 0

@@ -29,6 +29,11 @@ IMAGE_SUFFIXES = frozenset(
 _NOT_PHOTOS = frozenset({"__MACOSX", "@eaDir", "#recycle", "#snapshot", "$RECYCLE.BIN"})
 
 
+def is_left_out(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or holds what was thrown away or made."""
+    return name.startswith(".") or name in _NOT_PHOTOS
+
+
 class FolderSource:
     """Photos below a folder, in the order of their names.
 
@@ -76,7 +81,7 @@ def _files(folder: Path | str, prefix: str) -> Iterator[str]:
             found = sorted(
                 (entry.name, entry.is_dir(follow_symlinks=False), entry.is_dir())
                 for entry in entries
-                if not entry.name.startswith(".") and entry.name not in _NOT_PHOTOS
+                if not is_left_out(entry.name)
             )
     except OSError:
         # Said as a file that is not a photo, so that it shows in the notes.

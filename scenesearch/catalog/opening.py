@@ -25,6 +25,7 @@ from scenesearch.catalog.reader import CatalogReader
 from scenesearch.catalog.records import Packed, Source, shown, unreadable
 from scenesearch.catalog.tar_source import TarSource
 from scenesearch.catalog.text_file import text_kind
+from scenesearch.catalog.xlsx_source import XlsxSource
 from scenesearch.catalog.xml_source import XmlSource
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import FieldType
@@ -36,8 +37,9 @@ CSV = (".csv", ".tsv", ".tab", ".txt")
 JSONL = (".jsonl", ".ndjson", ".json")
 _PARQUET = (".parquet", ".pq")
 _XML = (".xml", ".rss", ".atom")
-_TAR = (".tar", ".tgz", ".tar.gz")
-_SUFFIXES = (*CSV, *JSONL, *PAGES, *_XML, *_PARQUET, *_TAR)
+_XLSX = (".xlsx", ".xlsm")
+_TAR = (".tar", ".tgz", ".tar.gz", ".tar.bz2")
+_SUFFIXES = (*CSV, *JSONL, *PAGES, *_XML, *_PARQUET, *_XLSX, *_TAR)
 
 
 def read_catalog(
@@ -52,6 +54,8 @@ def read_catalog(
     feed: FeedOptions = DEFAULTS,
     keep: Callable[[Packed], str] | None = None,
     stored: Mapping[str, FieldType] | None = None,
+    site: str | None = None,
+    doubt: str | None = None,
 ) -> CatalogReader:
     """Open a catalogue: a table, a shop's feed or export, a set of pictures, a folder of photos.
 
@@ -73,6 +77,9 @@ def read_catalog(
         keep: where photos go that lie inside the file; what it gives is where they are. Without
             it they are only named.
         stored: types that the attributes have in the collection the items go into.
+        site: the address that the file came from: photos without one start there, unless an
+            ``image_root`` is given.
+        doubt: why the file may be a part of the catalogue only.
 
     Raises:
         CatalogError: the source is missing, empty, too large or not of these formats, its
@@ -112,6 +119,7 @@ def read_catalog(
         allow_absolute=image_root is not None and not is_folder,
         addresses=feed.fetch,
         keep=keep,
+        site=site if image_root is None else None,
     )
     return CatalogReader(
         path,
@@ -123,6 +131,7 @@ def read_catalog(
         types={**(CODES if isinstance(opened, FeedSource) else {}), **feed.types},
         stored=stored,
         decimal=None if feed.price_locale is None else decimal_of(feed.price_locale),
+        doubt=doubt,
     )
 
 
@@ -148,8 +157,8 @@ def open_rows(
     Raises:
         CatalogError: the file as a whole cannot be read, or is of no format.
     """
-    suffix = suffix_inside(path)
     try:
+        suffix = suffix_inside(path)
         file = _file(path, suffix, columns, encoding, delimiter, max_rows, feed.ignore_columns)
         return as_feed(file, feed.layout)
     except OSError as error:
@@ -168,7 +177,7 @@ def _file(
     """A file as rows of its own names: what its first bytes say it is, else its suffix."""
     if path.name.lower().endswith(_TAR):
         return TarSource([path])
-    if suffix not in _SUFFIXES or (is_packed(path) and suffix in _PARQUET):
+    if suffix not in _SUFFIXES or (is_packed(path) and suffix in (*_PARQUET, *_XLSX)):
         raise CatalogError(
             f"{path} ends in {shown(suffix)}: expected {', '.join(_SUFFIXES)}, or a folder of "
             f"photos; unpack or convert it",
@@ -176,6 +185,8 @@ def _file(
         )
     if suffix in _PARQUET:
         return ParquetSource(path, columns=columns, max_rows=max_rows, ignored=ignored)
+    if suffix in _XLSX:
+        return XlsxSource(path, columns=columns, ignored=ignored)
     kind = "" if suffix in PAGES else text_kind(path, encoding)
     if kind == "xml":
         return XmlSource(path, columns=columns, ignored=ignored)

@@ -14,6 +14,7 @@ import stat
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urljoin
 
 from scenesearch.catalog.records import CellError, Packed, shown
 from scenesearch.core.errors import ImageError
@@ -35,6 +36,7 @@ class PhotoPaths:
         allow_absolute: whether absolute paths inside ``root`` are accepted.
         addresses: whether ``http:`` and ``https:`` addresses are accepted, as they are.
         keep: where photos go that lie inside the manifest.
+        site: the address the manifest came from: what relative paths start from instead.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class PhotoPaths:
         allow_absolute: bool,
         addresses: bool = False,
         keep: Callable[[Packed], str] | None = None,
+        site: str | None = None,
     ) -> None:
+        self._site = site
         self._addresses = addresses
         self._keep = keep
         self._base = os.path.abspath(base)  # noqa: PTH100 - keeps links, which resolve() follows
@@ -62,6 +66,10 @@ class PhotoPaths:
             CellError: ``bad_path``, ``remote_image``, ``image_outside_root``,
                 ``image_not_found`` or ``image_not_file``.
         """
+        if text.startswith("//") and "." in text.split("/", 3)[2]:
+            text = f"https:{text}"  # as pages write addresses
+        elif self._site is not None and not _REMOTE.match(text):
+            text = urljoin(self._site, text)
         if self._addresses and _ADDRESS.match(text):
             return _checked_address(text)
         self._check_form(text)
@@ -70,7 +78,7 @@ class PhotoPaths:
             raise CellError(
                 "image_outside_root",
                 f"{shown(text)} is an absolute path: expected one relative to {self._base}; "
-                f"make it relative, or pass image_root with the folder of the photos",
+                f"make it relative, or give the folder of the photos with --image-root",
             )
         # Said before the disk is touched, so that an answer tells nothing about other folders.
         if not _inside(path, self._base) and not _inside(path, self._root):
@@ -81,7 +89,7 @@ class PhotoPaths:
             raise CellError(
                 "image_not_found",
                 f"there is no file {shown(path, 300)}{self._hint(path)}: expected a photo; correct "
-                f"the path, or pass image_root if the photos lie elsewhere",
+                f"the path, or say with --image-root where the photos lie",
             ) from error
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
@@ -155,16 +163,29 @@ class PhotoPaths:
             mode = os.stat(real).st_mode if _inside(real, self._root) else mode  # noqa: PTH116
         return real, mode
 
+    def _folders_below(self) -> list[str]:
+        """Folders beside the manifest, where photos may lie."""
+        try:
+            with os.scandir(self._root) as entries:
+                some = [entry for entry, _ in zip(entries, range(_MAX_LISTED), strict=False)]
+        except OSError:
+            return []
+        return sorted(entry.path for entry in some if entry.is_dir(follow_symlinks=False))[:50]
+
     def _outside(self, text: str) -> CellError:
         return CellError(
             "image_outside_root",
             f"{shown(text)} leads out of {self._root}: expected a photo inside that folder; move "
-            f"the photo, or pass image_root with a folder that holds all photos",
+            f"the photo, or give a folder that holds all photos with --image-root",
         )
 
     def _hint(self, path: str) -> str:
         """Similar names in the folder; only for the first errors, since it lists the folder."""
         folder, name = os.path.split(path)
+        for below in self._folders_below() if self._hints_left else ():
+            if os.path.lexists(os.path.join(below, name)):  # noqa: PTH118
+                self._hints_left -= 1
+                return f" (there is one in {shown(below, 200)})"
         if not self._hints_left or not _inside(self._real_folder(folder), self._root):
             return ""
         self._hints_left -= 1

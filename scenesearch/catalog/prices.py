@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
 from scenesearch.catalog.records import CellError, shown
 from scenesearch.core.errors import CatalogError
+from scenesearch.core.sales import moment
 
 Decimal = Literal[".", ","]
 MAX_PRICE_CHARS = 1000
@@ -77,7 +77,8 @@ class Offer(NamedTuple):
     Attributes:
         regular: the price without a sale.
         sale: the price of a sale; empty or 0 where there is none.
-        start: ISO 8601, when the sale begins; None where it always holds.
+        start: when the sale begins, as :func:`scenesearch.core.sales.moment` reads it; None where
+            it always holds.
         end: likewise, when it ends.
     """
 
@@ -91,25 +92,10 @@ class Offer(NamedTuple):
         """The amounts."""
         return tuple(one for one in (self.regular, self.sale) if one is not None)
 
-    def on_sale(self, now: datetime) -> bool:
-        """Whether the dates let the sale hold at a moment; a date that is none says nothing."""
-        start, end = moment(self.start), moment(self.end)
-        return (start is None or start <= now) and (end is None or now <= end)
-
-
-def moment(text: str | None) -> datetime | None:
-    """A date of ISO 8601, of UTC where it names no zone; None for anything else.
-
-    >>> moment("2026-05-01T08:00+0200").isoformat()
-    '2026-05-01T08:00:00+02:00'
-    """
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text.strip())
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    @property
+    def dated(self) -> bool:
+        """Whether the sale begins or ends; a date that is none says nothing."""
+        return moment(self.start) is not None or moment(self.end) is not None
 
 
 class PriceStyle:

@@ -8,9 +8,8 @@ from __future__ import annotations
 import stat
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from scenesearch.catalog.attributes import (
 )
 from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
 from scenesearch.catalog.deduplication import Duplicates, OnDuplicate, id_key, repeated_hashes
+from scenesearch.catalog.likely import likely_columns
 from scenesearch.catalog.prices import Decimal, Offer, PriceStyle
 from scenesearch.catalog.records import (
     MAX_PHOTOS,
@@ -40,7 +40,7 @@ from scenesearch.catalog.values import KNOWN_VALUES, SPACE, id_of, split_address
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import FieldType, Item, Value
 
-_PRICES = frozenset({"price", "list_price"})
+_PRICES = frozenset({"price", "list_price", "sale_price"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,13 @@ class CatalogReader:
         types: of attributes, where somebody said so; found over the rows for the others.
         stored: types that the attributes have where the items go.
         decimal: the separator before the decimals of prices; what the prices show where None.
+        doubt: why the source may be a part only: said as an error after its last row.
 
     Attributes:
         path: the source.
         source: its rows.
         fields: the type of each attribute, over all rows.
+        attributes: what each column but the id and the photos is kept as.
         row_count: how many rows the source has, good and bad.
         row: that was read last while walking over the rows.
     """
@@ -111,23 +113,33 @@ class CatalogReader:
         types: Mapping[str, FieldType] | None = None,
         stored: Mapping[str, FieldType] | None = None,
         decimal: Decimal | None = None,
+        doubt: str | None = None,
     ) -> None:
         self.path = path
+        self._doubt = doubt
         self.source = source
         self._prices = PriceStyle(decimal)
         self._lost: dict[tuple[str, str], LostCells] = {}
-        self._now = datetime.now(UTC)
         self._paths = paths
         self._split_photos = split_photos
         self._policy: OnDuplicate = policy
         self._stamp = _stamp(path)
         if source.header is not None:
-            plan_columns(source.header)  # fails before the rows are walked over
+            self._planned(source.header)  # fails before the rows are walked over
         found, ids, self.row_count = self._scan(max_rows)
         self._repeated = repeated_hashes(ids)
-        self._plan = plan_columns(source.header if source.header is not None else found)
+        self._plan = self._planned(source.header if source.header is not None else found)
         given, stored = types or {}, stored or {}
-        columns = {name: found[c] for c, name in self._plan.attributes.items() if c in found}
+        vectors = {
+            column: found[column].vector
+            for column, name in self._plan.attributes.items()
+            if column in found and found[column].vector
+            if name not in given and name not in stored
+        }
+        self.attributes: Mapping[str, str] = {
+            column: name for column, name in self._plan.attributes.items() if column not in vectors
+        }
+        columns = {name: found[c] for c, name in self.attributes.items() if c in found}
         self.fields: Mapping[str, FieldType] = {
             name: _declared(name, given[name], stored.get(name))
             if name in given and name not in KNOWN
@@ -140,7 +152,13 @@ class CatalogReader:
             name for name in columns if name in given or self.fields[name] != own[name]
         }
         untyped = {column: kind for column, kind in found.items() if column not in given}
-        self._notes = (*source.notes, *self._plan.notes, *_type_notes(self._plan, untyped))
+        told = (
+            f"column {column!r}: it holds vectors (lists of {size:,} numbers), which are no "
+            f"attribute, and is left out: photos are embedded by the model of the configuration"
+            for column, size in vectors.items()
+        )
+        notes = _type_notes(self.attributes, untyped)
+        self._notes = (*source.notes, *self._plan.notes, *notes, *told)
         self._last_notes: tuple[str, ...] = ()
         self.row = 0
 
@@ -148,11 +166,6 @@ class CatalogReader:
     def image(self) -> str:
         """The column with the photos."""
         return self._plan.image
-
-    @property
-    def attributes(self) -> Mapping[str, str]:
-        """What each other column is kept as."""
-        return self._plan.attributes
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -190,6 +203,8 @@ class CatalogReader:
             else:
                 yield from duplicates.add(raw.row, key, item)
         yield from duplicates.finish()
+        if self._doubt is not None:
+            yield RowError(self.row + 1, None, "cut_short", self._doubt)
         self._check_unchanged()
         self._last_notes = duplicates.notes()
 
@@ -225,6 +240,12 @@ class CatalogReader:
         self._check_unchanged()
         return BrokenRows(frozenset(found.values()), len(wanted) - len(found))
 
+    def _planned(self, names: Iterable[str]) -> Plan:
+        try:
+            return plan_columns(names)
+        except CatalogError as error:
+            raise CatalogError(f"{error}{likely_columns(self.source)}", code=error.code) from error
+
     def _scan(self, max_rows: int) -> tuple[dict[str, ColumnType], array[int], int]:
         """The first pass: types of columns with any value, ids, number of rows."""
         types: dict[str, ColumnType] = defaultdict(ColumnType)
@@ -245,6 +266,8 @@ class CatalogReader:
                 if isinstance(cell, Offer):
                     if cell.sale is not None:
                         types.setdefault("list_price", ColumnType())
+                        if cell.dated:
+                            types.setdefault("sale_price", ColumnType())
                     for amount in cell.cells:
                         self._prices.look(amount)
                 elif typed or not isinstance(cell, str):
@@ -286,7 +309,7 @@ class CatalogReader:
             photos = self._photos(raw.cells.get(column))
         except CellError as error:
             raise CellError(error.code, str(error), column=column) from error
-        for column, name in self._plan.attributes.items():
+        for column, name in self.attributes.items():
             cell = raw.cells.get(column)
             if cell is None:
                 continue
@@ -322,7 +345,7 @@ class CatalogReader:
         return value_of_text(cell, kind)
 
     def _price(self, name: str, cell: Any, attributes: dict[str, Value]) -> None:
-        """What is paid now and what the regular price is, and the currency that stands there."""
+        """What is paid, and what the regular price is, and the currency that stands there."""
         offer = cell if isinstance(cell, Offer) else Offer(cell)
         regular = self._prices.read(offer.regular) if offer.regular is not None else None
         sale = self._prices.read(offer.sale) if offer.sale is not None else None
@@ -330,10 +353,12 @@ class CatalogReader:
             sale = None
         if regular is not None and sale is not None:
             low, high = sorted((regular, sale), key=lambda price: price.amount)
-            on_sale = low.amount < high.amount and offer.on_sale(self._now)
-            if on_sale:
-                attributes["list_price"] = high.amount
-            paid = low if on_sale else high
+            paid = low
+            if low.amount < high.amount:
+                # a sale with dates holds when somebody asks, and not when the file is read
+                other = "sale_price" if offer.dated else "list_price"
+                attributes[other] = (low if offer.dated else high).amount
+                paid = high if offer.dated else low
         else:
             paid = regular or sale  # type: ignore[assignment]
         if paid is not None:
@@ -429,8 +454,8 @@ def _stamp(path: Path) -> tuple[int, int, int]:
     return (0, 0, found.st_ino) if is_folder else (found.st_size, found.st_mtime_ns, found.st_ino)
 
 
-def _type_notes(plan: Plan, types: Mapping[str, ColumnType]) -> Iterator[str]:
-    for column, name in plan.attributes.items():
+def _type_notes(attributes: Mapping[str, str], types: Mapping[str, ColumnType]) -> Iterator[str]:
+    for column, name in attributes.items():
         note = types[column].note() if column in types and name not in KNOWN else None
         if note:
             yield f"column {column!r}: {note}"

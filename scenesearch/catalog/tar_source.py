@@ -19,6 +19,8 @@ from scenesearch.core.errors import CatalogError
 MAX_MEMBER_BYTES = 100_000_000
 MAX_RATIO = 50
 """A compressed tar that grows more is refused: photos hardly do."""
+MAX_ENTRIES = 50_000_000
+"""A tar with more members is refused, whatever they are."""
 _PHOTOS_TEXT = "jpg jpeg png webp gif bmp tif tiff avif heic"
 PHOTOS = frozenset(_PHOTOS_TEXT.split())
 _TEXTS_TEXT = "txt text cls caption id"
@@ -37,11 +39,12 @@ class TarSource:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = tuple(paths)
+        self._passed_over = 0
         self.notes: tuple[str, ...] = ()
 
     def rows(self) -> Iterator[RawRow | RowError]:
         """Walk over the samples; see :class:`scenesearch.catalog.records.Source`."""
-        row = 0
+        row = self._passed_over = 0
         for path in self._paths:
             for cells in self._samples(path):
                 row += 1
@@ -50,10 +53,24 @@ class TarSource:
     def _samples(self, path: Path) -> Iterator[dict[str, Any] | CellError]:
         room = path.stat().st_size * MAX_RATIO + MAX_MEMBER_BYTES
         key, cells, error = None, dict[str, Any](), None
+        entries = 0
         try:
             with tarfile.open(path, "r:*") as tar:
                 for member in tar:
                     tar.members = []  # type: ignore[attr-defined] # else every name is kept
+                    entries += 1
+                    # also what is passed over has to be unpacked
+                    room -= member.size
+                    if room < 0 or entries > MAX_ENTRIES:
+                        raise CatalogError(
+                            f"{path} grows more than {MAX_RATIO} times, or has more than "
+                            f"{MAX_ENTRIES:,} members: expected a tar of photos",
+                            code="bad_catalog",
+                        )
+                    if not (member.isreg() or member.isdir()):
+                        self._passed_over += 1
+                        count = f"{self._passed_over:,}"
+                        self.notes = (f"{count} link(s) or devices were passed over",)
                     folder, slash, base = member.name.removeprefix("./").rpartition("/")
                     stem, dot, field = base.partition(".")
                     if not member.isreg() or not dot or not stem or base.startswith("__"):
@@ -63,12 +80,6 @@ class TarSource:
                             yield error or cells
                         key, cells, error = folder + slash + stem, {}, None
                         cells["key"] = key
-                    room -= member.size
-                    if room < 0:
-                        raise CatalogError(
-                            f"{path} grows more than {MAX_RATIO} times: expected a tar of photos",
-                            code="bad_catalog",
-                        )
                     try:
                         self._add(cells, field.lower(), tar, member)
                     except CellError as found:

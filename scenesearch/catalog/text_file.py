@@ -47,9 +47,9 @@ _LIKELY = (
 )
 _OTHER_FORMATS = (
     (b"PAR1", "a Parquet file; give it the ending .parquet"),
-    (b"PK\x03\x04", "a ZIP archive or an Excel workbook; save it as CSV"),
+    (b"PK\x03\x04", "a ZIP archive or an Excel workbook; give it the ending .zip or .xlsx"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook; save it as CSV"),
-    (b"\x1f\x8b", "gzip; unpack it first"),
+    (b"\x1f\x8b", "gzip; give it the ending .gz"),
     (b"\x28\xb5\x2f\xfd", "Zstandard; unpack it first"),
     (b"SQLite format 3", "an SQLite database; export the table as CSV"),
     (b"%PDF", "a PDF; save the table as CSV"),
@@ -112,7 +112,7 @@ def check_encoding(path: Path, encoding: str | None) -> str:
                 line = lines + text.count("\n", 0, text.index("\0"))
                 raise CatalogError(
                     f"{path} has a NUL character on line {line}: expected text; if it is UTF-16 "
-                    f"without a byte order mark, pass encoding='utf-16-le'",
+                    f"without a byte order mark, say --encoding utf-16-le",
                     code="nul_bytes",
                 )
             lines += text.count("\n")
@@ -145,13 +145,13 @@ def _bad_byte(path: Path, codec: str, offset: int, *, guess: bool) -> CatalogErr
         stream.seek(start)
         sample = stream.read(_SAMPLE_BYTES)
     got = f"byte 0x{byte[0]:02x}" if byte else "the end of the file"
-    fix = "save it as UTF-8, or pass its encoding"
+    fix = "save it as UTF-8, or say its --encoding"
     if guess and not sample[: offset - start].isascii():
         fix = (
             "what stands before it does, so the file mixes encodings or is cut off; repair it there"
         )
     elif guess and (likely := _likely(sample)):
-        fix = f"it may be {likely}: save it as UTF-8, or pass encoding={likely!r}"
+        fix = f"it may be {likely}: save it as UTF-8, or say --encoding {likely}"
     return CatalogError(
         f"{path} is not {codec}: {got} at offset {offset:,} (line {line:,}) does not fit; {fix}",
         code="bad_encoding",

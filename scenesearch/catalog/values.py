@@ -11,6 +11,7 @@ from typing import Any
 
 from scenesearch.catalog.prices import PriceStyle
 from scenesearch.catalog.records import MAX_FIELD_CHARS, CellError, shown
+from scenesearch.core.sales import moment
 from scenesearch.core.types import Value
 
 SPACE = " \t\r\n"
@@ -206,6 +207,21 @@ def _price(value: Any) -> float | None:
     return None if price is None else price.amount
 
 
+def _date(value: Any) -> str | None:
+    """When a sale begins or ends."""
+    text = "" if isinstance(value, list | dict) else text_of(value).strip()
+    if not text and isinstance(value, str):
+        return None
+    found = moment(text)
+    if found is None:
+        raise CellError(
+            "bad_date",
+            f"{shown(value)} is not a date: expected 2026-05-31 or 2026-05-31T08:00+02:00; leave "
+            f"it empty where a sale has no end",
+        )
+    return text if text[:1].isdigit() and "/" not in text else found.isoformat()
+
+
 def _in_stock(value: Any) -> bool | None:
     text = "" if isinstance(value, list | dict) else text_of(value).lower()
     if not text and isinstance(value, str):
@@ -244,6 +260,9 @@ KNOWN_VALUES: Mapping[str, Callable[[Any], Value | None]] = {
     "categories": _tags,
     "price": _price,
     "list_price": _price,
+    "sale_price": _price,
+    "sale_start": _date,
+    "sale_end": _date,
     "currency": _keyword,
     "brand": _keyword,
     "url": _url,

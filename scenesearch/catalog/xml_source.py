@@ -20,6 +20,11 @@ from scenesearch.core.errors import CatalogError
 _ENTRIES = frozenset({"item", "entry", "product"})
 _CHUNK_BYTES = 1 << 16
 _MAX_DEPTH = 40
+_WORDS_TEXT = "a b big em font i s small span strong sub sup u"
+_WORDS = frozenset(_WORDS_TEXT.split())
+_BLOCKS_TEXT = "br div h1 h2 h3 h4 h5 h6 hr li ol p table tbody td th tr ul"
+_BLOCKS = frozenset(_BLOCKS_TEXT.split())
+"""Elements of HTML inside of a text: the text goes on, on another line after a block."""
 
 
 class XmlSource:
@@ -100,7 +105,7 @@ class _Entries:
         self._path: list[str] = []
         self._depth = 0
         self._parts: list[str] = []
-        self._chars = 0
+        self._chars = self._inside = 0
         self._error: CellError | None = None
 
     def take(self) -> Iterator[RawRow | RowError]:
@@ -110,6 +115,10 @@ class _Entries:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(":")[2]
+        if self._path and tag.lower() in _WORDS | _BLOCKS:
+            self._inside += 1
+            self._parts.append("\n" if tag.lower() in _BLOCKS else "")
+            return
         if self._cells is None:
             self._depth += 1
             if name.lower() in _ENTRIES:
@@ -134,7 +143,11 @@ class _Entries:
             else:
                 self._parts.append(data)
 
-    def end(self, tag: str) -> None:  # noqa: ARG002
+    def end(self, tag: str) -> None:
+        if self._inside:
+            self._inside -= 1
+            self._parts.append("\n" if tag.lower() in _BLOCKS else "")
+            return
         if self._cells is None:
             self._depth -= 1
             return

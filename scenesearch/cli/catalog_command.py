@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -20,14 +19,13 @@ app.add_typer(catalog, name="catalog")
 
 @catalog.command()
 def check(
-    file: Annotated[
-        Path, typer.Argument(help="A table, a shop's feed or export, or a folder of images.")
-    ],
+    file: options.CatalogSource,
     image_root: options.ImageRoot = None,
     on_duplicate: options.OnDuplicateRow = "error",
     column: options.Column = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
+    config: options.Config = None,
     feed: options.Feed = None,
     ignore_column: options.IgnoreColumn = None,
     types: options.Type = None,
@@ -37,20 +35,28 @@ def check(
     """Say what a file is taken for, what its columns become, and all that is wrong with it."""
     from scenesearch.catalog import read_catalog
     from scenesearch.catalog.check import check_catalog
+    from scenesearch.config.settings import load_settings
+    from scenesearch.wiring import catalog_file
 
     # addresses are taken, so that one look tells everything; that they need --fetch is said
     read_as = options.feed_options(feed, ignore_column, types, price_locale, fetch=True)
-    found = check_catalog(
-        read_catalog(
-            file,
-            image_root=image_root,
-            columns={k: str(v) for k, v in options.assignments(column or ()).items()},
-            on_duplicate=options.on_duplicate_row(on_duplicate),
-            encoding=encoding,
-            delimiter=delimiter,
-            feed=read_as,
+    with (
+        output.progress() as progress,
+        catalog_file(load_settings(config), file, None, progress) as opened,
+    ):
+        found = check_catalog(
+            read_catalog(
+                opened.path,
+                image_root=image_root,
+                columns={k: str(v) for k, v in options.assignments(column or ()).items()},
+                on_duplicate=options.on_duplicate_row(on_duplicate),
+                encoding=encoding,
+                delimiter=delimiter,
+                feed=read_as,
+                site=opened.site,
+                doubt=opened.doubt,
+            )
         )
-    )
     if as_json:
         output.data(asdict(found))
     else:

@@ -35,7 +35,7 @@ def dupes(
             "-d",
             min=0,
             max=24,
-            help="Bits that hashes may differ in; 6, or 16 with vectors.",
+            help="Bits that hashes may differ in; 10, or 16 with vectors.",
         ),
     ] = None,
     cosine: Annotated[
@@ -79,6 +79,7 @@ def dupes(
         output.line(f"{group.best.source}  {group.best.width} x {group.best.height}")
         for one in group.photos[1:]:
             alike = "the same file" if one.same_file else f"{one.distance} bits"
+            alike += ", mirrored" if one.mirrored else ""
             if one.similarity is not None and not one.same_file:
                 alike += f", cosine {one.similarity:.3f}"
             output.line(f"    {one.source}  {one.width} x {one.height}  {alike}")

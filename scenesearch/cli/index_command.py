@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,9 +17,7 @@ if TYPE_CHECKING:
 
 @app.command()
 def index(
-    catalog: Annotated[
-        Path, typer.Argument(help="A table, a shop's feed or export, or a folder of images.")
-    ],
+    catalog: options.CatalogSource,
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,

@@ -46,6 +46,10 @@ Save = Annotated[
 ]
 
 
+CatalogSource = Annotated[
+    str,
+    typer.Argument(help="A table, a shop's feed or export, a folder of images, or an address."),
+]
 ImageRoot = Annotated[
     Path | None, typer.Option("--image-root", help="Where image paths start; the file's folder.")
 ]

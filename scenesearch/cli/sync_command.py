@@ -31,9 +31,7 @@ IDS = 5
 
 @app.command()
 def sync(
-    manifest: Annotated[
-        Path, typer.Argument(help="A table, a shop's feed or export, or a folder of images.")
-    ],
+    manifest: options.CatalogSource,
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,
@@ -81,6 +79,8 @@ def sync(
     repeated = every is not None or watch
     if repeated and dry_run:
         raise ConfigError("--dry-run shows one plan: leave out --every and --watch")
+    if watch and manifest.lower().startswith(("http://", "https://")):
+        raise ConfigError("--watch looks at files: sync an address again and again with --every 1h")
     every_s = None if every is None else parse_duration(every)
     poll_s = parse_duration(poll)
     with options.open_shop(store, collection, config) as shop:
@@ -99,7 +99,11 @@ def sync(
             return _once(run, dry_run=dry_run, as_json=as_json)
         with shop.syncing(), _stopping() as stop:
             rounds = Rounds(
-                manifest, every_s=every_s, watch=watch, poll_s=poll_s, stopped=lambda: stop.asked
+                Path(manifest),
+                every_s=every_s,
+                watch=watch,
+                poll_s=poll_s,
+                stopped=lambda: stop.asked,
             )
             _repeat(run, rounds, stop, as_json=as_json)
             return INTERRUPTED if stop.interrupted else 0

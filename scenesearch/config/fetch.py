@@ -45,5 +45,9 @@ class CatalogFetchSettings(FetchSettings):
     """Photos fetched from one host at the same time."""
     tries: int = Field(5, ge=1, le=20)
     """How often a photo is asked for, where a server is busy (429, 503) or breaks off."""
+    feed_megabytes: int = Field(4000, ge=1, le=1_000_000)
+    """Largest catalogue that is given by its address (10^6 bytes, as it is sent)."""
+    feed_timeout_s: float = Field(1800.0, gt=0, le=86_400)
+    """Seconds for such a catalogue in all, for each page where it has several."""
     longest_wait_s: float = Field(120.0, ge=0, le=3600)
     """Longest that a server which asks to be left alone (``Retry-After``) is waited for."""

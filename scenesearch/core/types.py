@@ -254,7 +254,7 @@ POINT_FIELDS = frozenset(
         *("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "indexed_at"),
         *("region", "region_key", "region_count", "box", "area_share", "position"),
         *("label", "label_confidence", "colours", "colour_names", "phash", "cutout_method"),
-        "words",
+        *("sale_from", "sale_until", "words"),
     }
 )
 """Payload fields that indexing writes itself: they are not attributes of an item."""

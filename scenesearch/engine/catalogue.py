@@ -16,6 +16,7 @@ from scenesearch.catalog.records import CellError
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Condition, Equals, OneOf, all_of
 from scenesearch.core.errors import CatalogError, QueryError
+from scenesearch.core.sales import regular
 from scenesearch.core.types import FieldType, Item, Record
 from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes
 from scenesearch.engine.item_writes import ItemWrites
@@ -155,7 +156,7 @@ class CatalogueTasks:
             except CellError as error:
                 where = f"{error.column}: " if error.column else ""
                 raise CatalogError(f"{where}{error}", code=error.code) from error
-            merged = {**stored_attributes(points, fields), **values}
+            merged = {**regular(stored_attributes(points, fields)), **values}
             item = Item(item_id, (), {k: v for k, v in merged.items() if v is not None})
             stored = {point.payload.get("item_hash") for point in points}
             if stored != {payload_hash(item_hash(item))}:

@@ -1,4 +1,4 @@
-"""Fetches photos from URLs that strangers name.
+"""Fetches photos, and feeds that name them, from URLs that strangers name.
 
 Off unless it is switched on. Then: only http and https on ports 80 and 443, only hosts all of whose
 addresses are public, each redirect checked like the first URL, no proxy, no cookie, no password,
@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Protocol
 
 import httpcore
 
@@ -39,17 +40,55 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A photo as a server sent it.
+class Wanted:
+    """What is asked for.
 
     Attributes:
-        data: the file.
+        noun: what messages call it.
+        accept: which forms of it are asked for, so that a server that chooses by this gives the
+            same every time.
+        packed: whether it may come as gzip; a photo gains nothing by it, and what it grows to is
+            not known before it has grown.
+        pages: whether it may be a web page.
+        limit: the setting of the largest size.
+    """
+
+    noun: str
+    accept: str
+    packed: bool
+    pages: bool
+    limit: str
+
+
+PHOTO = Wanted(
+    "photo",
+    "image/jpeg, image/png, image/webp;q=0.9, image/*;q=0.5, */*;q=0.1",
+    packed=False,
+    pages=False,
+    limit="max_megabytes",
+)
+FEED = Wanted(
+    "feed",
+    "text/csv, text/tab-separated-values, application/json, application/xml, */*;q=0.5",
+    packed=True,
+    pages=True,
+    limit="feed_megabytes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A file as a server sent it.
+
+    Attributes:
+        data: the file; empty where it was written elsewhere.
         url: where it came from in the end.
         content_type: as the server named it, in lower case without parameters; None where it
             did not. The content decides, not this.
         redirects: how many were followed.
         etag: by which the server tells whether it changed; None where it sent none.
         modified: likewise, ``Last-Modified``.
+        measured: whether the server said how long it is, so that half of it is told from all of it.
     """
 
     data: bytes = field(repr=False)
@@ -58,10 +97,21 @@ class Fetched:
     redirects: int
     etag: str | None = None
     modified: str | None = None
+    measured: bool = True
+
+
+class Sink(Protocol):
+    """Where a file is written as it comes. What it raises is no OSError, which a network's are."""
+
+    def restart(self) -> None:
+        """Forget what was written."""
+
+    def write(self, data: bytes) -> None:
+        """Add to the end."""
 
 
 class Unchanged:
-    """A server says that a photo is as it was."""
+    """A server says that a file is as it was."""
 
 
 class Fetcher:
@@ -76,6 +126,7 @@ class Fetcher:
         connect: opens connections; only ever called with an address that was checked.
         tls: which certificates are believed; those of public authorities by default.
         private: hosts with ports that may be asked although they are not public.
+        wanted: what is fetched.
     """
 
     def __init__(
@@ -88,8 +139,10 @@ class Fetcher:
         connect: Connect = connect_directly,
         tls: ssl.SSLContext | None = None,
         private: frozenset[Endpoint] = frozenset(),
+        wanted: Wanted = PHOTO,
     ) -> None:
         self.private = private
+        self._wanted = wanted
         self._settings = settings
         self._forbidden = forbidden
         self._turns = asyncio.Semaphore(at_once)
@@ -121,14 +174,20 @@ class Fetcher:
         return answer
 
     async def ask(
-        self, url: str, *, etag: str | None = None, modified: str | None = None
+        self,
+        url: str,
+        *,
+        etag: str | None = None,
+        modified: str | None = None,
+        into: Sink | None = None,
     ) -> Fetched | Unchanged:
-        """Fetch one photo, unless it is as it was.
+        """Fetch one file, unless it is as it was.
 
         Args:
             url: as the caller wrote it.
-            etag: what the server called the photo the last time.
+            etag: what the server called the file the last time.
             modified: likewise, its ``Last-Modified``.
+            into: where it is written as it comes, from the start; held in memory without.
 
         Raises:
             FetchError: ``fetch_disabled``; ``bad_url``; ``address_not_allowed``;
@@ -146,37 +205,40 @@ class Fetcher:
         before = _before(etag, modified)
         try:
             async with asyncio.timeout(self._settings.timeout_s), self._turns:
-                return await self._follow(first, before)
+                return await self._follow(first, before, into)
         except TimeoutError as error:
             raise FetchError(
-                f"the photo did not come within {self._settings.timeout_s:g} s",
+                f"the {self._wanted.noun} did not come within {self._settings.timeout_s:g} s",
                 code="fetch_timeout",
             ) from error
 
     def _permitted(self, url: Url) -> Url:
         if self._settings.hosts and not listed(url.host.name, self._settings.hosts):
             raise FetchError(
-                f"the host {url.host.name!r} is not among those that photos are fetched from",
+                f"the host {url.host.name!r} is not among those that {self._wanted.noun}s are "
+                f"fetched from",
                 code="address_not_allowed",
             )
         return url
 
-    async def _follow(self, url: Url, before: Mapping[str, str]) -> Fetched | Unchanged:
+    async def _follow(
+        self, url: Url, before: Mapping[str, str], into: Sink | None
+    ) -> Fetched | Unchanged:
         for redirects in range(self._settings.max_redirects + 1):
-            answer = await self._get(url, redirects, before)
+            answer = await self._get(url, redirects, before, into)
             if not isinstance(answer, Url):
                 return answer
             url = self._permitted(answer)
         raise FetchError(
             f"the server redirected more than {self._settings.max_redirects} times, expected the "
-            f"photo itself",
+            f"{self._wanted.noun} itself",
             code="bad_url",
         )
 
     async def _get(
-        self, url: Url, redirects: int, before: Mapping[str, str]
+        self, url: Url, redirects: int, before: Mapping[str, str], into: Sink | None
     ) -> Fetched | Unchanged | Url:
-        """One request, on a connection of its own: the photo, or where to ask next."""
+        """One request, on a connection of its own: the file, or where to ask next."""
         addresses = await checked_addresses(url, self._resolve, self._forbidden, self.private)
         if self._tls is None:
             self._tls = httpcore.default_ssl_context()
@@ -191,7 +253,9 @@ class Fetcher:
                 )
                 answer = await stack.enter_async_context(
                     connection.stream(
-                        "GET", _address(url), headers=[*_headers(url).items(), *before.items()]
+                        "GET",
+                        _address(url),
+                        headers=[*_headers(url, self._wanted).items(), *before.items()],
                     )
                 )
                 if answer.status in _REDIRECTS and (to := _header(answer, b"location")):
@@ -199,28 +263,37 @@ class Fetcher:
                 if answer.status == 304 and before:
                     return Unchanged()
                 self._check_head(answer)
-                data = await self._read(answer)
+                data = await self._read(answer, into)
         except _FAILURES as error:
             raise FetchError(
                 f"{url.host.name!r} could not be asked: {_reason(error)}", code="fetch_failed"
             ) from error
         etag, modified = _text(answer, b"etag"), _text(answer, b"last-modified")
-        return Fetched(data, str(url), _media_type(answer), redirects, etag, modified)
+        return Fetched(
+            data,
+            str(url),
+            _media_type(answer),
+            redirects,
+            etag,
+            modified,
+            measured=bool(_all(answer, b"content-length") or _all(answer, b"transfer-encoding")),
+        )
 
     def _check_head(self, answer: httpcore.Response) -> None:
         # the first that holds is said
         problems = (
             (
                 answer.status != 200,
-                f"the server answered with status {answer.status}, expected 200 and a photo",
-            ),
-            # a photo gains nothing by it, and what it grows to is not known before it has grown
-            (
-                any(value.lower() != b"identity" for value in _all(answer, b"content-encoding")),
-                "the server sent the photo compressed although it was asked not to",
+                f"the server answered with status {answer.status}, expected 200 and a "
+                f"{self._wanted.noun}",
             ),
             (
-                _media_type(answer) in _PAGES,
+                any(value.lower() != b"identity" for value in _all(answer, b"content-encoding"))
+                and not (self._wanted.packed and _is_packed(answer)),
+                f"the server sent the {self._wanted.noun} compressed although it was asked not to",
+            ),
+            (
+                _media_type(answer) in _PAGES and not self._wanted.pages,
                 "the server sent a web page, expected a photo; give the address of the picture",
             ),
         )
@@ -237,12 +310,19 @@ class Fetcher:
         if length is not None and int(length) > self._limit:
             raise self._too_large()
 
-    async def _read(self, answer: httpcore.Response) -> bytes:
+    async def _read(self, answer: httpcore.Response, into: Sink | None) -> bytes:
         data = bytearray()
+        count = 0
+        if into is not None:
+            into.restart()
         async for part in answer.aiter_stream():
-            data += part
-            if len(data) > self._limit:
+            count += len(part)
+            if count > self._limit:
                 raise self._too_large()
+            if into is None:
+                data += part
+            else:
+                into.write(part)
         return bytes(data)
 
     @property
@@ -251,7 +331,9 @@ class Fetcher:
 
     def _too_large(self) -> FetchError:
         return FetchError(
-            f"the photo is larger than {self._settings.max_megabytes} MB", code="too_many_bytes"
+            f"the {self._wanted.noun} is larger than {self._settings.max_megabytes} MB, the "
+            f"setting {self._wanted.limit} of fetch",
+            code="too_many_bytes",
         )
 
 
@@ -265,15 +347,20 @@ def _address(url: Url) -> httpcore.URL:
     )
 
 
-def _headers(url: Url) -> dict[str | bytes, str | bytes]:
+def _headers(url: Url, wanted: Wanted) -> dict[str | bytes, str | bytes]:
     return {
         "Host": url.authority,
         "User-Agent": "scenesearch",
-        # named, so that a server that chooses by this gives the same picture every time
-        "Accept": "image/jpeg, image/png, image/webp;q=0.9, image/*;q=0.5, */*;q=0.1",
-        "Accept-Encoding": "identity",
+        "Accept": wanted.accept,
+        "Accept-Encoding": "gzip" if wanted.packed else "identity",
         "Connection": "close",
     }
+
+
+def _is_packed(answer: httpcore.Response) -> bool:
+    """Whether what came is gzip, and nothing else."""
+    codes = [value.lower() for value in _all(answer, b"content-encoding") if value]
+    return [code for code in codes if code != b"identity"] in ([b"gzip"], [b"x-gzip"])
 
 
 def _before(etag: str | None, modified: str | None) -> dict[str, str]:

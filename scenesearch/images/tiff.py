@@ -45,6 +45,7 @@ def exif_orientation(exif: bytes) -> int:
 
 _BYTES_BY_TYPE: Final = (0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8)
 _INTEGERS: Final = {1: "B", 3: "H", 4: "I", 16: "Q"}
+_BITS, _SAMPLE_FORMAT, _FLOAT = 258, 339, 3
 _WIDTH, _HEIGHT, _ORIENTATION, _DNG_VERSION, _SUBFILE = 256, 257, 274, 50706, 254
 _STRIPS: Final = ((273, 279), (324, 325))  # offsets and byte counts, of strips and of tiles
 _TILE_SIDES: Final = (322, 323)
@@ -113,6 +114,14 @@ def read_tiff(data: bytes, limits: ImageLimits) -> Header:
         raise ImageError(
             "its first page is a thumbnail, as in camera raw files (DNG, NEF, ARW), expected a "
             "photo; develop it to JPEG",
+            code="unsupported_image",
+        )
+    bits = integers(_BITS)
+    # Pillow reads floats of 32 bits in one channel, and calls the others broken
+    if _FLOAT in integers(_SAMPLE_FORMAT) and (len(bits) != 1 or bits[0] != 32):
+        raise ImageError(
+            f"it is a TIFF of floats ({len(bits)} channel(s) of {max(bits, default=0)} bits), "
+            f"expected whole numbers of 8 or 16 bits; export it with those",
             code="unsupported_image",
         )
     size = integer(_WIDTH, 0), integer(_HEIGHT, 0)

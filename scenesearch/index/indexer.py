@@ -32,6 +32,7 @@ from scenesearch.core.points import (
     schema_of,
 )
 from scenesearch.core.protocols import WORDS, Detector, Reader, Store
+from scenesearch.core.sales import BOUNDS, SALE_END, SALE_PRICE, SALE_START
 from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Record, Scene
 from scenesearch.index.item_points import (
     item_payload,
@@ -280,6 +281,8 @@ class Indexer:
         self, chunk: Sequence[ItemPlan], fields: Mapping[str, FieldType], run: Run
     ) -> Projection | None:
         fields = {**fields, **FIELDS}
+        if SALE_PRICE in fields and not fields.keys().isdisjoint((SALE_START, SALE_END)):
+            fields |= BOUNDS
         if self._reader is not None:
             fields[OCR] = "text"
         if self._store.schema is None:

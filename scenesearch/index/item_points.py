@@ -8,6 +8,7 @@ from typing import Any
 
 from scenesearch.core.points import AUGMENTED, CONTEXT, CUTOUT, OCR, PROFILE, point_id
 from scenesearch.core.protocols import WORDS
+from scenesearch.core.sales import with_bounds
 from scenesearch.core.types import Item, Point, Value, Vector
 from scenesearch.index.plan import PhotoRef
 from scenesearch.models.embed.cache import Entry
@@ -73,7 +74,7 @@ def item_payload(item: Item, item_hash: str) -> dict[str, Any]:
     return {
         "item_id": item.id,
         "item_hash": item_hash,
-        **{name: _plain(value) for name, value in item.attributes.items()},
+        **{name: _plain(value) for name, value in with_bounds(item.attributes).items()},
         WORDS: words_of(item) or None,
     }
 

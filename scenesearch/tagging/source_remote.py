@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from scenesearch.catalog.folder_source import is_left_out
 from scenesearch.core.errors import CatalogError, ImageError, MissingDependencyError
 from scenesearch.tagging.source_files import has_image_suffix, is_glob
 
@@ -39,23 +40,14 @@ def remote_photos(address: str) -> Iterator[tuple[str, Stamp]]:
     """
     fs, path = _open_fs(address)
     try:
-        if is_glob(path):
-            found = fs.glob(path, detail=True)
-            for name in sorted(found):
-                if found[name].get("type") == "file":
-                    yield fs.unstrip_protocol(name), _stamp(found[name])
-            return
-        info = fs.info(path)
-        if info.get("type") != "directory":
+        # the name itself comes first: [ and * may stand in one
+        info = _info(fs, path) if is_glob(path) else fs.info(path)
+        if info is None:
+            yield from _matches(fs, path)
+        elif info.get("type") == "directory":
+            yield from _below(fs, path)
+        else:
             yield address, _stamp(info)
-            return
-        # one folder's listing in memory at a time
-        for folder, _, files in fs.walk(path, detail=True):
-            if any(part.startswith(".") for part in folder.removeprefix(path).split("/")):
-                continue
-            for name in sorted(files):
-                if has_image_suffix(name) and not name.startswith("."):
-                    yield fs.unstrip_protocol(f"{folder}/{name}"), _stamp(files[name])
     except FileNotFoundError as error:
         raise CatalogError(
             f"there is nothing at {address}: expected a photo, a folder or a glob; check the "
@@ -67,6 +59,56 @@ def remote_photos(address: str) -> Iterator[tuple[str, Stamp]]:
             f"{address} cannot be listed: {error}; check the address and the credentials",
             code="catalog_not_readable",
         ) from error
+
+
+def _info(fs: Any, path: str) -> Any:
+    try:
+        return fs.info(path)
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _matches(fs: Any, pattern: str) -> Iterator[tuple[str, Stamp]]:
+    """What a glob names, by the rules of globs of files; folders stand for what is below them."""
+    parts = pattern.split("/")
+    wanted = "." in parts[-1].lstrip(".")
+    hidden = any(part.startswith(".") for part in parts)
+    found = fs.glob(pattern, detail=True)
+    for name in sorted(found):
+        if not hidden and any(map(is_left_out, name.removeprefix(_fixed(pattern)).split("/"))):
+            continue
+        if found[name].get("type") != "file":
+            # ** already went into every folder
+            if "**" not in parts:
+                yield from _below(fs, name)
+        elif wanted or has_image_suffix(name):
+            yield fs.unstrip_protocol(name), _stamp(found[name])
+
+
+def _fixed(pattern: str) -> str:
+    """The folders of a pattern before its first sign."""
+    parts = pattern.split("/")
+    first = next(place for place, part in enumerate(parts) if is_glob(part))
+    return "".join(f"{part}/" for part in parts[:first])
+
+
+def _below(fs: Any, path: str) -> Iterator[tuple[str, Stamp]]:
+    """The photos below a folder; one folder's listing in memory at a time."""
+    for folder, _, files in fs.walk(path, detail=True):
+        if any(map(is_left_out, filter(None, folder.removeprefix(path).split("/")))):
+            continue
+        # p//b.jpg is below p, and no folder that can be gone into
+        unnamed = files.pop("", None)
+        if unnamed is not None and unnamed.get("type") == "directory":
+            below = fs.find(folder, detail=True, prefix="/")
+            files |= {
+                name.removeprefix(f"{folder}/"): one
+                for name, one in below.items()
+                if name.startswith(f"{folder}//")
+            }
+        for name in sorted(files):
+            if has_image_suffix(name) and not any(map(is_left_out, name.split("/"))):
+                yield fs.unstrip_protocol(f"{folder}/{name}"), _stamp(files[name])
 
 
 def read_remote(address: str, *, max_bytes: int, timeout_s: float) -> tuple[bytes, Stamp]:
@@ -118,7 +160,8 @@ def _open_fs(address: str) -> tuple[Any, str]:
         ) from error
     protocol = address.partition("://")[0]
     try:
-        fs, path = fsspec.core.url_to_fs(address)
+        # a listing that is remembered hides what was replaced, added and removed since
+        fs, path = fsspec.core.url_to_fs(address, use_listings_cache=False)
     except ImportError as error:
         raise MissingDependencyError(
             f"{address}: fsspec needs a further package for {protocol}:// ({error}); s3:// needs "

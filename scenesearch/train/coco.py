@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 from scenesearch.core.errors import CatalogError
 
 DATA = "data.yaml"
+CROWDS = 0.05
+"""Above this share of the annotations, masks marked as crowds are objects: CVAT, datumaro and
+supervision mark every run length so. Of COCO's own annotations 1.2 % are crowds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class Dataset:
         train: photos to train on, and ``held_out`` to measure on.
         boxes: of all photos.
         skipped: annotations that are crowds, or have no area.
+        kept: masks that are marked as crowds, as some tools mark every mask, and were kept.
     """
 
     yaml: Path
@@ -35,6 +39,7 @@ class Dataset:
     held_out: int
     boxes: int
     skipped: int
+    kept: int
 
 
 def write_dataset(
@@ -71,11 +76,19 @@ def write_dataset(
     count = min(max(round(holdout * len(order)), 1), len(order) - 1) if holdout else 0
     held_out = frozenset(order[:count])
     shutil.rmtree(folder, ignore_errors=True)
+    everything = [one for some in annotations.values() for one in some]
+    marked = sum(map(_is_marked, everything))
+    crowds = marked <= CROWDS * len(everything)
     boxes = skipped = 0
     numbers = {category: number for number, category in enumerate(names)}
     for key, image in images.items():
         part = "val" if key in held_out else "train"
-        found = [_line(a, image, numbers, coco, masks=masks) for a in annotations.get(key, ())]
+        found = [
+            None
+            if _is_crowd(one) and (crowds or not _is_marked(one))
+            else _line(one, image, numbers, coco, masks=masks)
+            for one in annotations.get(key, ())
+        ]
         lines = [line for line in found if line is not None]
         boxes += len(lines)
         skipped += len(found) - len(lines)
@@ -97,7 +110,8 @@ def write_dataset(
         "names": {number: names[category] for category, number in numbers.items()},
     }
     (folder / DATA).write_text(yaml.safe_dump(description, sort_keys=False), encoding="utf-8")
-    return Dataset(folder / DATA, len(images) - count, count, boxes, skipped)
+    kept = 0 if crowds else marked
+    return Dataset(folder / DATA, len(images) - count, count, boxes, skipped, kept)
 
 
 def _read(
@@ -123,6 +137,15 @@ def _read(
     return {key: image for key, image in images.items() if key in annotations}, names, annotations
 
 
+def _is_crowd(annotation: Mapping[str, Any]) -> bool:
+    return bool(annotation.get("iscrowd"))
+
+
+def _is_marked(annotation: Mapping[str, Any]) -> bool:
+    """Whether it is a mask that is marked as a crowd, and may be none."""
+    return _is_crowd(annotation) and isinstance(annotation.get("segmentation"), Mapping)
+
+
 def _line(
     annotation: Mapping[str, Any],
     image: Mapping[str, Any],
@@ -131,7 +154,7 @@ def _line(
     *,
     masks: bool,
 ) -> str | None:
-    """One line of a label file; None for a crowd, or for what has no area."""
+    """One line of a label file; None for what has no area."""
     size = np.array([float(image["width"]), float(image["height"])])
     try:
         x, y, width, height = (float(side) for side in annotation["bbox"])
@@ -140,7 +163,7 @@ def _line(
             f"{coco}: annotation {annotation.get('id')}: expected bbox [x, y, width, height], got "
             f"{annotation['bbox']!r}"
         ) from error
-    if annotation.get("iscrowd") or width <= 0 or height <= 0:
+    if width <= 0 or height <= 0:
         return None
     number = numbers[annotation["category_id"]]
     if not masks:

@@ -123,6 +123,11 @@ def train_detector(
                 f"{RUN}/weights/best.pt in another folder"
             )
         described, written = _described(data, out, recipe, image_root, model.task)
+        if written is not None and written.kept:
+            notes.append(
+                f"{written.kept} masks are marked as crowds, as CVAT, datumaro and supervision "
+                f"mark every mask; they are trained on as objects"
+            )
         if written is not None and written.skipped:
             notes.append(f"{written.skipped} annotations are crowds or have no area; left out")
         model.add_callback(

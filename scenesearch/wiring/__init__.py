@@ -6,7 +6,7 @@ from scenesearch.wiring.catalogue import (
     build_syncer,
     region_rules,
 )
-from scenesearch.wiring.fetching import build_catalog_photos
+from scenesearch.wiring.fetching import CatalogFile, build_catalog_photos, catalog_file
 from scenesearch.wiring.models import (
     build_detector,
     build_embedder,
@@ -38,6 +38,7 @@ from scenesearch.wiring.stores import (
 __all__ = [
     "EMBEDDINGS",
     "ITEMS",
+    "CatalogFile",
     "Parts",
     "build_cache",
     "build_catalog_photos",
@@ -54,6 +55,7 @@ __all__ = [
     "build_syncer",
     "build_tagger",
     "build_tower",
+    "catalog_file",
     "export_detector",
     "export_models",
     "is_url",

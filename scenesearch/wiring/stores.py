@@ -38,6 +38,12 @@ def build_store(
     Raises:
         StoreError: it cannot be opened.
     """
+    from scenesearch.store.priced import PricedStore
+
+    return PricedStore(_store(settings, store, collection, process=process))
+
+
+def _store(settings: Settings, store: str | Path, collection: str, *, process: bool) -> Store:
     if is_url(store):
         from scenesearch.store.server.client import ClientStore
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,12 +23,16 @@ SMALLEST_SIDE = 8
 LONGEST_SHAPE = 4
 """Long side over short side above which a photo is padded: RapidOCR enlarges the short side to
 736 pixels whatever becomes of the long one, so a strip of 1600 x 32 took it 27 seconds."""
+TALL = 1.5
+"""Height over width from which RapidOCR takes a piece for one that runs up or down."""
+SURE = 0.9
+"""From here on RapidOCR believes that a piece is upside down."""
 
 _TASKS = ("Det", "Cls", "Rec")
 
 
 class RapidOcrReader(LazyModel):
-    """Finds and reads text in any direction that is upright or upside down.
+    """Finds and reads text that is upright, upside down, or runs up or down, in reading order.
 
     One call runs at a time: the models use all the threads they are given.
 
@@ -93,10 +97,19 @@ class RapidOcrReader(LazyModel):
         if found.boxes is None or found.txts is None or found.scores is None:
             return ()
         size = (image.shape[1], image.shape[0])
-        return reading_order(
+        pieces = [
             TextLine(text.strip(), float(score), _upright(np.asarray(corners), size))
             for corners, text, score in zip(found.boxes, found.txts, found.scores, strict=True)
             if sum(map(str.isalnum, text)) >= self._min_characters
+        ]
+        wide = [piece for piece in pieces if not _is_tall(piece)]
+        tall = [piece for piece in pieces if _is_tall(piece)]
+        with self._turn:
+            turns = [_turned(engine, image, some) for some in (wide, tall)]
+        # what is written along the side of something is no part of its lines
+        return (
+            *reading_order(wide, 2 if turns[0] else 0),
+            *reading_order(tall, 1 if turns[1] else 3),
         )
 
     def _open(self) -> Any:
@@ -188,14 +201,39 @@ def _missing() -> MissingDependencyError:
     )
 
 
-def reading_order(pieces: Iterable[TextLine]) -> tuple[TextLine, ...]:
-    """From the top to the bottom, and along each line from left to right.
+def _is_tall(piece: TextLine) -> bool:
+    """Whether the text runs up or down, as RapidOCR tells it."""
+    x1, y1, x2, y2 = piece.box
+    return y2 - y1 >= TALL * (x2 - x1)
+
+
+def _turned(engine: Any, image: Image, pieces: Sequence[TextLine]) -> bool:
+    """Whether most of some pieces are upside down, once those that are tall are laid down.
+
+    Those are turned to the left, so that what reads from the bottom to the top is upside down.
+    """
+    crops, weights = [], []
+    for piece in pieces if len(pieces) > 1 else ():
+        x1, y1, x2, y2 = (round(side) for side in piece.box)
+        crop = image[y1 : max(y2, y1 + 1), x1 : max(x2, x1 + 1), ::-1]
+        crops.append(np.ascontiguousarray(np.rot90(crop) if _is_tall(piece) else crop))
+        weights.append(len(piece.text))
+    if not crops:
+        return False
+    turned = ["180" in label and score >= SURE for label, score in engine.text_cls(crops).cls_res]
+    return 2 * sum(w for w, one in zip(weights, turned, strict=True) if one) > sum(weights)
+
+
+def reading_order(pieces: Iterable[TextLine], turns: int = 0) -> tuple[TextLine, ...]:
+    """From the top to the bottom, and along each line from left to right, as the text stands.
 
     A piece is on the line above it when its middle lies within the height of that line's first
     piece. Columns are not told apart: pieces side by side count as one line, as on a price tag.
 
     Args:
         pieces: in any order.
+        turns: quarter turns to the left that the text was given: 1 where it reads from the bottom
+            to the top, 2 where it is upside down, 3 where it reads from the top to the bottom.
 
     >>> shop = TextLine("SHOP", 1.0, (60, 8, 90, 20))
     >>> open_ = TextLine("OPEN", 1.0, (5, 10, 40, 22))
@@ -203,17 +241,34 @@ def reading_order(pieces: Iterable[TextLine]) -> tuple[TextLine, ...]:
     >>> [piece.text for piece in reading_order([late, shop, open_])]
     ['OPEN', 'SHOP', 'till late']
     """
-    lines: list[list[TextLine]] = []
-    for piece in sorted(pieces, key=lambda piece: (_middle(piece), piece.box[0], piece.text)):
+    lines: list[list[_Standing]] = []
+    standing = [_Standing(_turned_back(piece.box, turns), piece) for piece in pieces]
+    for one in sorted(standing, key=lambda one: (one.middle, one.box[0], one.piece.text)):
         first = lines[-1][0].box if lines else None
-        if first is not None and first[1] <= _middle(piece) < first[3]:
-            lines[-1].append(piece)
+        if first is not None and first[1] <= one.middle < first[3]:
+            lines[-1].append(one)
         else:
-            lines.append([piece])
+            lines.append([one])
     return tuple(
-        piece for line in lines for piece in sorted(line, key=lambda one: (one.box[0], one.text))
+        one.piece
+        for line in lines
+        for one in sorted(line, key=lambda one: (one.box[0], one.piece.text))
     )
 
 
-def _middle(piece: TextLine) -> float:
-    return (piece.box[1] + piece.box[3]) / 2
+class _Standing(NamedTuple):
+    """A piece with its box where the text stands upright."""
+
+    box: BoxTuple
+    piece: TextLine
+
+    @property
+    def middle(self) -> float:
+        return (self.box[1] + self.box[3]) / 2
+
+
+def _turned_back(box: BoxTuple, turns: int) -> BoxTuple:
+    for _ in range(turns):
+        x1, y1, x2, y2 = box
+        box = (-y2, x1, -y1, x2)
+    return box

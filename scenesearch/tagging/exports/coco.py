@@ -1,12 +1,18 @@
-"""Tagging rows as one COCO JSON file: https://cocodataset.org/#format-data."""
+"""Tagging rows as one COCO JSON file: https://cocodataset.org/#format-data.
+
+A file in a folder called ``annotations`` is part of a data set as CVAT and datumaro read it: those
+take no absolute path, so the photos are linked into the folder ``images`` beside it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from scenesearch.tagging.exports.files import dump, spool, spooled, whole_file
+from scenesearch.tagging.exports.links import link_photo, names_for
 from scenesearch.tagging.masks import mask_area
 from scenesearch.tagging.rows import TaggedObject, TagRow
 
@@ -23,11 +29,14 @@ def write_coco(path: Path, rows: Iterable[TagRow]) -> None:
         NoSpaceError: the disk is full.
     """
     labels: set[str] = set()
+    images = _images(path)
     with whole_file(path) as file, spool(path.resolve().parent) as aside:
         file.write('{"info": {"description": "Tagged by scenesearch"}, "licenses": [],\n')
         file.write('"images": [')
         for image_id, row in enumerate(rows, 1):
             image = {"file_name": row.source, "width": row.width, "height": row.height}
+            if images is not None:
+                image |= {"file_name": _linked(images, row.source), "source": row.source}
             file.write(_separator(image_id) + dump({"id": image_id, **image}))
             for one in row.objects:
                 labels.add(one.label)
@@ -41,6 +50,27 @@ def write_coco(path: Path, rows: Iterable[TagRow]) -> None:
         for label, number in numbers.items():
             file.write(_separator(number) + dump({"id": number, "name": label}))
         file.write("\n]}\n")
+
+
+def _images(path: Path) -> Path | None:
+    """Where the photos of a data set are linked; None for a file that stands alone."""
+    folder = path.resolve().parent
+    if folder.name != "annotations":
+        return None
+    images = folder.parent / "images"
+    images.mkdir(exist_ok=True)
+    return images
+
+
+def _linked(images: Path, source: str) -> str:
+    """The name of a photo in the data set; one from elsewhere has to be put there under it."""
+    names = names_for(source)
+    while True:
+        name = next(names)
+        with contextlib.suppress(FileExistsError):
+            link = link_photo(images, name, source, hard=True)
+            # without a link nothing tells that the name is free: the digest does
+            return f"{next(names)}{Path(source).suffix}" if link is None else link.name
 
 
 def _annotation(image_id: int, one: TaggedObject) -> dict[str, Any]:

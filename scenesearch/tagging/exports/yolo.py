@@ -12,26 +12,17 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import hashlib
-import itertools
 import logging
 import os
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from scenesearch.core.errors import ConfigError
-from scenesearch.tagging.exports.files import (
-    disk_is_full,
-    dump,
-    local_path,
-    spool,
-    spooled,
-    whole_folder,
-)
+from scenesearch.tagging.exports.files import dump, spool, spooled, whole_folder
+from scenesearch.tagging.exports.links import link_photo, names_for
 from scenesearch.tagging.masks import outline
 from scenesearch.tagging.rows import TaggedObject, TagRow
 
@@ -43,9 +34,6 @@ IMAGES, LABELS, DATA, SOURCES = "images", "labels", "data.yaml", "sources.csv"
 
 _OURS = frozenset({IMAGES, LABELS, DATA, SOURCES, f"{LABELS}.cache"})
 """With what ultralytics puts beside the labels when it reads the folder."""
-_LONGEST_STEM = 180
-"""In bytes: file systems allow 255 for a name, and a digest and an extension are added."""
-_UNSAFE = re.compile(r"[^\w.,+=@() -]")
 
 
 def check_replaceable(folder: Path) -> None:
@@ -124,7 +112,7 @@ def write_yolo(folder: Path, rows: Iterable[TagRow], *, outlines: bool) -> None:
             sources.writerow(["name", "source"])
             for source, objects in spooled(aside):
                 name = _write_labels(made / LABELS, source, objects, numbers)
-                unlinked += not _link(made / IMAGES, name, source)
+                unlinked += link_photo(made / IMAGES, name, source) is None
                 sources.writerow([name, source])
         (made / DATA).write_text(_data(numbers), encoding="utf-8")
     if unlinked:
@@ -155,7 +143,7 @@ def _write_labels(
         " ".join([str(numbers[label]), *(f"{value:.6f}" for value in values)])
         for label, values in objects
     ]
-    names = _names(source)
+    names = names_for(source)
     while True:
         name = next(names)
         # the file system says which names are the same to it
@@ -165,32 +153,6 @@ def _write_labels(
         ):
             file.writelines(f"{line}\n" for line in lines)
             return name
-
-
-def _names(source: str) -> Iterator[str]:
-    """Names for a photo's files: its own, then with a digest of where it is, then numbered."""
-    stem = Path(re.split(r"[\\/]", source.rstrip("\\/"))[-1]).stem
-    safe = _UNSAFE.sub("_", stem).strip(". ").encode()[:_LONGEST_STEM].decode(errors="ignore")
-    name = safe or "photo"
-    yield name
-    name = f"{name}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
-    yield name
-    for number in itertools.count(2):
-        yield f"{name}-{number}"
-
-
-def _link(folder: Path, name: str, source: str) -> bool:
-    """A link to a photo of this machine; whether it could be made."""
-    photo = local_path(source)
-    if photo is None or not photo.is_file():
-        return False
-    try:
-        (folder / f"{name}{photo.suffix}").symlink_to(photo)
-    except OSError as error:
-        if disk_is_full(error):
-            raise
-        return False  # not every file system has links, and Windows asks for a privilege
-    return True
 
 
 def _data(numbers: Mapping[str, int]) -> str:
