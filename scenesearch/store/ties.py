@@ -33,6 +33,8 @@ def settle(
     limits: Sequence[int],
     fetch: Callable[[list[tuple[int, int]]], Sequence[Sequence[P]]],
     score_of: Callable[[int], Callable[[P], float]] = lambda _: attrgetter("score"),
+    *,
+    beyond: int = 1,
 ) -> list[list[P]]:
     """The best hits of each query, ties broken by id, whatever order the engine left them in.
 
@@ -40,9 +42,11 @@ def settle(
         limits: how many hits each query wants, at least 1.
         fetch: answers a batch of (index of a query, how many hits), best first.
         score_of: gives, by the index of a query, what reads the score of its hits.
+        beyond: hits asked for beyond each limit at first; where asking again is dear, a few more
+            than one find the end of most ties at once.
     """
     results: list[list[P]] = [[] for _ in limits]
-    pending = [(i, limit + 1) for i, limit in enumerate(limits)]
+    pending = [(i, limit + beyond) for i, limit in enumerate(limits)]
     while pending:
         again = []
         for (i, asked), hits in zip(pending, fetch(pending), strict=True):

@@ -52,20 +52,20 @@ def claim(
     what = f"create {name!r}"
     seen, since = "", time.monotonic()
     while True:
-        if server.write(what, lambda c: _created(c, name, schema)):
+        if server.ask(what, lambda c: _created(c, name, schema)):
             return True
         if record() is not None:
             return False
-        maker = server.read(what, lambda c: _maker(c, name))
+        maker = server.ask(what, lambda c: _maker(c, name))
         if maker == schema.made:
             return True  # the answer to our own creation was lost
         if maker is not None and maker != seen:
             seen, since = maker, time.monotonic()
         # made by hand, or by one that died
         if maker is None or time.monotonic() - since > DEAD_S:
-            server.write(what, lambda c: _take(c, server.where, name, schema))
+            server.ask(what, lambda c: _take(c, server.where, name, schema))
             time.sleep(SETTLE_S)
-            if server.read(what, lambda c: _maker(c, name)) == schema.made:
+            if server.ask(what, lambda c: _maker(c, name)) == schema.made:
                 return True
         time.sleep(POLL_S)
 

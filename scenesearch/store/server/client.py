@@ -21,8 +21,18 @@ from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.quantization import Quantization
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.core.types import (
+    POINT_FIELDS,
+    CollectionSchema,
+    FieldType,
+    Hit,
+    Page,
+    Point,
+    Record,
+    Scalar,
+)
 from scenesearch.store.bm25 import (
+    Terms,
     count_mean,
     has_words,
     lacks_words,
@@ -46,17 +56,20 @@ from scenesearch.store.schemas import (
     check_same_schema,
     new_schema,
 )
+from scenesearch.store.server.answers import LIMIT, POINT_GONE, TOO_LARGE
 from scenesearch.store.server.claim import CONSENSUS_S, claim
 from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.client_translate import (
     ClientRequests,
+    ask_batch,
     field_schema,
     to_hits,
-    to_text_hits,
     vector_diffs,
     words_config,
 )
-from scenesearch.store.server.connection import POINT_GONE, Connection
+from scenesearch.store.server.connection import Connection
+from scenesearch.store.server.recent import RecentPoints
+from scenesearch.store.server.revisions import REVISION, Revisions
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
 from scenesearch.store.vectors import query_vectors
@@ -66,8 +79,12 @@ if TYPE_CHECKING:
 
 RECORD_S = 1.0
 """Others may add fields to a collection, or make it anew: what is read of it is known so long."""
+BEYOND = 8
+"""Hits asked for beyond a limit: most ties at the cut end within them, without another request."""
 ATTEMPTS = 5
 """Of setting words, where each time others delete some of those points meanwhile."""
+PARTS = (TOO_LARGE, LIMIT)
+"""Refusals of a batch whose halves the server may take."""
 PAGE = 1000
 """Points of one change of words."""
 
@@ -106,6 +123,9 @@ class ClientStore:
         self._schema: CollectionSchema | None = None
         self._read_at = 0.0
         self._blobs: dict[str, tuple[str, bytes]] = {}
+        self._absent: dict[str, float] = {}
+        self._revisions = Revisions()
+        self._recent = RecentPoints(RECORD_S)
         self._meta = ClientMeta(self._server, collection)
 
     def __repr__(self) -> str:
@@ -122,7 +142,10 @@ class ClientStore:
 
     def _read_schema(self) -> CollectionSchema | None:
         self._read_at = time.monotonic()
-        self._schema = self._meta.read_schema()
+        found = self._meta.read_schema()
+        # the same object as long as nothing changes: what others know of it stays known
+        if found is None or found != self._schema or found.made != self._schema.made:
+            self._schema = found
         if self._schema is None and (points := self._meta.count_points()):
             # points are written after the record, so this one was lost
             raise StoreError(
@@ -162,10 +185,10 @@ class ClientStore:
                 return
             requests, patches = self._requests(schema), retype_patches(self, new)
             for patch, ids in patches:
-                operation = requests.set_payload(requests.those(ids), patch)
-                self._update(f"rewrite fields of {self._name!r}", [operation])
+                what = f"rewrite fields of {self._name!r}"
+                self._patch(what, requests.those(ids), patch, requests)
             for field in () if self._server.local else set(new) & set(schema.fields):
-                self._server.write(
+                self._server.ask(
                     f"index {field!r} of {self._name!r} anew",
                     partial(_forget_index, name=self._name, field=field),
                 )
@@ -187,7 +210,7 @@ class ClientStore:
                     timeout=CONSENSUS_S,
                 )
 
-        self._server.write(f"index fields of {self._name!r}", index)
+        self._server.ask(f"index fields of {self._name!r}", index)
 
     def quantize(self, quantization: Quantization) -> None:
         """Change how the vectors of a collection are searched.
@@ -201,18 +224,12 @@ class ClientStore:
             checked = check_quantization(quantization)
             schema = replace(self._require(fresh=True), quantization=checked)
             params = vector_diffs(schema)
-            self._server.write(
+            self._server.ask(
                 f"quantize {self._name!r}",
                 lambda c: c.update_collection(self._name, vectors_config=params),
             )
             self._meta.change_schema(schema)
             self._read_schema()
-
-    def _update(self, what: str, operations: Sequence[Any]) -> None:
-        """Some changes, in one request and in order."""
-        self._server.write(
-            what, lambda c: c.batch_update_points(self._name, list(operations), wait=True)
-        )
 
     def _add_words(self, schema: CollectionSchema) -> CollectionSchema:
         """Give points their vectors of words, in a collection made before there were any.
@@ -225,13 +242,17 @@ class ClientStore:
             mean = count_mean(self)
             requests = self._requests(schema)
             what = f"add the vectors of words to {self._name!r}"
-            self._server.write(
-                what, lambda c: c.create_vector_name(self._name, WORDS, words_config())
-            )
+            self._server.ask(what, self._make_words)
             for batch in stored_terms(self, mean):
-                self._update(what, [requests.set_words(batch)])
+                self._server.ask(what, partial(self._set_words, requests.set_words(batch)))
             self._meta.change_schema(replace(schema, mean_words=mean))
             return self._read_schema() or schema
+
+    def _make_words(self, client: Any) -> None:
+        client.create_vector_name(self._name, WORDS, words_config(), timeout=CONSENSUS_S)
+
+    def _set_words(self, operation: Any, client: Any) -> None:
+        client.batch_update_points(self._name, [operation], wait=True)
 
     # --- points ----------------------------------------------------------------------------
 
@@ -241,11 +262,26 @@ class ClientStore:
         schema = self._add_words(self._require(fresh=True))
         by_id, vectors, payloads = to_write(points, schema)
         if by_id:
-            batch = self._requests(schema).points(list(by_id), vectors, payloads)
-            self._server.write(
-                f"write {len(by_id)} points to {self._name!r}",
-                lambda c: c.upsert(self._name, batch, wait=True),
+            requests, revision = self._requests(schema), self._revisions.next()
+            self._recent.forget()
+            batch = requests.points(list(by_id), vectors, payloads, revision)
+            self._write_points(batch, requests.no_newer(None, revision))
+
+    def _write_points(self, batch: Sequence[Any], no_newer: Any) -> None:
+        """In one request, or in as many as the server takes."""
+        name = self._name
+        try:
+            self._server.ask(
+                f"write {len(batch)} points to {name!r}",
+                lambda c: c.upsert(name, batch, wait=True),
+                again=lambda c: c.upsert(name, batch, wait=True, update_filter=no_newer),
             )
+        except StoreError as error:
+            if error.code not in PARTS or len(batch) == 1:
+                raise
+            half = len(batch) // 2
+            self._write_points(batch[:half], no_newer)
+            self._write_points(batch[half:], no_newer)
 
     def set_payload(
         self,
@@ -255,35 +291,60 @@ class ClientStore:
         where: Condition | None = None,
     ) -> None:
         """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
-        schema = self._require(fresh=True)
+        schema = self._fields_of(payload)
         requests = self._requests(schema)
         selection = requests.selection(ids, where)
         patch = encode_patch(payload, schema.fields)
         if not patch:
             return
         what = f"set payloads in {self._name!r}"
-        written = requests.set_payload(selection, patch)
         if WORDS not in patch or not has_words(schema):
-            self._update(what, [written])
+            self._patch(what, selection, patch, requests)
             return
         terms = payload_terms(patch, self._add_words(schema))
+        known = self._recent.get(where)
         for attempt in range(1, ATTEMPTS + 1):
-            words = (
-                [requests.remove_words(selection)]
-                if terms is None
-                else [
-                    requests.set_words([(i, terms) for i in page])
-                    for page in batches(self._ids(selection), PAGE)
-                ]
-            )
+            worded: Sequence[str] = ()
+            if terms is not None:
+                worded = list(self._ids(selection)) if known is None else known
             try:
-                # words first: what a kill leaves between the two, the same write mends
-                self._update(what, [*words, written])
+                self._patch(what, selection, patch, requests, (worded, terms))
             except StoreError as error:
                 if error.code != POINT_GONE or attempt == ATTEMPTS:
                     raise
+                known = None
             else:
                 return
+
+    def _patch(
+        self,
+        what: str,
+        selection: Any,
+        patch: Mapping[str, Any],
+        requests: ClientRequests,
+        words: tuple[Sequence[str], Terms | None] | None = None,
+    ) -> None:
+        """Change payloads, and the words of points by id: to these, or to none by the filter."""
+        revision = self._revisions.next()
+        no_newer = requests.no_newer(None, revision)
+
+        def change(client: Any, *, again: bool) -> None:
+            those = requests.no_newer(selection, revision) if again else selection
+            operations = []
+            # words first: what a kill leaves between the two, the same write mends
+            if words is not None and words[1] is None:
+                operations.append(requests.remove_words(those))
+            elif words is not None and words[1] is not None:
+                only = no_newer if again else None
+                operations += [
+                    requests.set_words([(i, words[1]) for i in page], only)
+                    for page in batches(words[0], PAGE)
+                ]
+            operations.append(requests.set_payload(those, {**patch, REVISION: revision}))
+            client.batch_update_points(self._name, operations, wait=True)
+
+        self._recent.forget()
+        self._server.ask(what, partial(change, again=False), again=partial(change, again=True))
 
     def _ids(self, selection: Any) -> Iterator[str]:
         following: Any = None
@@ -296,7 +357,7 @@ class ClientStore:
     def _page(
         self, selection: Any, limit: int, offset: Any, *, selector: Any, names: list[str]
     ) -> tuple[Sequence[Any], Any]:
-        found: tuple[Sequence[Any], Any] = self._server.read(
+        found: tuple[Sequence[Any], Any] = self._server.ask(
             f"read points of {self._name!r}",
             lambda c: c.scroll(
                 self._name,
@@ -317,10 +378,15 @@ class ClientStore:
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
-        chosen = self._requests(self._require()).chosen(ids, where)
-        self._server.write(
+        requests, revision = self._requests(self._require()), self._revisions.next()
+        those = requests.selection(ids, where)
+        # what was written since stays, when it is asked again
+        older = requests.no_newer(those, revision)
+        self._recent.forget()
+        self._server.ask(
             f"delete points from {self._name!r}",
-            lambda c: c.delete(self._name, chosen, wait=True),
+            lambda c: c.delete(self._name, requests.target(those), wait=True),
+            again=lambda c: c.delete(self._name, requests.target(older), wait=True),
         )
 
     # --- reading ---------------------------------------------------------------------------
@@ -333,7 +399,7 @@ class ClientStore:
         requests = self._requests(schema)
         vectors = query_vectors(queries, schema)
         filters = {query.where: requests.where(query.where) for query in queries}
-        selectors = {query.fields: requests.selector(query.fields) for query in queries}
+        selectors = {query.fields: requests.shown(query.fields) for query in queries}
         bools = {fields: bool_fields(schema.fields, fields) for fields in selectors}
 
         def request(i: int, limit: int) -> Any:
@@ -344,16 +410,32 @@ class ClientStore:
             return requests.nearest(vectors[i], query.space, limit, where, selector)
 
         def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
-            batch = [request(i, limit) for i, limit in wanted]
-            answers = self._server.read(
-                f"search {self._name!r}", lambda c: c.query_batch_points(self._name, requests=batch)
-            )
+            answers = self._ask_batch([request(i, limit) for i, limit in wanted])
             return [
-                (to_hits if i in vectors else to_text_hits)(answer.points, bools[queries[i].fields])
+                to_hits(
+                    answer,
+                    bools[queries[i].fields],
+                    self._revisions.take,
+                    cosines=i in vectors,
+                )
                 for (i, _), answer in zip(wanted, answers, strict=True)
             ]
 
-        return settle([check_limit(query.limit) for query in queries], fetch)
+        limits = [check_limit(query.limit) for query in queries]
+        return settle(limits, fetch, beyond=1 if self._server.local else BEYOND)
+
+    def _ask_batch(self, batch: Sequence[Any]) -> list[list[Any]]:
+        """In one request, or in as many as the server takes."""
+        local = self._server.local
+        try:
+            return self._server.ask(
+                f"search {self._name!r}", lambda c: ask_batch(c, self._name, batch, local=local)
+            )
+        except StoreError as error:
+            if error.code not in PARTS or len(batch) == 1:
+                raise
+            half = len(batch) // 2
+            return [*self._ask_batch(batch[:half]), *self._ask_batch(batch[half:])]
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.core.protocols.Store.retrieve`."""
@@ -361,13 +443,20 @@ class ClientStore:
         wanted = [canonical_id(i) for i in ids]
         names = check_spaces(spaces, schema)
         bools = bool_fields(schema.fields)
-        points = self._server.read(
+        points = self._server.ask(
             f"read points of {self._name!r}",
             lambda c: c.retrieve(
                 self._name, wanted, with_payload=True, with_vectors=names or False
             ),
         )
-        return in_order(points, wanted, bools)
+        return in_order(self._plain(points), wanted, bools)
+
+    def _plain(self, points: Sequence[Any]) -> Sequence[Any]:
+        """Points without their revisions, which are remembered."""
+        for point in points:
+            if point.payload:
+                self._revisions.take(point.payload)
+        return points
 
     def scroll(
         self,
@@ -388,12 +477,14 @@ class ClientStore:
         bools = bool_fields(schema.fields, fields)
         selector = requests.selector(fields)
         points, following = self._page(selection, limit, start, selector=selector, names=names)
-        return to_page(points, following, bools)
+        if where is not None and cursor is None and following is None:
+            self._recent.keep(where, [str(point.id) for point in points])
+        return to_page(self._plain(points), following, bools)
 
     def count(self, where: Condition | None = None) -> int:
         """See :meth:`scenesearch.core.protocols.Store.count`."""
         selection = self._requests(self._require()).where(where)
-        found = self._server.read(
+        found = self._server.ask(
             f"count points of {self._name!r}",
             lambda c: c.count(self._name, count_filter=selection, exact=True),
         )
@@ -408,7 +499,7 @@ class ClientStore:
         selection = self._requests(schema).where(where)
 
         def fetch(asked: int) -> list[tuple[Any, int]]:
-            hits = self._server.read(
+            hits = self._server.ask(
                 f"count values of {field!r} in {self._name!r}",
                 lambda c: c.facet(
                     self._name,
@@ -432,8 +523,12 @@ class ClientStore:
         # what a collection was made with stays as it is, and is read once
         if kept is not None and kept[0] == wanted:
             return kept[1]
+        if wanted is None and time.monotonic() < self._absent.get(name, 0.0):
+            return None
         data = self._meta.read_blob(name)
-        if data is not None and wanted == sha256(data).hexdigest():
+        if data is None:
+            self._absent[name] = time.monotonic() + RECORD_S
+        elif wanted == sha256(data).hexdigest():
             self._blobs[name] = wanted, data
         return data
 
@@ -442,6 +537,7 @@ class ClientStore:
         check_blob_name(name)
         self._require()
         self._blobs.pop(name, None)
+        self._absent.pop(name, None)
         self._meta.write_blob(name, data)
 
     def optimize(self) -> None:
@@ -456,6 +552,12 @@ class ClientStore:
 
     def _requests(self, schema: CollectionSchema) -> ClientRequests:
         return ClientRequests(schema, local=self._server.local)
+
+    def _fields_of(self, payload: Mapping[str, Any]) -> CollectionSchema:
+        """The schema, read again where it knows no field of that name: it may be new."""
+        schema = self._require()
+        known = schema.fields.keys() | POINT_FIELDS
+        return schema if payload.keys() <= known else self._require(fresh=True)
 
     def _require(self, *, fresh: bool = False) -> CollectionSchema:
         self._server.refuse_closed()

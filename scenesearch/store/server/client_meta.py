@@ -52,7 +52,7 @@ class ClientMeta:
 
     def count_points(self) -> int:
         """Points of the collection itself; 0 where there is none."""
-        return self._server.read(f"count points of {self._collection!r}", self._count)
+        return self._server.ask(f"count points of {self._collection!r}", self._count)
 
     def _count(self, client: Any) -> int:
         if not client.collection_exists(self._collection):
@@ -73,7 +73,7 @@ class ClientMeta:
 
     def _merge(self, payload: dict[str, Any], key: str | None = None) -> None:
         # the server merges one by one, so that nobody writes over what another has added
-        self._server.write(
+        self._server.ask(
             f"write about {self._collection!r}",
             lambda c: c.set_payload(
                 self._meta, payload, points=[self._id("schema")], key=key, wait=True
@@ -126,7 +126,7 @@ class ClientMeta:
                     return []
                 raise
 
-        found = self._server.read(f"read about {self._collection!r}", read)
+        found = self._server.ask(f"read about {self._collection!r}", read)
         return dict(found[0].payload or {}) if found else None
 
     def _write(self, key: str, payload: dict[str, Any]) -> None:
@@ -139,7 +139,7 @@ class ClientMeta:
                 client.create_collection(self._meta, vectors_config={})
             client.upsert(self._meta, [point], wait=True)
 
-        self._server.write(f"write about {self._collection!r}", write)
+        self._server.ask(f"write about {self._collection!r}", write)
 
     @staticmethod
     def _id(key: str) -> str:
