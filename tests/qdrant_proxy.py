@@ -9,10 +9,13 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 import pytest
+
+if TYPE_CHECKING:
+    from qdrant_client import QdrantClient
 
 needs_server = pytest.mark.skipif(
     "QDRANT_URL" not in os.environ, reason="QDRANT_URL names no Qdrant server"
@@ -30,7 +33,7 @@ class Proxy:
         asked: method and path of each request but those that ask for the version.
         connections: how many were opened.
         fault: says for a method and path what goes wrong; nothing by default.
-        between: called after a request was carried out and before a fault ``after``.
+        between: called before a connection is closed.
     """
 
     def __init__(self, target: str | None = None) -> None:
@@ -38,7 +41,7 @@ class Proxy:
         self.connections = 0
         self.fault: Callable[[str, str], Fault] = lambda method, path: None
         self.between: Callable[[], None] = lambda: None
-        outer, address = self, urlsplit(target or os.environ["QDRANT_URL"])
+        outer, address = self, urlsplit(target or first_url())
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -55,6 +58,7 @@ class Proxy:
                     outer.asked.append(f"{self.command} {urlsplit(self.path).path}")
                 fault = outer.fault(self.command, self.path)
                 if fault == "before":
+                    outer.between()
                     self.close_connection = True
                     return
                 if isinstance(fault, int):
@@ -108,25 +112,38 @@ class Proxy:
         self._http.server_close()
 
 
+def first_url() -> str:
+    """Of the server, or of the first node that ``QDRANT_URL`` names."""
+    return os.environ["QDRANT_URL"].partition(",")[0]
+
+
 def key() -> str | None:
     """Of the server."""
     return os.environ.get("QDRANT_API_KEY")
 
 
 @contextmanager
-def collection() -> Iterator[str]:
-    """A name of a collection, which is gone in the end, with those whose names begin so."""
+def client_of() -> Iterator[QdrantClient]:
+    """A client of the server."""
     from qdrant_client import QdrantClient
 
-    name = f"test-{uuid.uuid4().hex[:12]}"
-    yield name
     client = QdrantClient(
-        os.environ["QDRANT_URL"],
+        first_url(),
         # as a header, because the client warns of a key over http
         headers={"api-key": str(key())} if key() else None,
         check_compatibility=False,
+        timeout=60,
     )
-    for one in client.get_collections().collections:
-        if one.name.startswith(name):
-            client.delete_collection(one.name)
+    yield client
     client.close()
+
+
+@contextmanager
+def collection() -> Iterator[str]:
+    """A name of a collection, which is gone in the end, with those whose names begin so."""
+    name = f"test-{uuid.uuid4().hex[:12]}"
+    yield name
+    with client_of() as client:
+        for one in client.get_collections().collections:
+            if one.name.startswith(name):
+                client.delete_collection(one.name)

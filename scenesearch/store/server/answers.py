@@ -18,6 +18,8 @@ POINT_GONE = "point_gone"
 """Code of the error where a point is written to that was deleted."""
 TOO_LARGE, LIMIT = "store_too_large", "store_limit"
 """Codes of what may go in parts."""
+FORBIDDEN = "store_forbidden"
+"""Code of what the key may not do."""
 BUSY = "store_busy"
 """Code of a server that says when it will answer again."""
 
@@ -108,9 +110,7 @@ def _refused(what: str, where: str, error: Any) -> StoreError:
             "and write this collection"
         )
     if status == 403:
-        return StoreError(
-            f"{said}; the API key may not do this, set one that may", code="store_forbidden"
-        )
+        return StoreError(f"{said}; the API key may not do this, set one that may", code=FORBIDDEN)
     if status == 404 and "No point with id" in reply:
         return StoreError(f"{said}; it was deleted meanwhile, try again", code=POINT_GONE)
     if status == 413 or "is larger than allowed" in reply:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -56,8 +56,8 @@ from scenesearch.store.schemas import (
     check_same_schema,
     new_schema,
 )
-from scenesearch.store.server.answers import LIMIT, POINT_GONE, TOO_LARGE
-from scenesearch.store.server.claim import CONSENSUS_S, claim
+from scenesearch.store.server.answers import FORBIDDEN, LIMIT, POINT_GONE, TOO_LARGE
+from scenesearch.store.server.claim import claim
 from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.client_translate import (
     ClientRequests,
@@ -67,7 +67,8 @@ from scenesearch.store.server.client_translate import (
     vector_diffs,
     words_config,
 )
-from scenesearch.store.server.connection import Connection
+from scenesearch.store.server.connection import CONSENSUS_S, Connection, Tls, Waits
+from scenesearch.store.server.layout import Layout, Spread, companion, nodes_of, spread_of
 from scenesearch.store.server.recent import RecentPoints
 from scenesearch.store.server.revisions import REVISION, Revisions
 from scenesearch.store.ties import settle, settle_facet
@@ -77,6 +78,8 @@ from scenesearch.store.vectors import query_vectors
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
+SPREAD_S = 5.0
+"""Where a collection lies is known so long."""
 RECORD_S = 1.0
 """Others may add fields to a collection, or make it anew: what is read of it is known so long."""
 BEYOND = 8
@@ -95,11 +98,14 @@ class ClientStore:
     Nothing is sent before the first call.
 
     Args:
-        client_or_url: ``http://host:6333``, or a client, which stays the caller's to close.
+        client_or_url: ``http://host:6333``, several of one cluster with commas between, or a
+            client, which stays the caller's to close.
         collection: 1 to 64 of ``a-z 0-9 _ -``, not ending in ``--meta``.
         api_key: for a URL; a given client has its own.
         timeout: seconds for each request, for a URL.
         quantization: of a collection that ``create`` makes; one that is there keeps its own.
+        layout: likewise.
+        tls: certificates of a private authority, and of this client; for a URL.
     """
 
     def __init__(
@@ -110,6 +116,8 @@ class ClientStore:
         api_key: str | None = None,
         timeout: float = 10.0,
         quantization: Quantization = "none",
+        layout: Layout | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._name = check_name(collection)
         if collection.endswith(META_SUFFIX):
@@ -117,8 +125,8 @@ class ClientStore:
                 f"bad collection name {collection!r}: names ending in {META_SUFFIX} are taken "
                 "by what collections know about themselves"
             )
-        self._server = Connection(client_or_url, api_key, timeout)
-        self._quantization = quantization
+        self._server = Connection(client_or_url, api_key, timeout, tls)
+        self._quantization, self._layout = quantization, layout or Layout()
         self._gate = RLock()
         self._schema: CollectionSchema | None = None
         self._read_at = 0.0
@@ -127,6 +135,8 @@ class ClientStore:
         self._revisions = Revisions()
         self._recent = RecentPoints(RECORD_S)
         self._meta = ClientMeta(self._server, collection)
+        self._in_bulk = False
+        self._spread: tuple[float, Spread] | None = None
 
     def __repr__(self) -> str:
         return f"ClientStore({self._server.where!r}, {self._name!r})"
@@ -166,7 +176,7 @@ class ClientStore:
         wanted = new_schema(replace(schema, quantization=self._quantization), blobs)
         with self._gate:
             existing = self._read_schema()
-            if existing is None and claim(self._server, self._name, wanted, self._read_schema):
+            if existing is None and self._claim(wanted):
                 self._index(schema.fields)
                 for name, data in (blobs or {}).items():
                     self._meta.write_blob(name, data)
@@ -175,6 +185,18 @@ class ClientStore:
             existing = existing or self._require(fresh=True)
             check_same_schema(self._name, existing, schema)
             return existing.made == wanted.made
+
+    def _claim(self, wanted: CollectionSchema) -> bool:
+        nodes = 1
+        if not self._server.local:
+            try:
+                nodes = self._server.ask("ask for the nodes", nodes_of)
+            except StoreError as error:
+                if error.code != FORBIDDEN:
+                    raise
+                # a key that may make collections and not know this: as the server likes it
+        self._meta.layout = companion(nodes)
+        return claim(self._server, self._name, wanted, self._read_schema, self._layout.on(nodes))
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.add_fields`."""
@@ -226,7 +248,9 @@ class ClientStore:
             params = vector_diffs(schema)
             self._server.ask(
                 f"quantize {self._name!r}",
-                lambda c: c.update_collection(self._name, vectors_config=params),
+                lambda c: c.update_collection(
+                    self._name, vectors_config=params, timeout=CONSENSUS_S
+                ),
             )
             self._meta.change_schema(schema)
             self._read_schema()
@@ -357,18 +381,50 @@ class ClientStore:
     def _page(
         self, selection: Any, limit: int, offset: Any, *, selector: Any, names: list[str]
     ) -> tuple[Sequence[Any], Any]:
-        found: tuple[Sequence[Any], Any] = self._server.ask(
-            f"read points of {self._name!r}",
-            lambda c: c.scroll(
+        def scroll(client: Any, consistency: Any) -> tuple[Sequence[Any], Any]:
+            found: tuple[Sequence[Any], Any] = client.scroll(
                 self._name,
                 scroll_filter=selection,
                 limit=limit,
                 offset=offset,
                 with_payload=selector,
                 with_vectors=names or False,
-            ),
+                consistency=consistency,
+            )
+            return found
+
+        # in bulk, what copies differ in has to be found; a copy may go away meanwhile
+        now = self._spread_now() if self._in_bulk else Spread()
+        then = replace(now, active=False)
+        return self._server.ask(
+            f"read points of {self._name!r}",
+            lambda c: scroll(c, now.consistency),
+            again=lambda c: scroll(c, then.consistency),
         )
-        return found
+
+    def _spread_now(self) -> Spread:
+        """How the collection lies, at most some seconds old."""
+        if self._server.local:
+            return Spread()
+        if self._spread is None or time.monotonic() > self._spread[0] + SPREAD_S:
+            what = f"ask where {self._name!r} lies"
+            found = self._server.ask(what, partial(spread_of, name=self._name))
+            self._spread = time.monotonic(), found
+        return self._spread[1]
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """See :meth:`.Remote.at_once`."""
+        return self._server.at_once()
+
+    @contextmanager
+    def in_bulk(self, wait_s: float, waits: Waits) -> Iterator[None]:
+        """See :meth:`.Remote.in_bulk`."""
+        before, self._in_bulk = self._in_bulk, True
+        try:
+            with self._server.patient(wait_s, waits):
+                yield
+        finally:
+            self._in_bulk = before
 
     @contextmanager
     def batch_writes(self) -> Iterator[None]:
@@ -412,12 +468,7 @@ class ClientStore:
         def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
             answers = self._ask_batch([request(i, limit) for i, limit in wanted])
             return [
-                to_hits(
-                    answer,
-                    bools[queries[i].fields],
-                    self._revisions.take,
-                    cosines=i in vectors,
-                )
+                to_hits(answer, bools[queries[i].fields], cosines=i in vectors)
                 for (i, _), answer in zip(wanted, answers, strict=True)
             ]
 
@@ -511,7 +562,8 @@ class ClientStore:
             ).hits
             return [(bool(h.value) if kind == "bool" else h.value, h.count) for h in hits]
 
-        return settle_facet(check_limit(limit), fetch)
+        # of what other nodes send, only so many are merged as were asked for: all have to be
+        return settle_facet(check_limit(limit), fetch, every=self._spread_now().nodes)
 
     # --- blobs and life --------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from typing import Any
 from scenesearch.core.errors import StoreError
 from scenesearch.core.types import CollectionSchema, FieldType
 from scenesearch.store.schemas import dump_schema, load_schema
-from scenesearch.store.server.connection import Connection
+from scenesearch.store.server.connection import CONSENSUS_S, Connection
 
 META_SUFFIX = "--meta"
 _ADDED = "added"
@@ -33,12 +33,16 @@ class ClientMeta:
     Args:
         server: where it lies.
         collection: name of the collection it belongs to.
+
+    Attributes:
+        layout: shards and copies that it is made with, as the server's arguments.
     """
 
     def __init__(self, server: Connection, collection: str) -> None:
         self._server = server
         self._collection = collection
         self._meta = collection + META_SUFFIX
+        self.layout: Mapping[str, int] = {}
 
     def read_schema(self) -> CollectionSchema | None:
         """The schema, or None where there is no collection."""
@@ -136,7 +140,9 @@ class ClientMeta:
 
         def write(client: Any) -> None:
             if not client.collection_exists(self._meta):
-                client.create_collection(self._meta, vectors_config={})
+                client.create_collection(
+                    self._meta, vectors_config={}, timeout=CONSENSUS_S, **self.layout
+                )
             client.upsert(self._meta, [point], wait=True)
 
         self._server.ask(f"write about {self._collection!r}", write)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,9 +37,9 @@ class ClientRequests(Requests):
         super().__init__(
             schema.fields, dialect, lambda names: models.PayloadSelectorInclude(include=names)
         )
-        oversampling = OVERSAMPLING.get(schema.quantization)
-        self._codes = oversampling and models.QuantizationSearchParams(
-            rescore=True, oversampling=oversampling
+        # sent in any case: somebody may have quantised it by hand, and else it is ignored
+        self._codes = models.QuantizationSearchParams(
+            rescore=True, oversampling=OVERSAMPLING.get(schema.quantization)
         )
         self._models: Any = models
         self._local = local
@@ -66,9 +66,7 @@ class ClientRequests(Requests):
         params = (
             None
             if self._local
-            else self._models.SearchParams(
-                hnsw_ef=max(MIN_EF, 2 * limit), quantization=self._codes or None
-            )
+            else self._models.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit), quantization=self._codes)
         )
         return self._models.QueryRequest(
             query=vector.tolist(),
@@ -242,13 +240,7 @@ def ask_batch(client: Any, name: str, batch: Sequence[Any], *, local: bool) -> l
         raise AssertionError(f"an answer without a result: {error}") from error
 
 
-def to_hits(
-    points: Sequence[Any],
-    bools: Collection[str],
-    revision_of: Callable[[dict[str, Any]], int],
-    *,
-    cosines: bool,
-) -> list[Hit]:
+def to_hits(points: Sequence[Any], bools: Collection[str], *, cosines: bool) -> list[Hit]:
     """Scored points as hits.
 
     Cosines are rounded to 6 decimals, the precision of float32: the in-memory mode gives equal
@@ -257,14 +249,16 @@ def to_hits(
     Args:
         points: from :func:`ask_batch`.
         bools: names of the bool fields.
-        revision_of: takes the revision out of a payload.
         cosines: whether scores have bounds; those of BM25 have none.
     """
     hits = []
     for point in points:
-        payload, score = point.get("payload") or {}, point["score"]
-        revision = revision_of(payload) if payload else 0
+        payload, score, revision = point.get("payload"), point["score"], 0
+        if payload:
+            revision = payload.pop(REVISION, 0)
+            if bools or None in payload.values():
+                payload = decode_payload(payload, bools)
         if cosines:
             score = round(min(max(score, -1.0), 1.0), 6)
-        hits.append(Hit(str(point["id"]), score, decode_payload(payload, bools), revision))
+        hits.append(Hit(str(point["id"]), score, payload or {}, revision))
     return hits

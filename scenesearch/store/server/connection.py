@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
+from threading import RLock, local
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
+from scenesearch.core.addresses import addresses
 from scenesearch.core.errors import ConfigError, StoreError, StoreUnavailableError
 from scenesearch.store.server.answers import client_errors, may_pass, no_qdrant
 
@@ -34,6 +35,8 @@ OLDEST = (1, 18)
 KEPT_ALIVE = 32
 """Connections that wait for the next request."""
 KEPT_ALIVE_S = 30.0
+CONSENSUS_S = 60
+"""Seconds for what all nodes of a cluster have to agree on: 10 of them pass with one down."""
 AGAIN_S = 4.0
 """How long a call is tried again: a server that starts again is there after a second or two."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
@@ -108,6 +111,7 @@ class Connection:
         self._gate = RLock()
         self._closed = False
         self._patience: tuple[float, Waits] | None = None
+        self._hurry = _Hurry()
 
     def __repr__(self) -> str:
         return f"Connection({self.where!r})"
@@ -149,6 +153,8 @@ class Connection:
                 self._go_on_from(server)
                 wait = 0.0
                 if tried % len(self._servers) == 0:
+                    if self._hurry.on:
+                        raise
                     wait = pause * (1 + random.random() / 2)
                     pause = min(2 * pause, LONGEST_PAUSE_S)
                 self._wait(max(wait, error.retry_after_s or 0), start, error)
@@ -179,6 +185,15 @@ class Connection:
             yield
         finally:
             self._patience = before
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Calls of this thread inside the ``with`` are tried once at each address."""
+        self._hurry.on = True
+        try:
+            yield
+        finally:
+            self._hurry.on = False
 
     def refuse_closed(self) -> None:
         """Nothing, while it may be used.
@@ -241,7 +256,7 @@ class Connection:
             ),
             auth=login,
             verify=True if self._tls is None else self._tls.context(),
-            event_hooks={"request": [_hurry] if len(self._servers) > 1 else []},
+            event_hooks={"request": [_soon] if len(self._servers) > 1 else []},
         )
 
 
@@ -255,7 +270,13 @@ class _Server:
     checked: bool = False
 
 
-def _hurry(request: httpx.Request) -> None:
+class _Hurry(local):
+    """Whether a thread cannot wait."""
+
+    on = False
+
+
+def _soon(request: httpx.Request) -> None:
     times = request.extensions["timeout"]
     times["connect"] = min(times["connect"], NEXT_S)
 
@@ -274,15 +295,6 @@ def _check(client: Any, where: str) -> None:
             f"{wanted} or newer; update the server (docs/scale.md has which were run)",
             code="store_version",
         )
-
-
-def addresses(store: str) -> list[str]:
-    """The addresses of a store's name.
-
-    >>> addresses("http://a:6333, http://b:6333")
-    ['http://a:6333', 'http://b:6333']
-    """
-    return [one.strip() for one in store.split(",") if one.strip()]
 
 
 def without_login(url: str) -> str:
