@@ -17,7 +17,8 @@ from scenesearch.core.errors import (
 POINT_GONE = "point_gone"
 """Code of the error where a point is written to that was deleted."""
 TOO_LARGE, LIMIT = "store_too_large", "store_limit"
-"""Codes of what may go in parts."""
+PARTS = (TOO_LARGE, LIMIT)
+"""Codes of a batch whose halves the server may take."""
 FORBIDDEN = "store_forbidden"
 """Code of what the key may not do."""
 BUSY = "store_busy"

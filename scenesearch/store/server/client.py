@@ -16,7 +16,6 @@ from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from scenesearch.core.batches import batches
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
@@ -32,7 +31,6 @@ from scenesearch.core.types import (
     Scalar,
 )
 from scenesearch.store.bm25 import (
-    Terms,
     count_mean,
     has_words,
     lacks_words,
@@ -56,7 +54,7 @@ from scenesearch.store.schemas import (
     check_same_schema,
     new_schema,
 )
-from scenesearch.store.server.answers import FORBIDDEN, LIMIT, POINT_GONE, TOO_LARGE
+from scenesearch.store.server.answers import FORBIDDEN, PARTS, POINT_GONE
 from scenesearch.store.server.claim import claim
 from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.client_translate import (
@@ -70,7 +68,8 @@ from scenesearch.store.server.client_translate import (
 from scenesearch.store.server.connection import CONSENSUS_S, Connection, Tls, Waits
 from scenesearch.store.server.layout import Layout, Spread, companion, nodes_of, spread_of
 from scenesearch.store.server.recent import RecentPoints
-from scenesearch.store.server.revisions import REVISION, Revisions
+from scenesearch.store.server.revisions import Revisions
+from scenesearch.store.server.writes import PAGE, PointWrites
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
 from scenesearch.store.vectors import query_vectors
@@ -86,10 +85,6 @@ BEYOND = 8
 """Hits asked for beyond a limit: most ties at the cut end within them, without another request."""
 ATTEMPTS = 5
 """Of setting words, where each time others delete some of those points meanwhile."""
-PARTS = (TOO_LARGE, LIMIT)
-"""Refusals of a batch whose halves the server may take."""
-PAGE = 1000
-"""Points of one change of words."""
 
 
 class ClientStore:
@@ -133,6 +128,7 @@ class ClientStore:
         self._blobs: dict[str, tuple[str, bytes]] = {}
         self._absent: dict[str, float] = {}
         self._revisions = Revisions()
+        self._writes = PointWrites(self._server, collection, self._revisions)
         self._recent = RecentPoints(RECORD_S)
         self._meta = ClientMeta(self._server, collection)
         self._in_bulk = False
@@ -208,7 +204,7 @@ class ClientStore:
             requests, patches = self._requests(schema), retype_patches(self, new)
             for patch, ids in patches:
                 what = f"rewrite fields of {self._name!r}"
-                self._patch(what, requests.those(ids), patch, requests)
+                self._writes.patch(what, requests.those(ids), patch, requests)
             for field in () if self._server.local else set(new) & set(schema.fields):
                 self._server.ask(
                     f"index {field!r} of {self._name!r} anew",
@@ -286,26 +282,8 @@ class ClientStore:
         schema = self._add_words(self._require(fresh=True))
         by_id, vectors, payloads = to_write(points, schema)
         if by_id:
-            requests, revision = self._requests(schema), self._revisions.next()
             self._recent.forget()
-            batch = requests.points(list(by_id), vectors, payloads, revision)
-            self._write_points(batch, requests.no_newer(None, revision))
-
-    def _write_points(self, batch: Sequence[Any], no_newer: Any) -> None:
-        """In one request, or in as many as the server takes."""
-        name = self._name
-        try:
-            self._server.ask(
-                f"write {len(batch)} points to {name!r}",
-                lambda c: c.upsert(name, batch, wait=True),
-                again=lambda c: c.upsert(name, batch, wait=True, update_filter=no_newer),
-            )
-        except StoreError as error:
-            if error.code not in PARTS or len(batch) == 1:
-                raise
-            half = len(batch) // 2
-            self._write_points(batch[:half], no_newer)
-            self._write_points(batch[half:], no_newer)
+            self._writes.upsert(list(by_id), vectors, payloads, self._requests(schema))
 
     def set_payload(
         self,
@@ -323,7 +301,8 @@ class ClientStore:
             return
         what = f"set payloads in {self._name!r}"
         if WORDS not in patch or not has_words(schema):
-            self._patch(what, selection, patch, requests)
+            self._recent.forget()
+            self._writes.patch(what, selection, patch, requests)
             return
         terms = payload_terms(patch, self._add_words(schema))
         known = self._recent.get(where)
@@ -331,44 +310,15 @@ class ClientStore:
             worded: Sequence[str] = ()
             if terms is not None:
                 worded = list(self._ids(selection)) if known is None else known
+            self._recent.forget()
             try:
-                self._patch(what, selection, patch, requests, (worded, terms))
+                self._writes.patch(what, selection, patch, requests, (worded, terms))
             except StoreError as error:
                 if error.code != POINT_GONE or attempt == ATTEMPTS:
                     raise
                 known = None
             else:
                 return
-
-    def _patch(
-        self,
-        what: str,
-        selection: Any,
-        patch: Mapping[str, Any],
-        requests: ClientRequests,
-        words: tuple[Sequence[str], Terms | None] | None = None,
-    ) -> None:
-        """Change payloads, and the words of points by id: to these, or to none by the filter."""
-        revision = self._revisions.next()
-        no_newer = requests.no_newer(None, revision)
-
-        def change(client: Any, *, again: bool) -> None:
-            those = requests.no_newer(selection, revision) if again else selection
-            operations = []
-            # words first: what a kill leaves between the two, the same write mends
-            if words is not None and words[1] is None:
-                operations.append(requests.remove_words(those))
-            elif words is not None and words[1] is not None:
-                only = no_newer if again else None
-                operations += [
-                    requests.set_words([(i, words[1]) for i in page], only)
-                    for page in batches(words[0], PAGE)
-                ]
-            operations.append(requests.set_payload(those, {**patch, REVISION: revision}))
-            client.batch_update_points(self._name, operations, wait=True)
-
-        self._recent.forget()
-        self._server.ask(what, partial(change, again=False), again=partial(change, again=True))
 
     def _ids(self, selection: Any) -> Iterator[str]:
         following: Any = None
@@ -379,7 +329,14 @@ class ClientStore:
                 return
 
     def _page(
-        self, selection: Any, limit: int, offset: Any, *, selector: Any, names: list[str]
+        self,
+        selection: Any,
+        limit: int,
+        offset: Any,
+        *,
+        selector: Any,
+        names: list[str],
+        spread: Spread | None = None,
     ) -> tuple[Sequence[Any], Any]:
         def scroll(client: Any, consistency: Any) -> tuple[Sequence[Any], Any]:
             found: tuple[Sequence[Any], Any] = client.scroll(
@@ -393,8 +350,8 @@ class ClientStore:
             )
             return found
 
-        # in bulk, what copies differ in has to be found; a copy may go away meanwhile
-        now = self._spread_now() if self._in_bulk else Spread()
+        now = spread or Spread()
+        # a copy may have gone away
         then = replace(now, active=False)
         return self._server.ask(
             f"read points of {self._name!r}",
@@ -434,16 +391,9 @@ class ClientStore:
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
-        requests, revision = self._requests(self._require()), self._revisions.next()
-        those = requests.selection(ids, where)
-        # what was written since stays, when it is asked again
-        older = requests.no_newer(those, revision)
+        requests = self._requests(self._require())
         self._recent.forget()
-        self._server.ask(
-            f"delete points from {self._name!r}",
-            lambda c: c.delete(self._name, requests.target(those), wait=True),
-            again=lambda c: c.delete(self._name, requests.target(older), wait=True),
-        )
+        self._writes.delete(requests.selection(ids, where), requests)
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -527,7 +477,11 @@ class ClientStore:
         selection = requests.where(where)
         bools = bool_fields(schema.fields, fields)
         selector = requests.selector(fields)
-        points, following = self._page(selection, limit, start, selector=selector, names=names)
+        # in bulk, what copies differ in has to be found
+        spread = self._spread_now() if self._in_bulk else None
+        points, following = self._page(
+            selection, limit, start, selector=selector, names=names, spread=spread
+        )
         if where is not None and cursor is None and following is None:
             self._recent.keep(where, [str(point.id) for point in points])
         return to_page(self._plain(points), following, bools)
