@@ -108,7 +108,8 @@ class Server:
         ends = time.monotonic() + WAIT_S
         for url in self.urls if len(self.urls) > 1 else ():
             client = QdrantClient(url, headers=_key(), check_compatibility=False, timeout=30)
-            while not spread_of(client, name).active:
+            # it may not be made yet
+            while client.collection_exists(name) and not spread_of(client, name).active:
                 if time.monotonic() > ends:
                     raise SystemExit(f"{url}: not all copies are active again")
                 time.sleep(0.05)
