@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
 import time
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +20,10 @@ from typing import Any
 
 import pytest
 
+from scenesearch.core.batches import scroll_all
 from scenesearch.core.errors import ConfigError, NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.core.types import CollectionSchema
+from scenesearch.store.schemas import dump_schema
 from scenesearch.store.server.client import ClientStore
 from scenesearch.store.server.connection import Tls
 
@@ -38,6 +43,7 @@ class Server:
         self.connections = 0
         self.open: list[socket.socket] = []
         self.headers: list[dict[str, str]] = []
+        self.body = b""
         self.answer: Callable[[str], Answer] = empty
         outer = self
 
@@ -50,7 +56,7 @@ class Server:
                 super().setup()
 
             def do_GET(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 outer.headers.append({k.lower(): v for k, v in self.headers.items()})
                 if self.path == "/" or self.path.endswith(":6333/"):
                     self._send(root(outer.title, outer.version))
@@ -433,4 +439,57 @@ def test_a_proxy_of_the_environment_is_used(
     assert store.schema is None
 
     assert server.headers[-1]["host"] == "qdrant.invalid:6333"
+    store.close()
+
+
+class Copies:
+    """A collection of two copies that differ, as far as scrolling goes."""
+
+    def __init__(self, server: Server, here: list[int], there: list[int]) -> None:
+        self._server, self._copies = server, (here, there)
+        self.schema = dump_schema(CollectionSchema({"cutout": 4}, {"item_id": "keyword"}))
+
+    def answer(self, path: str) -> Answer:
+        asked, _, query = path.partition("?")
+        if asked.endswith("--meta/points"):
+            return ok([{"id": 1, "payload": {"schema": self.schema}}])
+        if asked.endswith("/cluster"):
+            shard = {"shard_id": 0, "state": "Active"}
+            here = [{**shard, "points_count": len(self._copies[0])}]
+            there = [{**shard, "peer_id": 2}]
+            lies = {"peer_id": 1, "shard_count": 1, "shard_transfers": []}
+            return ok({**lies, "local_shards": here, "remote_shards": there})
+        body = json.loads(self._server.body)
+        start, limit = body.get("offset") or "", body["limit"]
+        pages = [
+            [i for i in map(_id, sorted(copy)) if i >= start][: limit + 1] for copy in self._copies
+        ]
+        # as the server does it: what all copies say, and less than a page more is the end
+        found = [i for i in pages[0] if "consistency=all" not in query or i in pages[1]]
+        points = [{"id": i, "payload": {"item_id": i}} for i in found[:limit]]
+        following = found[limit] if len(found) > limit else None
+        return ok({"points": points, "next_page_offset": following})
+
+
+def _id(number: int) -> str:
+    return str(uuid.UUID(int=number))
+
+
+@pytest.mark.parametrize("page", [3, 10, 1000])
+def test_in_bulk_points_that_copies_differ_on_are_left_out_and_all_others_read(
+    server: Server, page: int
+) -> None:
+    rng = random.Random(20)
+    both = rng.sample(range(1000), 200)
+    here = [*both, *rng.sample(range(1000, 2000), 40), *range(3000, 3050)]
+    there = [*both, *range(200, 230), *range(2000, 2040), 5000]
+    server.answer = Copies(server, here, there).answer
+    store = ClientStore(server.url, "items")
+
+    with store.in_bulk(5, lambda waited: None):
+        found = [record.id for record in scroll_all(store, page=page)]
+    plain = [record.id for record in scroll_all(store, page=page)]
+
+    assert found == [_id(n) for n in sorted({*here} & {*there})]
+    assert plain == [_id(n) for n in sorted(set(here))]
     store.close()

@@ -338,25 +338,36 @@ class ClientStore:
         names: list[str],
         spread: Spread | None = None,
     ) -> tuple[Sequence[Any], Any]:
-        def scroll(client: Any, consistency: Any) -> tuple[Sequence[Any], Any]:
-            found: tuple[Sequence[Any], Any] = client.scroll(
+        def scroll(client: Any, size: int, consistency: Any, *, bare: bool = False) -> Any:
+            return client.scroll(
                 self._name,
                 scroll_filter=selection,
-                limit=limit,
+                limit=size,
                 offset=offset,
-                with_payload=selector,
-                with_vectors=names or False,
+                with_payload=False if bare else selector,
+                with_vectors=False if bare else names or False,
                 consistency=consistency,
             )
-            return found
+
+        def ask(client: Any, spread: Spread) -> tuple[Sequence[Any], Any]:
+            size = limit
+            while True:
+                points, following = scroll(client, size, spread.consistency)
+                if following is not None or not spread.copies:
+                    return points, following
+                # a page that copies differ on is short, and looks like the last one: go on from
+                # its last point, or, where they have no other in common, look further
+                if len(points) > 1:
+                    return points[:-1], points[-1].id
+                if scroll(client, size, None, bare=True)[1] is None:
+                    return points, None
+                size *= 4
 
         now = spread or Spread()
         # a copy may have gone away
         then = replace(now, active=False)
         return self._server.ask(
-            f"read points of {self._name!r}",
-            lambda c: scroll(c, now.consistency),
-            again=lambda c: scroll(c, then.consistency),
+            f"read points of {self._name!r}", lambda c: ask(c, now), again=lambda c: ask(c, then)
         )
 
     def _spread_now(self) -> Spread:
