@@ -15,6 +15,7 @@ import pytest
 from qdrant_client import models
 from qdrant_proxy import client_of, collection, key, needs_server
 
+from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Between
 from scenesearch.core.types import CollectionSchema, Point
 from scenesearch.store.server.client import ClientStore
@@ -85,7 +86,7 @@ def test_facets_are_exact_over_nodes(nodes: int, name: str) -> None:
     store.close()
 
 
-def test_in_bulk_what_copies_differ_on_is_left_out(nodes: int, name: str) -> None:
+def test_in_bulk_all_copies_are_read(nodes: int, name: str) -> None:
     store = opened(name, Layout(shards=1, replicas=2))
     store.create(CollectionSchema({"cutout": 4}, {"item_id": "keyword"}))
     vector = {"cutout": np.ones(4, np.float32)}
@@ -95,9 +96,9 @@ def test_in_bulk_what_copies_differ_on_is_left_out(nodes: int, name: str) -> Non
     with client_of() as client:
         spread = spread_of(client, name)
     with store.in_bulk(5, lambda waited: None):
-        found = {record.id for record in store.scroll(limit=100)}
+        found = [record.id for record in scroll_all(store, page=7)]
 
     assert (spread.nodes, spread.copies, spread.active) == (True, True, True)
     assert spread.consistency == models.ReadConsistencyType.ALL
-    assert found == set(ids)
+    assert sorted(found) == sorted(ids)
     store.close()
