@@ -310,3 +310,14 @@ def test_every_variable_of_the_compose_file_is_known(monkeypatch):
     names = set(re.findall(r"\bSCENESEARCH_\w+", text))
     assert names
     check_environment(Settings, names)
+
+
+def test_copies_of_a_collection_leave_room_for_a_node_that_is_down():
+    chosen = load_settings(store={"shards": 6, "replicas": 3, "write_consistency": 2}).store
+
+    assert (chosen.shards, chosen.replicas, chosen.write_consistency) == (6, 3, 2)
+    for replicas, acknowledged in ((2, 2), (3, 3)):
+        with pytest.raises(ConfigError, match="every write fails while a node is down"):
+            load_settings(store={"replicas": replicas, "write_consistency": acknowledged})
+    with pytest.raises(ConfigError, match="key needs cert"):
+        load_settings(store={"key": "client.key"})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import shop
+from qdrant_proxy import collection, key, needs_server
 
 from scenesearch.core.conditions import Equals, Not
 from scenesearch.core.protocols import TextQuery
@@ -20,33 +21,18 @@ from scenesearch.search.query import Query
 from scenesearch.search.searcher import Searcher
 from scenesearch.store.server.client import ClientStore
 
-pytestmark = [
-    pytest.mark.store,
-    pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="QDRANT_URL names no Qdrant server"),
-]
+pytestmark = [pytest.mark.store, needs_server]
 RACES = int(os.environ.get("SCENESEARCH_RACES", "5"))
 
 
 @pytest.fixture
 def name() -> Iterator[str]:
-    from qdrant_client import QdrantClient
-
-    name = f"race-{uuid.uuid4().hex[:12]}"
-    yield name
-    key = os.environ.get("QDRANT_API_KEY")
-    client = QdrantClient(
-        os.environ["QDRANT_URL"],
-        headers={"api-key": key} if key else None,
-        check_compatibility=False,
-    )
-    for collection in (name, f"{name}--meta"):
-        client.delete_collection(collection)
-    client.close()
+    with collection() as name:
+        yield name
 
 
 def opened(name: str) -> ClientStore:
-    key = os.environ.get("QDRANT_API_KEY")
-    return ClientStore(os.environ["QDRANT_URL"], name, api_key=key, timeout=30)
+    return ClientStore(os.environ["QDRANT_URL"], name, api_key=key(), timeout=30)
 
 
 @pytest.mark.parametrize("race", range(RACES))

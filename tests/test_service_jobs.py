@@ -23,6 +23,7 @@ from scenesearch.core.errors import (
     CatalogError,
     ImageError,
     ModelNotFoundError,
+    StoreError,
     StoreUnavailableError,
 )
 from scenesearch.engine.remote.backend import BusyError, DeadlineError
@@ -194,6 +195,13 @@ def test_a_record_that_breaks_its_batch_costs_itself_only(tmp_path, error) -> No
 
     assert (job.status, job.done, job.failed) == ("done", 8, 1)
     assert [(one.place, one.code) for one in errors] == [(2, error.code)]
+
+
+def test_where_the_store_stands_is_not_said_to_callers(tmp_path) -> None:
+    refused = StoreError("cannot write: http://me:s3cret@10.0.0.7:6333 answered 403: no")
+    _, errors = worked(tmp_path, records(2), Shelf(poison={"item 1": refused}))
+
+    assert [one.detail for one in errors] == ["cannot write: the server answered 403: no"]
 
 
 def test_a_fault_that_nobody_foresaw_costs_its_record_only_and_is_logged(tmp_path, caplog) -> None:

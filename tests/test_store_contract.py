@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from fakes.store import MemoryStore
+from qdrant_proxy import collection, key, needs_server
 from store_contract.contract import StoreContract
 from store_contract.contract_base import OpenStore, fill
 from store_contract.contract_data import SCHEMA
 from thread_child import use_threads
 
 from scenesearch.core.protocols import Store
-from scenesearch.core.types import CollectionSchema
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.store import ProcessStore
 from scenesearch.store.server.client import ClientStore
-from scenesearch.store.server.client_translate import vector_params
+from scenesearch.store.server.layout import Layout
 
 
 @pytest.fixture(scope="module")
@@ -94,53 +93,19 @@ class Server:
     """The Qdrant server of ``QDRANT_URL``."""
 
     def __init__(self, shards: int) -> None:
-        from qdrant_client import QdrantClient
-
-        self.url, self.key = os.environ["QDRANT_URL"], os.environ.get("QDRANT_API_KEY")
         self.shards = shards
-        # as a header, because the client warns of a key over http
-        headers = {"api-key": self.key} if self.key else None
-        self._client = QdrantClient(self.url, headers=headers, check_compatibility=False)
 
     @contextmanager
     def opener(self) -> Iterator[OpenStore]:
-        """Opens a collection that does not exist yet, of one shard or laid out by hand."""
-        name = f"contract-{uuid.uuid4().hex[:12]}"
-        made = False
-
-        def open_store() -> Store:
-            return ClientStore(self.url, name, api_key=self.key, timeout=30)
-
-        def lay_out_and_open() -> Store:
-            nonlocal made
-            store = open_store()
-            create = store.create
-
-            def lay_out(schema: CollectionSchema) -> None:
-                nonlocal made
-                if not made:
-                    made = True
-                    self._client.create_collection(
-                        name, vectors_config=vector_params(schema), shard_number=self.shards
-                    )
-                create(schema)
-
-            store.create = lay_out  # type: ignore[method-assign]
-            return store
-
-        yield open_store if self.shards == 1 else lay_out_and_open
-        for collection in (name, f"{name}--meta"):
-            self._client.delete_collection(collection)
-
-    def close(self) -> None:
-        self._client.close()
+        """Opens a collection that does not exist yet."""
+        url, layout = os.environ["QDRANT_URL"], Layout(shards=self.shards)
+        with collection() as name:
+            yield lambda: ClientStore(url, name, api_key=key(), timeout=30, layout=layout)
 
 
 @pytest.fixture(scope="module", params=[1, 6])
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    server = Server(request.param)
-    yield server
-    server.close()
+def server(request: pytest.FixtureRequest) -> Server:
+    return Server(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +120,7 @@ def server_store(server: Server) -> Iterator[Store]:
 
 
 @pytest.mark.store
-@pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="QDRANT_URL names no Qdrant server")
+@needs_server
 class TestClientStoreOnAServer(StoreContract):
     @pytest.fixture
     def counts_as_one(self, server: Server) -> bool:

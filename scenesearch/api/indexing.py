@@ -12,6 +12,7 @@ from scenesearch.api.opened import Opened
 from scenesearch.catalog import Catalog, CatalogReader, RowError
 from scenesearch.catalog.attributes import field_types
 from scenesearch.core.errors import CatalogError
+from scenesearch.core.protocols import Remote
 from scenesearch.core.types import FieldType, Item, Scene
 from scenesearch.index.indexer import Indexer
 from scenesearch.index.plan import IndexPlan
@@ -65,7 +66,7 @@ def index(
             code="bad_rows",
         )
     fetched = fetch_photos(opened, found.items, dry_run=dry_run, progress=progress)
-    with _indexer(opened, missing=fetched.failures) as indexer:
+    with _in_bulk(opened, progress), _indexer(opened, missing=fetched.failures) as indexer:
         plan = indexer.plan(fetched.items, prune=prune, progress=progress)
         report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
     notes = (*notes, *found.notes, *fetched.notes)
@@ -122,6 +123,7 @@ def sync(
         if not dry_run:
             stack.enter_context(syncing(opened))
         stack.callback(opened.changed)
+        stack.enter_context(_in_bulk(opened, progress))
         missing: dict[str, str] = {}
         syncer = wiring.build_syncer(
             opened.parts,
@@ -172,6 +174,22 @@ def syncing(opened: Opened) -> Iterator[None]:
             yield
         finally:
             opened.syncing = False
+
+
+@contextmanager
+def _in_bulk(opened: Opened, progress: Progress | None) -> Iterator[None]:
+    """Over a whole collection: a server that is away for a while ends nothing."""
+    store, most = opened.store, opened.settings.store.retry_s
+    if not isinstance(store, Remote):
+        yield
+        return
+
+    def waits(seconds: float) -> None:
+        if progress is not None:
+            progress("wait", int(seconds), int(most))
+
+    with store.in_bulk(most, waits):
+        yield
 
 
 @contextmanager

@@ -21,7 +21,8 @@ Store = Annotated[
         "-s",
         metavar="PATH|URL",
         envvar=["SCENESEARCH_STORE", "QDRANT_URL"],
-        help="Folder of the embedded store, or URL of a Qdrant server.",
+        help="Folder of the embedded store, or URL of a Qdrant server, or of several nodes of one "
+        "cluster with commas between.",
     ),
 ]
 Collection = Annotated[str, typer.Option("--collection", help="Name of the collection.")]

@@ -22,6 +22,7 @@ TITLES = {
     "scan": "reading",
     "embed": "embedding",
     "store": "writing",
+    "wait": "waiting for the store",
     "eval": "searching",
     "cut": "cutting",
     "train": "training",

@@ -12,11 +12,18 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from platformdirs import user_cache_path
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -181,6 +188,33 @@ class StoreSettings(_Section):
     and a thirty-second of their size, and scores the best 2 or 8 times as many as are wanted again
     by the vectors; ``auto``: ``int8`` in an embedded store, ``none`` on a server. See
     docs/scale.md."""
+    retry_s: float = Field(120.0, ge=0, le=86_400)
+    """Seconds that ``index`` and ``sync`` wait for a server that does not answer; anything else
+    waits for a few."""
+    shards: int | None = Field(None, ge=1, le=4096)
+    """Of a collection that is made on a server; one a node by default."""
+    replicas: int | None = Field(None, ge=1, le=100)
+    """Copies of each shard; as many as nodes by default, at most 3."""
+    write_consistency: int | None = Field(None, ge=1, le=100)
+    """Copies that acknowledge a write; by default 2 where there are 3, else 1."""
+    ca: Path | None = None
+    """Certificates of the authority that signs the server's, in PEM; the system's by default."""
+    cert: Path | None = None
+    """This client's certificate, for a server that wants one."""
+    key: Path | None = None
+    """Its key, where that is not in the same file."""
+
+    @model_validator(mode="after")
+    def _some_copies_may_be_away(self) -> Self:
+        most = None if self.replicas is None else max(1, self.replicas - 1)
+        if most is not None and (self.write_consistency or 1) > most:
+            raise ValueError(
+                f"write_consistency is {self.write_consistency} of {self.replicas} replicas: "
+                f"expected at most {most}, or every write fails while a node is down"
+            )
+        if self.key is not None and self.cert is None:
+            raise ValueError("key needs cert, the certificate that it belongs to")
+        return self
 
 
 class Settings(BaseSettings):

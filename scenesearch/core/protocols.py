@@ -7,7 +7,7 @@ preprocessing, and two models with the same fingerprint give the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
@@ -284,6 +284,27 @@ class Quantizable(Protocol):
         Raises:
             StoreError: there is no collection.
         """
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A store on servers, which can be away for a while, and have several copies of it."""
+
+    def in_bulk(
+        self, wait_s: float, waits: Callable[[float], None]
+    ) -> AbstractContextManager[None]:
+        """For runs over a whole collection.
+
+        Inside the ``with`` calls wait for servers that are away, and walking over the points
+        leaves those out on which copies differ, so that they are written again.
+
+        Args:
+            wait_s: seconds that one call waits at most.
+            waits: called now and then with how long one has; what it raises ends the call.
+        """
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """Inside the ``with`` calls of this thread are not tried again at a server that failed."""
 
 
 @runtime_checkable

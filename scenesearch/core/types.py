@@ -276,11 +276,16 @@ class Point:
 
 
 class Hit(NamedTuple):
-    """One point that answered one query: cosine similarity in -1..1, and part of its payload."""
+    """One point that answered one query: cosine similarity in -1..1, and part of its payload.
+
+    Attributes:
+        revision: another one after each write to the point, where the store tells; else 0.
+    """
 
     id: str
     score: float
     payload: Mapping[str, Any]
+    revision: int = 0
 
 
 class Record(NamedTuple):

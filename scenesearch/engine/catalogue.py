@@ -5,13 +5,14 @@ Methods are called from several threads at once. Writes take one lock; reads tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from threading import RLock
+from typing import Any
 
 from scenesearch.api import indexing
 from scenesearch.api.opened import Opened
-from scenesearch.catalog import item_hash
+from scenesearch.catalog import RESERVED, item_hash
 from scenesearch.catalog.records import CellError
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Condition, Equals, OneOf, all_of
@@ -32,7 +33,7 @@ from scenesearch.engine.tasks import (
 )
 from scenesearch.engine.thumbnails import Decode, Thumbnails
 from scenesearch.images.media_folder import MediaFolder
-from scenesearch.index.item_points import payload_hash
+from scenesearch.index.item_points import item_payload, payload_hash
 from scenesearch.index.stored import as_stored, ids_among, ids_where, readable_id
 
 PAGE = 1000
@@ -158,11 +159,15 @@ class CatalogueTasks:
                 raise CatalogError(f"{where}{error}", code=error.code) from error
             merged = {**regular(stored_attributes(points, fields)), **values}
             item = Item(item_id, (), {k: v for k, v in merged.items() if v is not None})
-            stored = {point.payload.get("item_hash") for point in points}
-            if stored != {payload_hash(item_hash(item))}:
+            wanted = payload_hash(item_hash(item))
+            if {point.payload.get("item_hash") for point in points} != {wanted}:
                 known = {k: kind for k, kind in fields.items() if k in item.attributes}
                 indexing.set_attributes(self._opened, [item], fields={**known, **types})
-            return self.get_item(GetItem(item_id))
+                written = item_payload(item, wanted)
+                points = [
+                    point._replace(payload={**_own(point.payload), **written}) for point in points
+                ]
+            return item_json(item_id, points, {**fields, **types})
 
     def delete_items(self, task: DeleteItems) -> dict[str, int]:
         """Remove items by id, or by a filter; an item goes whole, whichever point it was.
@@ -213,3 +218,8 @@ class CatalogueTasks:
         known = as_stored(self._opened.store, [readable])[readable]
         points = group_items(self._scroll(Equals("item_id", known))).get(known)
         return (known, points, fields) if points else None
+
+
+def _own(payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What a point has beside the attributes of its item."""
+    return {name: value for name, value in payload.items() if name in RESERVED}

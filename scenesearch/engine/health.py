@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 from scenesearch.api.opened import Opened
 from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.protocols import Remote
 from scenesearch.engine.queries import Queries
 from scenesearch.models.weights import read_manifest
 
@@ -48,6 +50,11 @@ class Health:
         }
 
     def _store(self, *, deep: bool) -> dict[str, Any]:
+        store = self._opened.store
+        with store.at_once() if isinstance(store, Remote) else nullcontext():
+            return self._asked(deep=deep)
+
+    def _asked(self, *, deep: bool) -> dict[str, Any]:
         try:
             schema = self._opened.store.schema
             if schema is None:

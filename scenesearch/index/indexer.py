@@ -408,6 +408,8 @@ class Indexer:
         # a photo that became unreadable must not delete what is stored of the item
         if plan.stale and not any(ref.sha256 in run.bad for ref in plan.write):
             self._store.delete(where=AllOf((of_item, OneOf("photo_sha256", plan.stale))))
+            if len(plan.write) == len(plan.item.photos):
+                return  # all that is left was written just now
         for ref in plan.moved:
             photo = {"photo": ref.path, "photo_index": ref.index}
             same = AllOf((of_item, Equals("photo_sha256", ref.sha256)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
@@ -44,15 +45,16 @@ def delete_items(
     schema_of(store)
     if ids:
         readable = [one for one in map(readable_id, ids) if one is not None]
-        found = ids_among(store, sorted(set(as_stored(store, readable).values())), where)
+        counts = _counts_among(store, sorted(set(as_stored(store, readable).values())), where)
     else:
-        found = ids_where(store, where)
+        counts = _counts(store, where)
     points = 0
-    for some in batches(found, SLICE):
+    for some in batches(sorted(counts), SLICE):
         these = OneOf("item_id", tuple(some))
-        points += store.count(these)
+        # of an item that was found by a condition, other points may not satisfy it
+        points += sum(counts[one] for one in some) if where is None else store.count(these)
         store.delete(where=these)
-    return Deleted(len(found), points)
+    return Deleted(len(counts), points)
 
 
 def photos_in_use(store: Store, photos: Sequence[str]) -> set[str]:
@@ -75,15 +77,12 @@ def photos_in_use(store: Store, photos: Sequence[str]) -> set[str]:
 def ids_where(store: Store, where: Condition | None) -> list[str]:
     """The sorted ids of all items that have a point of which a condition holds."""
     # a facet of as many values as items takes longer, and holds the engine all the while
-    return sorted(_ids(store, where))
+    return sorted(_counts(store, where))
 
 
 def ids_among(store: Store, ids: Sequence[str], where: Condition | None) -> list[str]:
     """Those of the ids that are stored, and of which the condition holds; sorted."""
-    found: set[str] = set()
-    for some in batches(ids, SLICE):
-        found |= _ids(store, all_of(OneOf("item_id", tuple(some)), where))
-    return sorted(found)
+    return sorted(_counts_among(store, ids, where))
 
 
 def as_stored(store: Store, ids: Collection[str]) -> dict[str, str]:
@@ -108,6 +107,14 @@ def readable_id(item_id: Any) -> str | None:
         return None
 
 
-def _ids(store: Store, where: Condition | None) -> set[str]:
+def _counts_among(store: Store, ids: Sequence[str], where: Condition | None) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for some in batches(ids, SLICE):
+        found += _counts(store, all_of(OneOf("item_id", tuple(some)), where))
+    return found
+
+
+def _counts(store: Store, where: Condition | None) -> Counter[str]:
+    """Points that satisfy a condition, by their item."""
     records = scroll_all(store, where=where, fields=("item_id",))
-    return {str(r.payload["item_id"]) for r in records if is_ours(r.payload)}
+    return Counter(str(r.payload["item_id"]) for r in records if is_ours(r.payload))

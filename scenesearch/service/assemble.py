@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 
 from scenesearch.config.settings import Settings
+from scenesearch.core.addresses import addresses
 from scenesearch.fetch.fetcher import Fetcher
 from scenesearch.fetch.network import Endpoint
 from scenesearch.service.http.app import create_app
@@ -49,8 +50,8 @@ async def open_app(settings: Settings, store: str | Path, collection: str) -> Fa
 def own_endpoints(settings: Settings, store: str | Path) -> frozenset[Endpoint]:
     """Where this service and its store listen: what no photo is fetched from."""
     own = {(settings.service.host.lower(), settings.service.port)}
-    if is_url(store):
-        parts = urlsplit(str(store))
+    for url in addresses(str(store)) if is_url(store) else ():
+        parts = urlsplit(url)
         own |= {
             ((parts.hostname or "").rstrip("."), port)
             # Qdrant's own default where the address names none, and what a proxy before it uses

@@ -14,6 +14,8 @@ from typing import Any, Protocol, TypeVar
 from scenesearch.core.types import Scalar
 
 _GROWTH = 4
+EVERY = 1_000
+"""Values asked for at first where all are needed."""
 MAX_EXTRA = 10_000
 """A tie longer than this beyond the limit (thousands of equal vectors) is cut as it comes."""
 
@@ -33,6 +35,8 @@ def settle(
     limits: Sequence[int],
     fetch: Callable[[list[tuple[int, int]]], Sequence[Sequence[P]]],
     score_of: Callable[[int], Callable[[P], float]] = lambda _: attrgetter("score"),
+    *,
+    beyond: int = 1,
 ) -> list[list[P]]:
     """The best hits of each query, ties broken by id, whatever order the engine left them in.
 
@@ -40,9 +44,11 @@ def settle(
         limits: how many hits each query wants, at least 1.
         fetch: answers a batch of (index of a query, how many hits), best first.
         score_of: gives, by the index of a query, what reads the score of its hits.
+        beyond: hits asked for beyond each limit at first; where asking again is dear, a few more
+            than one find the end of most ties at once.
     """
     results: list[list[P]] = [[] for _ in limits]
-    pending = [(i, limit + 1) for i, limit in enumerate(limits)]
+    pending = [(i, limit + beyond) for i, limit in enumerate(limits)]
     while pending:
         again = []
         for (i, asked), hits in zip(pending, fetch(pending), strict=True):
@@ -58,18 +64,20 @@ def settle(
 
 
 def settle_facet(
-    limit: int, fetch: Callable[[int], list[tuple[Any, int]]]
+    limit: int, fetch: Callable[[int], list[tuple[Any, int]]], *, every: bool = False
 ) -> list[tuple[Scalar, int]]:
     """The most frequent values, ties broken by value.
 
     Args:
         limit: at least 1.
         fetch: gives that many values with their counts, most frequent first.
+        every: whether counts are right only where all values are given.
     """
-    asked = limit + 1
+    asked = max(limit + 1, EVERY if every else 0)
     while True:
         values = fetch(asked)
-        if len(values) < asked or values[limit - 1][1] != values[-1][1]:
+        cut = not every and values[limit - 1 :] and values[limit - 1][1] != values[-1][1]
+        if len(values) < asked or cut:
             ranked = sorted(values, key=lambda pair: (-pair[1], pair[0]))
             return [(value, count) for value, count in ranked[:limit] if count > 0]
         asked *= _GROWTH

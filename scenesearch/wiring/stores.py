@@ -19,7 +19,7 @@ EMBEDDINGS = "embeddings.sqlite"
 
 
 def is_url(store: str | Path) -> bool:
-    """Whether a store is a server's address rather than a folder."""
+    """Whether a store is a server's address, or several, rather than a folder."""
     return str(store).startswith(("http://", "https://"))
 
 
@@ -30,7 +30,7 @@ def build_store(
 
     Args:
         settings: hold the key of a server.
-        store: a folder, or a URL.
+        store: a folder, or a URL, or several of one cluster with commas between.
         collection: its name.
         process: keep the embedded store in a process of its own, which starts with its first
             call; for programs of many threads, because its engine holds the GIL.
@@ -46,12 +46,17 @@ def build_store(
 def _store(settings: Settings, store: str | Path, collection: str, *, process: bool) -> Store:
     if is_url(store):
         from scenesearch.store.server.client import ClientStore
+        from scenesearch.store.server.connection import Tls
+        from scenesearch.store.server.layout import Layout
 
+        chosen = settings.store
         return ClientStore(
             str(store),
             collection,
             api_key=settings.qdrant_api_key,
             quantization=_quantization(settings, embedded=False),
+            layout=Layout(chosen.shards, chosen.replicas, chosen.write_consistency),
+            tls=Tls(chosen.ca, chosen.cert, chosen.key) if chosen.ca or chosen.cert else None,
         )
     from scenesearch.store.embedded.edge import EdgeStore
 

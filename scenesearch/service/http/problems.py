@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.requests import ClientDisconnect, Request
 
+from scenesearch.core.addresses import without_addresses
 from scenesearch.core.errors import (
     CatalogError,
     CollectionMismatchError,
@@ -177,18 +178,6 @@ def without_folders(text: str) -> str:
     '.../items: cannot be opened; see /v1/models'
     """
     return _FOLDERS.sub(lambda found: found[0] if found[0] == "/v1/" else ".../", text)
-
-
-_ADDRESS = re.compile(r"https?://[^\s'\",;()]*[^\s'\",;():.]")
-
-
-def without_addresses(text: str) -> str:
-    """A message without where servers stand, nor what may stand in their addresses.
-
-    >>> without_addresses("no answer from http://me:secret@10.0.0.7:6333: refused")
-    'no answer from the server: refused'
-    """
-    return _ADDRESS.sub("the server", text)
 
 
 def problem(

@@ -14,10 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from scenesearch.core.addresses import without_addresses
 from scenesearch.core.errors import (
     ModelError,
     NoSpaceError,
     SceneSearchError,
+    StoreError,
     StoreUnavailableError,
 )
 from scenesearch.engine.remote.backend import Backend, BusyError, DeadlineError
@@ -219,7 +221,11 @@ class JobRunner:
                     await asyncio.to_thread(self._state.jobs.settle, job, done, batch.errors)
                     await asyncio.to_thread(self._state.jobs.fail, job, error.code, str(error))
                     return None
-                batch.errors.append(_error(record, error.code, str(error)))
+                # of a store, where it stands is not the caller's to know
+                detail = str(error)
+                if isinstance(error, StoreError):
+                    detail = without_addresses(detail)
+                batch.errors.append(_error(record, error.code, detail))
                 continue
             for (record, _), outcome in zip(now, outcomes, strict=True):
                 if outcome["status"] == "failed":

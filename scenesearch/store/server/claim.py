@@ -8,7 +8,7 @@ others wait for the record. Where none comes, its maker died, and one of them ta
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from scenesearch.core.errors import CollectionMismatchError
@@ -16,12 +16,10 @@ from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import CollectionSchema
 from scenesearch.store.bm25 import has_words
 from scenesearch.store.server.client_translate import vector_params, words_config, words_params
-from scenesearch.store.server.connection import Connection
+from scenesearch.store.server.connection import CONSENSUS_S, Connection
 
 MAKER = "scenesearch_maker"
 """Key of the metadata: the ``made`` of the schema that is being written."""
-CONSENSUS_S = 60
-"""Seconds for what all nodes of a cluster have to agree on: 10 of them pass with one down."""
 DEAD_S = 60.0
 """A maker that has not come to the end after so long never will."""
 POLL_S = 0.2
@@ -34,6 +32,7 @@ def claim(
     name: str,
     schema: CollectionSchema,
     record: Callable[[], CollectionSchema | None],
+    layout: Mapping[str, int],
 ) -> bool:
     """Make a collection, or wait until somebody has.
 
@@ -42,6 +41,7 @@ def claim(
         name: of the collection.
         schema: with a ``made`` of its own.
         record: reads what the collection knows of itself; None until it was written.
+        layout: shards and copies, as the server's arguments.
 
     Returns:
         Whether the caller made it, and has to write its record; else the record is there.
@@ -52,25 +52,25 @@ def claim(
     what = f"create {name!r}"
     seen, since = "", time.monotonic()
     while True:
-        if server.write(what, lambda c: _created(c, name, schema)):
+        if server.ask(what, lambda c: _created(c, name, schema, layout)):
             return True
         if record() is not None:
             return False
-        maker = server.read(what, lambda c: _maker(c, name))
+        maker = server.ask(what, lambda c: _maker(c, name))
         if maker == schema.made:
             return True  # the answer to our own creation was lost
         if maker is not None and maker != seen:
             seen, since = maker, time.monotonic()
         # made by hand, or by one that died
         if maker is None or time.monotonic() - since > DEAD_S:
-            server.write(what, lambda c: _take(c, server.where, name, schema))
+            server.ask(what, lambda c: _take(c, server.where, name, schema))
             time.sleep(SETTLE_S)
-            if server.read(what, lambda c: _maker(c, name)) == schema.made:
+            if server.ask(what, lambda c: _maker(c, name)) == schema.made:
                 return True
         time.sleep(POLL_S)
 
 
-def _created(client: Any, name: str, schema: CollectionSchema) -> bool:
+def _created(client: Any, name: str, schema: CollectionSchema, layout: Mapping[str, int]) -> bool:
     from qdrant_client.http.exceptions import UnexpectedResponse
 
     try:
@@ -80,6 +80,7 @@ def _created(client: Any, name: str, schema: CollectionSchema) -> bool:
             sparse_vectors_config=words_params() if has_words(schema) else None,
             metadata={MAKER: schema.made},
             timeout=CONSENSUS_S,
+            **layout,
         )
     except UnexpectedResponse as error:
         if error.status_code == 409 or b"already exists" in error.content:

@@ -9,19 +9,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from scenesearch.core.batches import batches
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.quantization import Quantization
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.core.types import (
+    POINT_FIELDS,
+    CollectionSchema,
+    FieldType,
+    Hit,
+    Page,
+    Point,
+    Record,
+    Scalar,
+)
 from scenesearch.store.bm25 import (
     count_mean,
     has_words,
@@ -46,17 +54,22 @@ from scenesearch.store.schemas import (
     check_same_schema,
     new_schema,
 )
-from scenesearch.store.server.claim import CONSENSUS_S, claim
+from scenesearch.store.server.answers import FORBIDDEN, PARTS, POINT_GONE
+from scenesearch.store.server.claim import claim
 from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.client_translate import (
     ClientRequests,
+    ask_batch,
     field_schema,
     to_hits,
-    to_text_hits,
     vector_diffs,
     words_config,
 )
-from scenesearch.store.server.connection import POINT_GONE, Connection
+from scenesearch.store.server.connection import CONSENSUS_S, Connection, Tls, Waits
+from scenesearch.store.server.layout import Layout, Spread, companion, nodes_of, spread_of
+from scenesearch.store.server.recent import RecentPoints
+from scenesearch.store.server.revisions import Revisions
+from scenesearch.store.server.writes import PAGE, PointWrites
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.translate import key_path
 from scenesearch.store.vectors import query_vectors
@@ -64,12 +77,14 @@ from scenesearch.store.vectors import query_vectors
 if TYPE_CHECKING:
     from qdrant_client import QdrantClient
 
+SPREAD_S = 5.0
+"""Where a collection lies is known so long."""
 RECORD_S = 1.0
 """Others may add fields to a collection, or make it anew: what is read of it is known so long."""
+BEYOND = 8
+"""Hits asked for beyond a limit: most ties at the cut end within them, without another request."""
 ATTEMPTS = 5
 """Of setting words, where each time others delete some of those points meanwhile."""
-PAGE = 1000
-"""Points of one change of words."""
 
 
 class ClientStore:
@@ -78,11 +93,14 @@ class ClientStore:
     Nothing is sent before the first call.
 
     Args:
-        client_or_url: ``http://host:6333``, or a client, which stays the caller's to close.
+        client_or_url: ``http://host:6333``, several of one cluster with commas between, or a
+            client, which stays the caller's to close.
         collection: 1 to 64 of ``a-z 0-9 _ -``, not ending in ``--meta``.
         api_key: for a URL; a given client has its own.
         timeout: seconds for each request, for a URL.
         quantization: of a collection that ``create`` makes; one that is there keeps its own.
+        layout: likewise.
+        tls: certificates of a private authority, and of this client; for a URL.
     """
 
     def __init__(
@@ -93,6 +111,8 @@ class ClientStore:
         api_key: str | None = None,
         timeout: float = 10.0,
         quantization: Quantization = "none",
+        layout: Layout | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._name = check_name(collection)
         if collection.endswith(META_SUFFIX):
@@ -100,13 +120,19 @@ class ClientStore:
                 f"bad collection name {collection!r}: names ending in {META_SUFFIX} are taken "
                 "by what collections know about themselves"
             )
-        self._server = Connection(client_or_url, api_key, timeout)
-        self._quantization = quantization
+        self._server = Connection(client_or_url, api_key, timeout, tls)
+        self._quantization, self._layout = quantization, layout or Layout()
         self._gate = RLock()
         self._schema: CollectionSchema | None = None
         self._read_at = 0.0
         self._blobs: dict[str, tuple[str, bytes]] = {}
+        self._absent: dict[str, float] = {}
+        self._revisions = Revisions()
+        self._writes = PointWrites(self._server, collection, self._revisions)
+        self._recent = RecentPoints(RECORD_S)
         self._meta = ClientMeta(self._server, collection)
+        self._in_bulk = False
+        self._spread: tuple[float, Spread] | None = None
 
     def __repr__(self) -> str:
         return f"ClientStore({self._server.where!r}, {self._name!r})"
@@ -122,7 +148,10 @@ class ClientStore:
 
     def _read_schema(self) -> CollectionSchema | None:
         self._read_at = time.monotonic()
-        self._schema = self._meta.read_schema()
+        found = self._meta.read_schema()
+        # the same object as long as nothing changes: what others know of it stays known
+        if found is None or found != self._schema or found.made != self._schema.made:
+            self._schema = found
         if self._schema is None and (points := self._meta.count_points()):
             # points are written after the record, so this one was lost
             raise StoreError(
@@ -143,7 +172,7 @@ class ClientStore:
         wanted = new_schema(replace(schema, quantization=self._quantization), blobs)
         with self._gate:
             existing = self._read_schema()
-            if existing is None and claim(self._server, self._name, wanted, self._read_schema):
+            if existing is None and self._claim(wanted):
                 self._index(schema.fields)
                 for name, data in (blobs or {}).items():
                     self._meta.write_blob(name, data)
@@ -152,6 +181,18 @@ class ClientStore:
             existing = existing or self._require(fresh=True)
             check_same_schema(self._name, existing, schema)
             return existing.made == wanted.made
+
+    def _claim(self, wanted: CollectionSchema) -> bool:
+        nodes = 1
+        if not self._server.local:
+            try:
+                nodes = self._server.ask("ask for the nodes", nodes_of)
+            except StoreError as error:
+                if error.code != FORBIDDEN:
+                    raise
+                # a key that may make collections and not know this: as the server likes it
+        self._meta.layout = companion(nodes)
+        return claim(self._server, self._name, wanted, self._read_schema, self._layout.on(nodes))
 
     def add_fields(self, fields: Mapping[str, FieldType]) -> None:
         """See :meth:`scenesearch.core.protocols.Store.add_fields`."""
@@ -162,10 +203,10 @@ class ClientStore:
                 return
             requests, patches = self._requests(schema), retype_patches(self, new)
             for patch, ids in patches:
-                operation = requests.set_payload(requests.those(ids), patch)
-                self._update(f"rewrite fields of {self._name!r}", [operation])
+                what = f"rewrite fields of {self._name!r}"
+                self._writes.patch(what, requests.those(ids), patch, requests)
             for field in () if self._server.local else set(new) & set(schema.fields):
-                self._server.write(
+                self._server.ask(
                     f"index {field!r} of {self._name!r} anew",
                     partial(_forget_index, name=self._name, field=field),
                 )
@@ -187,7 +228,7 @@ class ClientStore:
                     timeout=CONSENSUS_S,
                 )
 
-        self._server.write(f"index fields of {self._name!r}", index)
+        self._server.ask(f"index fields of {self._name!r}", index)
 
     def quantize(self, quantization: Quantization) -> None:
         """Change how the vectors of a collection are searched.
@@ -201,18 +242,14 @@ class ClientStore:
             checked = check_quantization(quantization)
             schema = replace(self._require(fresh=True), quantization=checked)
             params = vector_diffs(schema)
-            self._server.write(
+            self._server.ask(
                 f"quantize {self._name!r}",
-                lambda c: c.update_collection(self._name, vectors_config=params),
+                lambda c: c.update_collection(
+                    self._name, vectors_config=params, timeout=CONSENSUS_S
+                ),
             )
             self._meta.change_schema(schema)
             self._read_schema()
-
-    def _update(self, what: str, operations: Sequence[Any]) -> None:
-        """Some changes, in one request and in order."""
-        self._server.write(
-            what, lambda c: c.batch_update_points(self._name, list(operations), wait=True)
-        )
 
     def _add_words(self, schema: CollectionSchema) -> CollectionSchema:
         """Give points their vectors of words, in a collection made before there were any.
@@ -225,13 +262,17 @@ class ClientStore:
             mean = count_mean(self)
             requests = self._requests(schema)
             what = f"add the vectors of words to {self._name!r}"
-            self._server.write(
-                what, lambda c: c.create_vector_name(self._name, WORDS, words_config())
-            )
+            self._server.ask(what, self._make_words)
             for batch in stored_terms(self, mean):
-                self._update(what, [requests.set_words(batch)])
+                self._server.ask(what, partial(self._set_words, requests.set_words(batch)))
             self._meta.change_schema(replace(schema, mean_words=mean))
             return self._read_schema() or schema
+
+    def _make_words(self, client: Any) -> None:
+        client.create_vector_name(self._name, WORDS, words_config(), timeout=CONSENSUS_S)
+
+    def _set_words(self, operation: Any, client: Any) -> None:
+        client.batch_update_points(self._name, [operation], wait=True)
 
     # --- points ----------------------------------------------------------------------------
 
@@ -241,11 +282,8 @@ class ClientStore:
         schema = self._add_words(self._require(fresh=True))
         by_id, vectors, payloads = to_write(points, schema)
         if by_id:
-            batch = self._requests(schema).points(list(by_id), vectors, payloads)
-            self._server.write(
-                f"write {len(by_id)} points to {self._name!r}",
-                lambda c: c.upsert(self._name, batch, wait=True),
-            )
+            self._recent.forget()
+            self._writes.upsert(list(by_id), vectors, payloads, self._requests(schema))
 
     def set_payload(
         self,
@@ -255,33 +293,30 @@ class ClientStore:
         where: Condition | None = None,
     ) -> None:
         """See :meth:`scenesearch.core.protocols.Store.set_payload`."""
-        schema = self._require(fresh=True)
+        schema = self._fields_of(payload)
         requests = self._requests(schema)
         selection = requests.selection(ids, where)
         patch = encode_patch(payload, schema.fields)
         if not patch:
             return
         what = f"set payloads in {self._name!r}"
-        written = requests.set_payload(selection, patch)
         if WORDS not in patch or not has_words(schema):
-            self._update(what, [written])
+            self._recent.forget()
+            self._writes.patch(what, selection, patch, requests)
             return
         terms = payload_terms(patch, self._add_words(schema))
+        known = self._recent.get(where)
         for attempt in range(1, ATTEMPTS + 1):
-            words = (
-                [requests.remove_words(selection)]
-                if terms is None
-                else [
-                    requests.set_words([(i, terms) for i in page])
-                    for page in batches(self._ids(selection), PAGE)
-                ]
-            )
+            worded: Sequence[str] = ()
+            if terms is not None:
+                worded = list(self._ids(selection)) if known is None else known
+            self._recent.forget()
             try:
-                # words first: what a kill leaves between the two, the same write mends
-                self._update(what, [*words, written])
+                self._writes.patch(what, selection, patch, requests, (worded, terms))
             except StoreError as error:
                 if error.code != POINT_GONE or attempt == ATTEMPTS:
                     raise
+                known = None
             else:
                 return
 
@@ -294,20 +329,70 @@ class ClientStore:
                 return
 
     def _page(
-        self, selection: Any, limit: int, offset: Any, *, selector: Any, names: list[str]
+        self,
+        selection: Any,
+        limit: int,
+        offset: Any,
+        *,
+        selector: Any,
+        names: list[str],
+        spread: Spread | None = None,
     ) -> tuple[Sequence[Any], Any]:
-        found: tuple[Sequence[Any], Any] = self._server.read(
-            f"read points of {self._name!r}",
-            lambda c: c.scroll(
+        def scroll(client: Any, size: int, consistency: Any, *, bare: bool = False) -> Any:
+            return client.scroll(
                 self._name,
                 scroll_filter=selection,
-                limit=limit,
+                limit=size,
                 offset=offset,
-                with_payload=selector,
-                with_vectors=names or False,
-            ),
+                with_payload=False if bare else selector,
+                with_vectors=False if bare else names or False,
+                consistency=consistency,
+            )
+
+        def ask(client: Any, spread: Spread) -> tuple[Sequence[Any], Any]:
+            size = limit
+            while True:
+                points, following = scroll(client, size, spread.consistency)
+                if following is not None or not spread.copies:
+                    return points, following
+                # a page that copies differ on is short, and looks like the last one: go on from
+                # its last point, or, where they have no other in common, look further
+                if len(points) > 1:
+                    return points[:-1], points[-1].id
+                if scroll(client, size, None, bare=True)[1] is None:
+                    return points, None
+                size *= 4
+
+        now = spread or Spread()
+        # a copy may have gone away
+        then = replace(now, active=False)
+        return self._server.ask(
+            f"read points of {self._name!r}", lambda c: ask(c, now), again=lambda c: ask(c, then)
         )
-        return found
+
+    def _spread_now(self) -> Spread:
+        """How the collection lies, at most some seconds old."""
+        if self._server.local:
+            return Spread()
+        if self._spread is None or time.monotonic() > self._spread[0] + SPREAD_S:
+            what = f"ask where {self._name!r} lies"
+            found = self._server.ask(what, partial(spread_of, name=self._name))
+            self._spread = time.monotonic(), found
+        return self._spread[1]
+
+    def at_once(self) -> AbstractContextManager[None]:
+        """See :meth:`.Remote.at_once`."""
+        return self._server.at_once()
+
+    @contextmanager
+    def in_bulk(self, wait_s: float, waits: Waits) -> Iterator[None]:
+        """See :meth:`.Remote.in_bulk`."""
+        before, self._in_bulk = self._in_bulk, True
+        try:
+            with self._server.patient(wait_s, waits):
+                yield
+        finally:
+            self._in_bulk = before
 
     @contextmanager
     def batch_writes(self) -> Iterator[None]:
@@ -317,11 +402,9 @@ class ClientStore:
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Condition | None = None) -> None:
         """See :meth:`scenesearch.core.protocols.Store.delete`."""
-        chosen = self._requests(self._require()).chosen(ids, where)
-        self._server.write(
-            f"delete points from {self._name!r}",
-            lambda c: c.delete(self._name, chosen, wait=True),
-        )
+        requests = self._requests(self._require())
+        self._recent.forget()
+        self._writes.delete(requests.selection(ids, where), requests)
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -333,7 +416,7 @@ class ClientStore:
         requests = self._requests(schema)
         vectors = query_vectors(queries, schema)
         filters = {query.where: requests.where(query.where) for query in queries}
-        selectors = {query.fields: requests.selector(query.fields) for query in queries}
+        selectors = {query.fields: requests.shown(query.fields) for query in queries}
         bools = {fields: bool_fields(schema.fields, fields) for fields in selectors}
 
         def request(i: int, limit: int) -> Any:
@@ -344,16 +427,27 @@ class ClientStore:
             return requests.nearest(vectors[i], query.space, limit, where, selector)
 
         def fetch(wanted: list[tuple[int, int]]) -> list[list[Hit]]:
-            batch = [request(i, limit) for i, limit in wanted]
-            answers = self._server.read(
-                f"search {self._name!r}", lambda c: c.query_batch_points(self._name, requests=batch)
-            )
+            answers = self._ask_batch([request(i, limit) for i, limit in wanted])
             return [
-                (to_hits if i in vectors else to_text_hits)(answer.points, bools[queries[i].fields])
+                to_hits(answer, bools[queries[i].fields], cosines=i in vectors)
                 for (i, _), answer in zip(wanted, answers, strict=True)
             ]
 
-        return settle([check_limit(query.limit) for query in queries], fetch)
+        limits = [check_limit(query.limit) for query in queries]
+        return settle(limits, fetch, beyond=1 if self._server.local else BEYOND)
+
+    def _ask_batch(self, batch: Sequence[Any]) -> list[list[Any]]:
+        """In one request, or in as many as the server takes."""
+        local = self._server.local
+        try:
+            return self._server.ask(
+                f"search {self._name!r}", lambda c: ask_batch(c, self._name, batch, local=local)
+            )
+        except StoreError as error:
+            if error.code not in PARTS or len(batch) == 1:
+                raise
+            half = len(batch) // 2
+            return [*self._ask_batch(batch[:half]), *self._ask_batch(batch[half:])]
 
     def retrieve(self, ids: Sequence[str], *, spaces: Sequence[str] = ()) -> list[Record]:
         """See :meth:`scenesearch.core.protocols.Store.retrieve`."""
@@ -361,13 +455,20 @@ class ClientStore:
         wanted = [canonical_id(i) for i in ids]
         names = check_spaces(spaces, schema)
         bools = bool_fields(schema.fields)
-        points = self._server.read(
+        points = self._server.ask(
             f"read points of {self._name!r}",
             lambda c: c.retrieve(
                 self._name, wanted, with_payload=True, with_vectors=names or False
             ),
         )
-        return in_order(points, wanted, bools)
+        return in_order(self._plain(points), wanted, bools)
+
+    def _plain(self, points: Sequence[Any]) -> Sequence[Any]:
+        """Points without their revisions, which are remembered."""
+        for point in points:
+            if point.payload:
+                self._revisions.take(point.payload)
+        return points
 
     def scroll(
         self,
@@ -387,13 +488,19 @@ class ClientStore:
         selection = requests.where(where)
         bools = bool_fields(schema.fields, fields)
         selector = requests.selector(fields)
-        points, following = self._page(selection, limit, start, selector=selector, names=names)
-        return to_page(points, following, bools)
+        # in bulk, what copies differ in has to be found
+        spread = self._spread_now() if self._in_bulk else None
+        points, following = self._page(
+            selection, limit, start, selector=selector, names=names, spread=spread
+        )
+        if where is not None and cursor is None and following is None:
+            self._recent.keep(where, [str(point.id) for point in points])
+        return to_page(self._plain(points), following, bools)
 
     def count(self, where: Condition | None = None) -> int:
         """See :meth:`scenesearch.core.protocols.Store.count`."""
         selection = self._requests(self._require()).where(where)
-        found = self._server.read(
+        found = self._server.ask(
             f"count points of {self._name!r}",
             lambda c: c.count(self._name, count_filter=selection, exact=True),
         )
@@ -408,7 +515,7 @@ class ClientStore:
         selection = self._requests(schema).where(where)
 
         def fetch(asked: int) -> list[tuple[Any, int]]:
-            hits = self._server.read(
+            hits = self._server.ask(
                 f"count values of {field!r} in {self._name!r}",
                 lambda c: c.facet(
                     self._name,
@@ -420,7 +527,8 @@ class ClientStore:
             ).hits
             return [(bool(h.value) if kind == "bool" else h.value, h.count) for h in hits]
 
-        return settle_facet(check_limit(limit), fetch)
+        # of what other nodes send, only so many are merged as were asked for: all have to be
+        return settle_facet(check_limit(limit), fetch, every=self._spread_now().nodes)
 
     # --- blobs and life --------------------------------------------------------------------
 
@@ -432,8 +540,12 @@ class ClientStore:
         # what a collection was made with stays as it is, and is read once
         if kept is not None and kept[0] == wanted:
             return kept[1]
+        if wanted is None and time.monotonic() < self._absent.get(name, 0.0):
+            return None
         data = self._meta.read_blob(name)
-        if data is not None and wanted == sha256(data).hexdigest():
+        if data is None:
+            self._absent[name] = time.monotonic() + RECORD_S
+        elif wanted == sha256(data).hexdigest():
             self._blobs[name] = wanted, data
         return data
 
@@ -442,6 +554,7 @@ class ClientStore:
         check_blob_name(name)
         self._require()
         self._blobs.pop(name, None)
+        self._absent.pop(name, None)
         self._meta.write_blob(name, data)
 
     def optimize(self) -> None:
@@ -456,6 +569,12 @@ class ClientStore:
 
     def _requests(self, schema: CollectionSchema) -> ClientRequests:
         return ClientRequests(schema, local=self._server.local)
+
+    def _fields_of(self, payload: Mapping[str, Any]) -> CollectionSchema:
+        """The schema, read again where it knows no field of that name: it may be new."""
+        schema = self._require()
+        known = schema.fields.keys() | POINT_FIELDS
+        return schema if payload.keys() <= known else self._require(fresh=True)
 
     def _require(self, *, fresh: bool = False) -> CollectionSchema:
         self._server.refuse_closed()

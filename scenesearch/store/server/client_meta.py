@@ -16,7 +16,7 @@ from typing import Any
 from scenesearch.core.errors import StoreError
 from scenesearch.core.types import CollectionSchema, FieldType
 from scenesearch.store.schemas import dump_schema, load_schema
-from scenesearch.store.server.connection import Connection
+from scenesearch.store.server.connection import CONSENSUS_S, Connection
 
 META_SUFFIX = "--meta"
 _ADDED = "added"
@@ -33,12 +33,16 @@ class ClientMeta:
     Args:
         server: where it lies.
         collection: name of the collection it belongs to.
+
+    Attributes:
+        layout: shards and copies that it is made with, as the server's arguments.
     """
 
     def __init__(self, server: Connection, collection: str) -> None:
         self._server = server
         self._collection = collection
         self._meta = collection + META_SUFFIX
+        self.layout: Mapping[str, int] = {}
 
     def read_schema(self) -> CollectionSchema | None:
         """The schema, or None where there is no collection."""
@@ -52,7 +56,7 @@ class ClientMeta:
 
     def count_points(self) -> int:
         """Points of the collection itself; 0 where there is none."""
-        return self._server.read(f"count points of {self._collection!r}", self._count)
+        return self._server.ask(f"count points of {self._collection!r}", self._count)
 
     def _count(self, client: Any) -> int:
         if not client.collection_exists(self._collection):
@@ -73,7 +77,7 @@ class ClientMeta:
 
     def _merge(self, payload: dict[str, Any], key: str | None = None) -> None:
         # the server merges one by one, so that nobody writes over what another has added
-        self._server.write(
+        self._server.ask(
             f"write about {self._collection!r}",
             lambda c: c.set_payload(
                 self._meta, payload, points=[self._id("schema")], key=key, wait=True
@@ -126,7 +130,7 @@ class ClientMeta:
                     return []
                 raise
 
-        found = self._server.read(f"read about {self._collection!r}", read)
+        found = self._server.ask(f"read about {self._collection!r}", read)
         return dict(found[0].payload or {}) if found else None
 
     def _write(self, key: str, payload: dict[str, Any]) -> None:
@@ -136,10 +140,12 @@ class ClientMeta:
 
         def write(client: Any) -> None:
             if not client.collection_exists(self._meta):
-                client.create_collection(self._meta, vectors_config={})
+                client.create_collection(
+                    self._meta, vectors_config={}, timeout=CONSENSUS_S, **self.layout
+                )
             client.upsert(self._meta, [point], wait=True)
 
-        self._server.write(f"write about {self._collection!r}", write)
+        self._server.ask(f"write about {self._collection!r}", write)
 
     @staticmethod
     def _id(key: str) -> str:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.core.conditions import Condition
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import CollectionSchema, FieldType, Hit
@@ -16,6 +15,7 @@ from scenesearch.store.bm25 import Terms, query_terms
 from scenesearch.store.payloads import decode_payload
 from scenesearch.store.records import Vectors
 from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
+from scenesearch.store.server.revisions import REVISION
 from scenesearch.store.translate import Dialect, Requests
 
 MIN_EF = 256
@@ -37,16 +37,27 @@ class ClientRequests(Requests):
         super().__init__(
             schema.fields, dialect, lambda names: models.PayloadSelectorInclude(include=names)
         )
-        oversampling = OVERSAMPLING.get(schema.quantization)
-        self._codes = oversampling and models.QuantizationSearchParams(
-            rescore=True, oversampling=oversampling
+        # sent in any case: somebody may have quantised it by hand, and else it is ignored
+        self._codes = models.QuantizationSearchParams(
+            rescore=True, oversampling=OVERSAMPLING.get(schema.quantization)
         )
         self._models: Any = models
         self._local = local
 
-    def chosen(self, ids: Sequence[str] | None, where: Condition | None) -> Any:
-        """Points by their ids or by a condition, as the target of a write."""
-        return self._models.FilterSelector(filter=self.selection(ids, where))
+    def shown(self, fields: Sequence[str]) -> Any:
+        """Which payload comes back with a hit: these fields, and the revision."""
+        return self.selector((*fields, REVISION)) if fields else False
+
+    def no_newer(self, where: Any, revision: int) -> Any:
+        """A filter, or none, without the points that were written to after a revision."""
+        newer = self._models.FieldCondition(
+            key=REVISION, range=self._models.Range(gt=float(revision))
+        )
+        return self._models.Filter(must=None if where is None else [where], must_not=[newer])
+
+    def target(self, where: Any) -> Any:
+        """The points of a filter, as the target of a write."""
+        return self._models.FilterSelector(filter=where)
 
     def nearest(
         self, vector: NDArray[np.float32], space: str, limit: int, where: Any, selector: Any
@@ -55,9 +66,7 @@ class ClientRequests(Requests):
         params = (
             None
             if self._local
-            else self._models.SearchParams(
-                hnsw_ef=max(MIN_EF, 2 * limit), quantization=self._codes or None
-            )
+            else self._models.SearchParams(hnsw_ef=max(MIN_EF, 2 * limit), quantization=self._codes)
         )
         return self._models.QueryRequest(
             query=vector.tolist(),
@@ -83,6 +92,7 @@ class ClientRequests(Requests):
         ids: Sequence[str],
         vectors: Sequence[Vectors],
         payloads: Sequence[dict[str, Any]],
+        revision: int,
     ) -> list[Any]:
         """Points to write."""
         return [
@@ -92,18 +102,23 @@ class ClientRequests(Requests):
                     space: self._sparse(row) if isinstance(row, Terms) else row.tolist()
                     for space, row in rows.items()
                 },
-                payload=payload,
+                payload={**payload, REVISION: revision},
             )
             for i, rows, payload in zip(ids, vectors, payloads, strict=True)
         ]
 
-    def set_words(self, terms: Sequence[tuple[str, Terms]]) -> Any:
-        """Replaces what is searched by words, of points that are there."""
+    def set_words(self, terms: Sequence[tuple[str, Terms]], only: Any = None) -> Any:
+        """Replaces what is searched by words, of points that are there.
+
+        Args:
+            terms: by point.
+            only: a filter that they must satisfy as well.
+        """
         points = [
             self._models.PointVectors(id=i, vector={WORDS: self._sparse(one)}) for i, one in terms
         ]
         return self._models.UpdateVectorsOperation(
-            update_vectors=self._models.UpdateVectors(points=points)
+            update_vectors=self._models.UpdateVectors(points=points, update_filter=only)
         )
 
     def remove_words(self, where: Any) -> Any:
@@ -199,18 +214,51 @@ def field_schema(kind: FieldType) -> Any:
     return schemas[kind]
 
 
-def to_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
+def ask_batch(client: Any, name: str, batch: Sequence[Any], *, local: bool) -> list[list[Any]]:
+    """The answers to a batch of queries: for each, the points as JSON has them.
+
+    Making the client's objects of them costs more than all else about a search.
+    """
+    from qdrant_client import models
+
+    if local:
+        return [
+            [{"id": p.id, "score": p.score, "payload": p.payload} for p in answer.points]
+            for answer in client.query_batch_points(name, requests=batch)
+        ]
+    said = client.http.client.request(
+        type_=Any,
+        method="POST",
+        url="/collections/{name}/points/query/batch",
+        path_params={"name": name},
+        headers={"Content-Type": "application/json"},
+        content=models.QueryRequestBatch(searches=list(batch)).model_dump_json(exclude_unset=True),
+    )
+    try:
+        return [answer["points"] for answer in said["result"]]
+    except (KeyError, TypeError) as error:
+        raise AssertionError(f"an answer without a result: {error}") from error
+
+
+def to_hits(points: Sequence[Any], bools: Collection[str], *, cosines: bool) -> list[Hit]:
     """Scored points as hits.
 
-    Scores are rounded to 6 decimals, the precision of float32: the in-memory mode gives equal
+    Cosines are rounded to 6 decimals, the precision of float32: the in-memory mode gives equal
     vectors scores that differ in the last bits, from one call to the next.
+
+    Args:
+        points: from :func:`ask_batch`.
+        bools: names of the bool fields.
+        cosines: whether scores have bounds; those of BM25 have none.
     """
-    return [
-        Hit(str(p.id), round(min(max(p.score, -1.0), 1.0), 6), decode_payload(p.payload, bools))
-        for p in points
-    ]
-
-
-def to_text_hits(points: Sequence[Any], bools: Collection[str]) -> list[Hit]:
-    """Points scored by BM25 as hits: without bounds, unlike cosines."""
-    return [Hit(str(p.id), float(p.score), decode_payload(p.payload, bools)) for p in points]
+    hits = []
+    for point in points:
+        payload, score, revision = point.get("payload"), point["score"], 0
+        if payload:
+            revision = payload.pop(REVISION, 0)
+            if bools or None in payload.values():
+                payload = decode_payload(payload, bools)
+        if cosines:
+            score = round(min(max(score, -1.0), 1.0), 6)
+        hits.append(Hit(str(point["id"]), score, payload or {}, revision))
+    return hits

@@ -1,69 +1,117 @@
-"""The way to a Qdrant server: connected with the first call, checked, kept alive.
+"""The way to a Qdrant server: connected with the first call, checked, kept alive, tried again.
 
-What only reads is asked again where the way was at fault; the pause grows, and is never the same
-for many callers at once.
+What fails on the way, or because a server cannot do it now, is tried again, at the next address
+where there are several; the pause grows, and is never the same for many callers at once. So every
+call must come to the same when it is carried out twice, or say how it is asked again.
 """
 
 from __future__ import annotations
 
-import json
 import random
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import RLock
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock, local
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from scenesearch.core.errors import (
-    NoSpaceError,
-    SceneSearchError,
-    StoreError,
-    StoreUnavailableError,
-)
+from scenesearch.core.addresses import addresses
+from scenesearch.core.errors import ConfigError, StoreError, StoreUnavailableError
+from scenesearch.store.server.answers import client_errors, may_pass, no_qdrant
 
 if TYPE_CHECKING:
+    import httpx
     from qdrant_client import QdrantClient
 
 T = TypeVar("T")
+Waits = Callable[[float], None]
+"""Called with the seconds that a call has waited so far."""
 OLDEST = (1, 18)
 """The first server that adds spaces to a living collection; newer ones are taken."""
 KEPT_ALIVE = 32
 """Connections that wait for the next request."""
 KEPT_ALIVE_S = 30.0
-PAUSES_S = (0.05, 0.2, 0.8)
-"""Before what only reads is asked again, up to half as long again."""
-POINT_GONE = "point_gone"
-"""Code of the error where a point is written to that was deleted."""
-_GATEWAY = frozenset({502, 503, 504})
+CONSENSUS_S = 60
+"""Seconds for what all nodes of a cluster have to agree on: 10 of them pass with one down."""
+AGAIN_S = 4.0
+"""How long a call is tried again: a server that starts again is there after a second or two."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+"""Before all addresses are asked again; doubled each time, and up to half as long again."""
+NEXT_S = 1.0
+"""To be connected, where there is another address to try."""
 _TITLE = "qdrant"
 
 
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files of an authority and of a client's own certificate, in PEM.
+
+    Attributes:
+        ca: who signs the server's certificate; None for those that the system knows.
+        cert: the client's certificate.
+        key: its key, where that is not in ``cert``.
+    """
+
+    ca: Path | None = None
+    cert: Path | None = None
+    key: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """For a connection.
+
+        Raises:
+            ConfigError: a file is missing, or not what it should be.
+        """
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.cert is not None:
+                context.load_cert_chain(self.cert, self.key)
+        except OSError as error:
+            files = ", ".join(str(file) for file in (self.ca, self.cert, self.key) if file)
+            raise ConfigError(
+                f"store.ca, store.cert and store.key: cannot use {files}: {error}; expected files "
+                "in PEM, and a key that belongs to the certificate"
+            ) from error
+        return context
+
+
 class Connection:
-    """A server, and what every call of it has in common. Nothing is sent before the first.
+    """A server, or several of one cluster. Nothing is sent before the first call.
 
     Args:
-        client_or_url: an address, or a client, which stays the caller's to close.
-        api_key: for an address.
-        timeout: seconds for each request, and for all tries of one; for an address.
+        client_or_url: an address, several with commas between, or a client, which stays the
+            caller's to close.
+        api_key: for addresses.
+        timeout: seconds for each request, for addresses.
+        tls: for addresses that begin with ``https``.
 
     Attributes:
         where: names the server in messages, without what is secret in its address.
     """
 
     def __init__(
-        self, client_or_url: QdrantClient | str, api_key: str | None, timeout: float
+        self,
+        client_or_url: QdrantClient | str,
+        api_key: str | None,
+        timeout: float,
+        tls: Tls | None = None,
     ) -> None:
-        self._url = client_or_url if isinstance(client_or_url, str) else None
         self._given = None if isinstance(client_or_url, str) else client_or_url
-        self._api_key, self._timeout = api_key, timeout
-        self.where = "the Qdrant client that was passed in"
-        if self._url is not None:
-            self.where = without_login(self._url)
+        urls = addresses(client_or_url) if isinstance(client_or_url, str) else []
+        self._api_key, self._timeout, self._tls = api_key, timeout, tls
+        self._servers = [_Server(url, without_login(url)) for url in urls] or [
+            _Server("", "the Qdrant client that was passed in", self._given)
+        ]
+        self.where = ", ".join(server.where for server in self._servers)
+        self._at = 0
         self._gate = RLock()
-        self._client: Any = None
         self._closed = False
+        self._patience: tuple[float, Waits] | None = None
+        self._hurry = _Hurry()
 
     def __repr__(self) -> str:
         return f"Connection({self.where!r})"
@@ -73,32 +121,79 @@ class Connection:
         """Whether it is the client's in-memory mode: no payload indexes, no search parameters."""
         return self._given is not None and is_local(self._given)
 
-    def read(self, what: str, call: Callable[[Any], T]) -> T:
-        """The answer to what changes nothing.
+    def ask(
+        self,
+        what: str,
+        call: Callable[[Any], T],
+        *,
+        again: Callable[[Any], T] | None = None,
+    ) -> T:
+        """The answer to a call that comes to the same if it is carried out twice.
 
         Args:
             what: names it in messages.
-            call: asks the client.
+            call: asks a client.
+            again: what is asked from the second time on, where the first may have been carried
+                out and others may have written since.
 
         Raises:
-            StoreError: as for :func:`client_errors`; after several tries where the way is at fault.
+            StoreError: as for :func:`client_errors`; after several tries where those could help.
         """
-        give_up = time.monotonic() + self._timeout
-        for pause in PAUSES_S:
+        start, pause, tried = time.monotonic(), FIRST_PAUSE_S, 0
+        while True:
+            server = self._servers[self._at]
             try:
-                return self.write(what, call)
+                client = self._connected(server)
+                with client_errors(what, server.where):
+                    return call(client)
             except StoreUnavailableError as error:
-                wait = pause * (1 + random.random() / 2)
-                if not _on_the_way(error.__cause__) or time.monotonic() + wait > give_up:
+                if not may_pass(error):
                     raise
-                time.sleep(wait)
-        return self.write(what, call)
+                tried, call = tried + 1, again or call
+                self._go_on_from(server)
+                wait = 0.0
+                if tried % len(self._servers) == 0:
+                    if self._hurry.on:
+                        raise
+                    wait = pause * (1 + random.random() / 2)
+                    pause = min(2 * pause, LONGEST_PAUSE_S)
+                self._wait(max(wait, error.retry_after_s or 0), start, error)
 
-    def write(self, what: str, call: Callable[[Any], T]) -> T:
-        """The answer to what may change something: asked once."""
-        client = self._connected()
-        with client_errors(what, self.where):
-            return call(client)
+    def _wait(self, seconds: float, start: float, error: StoreUnavailableError) -> None:
+        """Wait for the next try, or raise the error of the last."""
+        patience = self._patience
+        ends = start + (patience[0] if patience else min(self._timeout, AGAIN_S))
+        if time.monotonic() + seconds > ends:
+            if patience is None:
+                raise error
+            waited = time.monotonic() - start
+            raise StoreUnavailableError(
+                f"{error}. It was tried again for {waited:.0f} s (store.retry_s); what is done "
+                "stays done: run again to go on",
+                code=error.code,
+                retry_after_s=error.retry_after_s,
+            ) from error
+        if patience is not None and seconds:
+            patience[1](time.monotonic() - start)
+        time.sleep(seconds)
+
+    @contextmanager
+    def patient(self, seconds: float, waits: Waits) -> Iterator[None]:
+        """Calls inside the ``with`` are tried again for so long, in all threads."""
+        before, self._patience = self._patience, (seconds, waits)
+        try:
+            yield
+        finally:
+            self._patience = before
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Calls of this thread inside the ``with`` are tried once at each address."""
+        self._hurry.on = True
+        try:
+            yield
+        finally:
+            self._hurry.on = False
 
     def refuse_closed(self) -> None:
         """Nothing, while it may be used.
@@ -113,66 +208,93 @@ class Connection:
         """End the connections, unless the client was passed in."""
         with self._gate:
             self._closed = True
-            client, self._client = self._client, None
-            if client is not None and self._given is None:
-                client.close()
+            for server in self._servers:
+                client, server.client, server.checked = server.client, None, False
+                if client is not None and self._given is None:
+                    client.close()
 
-    def _connected(self) -> Any:
-        client = self._client
-        if client is not None:
-            return client
+    def _go_on_from(self, failed: _Server) -> None:
+        """The next address, unless another thread was here before."""
+        with self._gate:
+            if self._servers[self._at] is failed:
+                self._at = (self._at + 1) % len(self._servers)
+
+    def _connected(self, server: _Server) -> Any:
+        if server.checked:
+            return server.client
         with self._gate:
             self.refuse_closed()
-            if self._client is None:
-                client = self._given or self._new_client()
-                try:
-                    if not self.local:
-                        self._check(client)
-                except BaseException:
-                    if self._given is None:
-                        client.close()
-                    raise
-                self._client = client
-            return self._client
+            if server.client is None:
+                with client_errors("connect", server.where):
+                    server.client = self._new_client(server)
+            if not server.checked and not self.local:
+                _check(server.client, server.where)
+            server.checked = True
+            return server.client
 
-    def _new_client(self) -> QdrantClient:
+    def _new_client(self, server: _Server) -> QdrantClient:
         import httpx
         from qdrant_client import QdrantClient
 
-        address = urlsplit(str(self._url))
+        address = urlsplit(server.url)
         login = None
         if address.username is not None:
             login = (unquote(address.username), unquote(address.password or ""))
-        with client_errors("connect", self.where):
-            return QdrantClient(
-                url=self.where,
-                # as its own argument, the client warns of a key without TLS: where the server
-                # stands is the user's to know, and docs/deploy.md says it
-                headers={"api-key": self._api_key} if self._api_key else None,
-                timeout=max(1, round(self._timeout)),
-                # a request of its own in a thread, and only a warning: see _check
-                check_compatibility=False,
-                # of its own accord it keeps none to this machine, and 5 s to others
-                limits=httpx.Limits(
-                    max_keepalive_connections=KEPT_ALIVE, keepalive_expiry=KEPT_ALIVE_S
-                ),
-                auth=login,
-            )
+        # as its own argument, the client warns of a key without TLS: where the server stands is
+        # the user's to know, and docs/deploy.md says it
+        key = {"api-key": self._api_key} if self._api_key else {}
+        return QdrantClient(
+            url=server.where,
+            # the server's packing and our unpacking cost more than the way to a server nearby
+            headers={**key, "accept-encoding": "identity"},
+            timeout=max(1, round(self._timeout)),
+            # a request of its own in a thread, and only a warning: see _check
+            check_compatibility=False,
+            # of its own accord it keeps none to this machine, and 5 s to others
+            limits=httpx.Limits(
+                max_keepalive_connections=KEPT_ALIVE, keepalive_expiry=KEPT_ALIVE_S
+            ),
+            auth=login,
+            verify=True if self._tls is None else self._tls.context(),
+            event_hooks={"request": [_soon] if len(self._servers) > 1 else []},
+        )
 
-    def _check(self, client: Any) -> None:
-        """Refuse what is no Qdrant, or too old a one."""
-        with client_errors("connect", self.where):
-            said = client.info()
-        found = re.match(r"(\d+)\.(\d+)", said.version)
-        if _TITLE not in said.title.lower() or found is None:
-            raise _no_qdrant(self.where)
-        if (int(found[1]), int(found[2])) < OLDEST:
-            wanted = ".".join(map(str, OLDEST))
-            raise StoreError(
-                f"{self.where} runs Qdrant {said.version}, and this version of scenesearch needs "
-                f"{wanted} or newer; update the server (docs/scale.md has which were run)",
-                code="store_version",
-            )
+
+@dataclass(slots=True, eq=False)
+class _Server:
+    """One address, and the client of it once it was needed and is known to be a Qdrant."""
+
+    url: str
+    where: str
+    client: Any = None
+    checked: bool = False
+
+
+class _Hurry(local):
+    """Whether a thread cannot wait."""
+
+    on = False
+
+
+def _soon(request: httpx.Request) -> None:
+    times = request.extensions["timeout"]
+    times["connect"] = min(times["connect"], NEXT_S)
+
+
+def _check(client: Any, where: str) -> None:
+    """Refuse what is no Qdrant, or too old a one."""
+    with client_errors("connect", where):
+        said = client.info()
+    found = re.match(r"(\d+)\.(\d+)", said.version)
+    if _TITLE not in said.title.lower() or found is None:
+        raise no_qdrant(where)
+    if (int(found[1]), int(found[2])) < OLDEST:
+        wanted = ".".join(map(str, OLDEST))
+        raise StoreError(
+            f"{where} runs Qdrant {said.version}, and this version of scenesearch needs "
+            f"{wanted} or newer; update the server (docs/scale.md has which were run)",
+            code="store_version",
+        )
 
 
 def without_login(url: str) -> str:
@@ -191,104 +313,3 @@ def is_local(client: Any) -> bool:
 
     # Passing what it ignores makes it warn; it has no public way to tell.
     return isinstance(getattr(client, "_client", None), QdrantLocal)
-
-
-def _on_the_way(error: BaseException | None) -> bool:
-    """Whether the way to the server failed, or its gateway, so that another try may not."""
-    import httpx
-    from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
-
-    if isinstance(error, UnexpectedResponse):
-        return error.status_code in _GATEWAY
-    return isinstance(error, ResponseHandlingException) and isinstance(
-        error.source, httpx.TransportError
-    )
-
-
-@contextmanager
-def client_errors(what: str, where: str) -> Iterator[None]:
-    """Words for whatever qdrant-client raises while it does ``what`` at ``where``.
-
-    Raises:
-        StoreUnavailableError: there is no answer, or none now.
-        NoSpaceError: the server's disk is full.
-        StoreError: the server refuses, or is no Qdrant; ``store_forbidden``, ``store_too_large``
-            and ``store_limit`` are kinds of refusal.
-    """
-    import httpx
-    from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
-    from qdrant_client.http.exceptions import (
-        ApiException,
-        ResponseHandlingException,
-        UnexpectedResponse,
-    )
-
-    try:
-        yield
-    except SceneSearchError:
-        raise
-    except UnexpectedResponse as error:
-        raise _refused(what, where, error) from error
-    except ResourceExhaustedResponse as error:
-        raise StoreUnavailableError(
-            f"cannot {what}: {where} takes no more requests for {error.retry_after_s} s: {error}",
-            code="store_busy",
-            retry_after_s=error.retry_after_s,
-        ) from error
-    except ResponseHandlingException as error:
-        if isinstance(error.source, httpx.HTTPError | OSError):
-            raise _no_answer(what, where, error) from error
-        raise _no_qdrant(where) from error
-    except (ApiException, QdrantException, OSError) as error:
-        raise _no_answer(what, where, error) from error
-    except (json.JSONDecodeError, AssertionError) as error:
-        # the client asserts that an answer has a result
-        raise _no_qdrant(where) from error
-    except (ValueError, KeyError, RuntimeError) as error:
-        # what the in-memory mode raises where a server would answer with a status
-        raise StoreError(f"cannot {what} in {where}: {error}") from error
-
-
-def _no_answer(what: str, where: str, error: Exception) -> StoreUnavailableError:
-    return StoreUnavailableError(
-        f"cannot {what}: no answer from {where}: {error}; check that a Qdrant server runs "
-        "there, the address, and the timeout"
-    )
-
-
-def _no_qdrant(where: str) -> StoreError:
-    return StoreError(
-        f"{where} gave an answer that is not a Qdrant server's; check the address and the port "
-        "(Qdrant's REST port is 6333 unless it was changed)",
-        code="store_foreign",
-    )
-
-
-def _refused(what: str, where: str, error: Any) -> StoreError:
-    """The error for an answer with a status of refusal."""
-    status = error.status_code or 0
-    reply = error.content.decode("utf-8", "replace")[:300]
-    said = f"cannot {what}: {where} answered {status}: {reply}"
-    if status == 401 or (status == 403 and "API key" in reply):
-        return StoreUnavailableError(
-            f"cannot {what}: {where} refused the API key ({status}); set a key that may read "
-            "and write this collection"
-        )
-    if status == 403:
-        return StoreError(
-            f"{said}; the API key may not do this, set one that may", code="store_forbidden"
-        )
-    if status == 404 and "No point with id" in reply:
-        return StoreError(f"{said}; it was deleted meanwhile, try again", code=POINT_GONE)
-    if status == 413 or "is larger than allowed" in reply:
-        return StoreError(f"{said}; send smaller batches", code="store_too_large")
-    if "No space left on device" in reply or "disk space" in reply:
-        return NoSpaceError(f"{said}; free space on the server's disk")
-    if status >= 500:
-        return StoreUnavailableError(f"{said}; look at the server's log")
-    if status == 400 and ". Help: " in reply:
-        return StoreError(
-            f"{said}; raise that limit of the collection's strict mode, or ask for less",
-            code="store_limit",
-        )
-    return StoreError(f"{said}; check the collection on the server")

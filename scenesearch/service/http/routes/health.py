@@ -12,6 +12,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
+from scenesearch.core.addresses import without_addresses
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.remote.backend import Backend
 from scenesearch.engine.tasks import FacetTask, ModelsTask, Status
@@ -20,7 +21,7 @@ from scenesearch.service.http.depends import ReadKey, shared
 from scenesearch.service.http.intake import NoQuery
 from scenesearch.service.http.metrics import MEDIA_TYPE, Metrics
 from scenesearch.service.http.openapi import Operation
-from scenesearch.service.http.problems import clean, without_addresses, without_folders
+from scenesearch.service.http.problems import clean, without_folders
 from scenesearch.service.http.routes.replies import reply
 
 ASK_S = 2.0
