@@ -1,5 +1,5 @@
 /** The objects of the photo in a row, and the look as a whole. */
-import { counted, regionName } from "../format.js";
+import { counted, isWeak, regionName } from "../format.js";
 import { toShares } from "../geometry.js";
 import { html, useEffect, useRef } from "../lib.js";
 import { Icon } from "./icons.js";
@@ -37,7 +37,7 @@ export function Objects({ photo, look, target, box, select }) {
         ${box && chip("area", html`<${Thumb} url=${photo.url} box=${box} />`, "Your area", "drawn by you")}
         ${look.regions.map((region, index) => chip(
           index, html`<${Thumb} url=${photo.url} box=${toShares(region.box, scene.width, scene.height)} />`,
-          `${region.number}. ${regionName(region)}`, counted(region.matches.length, "match", "matches")))}
+          `${region.number}. ${regionName(region)}`, region.matches.length && region.matches.every(isWeak) ? "nothing of its kind" : counted(region.matches.length, "match", "matches")))}
       </ul>
     </nav>`;
 }
