@@ -271,3 +271,16 @@ def test_json_curl_times_and_the_key_are_in_a_menu(browser: Any, site: Any) -> N
         for name in names:
             assert menu.get_by_role("button", name=name).count() == 1
         assert "in the service" in menu.inner_text()
+
+
+def test_an_object_that_is_chosen_ends_the_drawing_of_an_area(browser: Any, site: Any) -> None:
+    with b.opened(browser, site.address) as page:
+        b.look(page)
+        page.get_by_role("button", name="Search an area").click()
+        page.get_by_role("button", name="Search this area").click()
+        b.settled(page)
+        assert page.get_by_role("heading", level=1).inner_text() == "In your area"
+        page.locator(".object-chip").last.click()
+        page.locator(".crop").wait_for(state="detached")
+        page.locator(".object-chip", has_text="Your area").click()
+        page.locator(".crop").wait_for()

@@ -49,7 +49,8 @@ export function Work({ state, dispatch, home, stop, more, onKey, say, title, wis
   const [drawing, setDrawing] = useState(false);
   const photoBox = useRef(/** @type {HTMLElement | null} */ (null));
   useShrinking(photoBox);
-  useEffect(() => setDrawing(false), [state.photo?.id]);
+  // another object, or another photo: what was being drawn is over
+  useEffect(() => { if (state.target !== "area") setDrawing(false); }, [state.photo?.id, state.target]);
   useEffect(() => { if (!state.photo) title.current?.focus({ preventScroll: true }); }, [state.photo === null]);
   const news = announcement(state);
   useEffect(() => say(news), [news]);
@@ -106,7 +107,7 @@ export function Work({ state, dispatch, home, stop, more, onKey, say, title, wis
         </div>`}
       <section class="work-results" aria-labelledby="results-title" aria-busy=${state.busy ? "true" : "false"}>
         <div class="results-head">
-          <div><h1 id="results-title" tabindex="-1" ref=${title} dir="auto">${titleOfState(state)}</h1><${Summary} state=${state} /></div>
+          <div><h1 id="results-title" tabindex="-1" ref=${title}><bdi>${titleOfState(state)}</bdi></h1><${Summary} state=${state} /></div>
           ${state.busy && !state.waiting && html`<button type="button" class="pill" onClick=${stop}><span class="spinner" aria-hidden="true"></span><span>Cancel</span></button>`}
           <${Menu} look=${answer?.look ?? null} onKey=${onKey} say=${say}
             asked=${ask && { kind: ask.kind, body: ask.body, photoName: photo?.name }} />

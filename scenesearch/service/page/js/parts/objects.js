@@ -27,7 +27,7 @@ export function Objects({ photo, look, target, box, select }) {
     <li key=${to}><button type="button" class=${`object-chip ${to === target ? "is-chosen" : ""}`}
       aria-pressed=${to === target ? "true" : "false"} onClick=${() => select(to)}>
       ${picture}
-      <span class="object-words"><span class="object-name">${name}</span><span class="object-more">${more}</span></span>
+      <span class="object-words"><span class="object-name"><bdi>${name}</bdi></span><span class="object-more"><bdi>${more}</bdi></span></span>
     </button></li>`;
   return html`
     <nav aria-label="Objects in the photo">

@@ -59,7 +59,7 @@ function Groups({ state, look, select, actions }) {
     <section class="group" key=${region.key} aria-labelledby=${`group-${index}`}>
       <div class="group-head">
         ${state.photo && scene && html`<${Thumb} url=${state.photo.url} box=${toShares(region.box, scene.width, scene.height)} />`}
-        <h2 id=${`group-${index}`}>${region.number}. ${regionName(region)}</h2>
+        <h2 id=${`group-${index}`}><bdi>${region.number}. ${regionName(region)}</bdi></h2>
         ${region.matches.length > matches.length && html`
           <button type="button" class="link-button" onClick=${() => select(index)}>See all ${region.matches.length}<span class="hidden"> for ${regionName(region)}</span></button>`}
       </div>
@@ -130,8 +130,8 @@ export function Summary({ state }) {
   const region = typeof state.target === "number" ? answer.look.regions[state.target] : null;
   return html`
     <p class="summary">
-      ${state.target === "all" && state.photo && state.view === "objects"
-        ? counted(answer.look.regions.length, "object") : counted(matchesShown(state).length, "match", "matches")}
+      <bdi>${state.target === "all" && state.photo && state.view === "objects"
+        ? counted(answer.look.regions.length, "object") : counted(matchesShown(state).length, "match", "matches")}</bdi>
       ${region?.colours.slice(0, 3).map((colour) => html`
         <span class="seen-colour" key=${colour.name}><span class="seen-dot" style=${{ backgroundColor: colour.hex ?? "transparent" }}></span>${colour.name}</span>`)}
     </p>`;
