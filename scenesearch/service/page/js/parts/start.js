@@ -35,7 +35,8 @@ export function Start({ onFile, onSample, onLink, onWords, reading, items, dragg
     <main class="start" id="main" tabindex="-1">
       <h1>Find what is in a photo</h1>
       <p class="start-lead">Give a photo of a room, an outfit or a shelf. Every object in it is found, and
-        matched with ${items ? `${items.toLocaleString()} products` : "the products"} of the catalogue.</p>
+        matched with the products of the catalogue.</p>
+      <p class="start-count">${items ? `${items.toLocaleString()} products` : "\u00a0"}</p>
       <div class=${`drop ${dragging ? "is-over" : ""}`} aria-busy=${reading ? "true" : "false"}>
         <span class="drop-icon"><${Icon} name="upload" /></span>
         <p class="drop-words">${reading ? "Reading the photo…" : dragging ? "Let go to search" : coarse ? "Give a photo" : "Drop or paste a photo, or its address"}</p>
