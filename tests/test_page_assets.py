@@ -130,8 +130,7 @@ def test_the_page_is_small() -> None:
 def before_the_first_photo() -> set[Path]:
     """The page, its styles, and what its modules import at once; not what they fetch later."""
     html = (PAGE / "index.html").read_text(encoding="utf-8")
-    own = re.sub(r"<link rel=.modulepreload.*>", "", html)
-    waiting = [PAGE / name.removeprefix("assets/") for name in parts_of(own)]
+    waiting = [PAGE / name.removeprefix("assets/") for name in parts_of(html)]
     found = {PAGE / "index.html"}
     while waiting:
         path = waiting.pop().resolve()
@@ -153,16 +152,6 @@ def test_what_comes_before_the_first_photo_is_small() -> None:
     assert {"main.js", "start.js", "htm-preact.js"} <= names
     assert names.isdisjoint({"work.js", "detail.js", "stage.js", "toolbar.js", "camera.js"})
     assert sum(sizes.values()) < 60_000, sizes
-
-
-def test_every_module_of_the_first_screen_is_fetched_at_once() -> None:
-    html = (PAGE / "index.html").read_text(encoding="utf-8")
-    named = set(re.findall(r'rel="modulepreload" href="assets/([^"]+)"', html))
-    modules = {path for path in before_the_first_photo() if path.suffix == ".js"}
-    needed = {path.relative_to(PAGE).as_posix() for path in modules}
-
-    # one waits for another otherwise, several times over
-    assert named == needed - {"js/main.js", "js/theme.js"}
 
 
 def test_every_sample_on_the_page_comes_with_the_package() -> None:
