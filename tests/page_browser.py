@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email.parser import BytesParser
+from email.policy import HTTP
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +26,7 @@ FLAGS = (
     "--use-fake-device-for-media-stream",  # a camera that shows a moving figure
 )
 PHONE, DESKTOP = {"width": 360, "height": 740}, {"width": 1440, "height": 900}
+SAMPLE = "Living room: green armchair"
 HOSTILE = '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>&lt;b&gt;'
 
 
@@ -124,7 +128,7 @@ def opened(browser: Any, address: str, **context: Any) -> Iterator[Any]:
 
 def look(page: Any) -> None:
     """Choose the first sample, and wait for its objects."""
-    page.get_by_role("button", name="Sample room 1").click()
+    page.get_by_role("button", name=SAMPLE).click()
     settled(page)
 
 
@@ -140,9 +144,61 @@ def violations(page: Any) -> list[str]:
     """What axe finds wrong with the page as it is, as short texts."""
     # evaluated, not added as a script: the page's own policy forbids the latter
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    found = page.evaluate(
+        """() => axe.run(document, {
+            resultTypes: ['violations'], rules: {'target-size': {enabled: true}},
+        })"""
+    )
     return [
         f"{one['id']}: {node['target']} {node['failureSummary']}"
         for one in found["violations"]
         for node in one["nodes"]
     ]
+
+
+def focused(page: Any) -> str:
+    """The name of what has the focus, as it is read aloud."""
+    script = """() => {
+        const element = document.activeElement;
+        return element.getAttribute('aria-label') || element.querySelector('img')?.alt
+            || element.closest('label')?.innerText || element.innerText || '';
+    }"""
+    return str(page.evaluate(script)).strip()
+
+
+def tab_to(page: Any, name: str) -> None:
+    """Press Tab until something of that name has the focus."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if focused(page).lower().startswith(name.lower()):
+            return
+    raise AssertionError(f"Tab never came to {name!r}")
+
+
+def refine(page: Any, words: str) -> None:
+    """Ask for something in words, and wait for the answer."""
+    page.get_by_label("Refine in words").fill(words)
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(250)
+    page.locator(".work-results[aria-busy=false]").wait_for()
+
+
+def problem(route: Any, status: int, code: str, headers: dict[str, str] | None = None) -> None:
+    """Answer with a problem, as the service writes it."""
+    body = {"title": code, "status": status, "code": code, "detail": "", "request_id": "request-7"}
+    route.fulfill(
+        status=status,
+        headers={"content-type": "application/problem+json", **(headers or {})},
+        body=json.dumps(body),
+    )
+
+
+def multipart(request: Any) -> tuple[bytes, Any]:
+    """The photo and the options of an upload."""
+    head = f"content-type: {request.headers['content-type']}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(head + request.post_data_buffer)
+    parts = {
+        part.get_param("name", header="content-disposition"): part.get_payload(decode=True)
+        for part in message.iter_parts()
+    }
+    return parts["photo"], json.loads(parts["request"])

@@ -4,12 +4,17 @@ import { test } from "node:test";
 
 import { countsByFamily, namesOf } from "./js/colours.js";
 import { curlOf, shellQuoted } from "./js/export.js";
-import { chipsOf, countOf, noFilters, readPrice, toggledValue, whereText } from "./js/filters.js";
-import { hotspotLabel, priceOf, safeLink, sorted } from "./js/format.js";
+import { chipsOf, countOf, isChoosable, noFilters, readPrice, toggledValue, whereText } from "./js/filters.js";
+import {
+  hotspotLabel, isWeak, looksOf, priceBefore, priceOf, readable, regionName, safeLink, sorted, stockOf,
+} from "./js/format.js";
 import { apart, between, inWords, isMeant, keyed, moved, resized, toShares } from "./js/geometry.js";
+import { isForTheService, webAddress } from "./js/photo.js";
+import { isSameStep, placeOf, readPlace } from "./js/place.js";
 import { explain, readProblem } from "./js/problems.js";
 import { lookRequest, noRefinement, optionsOf, withItem } from "./js/request.js";
-import { isDue, matchesShown, reduce, start, wanted } from "./js/state.js";
+import { csvOf, linkOf, toggledSaved } from "./js/saved.js";
+import { isDue, matchesShown, problemOf, reduce, start, titleOfState, wanted } from "./js/state.js";
 import { partsOf, wordsWithout } from "./js/words.js";
 
 const near = (found, expected) => expected.forEach((side, i) => assert.ok(Math.abs(found[i] - side) < 1e-9, `${found}`));
@@ -18,7 +23,7 @@ const parsed = (changes) => ({
   in_stock: null, remaining: "", not_words: [], notes: [], understood: [], ...changes,
 });
 const look = (changes) => ({ query_id: "q", next_offset: null, scene: null, regions: [], matches: [], facets: {}, notes: [], ...changes });
-const photo = { blob: null, url: "blob:1", name: "p.jpg", width: 10, height: 10 };
+const photo = { id: "p1", blob: null, url: "blob:1", name: "p.jpg", width: 10, height: 10, link: null };
 const box = [0.2, 0.2, 0.6, 0.5];
 
 test("a box never leaves the photo, however far it is moved", () => {
@@ -133,8 +138,8 @@ test("a price has its currency where that is one", () => {
 });
 
 test("a hotspot says its number, what it is, and how much was found", () => {
-  assert.equal(hotspotLabel({ number: 2, label: "chair", matches: [1, 2] }), "Object 2: chair, 2 matches");
-  assert.equal(hotspotLabel({ number: 1, label: null, kind: "tile", matches: [1] }), "Object 1: part of the photo, 1 match");
+  assert.equal(hotspotLabel({ number: 2, label: "chair", matches: [1, 2] }), "Object 2: Chair, 2 matches");
+  assert.equal(hotspotLabel({ number: 1, label: null, kind: "tile", matches: [1] }), "Object 1: Part of the photo, 1 match");
 });
 
 test("an order by a field puts what lacks it last", () => {
@@ -205,4 +210,109 @@ test("a chosen object that is gone leaves the whole look", () => {
   let state = reduce(start(), { type: "photo", photo });
   state = reduce({ ...state, target: 4 }, { type: "answered", key: "k", slot: "base", look: look({ regions: [{}] }) });
   assert.equal(state.target, "all");
+});
+
+/** A state that asks for everything an address can say. */
+const asking = () => {
+  let state = reduce(start(), { type: "photo", photo });
+  state = reduce(state, { type: "answered", key: "k", slot: "base", look: look({ query_id: "Q_-1", regions: [1, 2, 3].map(() => ({ matches: [] })) }) });
+  state = reduce(state, { type: "target", target: 2 });
+  const filters = { values: { category: ["chair", "a&b=c"], "is.odd": ["x"] }, colours: ["red"], price: { min: 5, max: 10.5 } };
+  const items = [{ id: "a/b", title: "a/b", weight: 1 }, { id: "c", title: "c", weight: -0.5 }];
+  return reduce(state, { type: "refine", changes: { words: "blue, under $50", filters, items, sort: "-price", preset: "exact", objects: 15 } });
+};
+
+test("an address says everything that is asked, and is read back to the same", () => {
+  const state = reduce(asking(), { type: "product", id: "sku 7" });
+  const place = readPlace(`#${placeOf(state)}`);
+  assert.deepEqual({ ...place.refinement.filters, values: { ...place.refinement.filters.values } }, state.refinement.filters);
+  assert.deepEqual({ ...place.refinement, filters: null }, { ...state.refinement, filters: null });
+  assert.deepEqual([place.photo, place.query, place.target, place.product], ["p1", "Q_-1", 2, "sku 7"]);
+  assert.equal(placeOf(reduce(state, { type: "restore", place, photo })), placeOf(state));
+});
+
+test("what an address says wrongly is left out, and nothing of it is nothing", () => {
+  assert.equal(readPlace("#"), null);
+  assert.equal(readPlace("#sort=price"), null);
+  const place = readPlace("#photo=p&object=-1&area=0.5,0.5,0.4,2&preset=worst&objects=9999&sort=__proto__&price=ten..-3&is.__proto__=x");
+  assert.deepEqual([place.target, place.box, place.refinement.preset, place.refinement.objects, place.refinement.sort], ["all", null, "", 8, ""]);
+  assert.deepEqual(place.refinement.filters.price, { min: null, max: null });
+  assert.equal({}.x, undefined);
+});
+
+test("an id of the service is no step, a filter is", () => {
+  assert.equal(isSameStep("photo=p", "photo=p&query=q"), true);
+  assert.equal(isSameStep("photo=p&query=q", "photo=p&query=q&words=blue"), false);
+});
+
+test("a step back keeps what is known of the same photo, and forgets another's", () => {
+  const state = asking();
+  const place = { ...readPlace("#photo=p1&object=1"), query: null };
+  assert.equal(reduce(state, { type: "restore", place, photo }).base, state.base);
+  const other = reduce(state, { type: "restore", place: { ...place, query: "old" }, photo: { ...photo, id: "p2" } });
+  assert.deepEqual([other.base, other.queryId, other.target], [null, "old", 0]);
+});
+
+test("what failed is said of what is wanted now, and the answer before it stays", () => {
+  let state = reduce(start(), { type: "words", words: "chair" });
+  const before = wanted(state).key;
+  state = reduce(state, { type: "answered", key: before, slot: "base", look: look({ matches: [{ item_id: "a" }] }) });
+  const asked = state.refinement;
+  state = reduce(state, { type: "refine", changes: { words: "char" } });
+  state = reduce(state, { type: "failed", key: wanted(state).key, problem: { title: "no" } });
+  assert.deepEqual([problemOf(state).title, matchesShown(state).length], ["no", 1]);
+  assert.deepEqual(state.base.asked, asked);
+  state = reduce(state, { type: "refine", changes: state.base.asked });
+  assert.deepEqual([problemOf(state), isDue(state)], [null, null], "undone: nothing failed, nothing is asked");
+});
+
+test("a product that an address names by its id has its title once an answer has it", () => {
+  let state = reduce(start(), { type: "restore", place: readPlace("#words=x&more=a"), photo: null });
+  state = reduce(state, { type: "answered", key: "k", slot: "base", look: look({ matches: [{ item_id: "a", attributes: { title: "A chair" } }] }) });
+  assert.equal(state.refinement.items[0].title, "A chair");
+  assert.equal(titleOfState(state), "“x”");
+});
+
+test("names of several vocabularies are written alike", () => {
+  assert.deepEqual(["potted plant", "Cabinetry", "coffee_table", "TV", "HOUSE plant"].map(readable),
+    ["Potted plant", "Cabinetry", "Coffee table", "TV", "House plant"]);
+  assert.equal(regionName({ label: "couch" }), "Couch");
+});
+
+test("a match of another kind is weak, and none is where kinds are not compared", () => {
+  assert.deepEqual([{ meaning: 0 }, { meaning: 0.06 }, {}].map((parts) => isWeak({ parts })), [true, false, false]);
+});
+
+test("a card says what it cost before, whether it can be had, its colour and size", () => {
+  const of = (attributes) => ({ attributes });
+  assert.equal(priceBefore(of({ price: 80, list_price: 100, currency: "EUR" }), "en-GB"), "€100.00");
+  assert.equal(priceBefore(of({ price: 100, list_price: 100 })), "");
+  assert.deepEqual([{ in_stock: false }, { availability: "sold_out" }, { availability: "in_stock" }, {}].map((a) => stockOf(of(a))), [false, false, true, null]);
+  assert.deepEqual(looksOf(of({ colour: "oak", width_cm: 80.4, depth_cm: 40, height_cm: 120 })), ["oak", "80 × 40 × 120 cm"]);
+  assert.deepEqual(looksOf(of({ color: "red", size: "M", width_cm: 8 })), ["red", "M"]);
+});
+
+test("what says nothing to a shopper is no filter", () => {
+  const fields = { colour_names: "keyword", colour: "keyword" };
+  assert.deepEqual(["group", "sku", "item_id", "image_url", "currency", "colour", "colour_names"].filter((field) => isChoosable(field, fields)), []);
+  assert.deepEqual(["category", "brand", "material", "style"].filter((field) => !isChoosable(field, fields)), []);
+  assert.equal(isChoosable("colour", {}), true);
+});
+
+test("a wish list is changed by a second press, and is a table and an address", () => {
+  const one = { id: "a&b", title: '=1+1 "x"', price: "€5", photo: null, url: null };
+  assert.deepEqual(toggledSaved(toggledSaved([], one), one), []);
+  assert.equal(csvOf([one]).split("\r\n")[1], `"a&b","'=1+1 ""x""","€5",""`);
+  assert.deepEqual(readPlace(new URL(linkOf([one], "http://h/x/")).hash).saved, ["a&b"]);
+});
+
+test("photos that only the service can read are told by their first bytes", () => {
+  const head = (text) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+  assert.deepEqual(["\0\0\0\x18ftypheic", "\0\0\0\x18ftypmif1", "II*\0", "MM\0*"].map((text) => isForTheService(head(text))), [true, true, true, true]);
+  assert.deepEqual(["\0\0\0\x18ftypisom", "not a photo", "%PDF-1.7"].map((text) => isForTheService(head(text))), [false, false, false]);
+});
+
+test("an address is a web address and nothing else", () => {
+  assert.equal(webAddress(" https://x.example/a.jpg\n"), "https://x.example/a.jpg");
+  for (const text of ["see https://x.example/a.jpg", "javascript:alert(1)", "file:///a.jpg", "data:image/png,x", "https://", null]) assert.equal(webAddress(text), null);
 });

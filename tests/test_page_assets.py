@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from scenesearch.service.http import problems
+from scenesearch.service.http.compress import packed
 from scenesearch.service.http.routes import page
 from scenesearch.service.http.routes.page import FOREVER, PAGE, read_assets
 from scenesearch.system.resources import resource_dir
@@ -126,8 +127,35 @@ def test_the_page_is_small() -> None:
     assert sum(path.stat().st_size for path in PAGE.rglob("*") if path.is_file()) < 300_000
 
 
+def before_the_first_photo() -> set[Path]:
+    """The page, its styles, and what its modules import at once; not what they fetch later."""
+    html = (PAGE / "index.html").read_text(encoding="utf-8")
+    waiting = [PAGE / name.removeprefix("assets/") for name in parts_of(html)]
+    found = {PAGE / "index.html"}
+    while waiting:
+        path = waiting.pop().resolve()
+        if path in found:
+            continue
+        found.add(path)
+        if path.suffix == ".js":
+            source = path.read_text(encoding="utf-8")
+            named = r"""^(?:import|export)\b[^;]*?["'](\.[^"']+)["']"""
+            waiting += [path.parent / name for name in re.findall(named, source, re.MULTILINE)]
+    return found
+
+
+def test_what_comes_before_the_first_photo_is_small() -> None:
+    parts = before_the_first_photo()
+    names = {path.name for path in parts}
+    sizes = {path.name: len(packed(path.read_bytes(), page.ASSET_LEVEL)) for path in sorted(parts)}
+
+    assert {"main.js", "start.js", "htm-preact.js"} <= names
+    assert names.isdisjoint({"work.js", "detail.js", "stage.js", "toolbar.js", "camera.js"})
+    assert sum(sizes.values()) < 60_000, sizes
+
+
 def test_every_sample_on_the_page_comes_with_the_package() -> None:
-    source = (PAGE / "js/parts/start.js").read_text(encoding="utf-8")
+    source = (PAGE / "js/samples.js").read_text(encoding="utf-8")
     named = re.findall(r'"(room-\d+)"', source)
     there = {path.stem for path in (resource_dir("sample") / "rooms").glob("*.jpg")}
 

@@ -180,7 +180,7 @@ class AsyncClient:
         return await self._send(calls.forget_job(job_id))
 
     async def feedback(self, item_id: str, kind: str, **options: Any) -> FeedbackResponse:
-        """Say what somebody thought of a match: click, like, dislike, purchase."""
+        """Say what somebody thought of a match: click, like, dislike, purchase, withdraw."""
         return await self._send(calls.feedback({"item_id": item_id, "kind": kind, **options}))
 
     async def models(self) -> ModelsResponse:

@@ -173,7 +173,7 @@ class Client:
         return self._send(calls.forget_job(job_id))
 
     def feedback(self, item_id: str, kind: str, **options: Any) -> FeedbackResponse:
-        """Say what somebody thought of a match: click, like, dislike, purchase."""
+        """Say what somebody thought of a match: click, like, dislike, purchase, withdraw."""
         return self._send(calls.feedback({"item_id": item_id, "kind": kind, **options}))
 
     def models(self) -> ModelsResponse:

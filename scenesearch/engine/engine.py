@@ -131,6 +131,8 @@ class Engine:
                 return self._written(times, lambda: self._catalogue.delete_items(task))
             case tasks.StoredPhoto():
                 return self._timed(times, "photo", lambda: self._catalogue.stored_photo(task))
+            case tasks.QueryPhoto():
+                return self._timed(times, "photo", lambda: self._looks.query_photo(task, times))
             case tasks.AddScenes():
                 return self._timed(times, "index", lambda: self._scenes.add_scenes(task))
             case tasks.FindScenes():

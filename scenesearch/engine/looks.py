@@ -22,7 +22,15 @@ from scenesearch.engine.media import photo_url
 from scenesearch.engine.permitted import check_items
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.slim import KeptPhoto, SlimSeen
-from scenesearch.engine.tasks import Answer, BasketTask, LookTask, SearchTask, Sensitivity
+from scenesearch.engine.tasks import (
+    Answer,
+    BasketTask,
+    LookTask,
+    QueryPhoto,
+    SearchTask,
+    Sensitivity,
+)
+from scenesearch.engine.thumbnails import check_width, encode_jpeg
 from scenesearch.look.as_json import look_values, to_json
 from scenesearch.look.look import Look
 from scenesearch.search.query import Query
@@ -151,6 +159,17 @@ class LookTasks:
         else:
             self._queries.weigh(query_id)
         return look, paging, query_id
+
+    def query_photo(self, task: QueryPhoto, times: CheckedTimes) -> bytes:
+        """The photo of an earlier look as a small JPEG, upright and without metadata.
+
+        Raises:
+            QueryExpiredError: it is not kept any more.
+            QueryError: the width is outside its range.
+        """
+        check_width(task.width)
+        kept, _ = self._queries.get(task.query_id)
+        return encode_jpeg(self._decoder.scene(kept.photo, times).image, task.width)
 
     def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
         """Whether a kept photo is asked for something that needs its pixels."""

@@ -251,6 +251,19 @@ class StoredPhoto:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryPhoto:
+    """The photo of an earlier look, encoded again. Answer: JPEG bytes.
+
+    Attributes:
+        query_id: of that look.
+        width: the longer side is at most this many pixels, 32 to 2048.
+    """
+
+    query_id: str
+    width: int = 320
+
+
+@dataclass(frozen=True, slots=True)
 class AddScenes:
     """Put photos into the collection of scenes; durable when answered.
 
@@ -326,6 +339,7 @@ Task: TypeAlias = (
     | PatchItem
     | DeleteItems
     | StoredPhoto
+    | QueryPhoto
     | AddScenes
     | FindScenes
     | SceneFacets

@@ -51,10 +51,7 @@ class Thumbnails:
         Raises:
             QueryError: ``width`` is outside its range.
         """
-        if width not in WIDTHS:
-            raise QueryError(
-                f"width must be {WIDTHS[0]} to {WIDTHS[-1]} pixels, got {width}", code="bad_option"
-            )
+        check_width(width)
         key = (f"{sha256} {path}", width)
         with self._lock:
             held = self._held.get(key)
@@ -74,6 +71,18 @@ class Thumbnails:
             with self._lock, suppress(ValueError):  # it alone is too much
                 self._held[key] = encoded
         return encoded
+
+
+def check_width(width: int) -> None:
+    """Refuse a width that no picture is made in.
+
+    Raises:
+        QueryError: it is outside its range.
+    """
+    if width not in WIDTHS:
+        raise QueryError(
+            f"width must be {WIDTHS[0]} to {WIDTHS[-1]} pixels, got {width}", code="bad_option"
+        )
 
 
 def encode_jpeg(image: Image, width: int) -> bytes:

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from scenesearch.schemas.base import WHOLE, Body, ItemId, Optionally, PageQuery, QueryId, Sent
 from scenesearch.schemas.jobs import Time
 
-Kind = Literal["click", "like", "dislike", "purchase"]
+Kind = Literal["click", "like", "dislike", "purchase", "withdraw"]
 
 
 def _moment(text: str) -> str:
@@ -36,7 +36,9 @@ Moment = Annotated[
 class FeedbackRequest(Body):
     """What somebody did with an answer."""
 
-    kind: Kind
+    kind: Kind = Field(
+        description="`withdraw` takes back what was liked or disliked of the item before"
+    )
     item_id: ItemId
     query_id: Optionally[QueryId] = Field(None, description="Of the look it was in")
     region: Optionally[Annotated[int, Field(ge=0, le=1000), WHOLE]] = Field(

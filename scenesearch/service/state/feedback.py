@@ -9,7 +9,7 @@ from typing import Literal
 
 from scenesearch.service.state.database import Database
 
-FeedbackKind = Literal["click", "like", "dislike", "purchase"]
+FeedbackKind = Literal["click", "like", "dislike", "purchase", "withdraw"]
 _ROWS = 1_000_000
 _ROW_BYTES = 2048
 

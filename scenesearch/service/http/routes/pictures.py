@@ -1,6 +1,6 @@
 """Pictures the service sends: encoded again, never sniffed, asked for again only when changed.
 
-``GET /v1/photos/{point_id}`` is here, that of a scene beside the scenes.
+``GET /v1/photos/{point_id}`` and the photo of a look are here, that of a scene beside the scenes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from scenesearch.engine.tasks import ScenePhoto, StoredPhoto
+from scenesearch.engine.tasks import QueryPhoto, ScenePhoto, StoredPhoto
 from scenesearch.schemas.photos import PictureQuery
 from scenesearch.service.http.depends import SearchKey, key_filter, run_task
-from scenesearch.service.http.openapi import Operation
+from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.replies import is_current
 
@@ -27,6 +27,10 @@ PointId = Annotated[
     ),
 ]
 
+QueryPath = Annotated[
+    str, Path(pattern="^[A-Za-z0-9_-]{1,128}$", description="The `query_id` of the look")
+]
+
 PICTURE_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The picture",
@@ -38,7 +42,9 @@ PICTURE_RESPONSE: dict[int | str, dict[str, Any]] = {
 """For ``responses=`` of a route."""
 
 
-async def picture(request: Request, task: StoredPhoto | ScenePhoto, what: str) -> Response:
+async def picture(
+    request: Request, task: StoredPhoto | ScenePhoto | QueryPhoto, what: str
+) -> Response:
     """A picture of the engine, or that it is still the same.
 
     Args:
@@ -78,3 +84,20 @@ async def get_photo(
     """The catalogue photo of a point."""
     task = StoredPhoto(point_id, query.width, key_filter(request))
     return await picture(request, task, "photo")
+
+
+@router.get(
+    "/look/{query_id}/photo",
+    tags=["search"],
+    description=(
+        "A JPEG made of the photo that was looked at, while it is kept: what a browser cannot show "
+        "(HEIC, TIFF), or what lay at an address."
+    ),
+    response_class=Response,
+    responses={**PICTURE_RESPONSE, **problem_responses(410)},
+)
+async def get_query_photo(
+    request: Request, query_id: QueryPath, query: Annotated[PictureQuery, Query()]
+) -> Response:
+    """The photo of a look."""
+    return await picture(request, QueryPhoto(query_id, query.width), "look")

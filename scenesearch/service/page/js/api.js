@@ -54,7 +54,8 @@ export function address(path) {
 }
 
 /**
- * @param {string} path @param {RequestInit} options
+ * @typedef {RequestInit & {onSent?: (share: number) => void}} Sending
+ * @param {string} path @param {Sending} options
  * @param {(waiting: {seconds: number, attempt: number} | null) => void} [onWait] told before each wait, and null after
  * @returns {Promise<Response>}
  */
@@ -75,17 +76,42 @@ async function call(path, options, onWait) {
   }
 }
 
-/** @param {string} path @param {RequestInit} options */
+/** @param {string} path @param {Sending} options */
 async function once(path, options) {
   const headers = new Headers(options.headers);
   if (key) headers.set("Authorization", `Bearer ${key}`);
   try {
+    if (options.onSent) return await sent(address(path), options, headers);
     return await fetch(address(path), { ...options, headers, credentials: "same-origin" });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new ProblemError({ status: 0, code: "offline", detail: "", requestId: "", retryAfter: null });
   }
 }
+
+/**
+ * The same by XMLHttpRequest, which alone says how much of a body has left: on a slow line that
+ * is most of the time.
+ * @param {URL} url @param {Sending} options @param {Headers} headers @returns {Promise<Response>}
+ */
+const sent = (url, { method = "POST", body, signal, onSent }, headers) => new Promise((resolve, reject) => {
+  const request = new XMLHttpRequest();
+  request.open(method, url);
+  request.responseType = "blob";
+  headers.forEach((value, name) => request.setRequestHeader(name, value));
+  request.upload.onprogress = (event) => event.lengthComputable && onSent?.(event.loaded / event.total);
+  request.upload.onload = () => onSent?.(1);
+  request.onload = () => {
+    const known = request.getAllResponseHeaders().trim().split(/\r\n/).map((line) => line.split(/: (.*)/s));
+    resolve(new Response(request.response, {
+      status: request.status, headers: known.filter(([name]) => name).map(([name, value]) => [name, value ?? ""]),
+    }));
+  };
+  request.onerror = () => reject(new TypeError("no answer"));
+  request.onabort = () => reject(new DOMException("given up", "AbortError"));
+  signal?.addEventListener("abort", () => request.abort(), { once: true });
+  request.send(/** @type {FormData} */ (body));
+});
 
 /** @param {number} ms @param {AbortSignal | null | undefined} signal @returns {Promise<void>} */
 const pause = (ms, signal) =>
@@ -101,19 +127,21 @@ const asJson = (/** @type {any} */ body) =>
   ({ method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });
 
 /**
- * A look at a photo: sent when it is new, named by its query id when the service has it.
- * @param {{photo: File | Blob | null, name: string, queryId: string | null, request: object,
- *   signal: AbortSignal, onWait: Parameters<typeof call>[2]}} what
+ * A look at a photo: sent when it is new, named by its query id when the service has it, or by
+ * its address where it lies elsewhere.
+ * @param {{photo: Blob | null, link: string | null, name: string, queryId: string | null, request: object,
+ *   signal: AbortSignal, onWait: Parameters<typeof call>[2], onSent: (share: number) => void}} what
  * @returns {Promise<Look>}
  */
-export async function look({ photo, name, queryId, request, signal, onWait }) {
-  if (queryId) {
-    return (await call("v1/look", { ...asJson({ ...request, query_id: queryId }), signal }, onWait)).json();
+export async function look({ photo, link, name, queryId, request, signal, onWait, onSent }) {
+  if (queryId || !photo) {
+    const which = queryId ? { query_id: queryId } : { photo: { url: link } };
+    return (await call("v1/look", { ...asJson({ ...request, ...which }), signal }, onWait)).json();
   }
   const form = new FormData();
-  if (photo) form.append("photo", photo, name);
+  form.append("photo", photo, name);
   form.append("request", JSON.stringify(request));
-  return (await call("v1/look", { method: "POST", body: form, signal }, onWait)).json();
+  return (await call("v1/look", { method: "POST", body: form, signal, onSent }, onWait)).json();
 }
 
 /** A search without a photo. @param {{request: object, signal: AbortSignal, onWait: Parameters<typeof call>[2]}} what @returns {Promise<Look>} */
@@ -132,6 +160,17 @@ export async function facets() {
   }
   return first;
 }
+
+/** One item as it is stored, with all its photos. @param {string} id @returns {Promise<{id: string, attributes: Record<string, any>, photos: {photo_url: string | null}[]}>} */
+export const item = async (id) => (await call(`v1/items/${id.split("/").map(encodeURIComponent).join("/")}`, {})).json();
+
+/** Products like one. @param {string} id @param {number} limit @param {AbortSignal} signal @returns {Promise<Look>} */
+export const similar = async (id, limit, signal) =>
+  (await call("v1/search", { ...asJson({ items: { [id]: 1 }, limit }), signal })).json();
+
+/** What goes with a product, from other categories: item_id, attributes, photo_url of each. @param {string} id @param {number} limit @param {AbortSignal} signal */
+export const goesWith = async (id, limit, signal) =>
+  (await call(`v1/complete?${new URLSearchParams({ item: id, limit: String(limit) })}`, { signal })).json();
 
 /** @param {{query_id?: string | null, item_id: string, kind: string, region?: number, rank?: number}} said */
 export async function sendFeedback(said) {

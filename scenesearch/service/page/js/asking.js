@@ -26,7 +26,10 @@ export function useAsking(state, dispatch) {
     const onWait = (/** @type {any} */ waiting) => dispatch({ type: "waiting", waiting });
     const send = (/** @type {string | null} */ queryId) => (ask.kind === "search"
       ? search({ request, signal: abort.signal, onWait })
-      : look({ photo: from.photo?.blob ?? null, name: from.photo?.name ?? "", queryId, request, signal: abort.signal, onWait }));
+      : look({
+        photo: from.photo?.blob ?? null, link: from.photo?.link ?? null, name: from.photo?.name ?? "", queryId, request,
+        signal: abort.signal, onWait, onSent: (/** @type {number} */ share) => running.current?.abort === abort && dispatch({ type: "sent", share }),
+      }));
     try {
       let answer;
       try {
@@ -34,7 +37,7 @@ export function useAsking(state, dispatch) {
       } catch (error) {
         // the service forgets photos after a while; we still have it, so nobody needs to know
         const forgotten = error instanceof ProblemError && error.problem.status === 410;
-        if (!forgotten || !from.photo) throw error;
+        if (!forgotten || !(from.photo?.blob || from.photo?.link)) throw error;
         answer = await send(null);
       }
       if (running.current?.abort === abort) dispatch({ type, key: ask.key, slot: ask.slot, look: answer });

@@ -5,9 +5,22 @@
  * @typedef {{values: Record<string, string[]>, colours: string[], price: Range}} Filters
  */
 import { namesOf } from "./colours.js";
+import { readable } from "./format.js";
 
 /** The stored field that holds the colours seen in the photos. */
 export const COLOUR_FIELD = "colour_names";
+
+/**
+ * Fields that say nothing to a shopper: ids, what groups variants, addresses, units. `colour` is
+ * what the shop wrote; where the photos say it too, that is one filter and not two.
+ */
+const INTERNAL = /^(group|item_group_id|parent|family|handle|sku|mpn|gtin|ean|upc|isbn|id|.*_ids?|url|.*_url|image.*|link|source|file|photo.*|currency|locale|language|country|title|description|tags?|availability)$/i;
+
+/** Whether a shopper may choose by a field. @param {string} field @param {Record<string, string>} fields types by name */
+export function isChoosable(field, fields) {
+  if (field === COLOUR_FIELD || INTERNAL.test(field)) return false;
+  return !(COLOUR_FIELD in fields && (field === "colour" || field === "color"));
+}
 
 /** @returns {Filters} */
 export const noFilters = () => ({ values: {}, colours: [], price: { min: null, max: null } });
@@ -83,10 +96,7 @@ export function chipsOf(filters) {
 /** A field's name as a heading. @param {string} field */
 export function fieldTitle(field) {
   if (field === COLOUR_FIELD) return "Colour";
-  // the shop's own words for it, beside what was seen in the photos
-  if (field === "colour" || field === "color") return "Colour name";
-  const words = field.replaceAll("_", " ").trim();
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return readable(field);
 }
 
 /** What a person typed as a price, or null. @param {string} text @returns {number | null} */

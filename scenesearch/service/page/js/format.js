@@ -17,11 +17,30 @@
 /** "1 match", "2 matches". @param {number} count @param {string} one @param {string} [many] */
 export const counted = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one : many}`;
 
+/**
+ * A name of a model's or a catalogue's as people write it: detectors of several vocabularies say
+ * "potted plant", "Cabinetry" and "coffee_table" beside each other.
+ * @param {string} name
+ */
+export function readable(name) {
+  const words = name.replaceAll(/[_\s]+/g, " ").trim();
+  // what is in capitals throughout is an abbreviation: TV
+  const lower = words === words.toUpperCase() ? words : words.toLowerCase();
+  return lower.charAt(0).toUpperCase() + lower.slice(1);
+}
+
 /** What a region is called. @param {Region} region */
 export function regionName(region) {
-  if (region.label) return region.label;
-  return region.kind === "whole" ? "whole photo" : region.kind === "tile" ? "part of the photo" : "object";
+  if (region.label) return readable(region.label);
+  return region.kind === "whole" ? "Whole photo" : region.kind === "tile" ? "Part of the photo" : "Object";
 }
+
+/**
+ * Whether a match is of another kind than the object it was found for: alike, and not what the
+ * object is. Told by the part of the score that compares the two kinds, where there is one.
+ * @param {Match} match
+ */
+export const isWeak = (match) => typeof match.parts.meaning === "number" && match.parts.meaning <= 0;
 
 /** What a hotspot says aloud. @param {Region} region */
 export const hotspotLabel = (region) =>
@@ -41,13 +60,38 @@ export function attribute(match, name) {
 }
 
 /** A price with its currency, or an empty text. @param {Match} match @param {string} [locale] */
-export function priceOf(match, locale) {
-  const { price, currency } = match.attributes;
+export const priceOf = (match, locale) => money(match.attributes.price, match.attributes.currency, locale);
+
+/** What it cost before, where it is cheaper now; else an empty text. @param {Match} match @param {string} [locale] */
+export function priceBefore(match, locale) {
+  const { price, list_price: before, currency } = match.attributes;
+  return typeof price === "number" && typeof before === "number" && before > price ? money(before, currency, locale) : "";
+}
+
+/** @param {any} price @param {any} currency @param {string} [locale] */
+function money(price, currency, locale) {
   if (typeof price !== "number" || !Number.isFinite(price)) return "";
   if (typeof currency === "string" && /^[A-Za-z]{3}$/.test(currency)) {
     return new Intl.NumberFormat(locale, { style: "currency", currency: currency.toUpperCase() }).format(price);
   }
   return new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(price);
+}
+
+/** Whether it can be had: null where the catalogue does not say. @param {Match} match @returns {boolean | null} */
+export function stockOf(match) {
+  const { in_stock: said, availability } = match.attributes;
+  if (typeof said === "boolean") return said;
+  return typeof availability === "string" && availability ? !/out|sold/i.test(availability) : null;
+}
+
+/** Colour and size, as far as the catalogue says them. @param {Match} match @returns {string[]} */
+export function looksOf(match) {
+  const first = (/** @type {string[]} */ names) => names.map((name) => attribute(match, name)).find(Boolean) ?? "";
+  const sides = ["width", "depth", "height"]
+    .map((side) => match.attributes[`${side}_cm`]).filter((side) => typeof side === "number" && side > 0);
+  const size = first(["size", "sizes"])
+    || (sides.length > 1 ? `${sides.map((side) => Math.round(side)).join(" × ")} cm` : "");
+  return [first(["colour", "color"]), size].filter(Boolean);
 }
 
 /**
@@ -67,6 +111,7 @@ export function safeLink(text) {
 
 const PARTS = {
   similarity: "Similarity",
+  meaning: "Kind of thing",
   cutout: "Shape and material",
   context: "With its surroundings",
   colour: "Colour",

@@ -1,204 +1,136 @@
-/** The page: its state, and which part shows what. */
-import { facets, ProblemError, sendFeedback } from "./api.js";
+/** The page: its state, the first screen, and when the second is fetched. */
+import { facets, picture, ProblemError } from "./api.js";
+import { useAddress } from "./address.js";
+import { useArriving, useDropAndPaste } from "./arriving.js";
 import { useAsking } from "./asking.js";
-import { counted } from "./format.js";
 import { html, render, useCallback, useEffect, useReducer, useRef, useState } from "./lib.js";
-import { Chips } from "./parts/chips.js";
-import { Copy } from "./parts/copy.js";
+import { remember } from "./memory.js";
 import { Header, KeyDialog } from "./parts/header.js";
-import { Notice, Waiting } from "./parts/notice.js";
-import { Objects } from "./parts/objects.js";
-import { headingOf, Results, Summary } from "./parts/results.js";
-import { Stage } from "./parts/stage.js";
+import { Notice } from "./parts/notice.js";
 import { Start } from "./parts/start.js";
-import { Toolbar, Words } from "./parts/toolbar.js";
-import { Why } from "./parts/why.js";
-import { pictureIn, readPhoto } from "./photo.js";
-import { explain } from "./problems.js";
-import { noRefinement, withItem } from "./request.js";
-import { matchesShown, reduce, shown, start, wanted } from "./state.js";
+import { placeOf, readPlace } from "./place.js";
+import { readSaved, toggledSaved, writeSaved } from "./saved.js";
+import { reduce, start, titleOfState } from "./state.js";
 
-const MOST_PER_REGION = 48;
+/** What is needed once there is something to show, fetched while the service looks. */
+const second = () => import("./work.js");
 
-/** @param {(file: Blob, name: string) => void} onFile */
-function useDropAndPaste(onFile) {
-  const [dragging, setDragging] = useState(false);
+/** The wish list, as state. */
+function useSaved() {
+  const [saved, setSaved] = useState(readSaved);
+  useEffect(() => writeSaved(saved), [saved]);
   useEffect(() => {
-    const hasFile = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
-    const onDragOver = (/** @type {DragEvent} */ event) => {
-      if (!hasFile(event)) return;
-      event.preventDefault();
-      setDragging(true);
-    };
-    const onDragLeave = (/** @type {DragEvent} */ event) => event.relatedTarget === null && setDragging(false);
-    const take = (/** @type {DataTransfer | null} */ data, /** @type {Event} */ event) => {
-      const file = pictureIn(data);
-      setDragging(false);
-      if (!file) return;
-      event.preventDefault();
-      onFile(file, file.name || "pasted.png");
-    };
-    const onDrop = (/** @type {DragEvent} */ event) => hasFile(event) && take(event.dataTransfer, event);
-    const onPaste = (/** @type {ClipboardEvent} */ event) => take(event.clipboardData, event);
-    document.addEventListener("dragover", onDragOver);
-    document.addEventListener("dragleave", onDragLeave);
-    document.addEventListener("drop", onDrop);
-    document.addEventListener("paste", onPaste);
-    return () => {
-      document.removeEventListener("dragover", onDragOver);
-      document.removeEventListener("dragleave", onDragLeave);
-      document.removeEventListener("drop", onDrop);
-      document.removeEventListener("paste", onPaste);
-    };
-  }, [onFile]);
-  return dragging;
+    // another tab of this page may have changed it
+    const onStorage = () => setSaved(readSaved());
+    window.addEventListener("storage", onStorage);
+    return () => window.removeEventListener("storage", onStorage);
+  }, []);
+  const toggle = useCallback((/** @type {import("./saved.js").Saved} */ one) => setSaved((list) => toggledSaved(list, one)), []);
+  return { saved, toggle };
 }
 
-/** What a screen reader hears when an answer comes. @param {import("./state.js").State} state */
-function announcement(state) {
-  if (state.waiting) return `The service is busy. Trying again in ${state.waiting.seconds} seconds.`;
-  if (state.busy) return state.photo && !state.base ? "Looking for objects in the photo" : "Searching";
-  const answer = shown(state);
-  if (!answer || state.failed) return "";
-  const matches = counted(matchesShown(state).length, "match", "matches");
-  if (!state.photo) return matches;
-  return `${counted(answer.look.regions.length, "object")}, ${matches}`;
+/** Shows what the browser cannot: the service makes a picture of a photo it was given. @param {import("./state.js").State} state @param {(action: any) => void} dispatch */
+function usePicture({ photo, queryId, base }, dispatch) {
+  const scene = base?.look.scene;
+  const due = photo && !photo.url && queryId && scene ? queryId : null;
+  useEffect(() => {
+    if (!due || !photo || !scene) return undefined;
+    const given = new AbortController();
+    const { width, height } = scene;
+    picture(`v1/look/${due}/photo?width=1280`, given.signal).then((blob) => {
+      // what came from elsewhere is kept as it is now: an address may answer otherwise tomorrow
+      const kept = photo.blob ?? blob;
+      dispatch({ type: "pictured", photo: { ...photo, blob: kept, width, height, url: URL.createObjectURL(blob) } });
+    }).catch(() => undefined); // the objects are there without it
+    return () => given.abort();
+  }, [due, photo?.id]);
 }
 
 function App() {
   const [state, dispatch] = useReducer(reduce, undefined, start);
-  const [reading, setReading] = useState(false);
-  const [unread, setUnread] = useState(/** @type {import("./problems.js").Explained | null} */ (null));
-  const [drawing, setDrawing] = useState(false);
+  const [settled, setSettled] = useState(false);
+  const [Work, setWork] = useState(/** @type {any} */ (null));
   const [keyOpen, setKeyOpen] = useState(false);
-  const [why, setWhy] = useState(/** @type {import("./format.js").Match | null} */ (null));
+  const [savedOpen, setSavedOpen] = useState(false);
+  const [shared, setShared] = useState(/** @type {string[]} */ ([]));
   const [said, say] = useState("");
   const title = useRef(/** @type {HTMLElement | null} */ (null));
   const { stop, more } = useAsking(state, dispatch);
+  const { reading, unread, onFile, onSample, onLink, go, forget } = useArriving(state, dispatch);
+  const dragging = useDropAndPaste(onFile, onLink);
+  const wishes = useSaved();
+  usePicture(state, dispatch);
 
-  const loadCatalogue = useCallback(() => {
+  const loadCatalogue = useCallback(() =>
     // without it there are no filters to choose from, and everything else still works
     facets().then((catalogue) => dispatch({ type: "catalogue", catalogue })).catch((error) => {
       if (error instanceof ProblemError && error.problem.status === 401) setKeyOpen(true);
-    });
+    }), []);
+  const show = useCallback((/** @type {string} */ asked) => {
+    const list = readPlace(asked)?.saved ?? [];
+    setShared(list);
+    if (list.length) setSavedOpen(true);
+    return go(asked);
   }, []);
-  useEffect(loadCatalogue, []);
-
-  const onFile = useCallback(async (/** @type {Blob} */ file, /** @type {string} */ name) => {
-    setReading(true);
-    setUnread(null);
-    try {
-      const photo = await readPhoto(file, name);
-      setDrawing(false);
-      dispatch({ type: "photo", photo });
-    } catch {
-      const code = file.size === 0 ? "empty_image" : "unreadable_here";
-      setUnread(explain({ status: 415, code, detail: "", requestId: "", retryAfter: null }));
-    } finally {
-      setReading(false);
-    }
+  useEffect(() => {
+    const asked = location.hash.slice(1);
+    // what is counted belongs to the question: asked before, it would be asked twice
+    loadCatalogue().then(() => (asked ? show(asked) : undefined)).then(() => setSettled(true));
   }, []);
-  const dragging = useDropAndPaste(onFile);
+  const place = placeOf(state);
+  useAddress(place, settled, titleOfState(state), show);
 
+  useEffect(() => {
+    if (state.searching || reading) second().then((found) => setWork(() => found.Work));
+  }, [state.searching, reading]);
+  useEffect(() => { if (!state.product) window.scrollTo(0, 0); }, [state.searching, state.photo?.id]);
   const url = state.photo?.url;
   useEffect(() => () => { if (url) URL.revokeObjectURL(url); }, [url]);
-  // likewise for what was asked in words: there the list's heading is first
-  useEffect(() => { if (state.searching && !url) title.current?.focus({ preventScroll: true }); }, [state.searching, url]);
+  useEffect(() => {
+    const { photo, refinement } = state;
+    if (!state.base || (!photo && !refinement.words)) return;
+    const kept = photo?.blob ? { id: photo.id, blob: photo.blob, name: photo.name, width: photo.width, height: photo.height, seen: photo.url !== null } : null;
+    remember({ id: photo?.id ?? `words ${refinement.words}`, place, title: titleOfState(state) }, kept);
+  }, [place, state.base !== null, url]);
   useEffect(() => {
     const again = () => dispatch({ type: "retry" });
     window.addEventListener("online", again);
     return () => window.removeEventListener("online", again);
   }, []);
-  const news = announcement(state);
-  useEffect(() => say(news), [news]);
 
-  const refine = useCallback((/** @type {any} */ changes) => dispatch({ type: "refine", changes }), []);
-  const select = useCallback((/** @type {any} */ target) => dispatch({ type: "target", target }), []);
-  const clear = useCallback(() => refine({ ...noRefinement(), filters: noRefinement().filters }), []);
-  const home = () => {
-    setDrawing(false);
-    setUnread(null);
+  const home = useCallback(() => {
+    forget();
     dispatch({ type: "home" });
-  };
-  const onFeedback = (/** @type {any} */ match, /** @type {"click" | "like" | "dislike"} */ kind) => {
-    if (kind !== "click") dispatch({ type: "liked", id: match.item_id, kind });
-    const look = shown(state)?.look;
-    const region = typeof state.target === "number" ? state.target : undefined;
-    sendFeedback({ query_id: look?.query_id ?? undefined, item_id: match.item_id, kind, region, rank: match.rank - 1 })
-      .then(() => kind !== "click" && say("Thank you, noted"))
-      .catch(() => {
-        if (kind === "click") return;
-        dispatch({ type: "liked", id: match.item_id, kind: undefined });
-        say("That could not be noted");
-      });
-  };
-  const actions = {
-    onWhy: setWhy, onFeedback, items: state.refinement.items, liked: state.liked,
-    onItem: (/** @type {any} */ item) => refine({ items: withItem(state.refinement.items, item) }),
-  };
-
-  const answer = shown(state);
-  const ask = wanted(state);
-  const onMore = () => {
-    if (typeof state.target === "number") return refine({ perRegion: MOST_PER_REGION });
-    return more();
-  };
-  const hasMore = typeof state.target === "number"
-    ? state.refinement.perRegion < MOST_PER_REGION
-      && matchesShown(state).length >= state.refinement.perRegion
-    : state.target === "all" && Boolean(answer?.nextOffset);
-
-  const header = html`<${Header} onHome=${state.searching ? home : null} onKey=${() => setKeyOpen(true)} />`;
-  const shared = html`
+  }, []);
+  const onKey = useCallback(() => setKeyOpen(true), []);
+  const onSaved = useCallback(() => setSavedOpen(true), []);
+  return html`
+    <${Header} onHome=${state.searching ? home : null} onKey=${state.searching ? null : onKey}
+      onSaved=${onSaved} saved=${wishes.saved.length} />
+    ${unread && html`<div class="start-notice"><${Notice} problem=${unread} /></div>`}
+    ${!state.searching && html`
+      <${Start} onFile=${onFile} onSample=${onSample} onLink=${onLink} reading=${reading} items=${state.catalogue.items} dragging=${dragging}
+        onWords=${(/** @type {string} */ words) => dispatch({ type: "words", words })} />`}
+    ${state.searching && Work && html`
+      <${Work} state=${state} dispatch=${dispatch} home=${home} stop=${stop} more=${more} wishes=${wishes} onKey=${onKey} say=${say} title=${title} />`}
+    ${state.searching && !Work && html`<main class="work" id="main" tabindex="-1" aria-busy="true"></main>`}
     <div class="hidden" role="status" aria-live="polite">${said}</div>
     ${keyOpen && html`<${KeyDialog} onClose=${() => setKeyOpen(false)} onSet=${() => {
       setKeyOpen(false);
       loadCatalogue();
       dispatch({ type: "retry" });
     }} />`}
+    ${savedOpen && html`<${SavedLater} wishes=${wishes} shared=${shared} say=${say} onClose=${() => setSavedOpen(false)} />`}
     ${dragging && state.searching && html`<div class="drop-veil" aria-hidden="true"><span>Let go to search this photo</span></div>`}`;
+}
 
-  if (!state.searching) {
-    return html`${header}
-      ${unread && html`<div class="start-notice"><${Notice} problem=${unread} /></div>`}
-      <${Start} onFile=${onFile} reading=${reading} items=${state.catalogue.items} dragging=${dragging}
-        onWords=${(/** @type {string} */ words) => dispatch({ type: "words", words })} />
-      ${shared}`;
-  }
-  return html`${header}
-    <main class=${`work ${state.photo ? "" : "is-wordless"}`} id="main">
-      ${state.photo && html`
-        <div class="work-photo">
-          <${Stage} key=${state.photo.url} photo=${state.photo} look=${state.base?.look ?? null} target=${state.target} box=${state.box}
-            busy=${state.busy !== null && (!state.base || (state.target === "area" && !state.area))}
-            drawing=${drawing} setDrawing=${setDrawing} select=${select} say=${say}
-            setBox=${(/** @type {any} */ box) => dispatch({ type: "box", box })} />
-          ${(state.base || state.busy) && html`<${Objects} photo=${state.photo} look=${state.base?.look ?? null}
-            target=${state.target} box=${state.box} select=${select} />`}
-        </div>`}
-      <section class="work-results" aria-labelledby="results-title" aria-busy=${state.busy ? "true" : "false"}>
-        <div class="results-head">
-          <div><h1 id="results-title" tabindex="-1" ref=${title}>${headingOf(state)}</h1><${Summary} state=${state} /></div>
-          ${state.busy && !state.waiting && html`<button type="button" class="pill" onClick=${stop}><span class="spinner" aria-hidden="true"></span><span>Cancel</span></button>`}
-          ${answer && ask && !state.busy && html`<${Copy} look=${answer.look} say=${say}
-            asked=${{ kind: ask.kind, body: ask.body, photoName: state.photo?.name }} />`}
-        </div>
-        <${Words} refinement=${state.refinement} refine=${refine}
-          hint=${state.photo ? "Refine in words: in blue, under $50" : "blue armchair under $300"} />
-        <${Toolbar} refinement=${state.refinement} refine=${refine} catalogue=${state.catalogue}
-          facets=${answer?.look.facets ?? {}} withPhoto=${state.photo !== null} />
-        <${Chips} refinement=${state.refinement} parsed=${answer?.look.parsed ?? null} refine=${refine} />
-        ${unread && html`<${Notice} problem=${unread} />`}
-        ${state.waiting && html`<${Waiting} ...${state.waiting} onStop=${stop} />`}
-        ${state.failed
-          ? html`<${Notice} problem=${state.failed.problem} onHome=${home} onKey=${() => setKeyOpen(true)}
-              onRetry=${() => dispatch({ type: "retry" })} />`
-          : html`<${Results} state=${state} onClear=${clear} onAll=${() => select("all")}
-              onMore=${hasMore ? onMore : null} actions=${actions} />`}
-      </section>
-    </main>
-    ${why && answer && html`<${Why} match=${why} look=${answer.look} photo=${state.photo} onClose=${() => setWhy(null)} />`}
-    ${shared}`;
+/** The wish list's dialog, fetched when it is opened. @param {any} props */
+function SavedLater(props) {
+  const [Dialog, setDialog] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    import("./parts/saved.js").then((found) => setDialog(() => found.SavedDialog));
+  }, []);
+  return Dialog && html`<${Dialog} ...${props} />`;
 }
 
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));

@@ -10,8 +10,12 @@
 const SAID = {
   offline: ["The service cannot be reached", "Check the connection; this page tries again when you ask it to."],
   empty_image: ["That file is empty", "Choose another photo."],
-  unsupported_image: ["That is not a photo we can read", "Use a JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF file."],
-  unreadable_here: ["This browser cannot open that file", "Use a JPEG, PNG or WebP photo."],
+  unsupported_image: ["That is not a photo we can read", "Use a JPEG, PNG, WebP, HEIC, GIF, BMP, TIFF or AVIF file."],
+  unreadable_here: ["This browser cannot open that file", "Use a JPEG, PNG, WebP or HEIC photo."],
+  photo_gone: ["That photo is not here any more", "It was not kept in this browser. Give it again."],
+  fetch_disabled: ["Addresses are not opened here", "This service fetches no pictures from other places. Save the picture, then choose the file."],
+  fetch_failed: ["That picture could not be fetched", "Its address did not answer with a picture. Save it, then choose the file."],
+  fetch_timeout: ["That picture could not be fetched", "Its address took too long. Save the picture, then choose the file."],
   too_many_bytes: ["That photo is too large", "Choose a smaller one."],
   too_many_pixels: ["That photo has too many pixels", "Choose a smaller one."],
   body_too_large: ["That photo is too large", "Choose a smaller one."],
@@ -33,7 +37,7 @@ const BY_STATUS = /** @type {Record<number, string>} */ ({
 const RETRIED = new Set([0, 408, 425, 429, 500, 502, 503, 504]);
 const PHOTO_AT_FAULT = new Set([
   "empty_image", "unsupported_image", "unreadable_here", "too_many_bytes", "too_many_pixels",
-  "body_too_large", "truncated_image",
+  "body_too_large", "truncated_image", "photo_gone", "fetch_disabled", "fetch_failed", "fetch_timeout",
 ]);
 
 /** @param {Problem} problem @returns {Explained} */

@@ -19,9 +19,17 @@ export const LESS = -0.5;
 export const PAGE = 24;
 const FACETS_WANTED = ["category", "brand", COLOUR_FIELD];
 
+/** What "alike" may mean: names of the service, and what people read. The first leaves it to the shop. */
+export const PRESETS = /** @type {const} */ ([
+  ["", "As this shop has it"], ["similar", "Look and material"], ["exact", "The very same"],
+  ["style", "Style and surroundings"], ["category", "Kind of thing"], ["colour", "Colour only"],
+]);
+/** How many objects may be looked for in a photo. */
+export const OBJECTS = [5, 8, 15, 30];
+
 /** @returns {Refinement} */
 export const noRefinement = () => ({
-  words: "", filters: noFilters(), items: [], sort: "", preset: "similar", objects: 8, perRegion: 12,
+  words: "", filters: noFilters(), items: [], sort: "", preset: "", objects: 8, perRegion: 12,
 });
 
 /** Fields to count, of those there are. @param {Record<string, string>} fields */
@@ -43,7 +51,7 @@ export function optionsOf(refinement, fields) {
     options.items = Object.fromEntries(refinement.items.map((item) => [item.id, item.weight]));
   }
   if (refinement.sort) options.sort = refinement.sort;
-  if (refinement.preset !== "similar") options.preset = refinement.preset;
+  if (refinement.preset) options.preset = refinement.preset;
   const facets = facetsOf(fields);
   if (facets.length) options.facets = facets;
   return options;

@@ -2,9 +2,6 @@
 import { html, useEffect, useRef, useState } from "../lib.js";
 import { Dialog } from "./dialog.js";
 
-/** Whether the page may ask for a camera at all. */
-export const hasCamera = () => Boolean(navigator.mediaDevices?.getUserMedia);
-
 /** @param {{onPhoto: (blob: Blob) => void, onClose: () => void}} props */
 export function Camera({ onPhoto, onClose }) {
   const video = useRef(/** @type {HTMLVideoElement | null} */ (null));

@@ -7,7 +7,7 @@ import { Icon } from "./icons.js";
 /** @param {{text: string, onRemove: () => void, kind?: string}} props */
 const Chip = ({ text, onRemove, kind = "" }) => html`
   <li class=${`chip ${kind}`}>
-    <span class="chip-text">${text}</span>
+    <span class="chip-text" dir="auto">${text}</span>
     <button type="button" onClick=${onRemove} aria-label=${`Remove ${text}`}><${Icon} name="cross" /></button>
   </li>`;
 

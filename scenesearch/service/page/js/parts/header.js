@@ -46,8 +46,15 @@ export function KeyDialog({ onClose, onSet }) {
     <//>`;
 }
 
-/** @param {{onHome: (() => void) | null, onKey: () => void}} props */
-export const Header = ({ onHome, onKey }) => html`
+/**
+ * @param {{onHome: (() => void) | null, onKey: (() => void) | null, onSaved: () => void, saved: number}} props
+ */
+export const Header = ({ onHome, onKey, onSaved, saved }) => html`
+  <a class="skip" href="#main" onClick=${(/** @type {Event} */ event) => {
+    // the part after # is what the page shows: the link must not change it
+    event.preventDefault();
+    document.getElementById("main")?.focus();
+  }}>Skip to the content</a>
   <header class="top">
     <a class="brand" href="." onClick=${(/** @type {Event} */ event) => {
       if (!onHome) return;
@@ -56,6 +63,8 @@ export const Header = ({ onHome, onKey }) => html`
     }}><span class="brand-mark" aria-hidden="true"></span>scenesearch</a>
     <span class="top-space"></span>
     ${onHome && html`<button type="button" class="pill new-search" aria-label="New search" onClick=${onHome}><${Icon} name="photo" /><span>New search</span></button>`}
-    <button type="button" class="icon-button" onClick=${onKey} aria-label="API key" title="API key"><${Icon} name="key" /></button>
+    <button type="button" class="icon-button saved-button" onClick=${onSaved} aria-label=${`Saved products, ${saved}`} title="Saved products">
+      <${Icon} name="heart" />${saved > 0 && html`<span class="saved-count" aria-hidden="true">${saved}</span>`}</button>
+    ${onKey && html`<button type="button" class="icon-button" onClick=${onKey} aria-label="API key" title="API key"><${Icon} name="key" /></button>`}
     <${ThemeButton} />
   </header>`;

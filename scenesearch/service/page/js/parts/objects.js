@@ -1,5 +1,5 @@
 /** The objects of the photo in a row, and the look as a whole. */
-import { counted, regionName } from "../format.js";
+import { counted, isWeak, regionName } from "../format.js";
 import { toShares } from "../geometry.js";
 import { html, useEffect, useRef } from "../lib.js";
 import { Icon } from "./icons.js";
@@ -27,7 +27,7 @@ export function Objects({ photo, look, target, box, select }) {
     <li key=${to}><button type="button" class=${`object-chip ${to === target ? "is-chosen" : ""}`}
       aria-pressed=${to === target ? "true" : "false"} onClick=${() => select(to)}>
       ${picture}
-      <span class="object-words"><span class="object-name">${name}</span><span class="object-more">${more}</span></span>
+      <span class="object-words"><span class="object-name"><bdi>${name}</bdi></span><span class="object-more"><bdi>${more}</bdi></span></span>
     </button></li>`;
   return html`
     <nav aria-label="Objects in the photo">
@@ -37,7 +37,7 @@ export function Objects({ photo, look, target, box, select }) {
         ${box && chip("area", html`<${Thumb} url=${photo.url} box=${box} />`, "Your area", "drawn by you")}
         ${look.regions.map((region, index) => chip(
           index, html`<${Thumb} url=${photo.url} box=${toShares(region.box, scene.width, scene.height)} />`,
-          `${region.number}. ${regionName(region)}`, counted(region.matches.length, "match", "matches")))}
+          `${region.number}. ${regionName(region)}`, region.matches.length && region.matches.every(isWeak) ? "nothing of its kind" : counted(region.matches.length, "match", "matches")))}
       </ul>
     </nav>`;
 }

@@ -7,6 +7,8 @@ import { Icon } from "./icons.js";
 
 const GAP_PX = 38; // hotspots are 34 px wide: a gap of 4 between any two
 const DRAG_PX = 8;
+/** Where an area begins, while no object is chosen. */
+const MIDDLE = /** @type {[number, number, number, number]} */ ([0.3, 0.3, 0.7, 0.7]);
 
 /** @typedef {import("../geometry.js").Box} Box */
 
@@ -27,11 +29,11 @@ function useSize(ref) {
 
 /**
  * @param {{photo: import("../photo.js").Photo, look: import("../format.js").Look | null,
- *   target: import("../state.js").Target, box: Box | null, busy: boolean, drawing: boolean,
+ *   target: import("../state.js").Target, box: Box | null, busy: boolean, sent: number | null, drawing: boolean,
  *   setDrawing: (on: boolean) => void, select: (target: import("../state.js").Target) => void,
  *   setBox: (box: Box | null) => void, say: (text: string) => void}} props
  */
-export function Stage({ photo, look, target, box, busy, drawing, setDrawing, select, setBox, say }) {
+export function Stage({ photo, look, target, box, busy, sent, drawing, setDrawing, select, setBox, say }) {
   const frame = useRef(/** @type {HTMLElement | null} */ (null));
   const section = useRef(/** @type {HTMLElement | null} */ (null));
   const size = useSize(frame);
@@ -40,10 +42,6 @@ export function Stage({ photo, look, target, box, busy, drawing, setDrawing, sel
   const [hovered, setHovered] = useState(/** @type {number | null} */ (null));
   const [draft, setDraft] = useState(/** @type {Box | null} */ (box));
   useEffect(() => setDraft(box), [box]);
-  useEffect(() => {
-    if (drawing && !draft) setDraft([0.3, 0.3, 0.7, 0.7]);
-  }, [drawing]);
-
   const scene = look?.scene ?? photo;
   const marks = (look?.regions ?? [])
     .map((region, index) => ({ region, index, box: toShares(region.box, scene.width, scene.height) }))
@@ -56,6 +54,14 @@ export function Stage({ photo, look, target, box, busy, drawing, setDrawing, sel
     { gap: GAP_PX, width: size.width, height: size.height, margin: 20 },
   );
   const outlined = marks.find((mark) => mark.index === (hovered ?? target));
+
+  const chosen = marks.find((mark) => mark.index === target);
+  const tool = useRef(/** @type {HTMLElement | null} */ (null));
+  // an object's box is a good beginning: it is moved and resized like any other area
+  const draw = () => {
+    setDraft(box ?? chosen?.box ?? MIDDLE);
+    setDrawing(true);
+  };
 
   const pointAt = (/** @type {PointerEvent} */ event) => {
     const place = /** @type {HTMLElement} */ (frame.current).getBoundingClientRect();
@@ -117,18 +123,23 @@ export function Stage({ photo, look, target, box, busy, drawing, setDrawing, sel
     setDrawing(false);
     setDraft(null);
     setBox(null);
+    // what had the focus goes: the button that brings it back has it
+    tool.current?.focus({ preventScroll: true });
   };
 
   const place = (/** @type {Box} */ [x1, y1, x2, y2]) => ({
     left: `${x1 * 100}%`, top: `${y1 * 100}%`, width: `${(x2 - x1) * 100}%`, height: `${(y2 - y1) * 100}%`,
   });
-  const cropped = drawing || box ? draft : null;
+  const cropped = drawing || (box && target === "area") ? draft : null;
+  const [wide, high] = photo.url || !look?.scene ? [photo.width, photo.height] : [look.scene.width, look.scene.height];
   return html`
     <section class="stage" aria-label="Your photo" tabindex="-1" ref=${section}>
       <div class=${`stage-frame ${busy ? "is-busy" : ""} ${drawing ? "is-drawing" : ""}`} ref=${frame}
-        style=${{ "--ratio": String(photo.width / photo.height) }}
+        style=${{ "--ratio": String(wide / high) }}
         onPointerDown=${onPointerDown} onKeyDown=${onKeyDown}>
-        <img class="stage-photo" src=${photo.url} alt="The photo you gave" draggable=${false} />
+        ${photo.url
+          ? html`<img class="stage-photo" src=${photo.url} alt="The photo you gave" draggable=${false} />`
+          : html`<p class="stage-blank">${busy ? "Your photo is on its way. It is shown as soon as the service has read it." : "This photo cannot be shown here; its objects can be chosen all the same."}</p>`}
         ${!cropped && draft && html`<div class="drawn" style=${place(draft)}></div>`}
         ${outlined && !cropped && html`<div class=${`outline ${outlined.index === target ? "is-chosen" : ""}`} style=${place(outlined.box)}></div>`}
         ${marks.map((mark, order) => html`
@@ -144,12 +155,14 @@ export function Stage({ photo, look, target, box, busy, drawing, setDrawing, sel
           </button>`)}
         ${cropped && html`
           <${Crop} box=${cropped} size=${size} say=${say} onDraft=${setDraft} onDone=${setBox} onRemove=${stop} />`}
-        ${busy && html`<div class="scan" aria-hidden="true"></div>`}
+        ${busy && (sent === null || sent >= 1) && html`<div class="scan" aria-hidden="true"></div>`}
+        ${busy && sent !== null && sent < 1 && html`
+          <div class="sending"><label for="sending">Sending the photo</label><progress id="sending" max="1" value=${sent}></progress></div>`}
       </div>
       <div class=${`stage-tools ${cropped ? "is-cropping" : ""}`}>
-        <button type="button" class=${`pill ${cropped ? "is-on" : ""}`} aria-pressed=${cropped ? "true" : "false"}
-          onClick=${() => (cropped ? stop() : setDrawing(true))}>
-          <${Icon} name="area" /><span>${cropped ? "Remove area" : "Search an area"}</span>
+        <button type="button" class=${`pill ${cropped ? "is-on" : ""}`} aria-pressed=${cropped ? "true" : "false"} ref=${tool}
+          onClick=${() => (cropped ? stop() : draw())}>
+          <${Icon} name="area" /><span>${cropped ? "Remove area" : chosen ? "Move or resize its box" : "Search an area"}</span>
         </button>
         ${cropped && html`
           <button type="button" class="button is-small" onClick=${() => setBox([...cropped])}>Search this area</button>`}

@@ -1,20 +1,19 @@
 /** The first screen: every way to give a photo, or words instead. */
 import { html, useRef, useState } from "../lib.js";
-import { Camera, hasCamera } from "./camera.js";
+import { webAddress } from "../photo.js";
+import { SAMPLES, sampleAddress } from "../samples.js";
 import { Icon } from "./icons.js";
+import { Recent } from "./recent.js";
 
-const SAMPLES = ["room-1", "room-2", "room-3", "room-4", "room-5", "room-6", "room-7", "room-8"];
-const TYPES = "image/jpeg,image/png,image/webp,image/gif,image/avif,image/heic,image/bmp,image/tiff,image/*";
-
-/** @param {string} name */
-const sampleAddress = (name) => new URL(`../../samples/${name}.jpg`, import.meta.url).href;
+const TYPES = "image/jpeg,image/png,image/webp,image/gif,image/avif,image/heic,image/heif,image/bmp,image/tiff,image/*,.heic,.heif";
 
 /**
- * @param {{onFile: (file: Blob, name: string) => void, onWords: (words: string) => void, reading: boolean,
+ * @param {{onFile: (file: Blob, name: string) => void, onSample: (name: string) => void,
+ *   onLink: (link: string) => void, onWords: (words: string) => void, reading: boolean,
  *   items: number, dragging: boolean}} props
  */
-export function Start({ onFile, onWords, reading, items, dragging }) {
-  const [camera, setCamera] = useState(false);
+export function Start({ onFile, onSample, onLink, onWords, reading, items, dragging }) {
+  const [Camera, setCamera] = useState(/** @type {any} */ (null));
   const [words, setWords] = useState("");
   const file = useRef(/** @type {HTMLInputElement | null} */ (null));
   const shot = useRef(/** @type {HTMLInputElement | null} */ (null));
@@ -23,21 +22,24 @@ export function Start({ onFile, onWords, reading, items, dragging }) {
     event.target.value = "";
     if (chosen) onFile(chosen, chosen.name);
   };
-  const onSample = async (/** @type {string} */ name) => {
-    const answer = await fetch(sampleAddress(name));
-    if (answer.ok) onFile(await answer.blob(), `${name}.jpg`);
-  };
   // A phone's own camera app takes better photos than a page can; elsewhere the page shows one.
   const coarse = window.matchMedia("(pointer: coarse)").matches;
-  const onCamera = () => (hasCamera() && !coarse ? setCamera(true) : shot.current?.click());
+  const onCamera = async () => {
+    if (coarse || !navigator.mediaDevices?.getUserMedia) shot.current?.click();
+    else {
+      const found = await import("./camera.js");
+      setCamera(() => found.Camera);
+    }
+  };
   return html`
-    <main class="start" id="main">
+    <main class="start" id="main" tabindex="-1">
       <h1>Find what is in a photo</h1>
       <p class="start-lead">Give a photo of a room, an outfit or a shelf. Every object in it is found, and
-        matched with ${items ? `${items.toLocaleString()} products` : "the products"} of the catalogue.</p>
+        matched with the products of the catalogue.</p>
+      <p class="start-count">${items ? `${items.toLocaleString()} products` : "\u00a0"}</p>
       <div class=${`drop ${dragging ? "is-over" : ""}`} aria-busy=${reading ? "true" : "false"}>
         <span class="drop-icon"><${Icon} name="upload" /></span>
-        <p class="drop-words">${reading ? "Reading the photo…" : dragging ? "Let go to search" : "Drop or paste a photo here"}</p>
+        <p class="drop-words">${reading ? "Reading the photo…" : dragging ? "Let go to search" : coarse ? "Give a photo" : "Drop or paste a photo, or its address"}</p>
         <div class="drop-actions">
           <button type="button" class="button" onClick=${() => file.current?.click()}><${Icon} name="photo" />Choose a photo</button>
           <button type="button" class="button is-quiet" onClick=${onCamera}><${Icon} name="camera" />Use the camera</button>
@@ -47,26 +49,29 @@ export function Start({ onFile, onWords, reading, items, dragging }) {
       </div>
       <form class="words start-words" role="search" onSubmit=${(/** @type {Event} */ event) => {
         event.preventDefault();
-        if (words.trim()) onWords(words.trim());
+        const link = webAddress(words);
+        if (link) onLink(link);
+        else if (words.trim()) onWords(words.trim());
       }}>
         <label class="hidden" for="start-words">Search in words</label>
         <${Icon} name="search" />
-        <input id="start-words" type="search" maxlength="1000" autocomplete="off" value=${words}
+        <input id="start-words" type="search" dir="auto" maxlength="1000" autocomplete="off" value=${words}
           placeholder="Or say it in words: blue armchair under $300"
           onInput=${(/** @type {any} */ event) => setWords(event.target.value)} />
         <button type="submit" class="button is-small">Search</button>
       </form>
+      <${Recent} />
       <section class="samples" aria-labelledby="samples-title">
         <h2 id="samples-title">Or try one of these</h2>
         <ul>
-          ${SAMPLES.map((name, i) => html`
+          ${SAMPLES.map(([name, title]) => html`
             <li key=${name}><button type="button" class="sample" onClick=${() => onSample(name)}>
-              <img src=${sampleAddress(name)} alt=${`Sample room ${i + 1}`} loading="lazy" width="240" height="160" />
+              <img src=${sampleAddress(name)} alt=${title} loading="lazy" width="240" height="160" />
             </button></li>`)}
         </ul>
       </section>
-      ${camera && html`<${Camera} onClose=${() => setCamera(false)} onPhoto=${(/** @type {Blob} */ blob) => {
-        setCamera(false);
+      ${Camera && html`<${Camera} onClose=${() => setCamera(null)} onPhoto=${(/** @type {Blob} */ blob) => {
+        setCamera(null);
         onFile(blob, "camera.jpg");
       }} />`}
     </main>`;

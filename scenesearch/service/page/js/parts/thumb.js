@@ -18,10 +18,11 @@ function imageOf(url) {
   return image;
 }
 
-/** @param {{url: string, box: import("../geometry.js").Box}} props */
+/** @param {{url: string | null, box: import("../geometry.js").Box}} props url: null where the browser cannot show the photo */
 export function Thumb({ url, box }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   useEffect(() => {
+    if (!url) return undefined;
     let gone = false;
     imageOf(url).then((image) => {
       const context = canvas.current?.getContext("2d");

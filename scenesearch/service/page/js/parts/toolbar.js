@@ -1,7 +1,9 @@
 /** Words to refine with, the filters, and the order. */
 import { countsByFamily, FAMILIES } from "../colours.js";
-import { COLOUR_FIELD, fieldTitle, readPrice, toggledColour, toggledValue } from "../filters.js";
+import { COLOUR_FIELD, fieldTitle, isChoosable, readPrice, toggledColour, toggledValue } from "../filters.js";
+import { readable } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
+import { OBJECTS, PRESETS } from "../request.js";
 import { Icon } from "./icons.js";
 import { Panel } from "./panel.js";
 
@@ -26,7 +28,7 @@ export function Words({ refinement, refine, hint }) {
     <form class="words" role="search" onSubmit=${onSubmit}>
       <label class="hidden" for="words">Refine in words</label>
       <${Icon} name="search" />
-      <input id="words" type="search" maxlength="1000" autocomplete="off" placeholder=${hint} value=${text}
+      <input id="words" type="search" dir="auto" maxlength="1000" autocomplete="off" placeholder=${hint} value=${text}
         onInput=${(/** @type {any} */ event) => setText(event.target.value)} />
       <button type="submit" class="button is-small">Refine</button>
     </form>`;
@@ -50,7 +52,7 @@ function Values({ refinement, refine, field, counts }) {
         return html`
           <li key=${value}><label class="option">
             <input type="checkbox" checked=${chosen.includes(value)} onChange=${() => toggle(value)} />
-            <span class="option-text">${value}</span>
+            <span class="option-text" dir="auto">${readable(value)}</span>
             ${entry.count > 0 && html`<span class="option-count">${entry.count}</span>`}
           </label></li>`;
       })}
@@ -104,11 +106,6 @@ function Price({ refinement, refine, bounds }) {
     </form>`;
 }
 
-const PRESETS = [
-  ["similar", "Look and material"], ["exact", "The very same"], ["style", "Style and surroundings"],
-  ["category", "Kind of thing"], ["colour", "Colour only"],
-];
-
 /** @param {Refining & {withPhoto: boolean}} props */
 function Tuning({ refinement, refine, withPhoto }) {
   return html`
@@ -122,7 +119,7 @@ function Tuning({ refinement, refine, withPhoto }) {
     </fieldset>
     ${withPhoto && html`
       <fieldset class="choices"><legend>Objects looked for</legend>
-        ${[5, 8, 15, 30].map((count) => html`
+        ${OBJECTS.map((count) => html`
           <label class="option" key=${count}>
             <input type="radio" name="objects" value=${count} checked=${refinement.objects === count}
               onChange=${() => refine({ objects: count })} />
@@ -147,9 +144,10 @@ function Sort({ fields, refinement, refine }) {
 
 /**
  * @param {Refining & {catalogue: import("../state.js").State["catalogue"], facets: Record<string, Counts>,
- *   withPhoto: boolean}} props facets: of the answer, where it has any
+ *   withPhoto: boolean, view: "objects" | "list" | null, onView: (view: "objects" | "list") => void}} props
+ *   facets: of the answer, where it has any; view: null where there is one way to show it
  */
-export function Toolbar({ refinement, refine, catalogue, facets, withPhoto }) {
+export function Toolbar({ refinement, refine, catalogue, facets, withPhoto, view, onView }) {
   const { fields } = catalogue;
   const counts = (/** @type {string} */ field) => {
     // the answer's own values come first, while they are not narrowed by this very field
@@ -160,7 +158,7 @@ export function Toolbar({ refinement, refine, catalogue, facets, withPhoto }) {
     return [...own, ...whole.filter((/** @type {any} */ entry) => !seen.has(entry.value))];
   };
   const listed = Object.entries(catalogue.facets)
-    .filter(([field, values]) => Array.isArray(values) && values.length > 1 && fields[field] === "keyword" && field !== COLOUR_FIELD)
+    .filter(([field, values]) => Array.isArray(values) && values.length > 1 && fields[field] === "keyword" && isChoosable(field, fields))
     .map(([field]) => field);
   const first = ["category", "brand"].filter((field) => listed.includes(field));
   const others = listed.filter((field) => !first.includes(field)).slice(0, 3);
@@ -189,9 +187,12 @@ export function Toolbar({ refinement, refine, catalogue, facets, withPhoto }) {
           aria-pressed=${chosen("in_stock") ? "true" : "false"}
           onClick=${() => refine({ filters: toggledValue(refinement.filters, "in_stock", "true") })}>In stock</button>`}
       <${Panel} name="tuning" label="Match by" icon="sliders"
-        count=${(refinement.preset !== "similar" ? 1 : 0) + (withPhoto && refinement.objects !== 8 ? 1 : 0)}>
+        count=${(refinement.preset ? 1 : 0) + (withPhoto && refinement.objects !== 8 ? 1 : 0)}>
         <${Tuning} refinement=${refinement} refine=${refine} withPhoto=${withPhoto} />
       <//>
+      ${view && html`
+        <button type="button" class=${`pill ${view === "list" ? "is-on" : ""}`} aria-pressed=${view === "list" ? "true" : "false"}
+          onClick=${() => onView(view === "list" ? "objects" : "list")}>One list</button>`}
       <${Sort} fields=${fields} refinement=${refinement} refine=${refine} />
     </div>`;
 }
