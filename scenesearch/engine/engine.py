@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from threading import Lock
 from typing import Any, assert_never
 
 from scenesearch.api.opened import Opened
-from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.errors import SceneSearchError, StoreUnavailableError
 from scenesearch.core.protocols import Startable
 from scenesearch.core.types import Scene
 from scenesearch.engine import tasks
@@ -26,6 +27,9 @@ from scenesearch.engine.tasks import Answer, Photo, Task
 from scenesearch.engine.thumbnails import Thumbnails
 from scenesearch.images.media_folder import MediaFolder
 from scenesearch.system.once import once
+from scenesearch.wiring import is_url
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -69,15 +73,26 @@ class Engine:
                 self.decoder.start()
                 if isinstance(self.opened.store, Startable):
                     self.opened.store.start()
-                for what in ("items", "scenes"):
-                    media = self._media(what)
-                    # photos that came with items and scenes which are gone
-                    if media.root.is_dir():
-                        sweep_media(self.opened, media)
+                self._sweep()
             except SceneSearchError as error:
                 self.health.problem = str(error)
                 raise
             self.health.problem, self.health.loaded = None, True
+
+    def _sweep(self) -> None:
+        """Remove photos that came with items and scenes which are gone."""
+        for what in ("items", "scenes"):
+            media = self._media(what)
+            if not media.root.is_dir():
+                continue
+            try:
+                sweep_media(self.opened, media)
+            except StoreUnavailableError as error:
+                if not is_url(self.opened.address):
+                    raise
+                # its server may come later, and the next start sweeps; requests say what is amiss
+                log.warning("starting without the store: %s", error)
+                return
 
     def close(self) -> None:
         """Stop the decoding processes; give models and store back."""
