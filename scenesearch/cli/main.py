@@ -8,6 +8,7 @@ import sys
 import typer
 
 from scenesearch.cli import (  # noqa: F401 - importing them registers the commands
+    backup_command,
     catalog_command,
     complete_command,
     demo_command,

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
 from threading import Lock
 from typing import Any, assert_never
 
 from scenesearch.api.opened import Opened
+from scenesearch.backup import back_up
 from scenesearch.core.errors import SceneSearchError, StoreUnavailableError
-from scenesearch.core.protocols import Startable
+from scenesearch.core.protocols import Copyable, Startable
 from scenesearch.core.types import Scene
 from scenesearch.engine import tasks
 from scenesearch.engine.cancellation import Cancelled, CheckedTimes, never
@@ -27,7 +31,7 @@ from scenesearch.engine.tasks import Answer, Photo, Task
 from scenesearch.engine.thumbnails import Thumbnails
 from scenesearch.images.media_folder import MediaFolder
 from scenesearch.system.once import once
-from scenesearch.wiring import is_url
+from scenesearch.wiring import copyable, is_url
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +131,8 @@ class Engine:
                 return self._timed(times, "engine", lambda: self._facets.facets(task))
             case tasks.Status():
                 return Answer(self.health.status(deep=task.deep))
+            case tasks.BackUp():
+                return self._timed(times, "backup", lambda: self._backed_up(Path(task.folder)))
             case tasks.ModelsTask():
                 return Answer(models(self.opened))
             case tasks.GetItem():
@@ -179,6 +185,19 @@ class Engine:
     def _thumbnails(self) -> Thumbnails:
         return Thumbnails(self._decoded)
 
+    def _backed_up(self, folder: Path) -> dict[str, Any]:
+        opened = self.opened
+        embedded = not is_url(opened.address)
+        found: dict[str, Copyable] = {}
+        for name, store, lock in (
+            (opened.collection, opened.store, self._catalogue.lock),
+            (opened.scenes, opened.photos, self._scenes.lock),
+        ):
+            one = store if embedded else copyable(opened.settings, opened.address, name)
+            if store.schema is not None and isinstance(one, Copyable):
+                found[name] = _BetweenItems(one, lock)
+        return asdict(back_up(folder, found, opened.state_dir, embedded=embedded))
+
     def _decoded(self, photo: Photo) -> Scene:
         return self.decoder.scene(photo, CheckedTimes(never))
 
@@ -187,3 +206,21 @@ class Engine:
         root = self.opened.state_dir / "photos" / what
         free = self.settings.min_free_megabytes * 1_000_000
         return MediaFolder(root, min_free_bytes=free)
+
+
+class _BetweenItems:
+    """Copies a collection while nothing of it is half changed.
+
+    Args:
+        store: the collection.
+        lock: held by who changes items, which takes several writes.
+    """
+
+    def __init__(self, store: Copyable, lock: AbstractContextManager[Any]) -> None:
+        self._store = store
+        self._lock = lock
+
+    def copy_to(self, folder: Path) -> int | None:
+        """See :meth:`scenesearch.core.protocols.Copyable.copy_to`."""
+        with self._lock:
+            return self._store.copy_to(folder)

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+_BLOCK = 1 << 16
+_ZEROS = bytes(_BLOCK)
+
 
 @contextmanager
 def replacing(path: Path, draft: Path | None = None) -> Iterator[IO[bytes]]:
@@ -46,6 +49,30 @@ def write_whole(path: Path, data: bytes) -> None:
     """Replace a file by ``data``, as :func:`replacing` does."""
     with replacing(path) as file:
         file.write(data)
+
+
+def copy_sparse(source: str | Path, target: str | Path) -> str:
+    """Copy a file and leave out what it has only zeros in; for :func:`shutil.copytree`.
+
+    What maps files into memory makes them long before it fills them.
+    """
+    with Path(source).open("rb") as reader, Path(target).open("wb") as writer:
+        while chunk := reader.read(_BLOCK):
+            if chunk == _ZEROS[: len(chunk)]:
+                writer.seek(len(chunk), os.SEEK_CUR)
+            else:
+                writer.write(chunk)
+        writer.truncate(writer.tell())
+    return str(target)
+
+
+def sync_file(path: Path) -> None:
+    """Make what was written to a file durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_directory(path: Path) -> None:

@@ -1,5 +1,6 @@
 """Settings to pipelines: the only folder that names adapters."""
 
+from scenesearch.wiring.backups import copyable, put_back
 from scenesearch.wiring.catalogue import (
     build_indexer,
     build_searcher,
@@ -54,9 +55,11 @@ __all__ = [
     "build_syncer",
     "build_tagger",
     "build_tower",
+    "copyable",
     "export_detector",
     "export_models",
     "is_url",
+    "put_back",
     "quantize",
     "region_rules",
     "scene_loader",

@@ -23,6 +23,7 @@ from scenesearch.service.http.methods import Head
 from scenesearch.service.http.metrics import Metrics
 from scenesearch.service.http.observe import Observe, Unforeseen
 from scenesearch.service.http.routes import (
+    backups,
     feedback,
     health,
     items,
@@ -39,7 +40,7 @@ from scenesearch.service.state import State
 ROUTERS = (
     *(search.router, search.tag_router, health.models_router),
     *(items.router, pictures.router, scenes.router),
-    *(jobs.router, feedback.router),
+    *(jobs.router, feedback.router, backups.router),
     *(health.router, page.router),
 )
 """Every route there is."""

@@ -30,7 +30,7 @@ from scenesearch.store.embedded.edge_translate import (
 )
 from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.system.lock_file import DirectoryLock
-from scenesearch.system.whole_file import sync_directory, write_whole
+from scenesearch.system.whole_file import copy_sparse, sync_directory, sync_file, write_whole
 
 
 @dataclass(slots=True)
@@ -129,6 +129,37 @@ class EdgeDirectory:
         new.rename(self.home)
         sync_directory(self.root)
         return schema
+
+    def adopt(self, folder: Path) -> None:
+        """Make the collection of a copy of its directory.
+
+        Raises:
+            StoreUnavailableError: another process is making it right now.
+            StoreError: there is something in its place, or the disk does not let it be made.
+        """
+        lock = self._lock()
+        try:
+            if self.home.exists():
+                raise StoreError(
+                    f"{self.home} is there already; a backup is restored in place of nothing: drop "
+                    "the collection, or restore into another folder",
+                    code="restore_over",
+                )
+            new = self.root / f"{self.name}.new"
+            shutil.rmtree(new, ignore_errors=True)
+            shutil.copytree(folder, new, copy_function=copy_sparse)
+            for path in new.rglob("*"):
+                if path.is_file():
+                    sync_file(path)
+            new.rename(self.home)
+            sync_directory(self.root)
+        except (OSError, shutil.Error) as error:
+            raise StoreError(
+                f"cannot restore {self.home} from {folder}: {error}; check the disk and the "
+                "permissions of the directory"
+            ) from error
+        finally:
+            lock.release()
 
     def open(self) -> OpenShard:
         """Lock the directory and load the engine, which replays its log.
