@@ -81,7 +81,7 @@ def serve(
         keys = "keys needed" if service.read_keys or service.write_keys else "no keys needed"
         say(f"listening on {url} ({keys}), serving collection {collection!r} of {place}")
 
-    run(settings.service, sockets, open_app, listening)
+    run(settings.service, sockets, open_app, listening, lambda: load_settings(config))
     say("stopped")
 
 

@@ -7,6 +7,13 @@ from scenesearch.wiring.catalogue import (
     build_syncer,
     region_rules,
 )
+from scenesearch.wiring.collections import (
+    compact_collection,
+    describe_collection,
+    drop_collection,
+    list_collections,
+    name_collection,
+)
 from scenesearch.wiring.fetching import build_catalog_photos
 from scenesearch.wiring.models import (
     build_detector,
@@ -55,10 +62,15 @@ __all__ = [
     "build_syncer",
     "build_tagger",
     "build_tower",
+    "compact_collection",
     "copyable",
+    "describe_collection",
+    "drop_collection",
     "export_detector",
     "export_models",
     "is_url",
+    "list_collections",
+    "name_collection",
     "put_back",
     "quantize",
     "region_rules",

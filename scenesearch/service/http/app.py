@@ -105,7 +105,7 @@ def _middleware(service: ServiceSettings, shared: Shared) -> list[Middleware]:
         Middleware(Observe, shared=shared),
         *(cors if service.cors_origins else ()),
         Middleware(Unforeseen),
-        Middleware(Guard, settings=service),
+        Middleware(Guard, shared=shared),
         Middleware(RequestBodyLimitMiddleware, max_body_size=limit),
         Middleware(Bodies, timeout_s=service.body_timeout_s, largest=limit),
         Middleware(Head),

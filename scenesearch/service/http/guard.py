@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scenesearch.config.service import ServiceSettings
 from scenesearch.service.http.auth import KEY_NAMES, Keyring, host_allowed, key_of, origin_allowed
+from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.problems import ProblemError, of_error, too_large
 
 URL_MAX = 8_192
@@ -26,8 +27,12 @@ PROBES = frozenset({"/livez", "/readyz"})
 class Guard:
     """Lets a request through, with what its key allows, or answers why not."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(self, app: ASGIApp, shared: Shared) -> None:
         self.app = app
+        self._shared = shared
+        self._adopt(shared.settings.service)
+
+    def _adopt(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._keys = Keyring(settings.read_keys, settings.write_keys)
 
@@ -44,6 +49,9 @@ class Guard:
         await self.app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
+        if self._settings is not self._shared.settings.service:
+            # they were read again while the service runs
+            self._adopt(self._shared.settings.service)
         check_size(scope)
         headers = Headers(scope=scope)
         path = scope["path"]

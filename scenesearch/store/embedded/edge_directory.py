@@ -52,6 +52,22 @@ class OpenShard:
     pid: int
 
 
+def collections_in(root: Path) -> list[str]:
+    """Names of the collections of a folder, sorted; empty where there is no folder.
+
+    Raises:
+        StoreError: the folder cannot be read.
+    """
+    try:
+        return sorted(
+            home.name
+            for home in (root.iterdir() if root.is_dir() else ())
+            if home.suffix != ".new" and (home / "schema.json").is_file()
+        )
+    except OSError as error:
+        raise StoreError(f"cannot read {root}: {error}; check its permissions") from error
+
+
 class EdgeDirectory:
     """Where one collection is kept. Constructing it touches no file.
 
@@ -178,6 +194,26 @@ class EdgeDirectory:
             lock.release()
             raise
         return OpenShard(shard, lock, schema, EdgeRequests(schema), os.getpid())
+
+    def drop(self) -> None:
+        """Remove the collection for good. It must not be open.
+
+        Raises:
+            StoreUnavailableError: a store has it open.
+            StoreError: it cannot be removed.
+        """
+        lock = self._lock()
+        try:
+            # renamed first, so that a kill leaves a whole collection or none
+            gone = self.root / f"{self.name}.new"
+            shutil.rmtree(gone, ignore_errors=True)
+            self.home.rename(gone)
+            sync_directory(self.root)
+            shutil.rmtree(gone)
+        except OSError as error:
+            raise StoreError(f"cannot remove {self.home}: {error}") from error
+        finally:
+            lock.release()
 
     def quantize(self, quantization: Quantization) -> None:
         """Give a collection other codes. It must not be open.
