@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-_BLOCK = 1 << 16
-_ZEROS = bytes(_BLOCK)
+_BLOCK = 1 << 20
 
 
 @contextmanager
@@ -52,18 +51,34 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def copy_sparse(source: str | Path, target: str | Path) -> str:
-    """Copy a file and leave out what it has only zeros in; for :func:`shutil.copytree`.
+    """Copy a file and leave its holes out; for :func:`shutil.copytree`.
 
     What maps files into memory makes them long before it fills them.
     """
     with Path(source).open("rb") as reader, Path(target).open("wb") as writer:
-        while chunk := reader.read(_BLOCK):
-            if chunk == _ZEROS[: len(chunk)]:
-                writer.seek(len(chunk), os.SEEK_CUR)
-            else:
-                writer.write(chunk)
-        writer.truncate(writer.tell())
+        end = os.fstat(reader.fileno()).st_size
+        for start, stop in _filled(reader.fileno(), end):
+            at = reader.seek(start)
+            writer.seek(start)
+            while at < stop and (chunk := reader.read(min(_BLOCK, stop - at))):
+                at += writer.write(chunk)
+        writer.truncate(end)
     return str(target)
+
+
+def _filled(handle: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where a file has something, as far as the system says."""
+    if not hasattr(os, "SEEK_DATA"):
+        yield 0, end
+        return
+    stop = 0
+    while stop < end:
+        try:
+            start = os.lseek(handle, stop, os.SEEK_DATA)
+        except OSError:  # a hole up to its end
+            return
+        stop = os.lseek(handle, start, os.SEEK_HOLE)
+        yield start, stop
 
 
 def sync_file(path: Path) -> None:
