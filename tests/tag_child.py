@@ -35,7 +35,7 @@ class PixelTagger:
     def __init__(
         self, fingerprint: str = "pixels:1", *, delay_s: float = 0.0, counter: str = ""
     ) -> None:
-        self.fingerprint = fingerprint
+        self.fingerprint = self.models = fingerprint
         self.loads = 0
         self.tagged: list[str] = []
         self.batches: list[int] = []

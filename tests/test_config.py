@@ -304,6 +304,85 @@ def test_what_a_cluster_compose_and_the_command_line_set_is_let_be(monkeypatch, 
     load_settings()
 
 
+INJECTED = {
+    "SCENESEARCH_QDRANT_SERVICE_HOST": "10.43.0.9",
+    "SCENESEARCH_QDRANT_SERVICE_PORT": "6333",
+    "SCENESEARCH_QDRANT_SERVICE_PORT_REST": "6333",
+    "SCENESEARCH_QDRANT_PORT": "tcp://10.43.0.9:6333",
+    "SCENESEARCH_QDRANT_PORT_6333_TCP": "tcp://10.43.0.9:6333",
+    "SCENESEARCH_QDRANT_PORT_6333_TCP_PROTO": "tcp",
+    "SCENESEARCH_QDRANT_PORT_6333_TCP_PORT": "6333",
+    "SCENESEARCH_QDRANT_PORT_6333_TCP_ADDR": "10.43.0.9",
+}
+"""What a container gets beside a Service of the name ``scenesearch-qdrant``."""
+
+
+def test_what_a_cluster_sets_for_a_service_whose_name_begins_with_ours_is_let_be(monkeypatch):
+    for name, value in INJECTED.items():
+        monkeypatch.setenv(name, value)
+    load_settings()
+
+
+@pytest.mark.parametrize("name", ["SCENESEARCH_SERVER_PORT", "SCENESEARCH_SERVICE_READ__PORT"])
+def test_a_name_that_only_looks_injected_is_refused(monkeypatch, name):
+    monkeypatch.setenv(name, "80")
+    with pytest.raises(ConfigError, match=name):
+        load_settings()
+
+
+def test_a_key_that_is_there_twice_is_refused_with_both_lines(profile):
+    path = profile("threads: 1\nsearch: {limit: 3}\nsearch: {diversity: 0.1}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+
+    assert str(caught.value) == (
+        f"{path}: 'search' stands in line 2 and again in line 3; keep one of them"
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["{a: " * 3000, "[" * 3000, "- " * 3000], ids=["map", "list", "block"]
+)
+def test_what_is_nested_without_end_is_refused_in_one_line(profile, text):
+    with pytest.raises(ConfigError, match="more than 20 levels deep") as caught:
+        load_settings(profile(f"search: {text}" if text[0] != "-" else text))
+
+    assert "\n" not in str(caught.value)
+
+
+def test_keys_may_lie_in_files(monkeypatch, tmp_path):
+    keys, key = tmp_path / "read", tmp_path / "qdrant"
+    keys.write_text(
+        "# of the shop\nr-key-of-the-old-page-1\n\n r-key-of-the-new-page-2 \n", "utf-8"
+    )
+    key.write_text("between-us-two\n", "utf-8")
+    monkeypatch.setenv("SCENESEARCH_SERVICE__READ_KEYS_FILE", str(keys))
+    monkeypatch.setenv("SCENESEARCH_QDRANT_API_KEY_FILE", str(key))
+
+    settings = load_settings(service={"queue": 3})
+
+    read = [one.get_secret_value() for one in settings.service.read_keys]
+    assert read == ["r-key-of-the-old-page-1", "r-key-of-the-new-page-2"]
+    assert settings.qdrant_api_key == "between-us-two"
+    assert settings.service.queue == 3
+
+
+def test_a_file_of_keys_that_says_nothing_sure_is_refused(monkeypatch, tmp_path):
+    file = tmp_path / "key"
+    monkeypatch.setenv("SCENESEARCH_QDRANT_API_KEY_FILE", str(file))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_settings()
+    file.write_text("\n# none\n", "utf-8")
+    with pytest.raises(ConfigError, match="holds no key"):
+        load_settings()
+    file.write_text("one\ntwo\n", "utf-8")
+    with pytest.raises(ConfigError, match="2 lines, expected one key"):
+        load_settings()
+    monkeypatch.setenv("SCENESEARCH_QDRANT_API_KEY", "another")
+    with pytest.raises(ConfigError, match="both set"):
+        load_settings()
+
+
 def test_every_variable_of_the_compose_file_is_known(monkeypatch):
     root = Path(__file__).resolve().parents[1]
     text = (root / "docker-compose.yml").read_text(encoding="utf-8")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,8 +20,14 @@ import pytest
 import ray_child as child
 from fakes.models import COLOURS
 from PIL import Image
+from shop import contents
 
+import scenesearch
+from scenesearch.api.opened import Opened
+from scenesearch.api.scenes import _on_ray
+from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import ConfigError, ModelNotFoundError, SceneSearchError
+from scenesearch.scenes.fill import FillingTagger
 from scenesearch.tagging.decode import Decoded, Unchanged, Undecoded
 from scenesearch.tagging.ledger import Entry, Finished
 from scenesearch.tagging.ray_cluster import RayOptions, connected, plan_workers
@@ -38,6 +46,7 @@ from scenesearch.tagging.ray_messages import (
 from scenesearch.tagging.rows import Tag, TagRow
 from scenesearch.tagging.run import RunOptions, run_tagging
 from scenesearch.tagging.sources import Identity, Source
+from scenesearch.wiring import build_store
 
 CHILD = Path(__file__).with_name("ray_child.py")
 KILLER = 77
@@ -376,3 +385,83 @@ def test_real_models_give_the_same_rows_on_ray(shared_data, real_models, tmp_pat
         assert "failed 1 of 21 photos" in done.stdout
 
     assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "local.jsonl").read_bytes()
+
+
+# photos that go into a collection on the way
+
+
+def test_rows_of_a_run_that_fills_a_collection_name_the_models_alone():
+    tagger = child.fake_tagger()
+    filling = FillingTagger(tagger, None, "http://server:6333/scenes")
+
+    assert filling.models == tagger.fingerprint
+    assert filling.fingerprint != filling.models
+
+
+def test_what_travels_to_a_node_can_be_read_there_and_holds_no_key(tmp_path):
+    settings = load_settings(
+        "offline", service={"read_keys": ["r" * 20], "write_keys": ["w" * 20]}, cache_dir=tmp_path
+    )
+    opened = Opened("http://server:6333", settings)
+    values = _on_ray(opened, None, RayOptions(), fill=True).keywords["make_tagger"].args[0]
+
+    assert load_settings(**values).detectors == settings.detectors
+    assert "w" * 20 not in json.dumps(values)
+
+
+@pytest.mark.store
+@pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="QDRANT_URL names no Qdrant server")
+def test_a_collection_that_a_cluster_fills_is_that_of_a_local_run(tmp_path):
+    pytest.importorskip("ray")
+    rooms = tmp_path / "rooms"
+    shutil.copytree(Path(scenesearch.__file__).parent / "_data" / "sample" / "rooms", rooms)
+    for n in range(30):
+        picture(rooms / f"{n:02}.png", n)
+    store, out = tmp_path / "store", tmp_path / "ray.jsonl"
+    url, key = os.environ["QDRANT_URL"], os.environ.get("QDRANT_API_KEY", "")
+    wipe(url, key)
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SCENESEARCH_", "QDRANT_"))}
+    environment = kept | {
+        "SCENESEARCH_CONFIG": "offline",
+        "SCENESEARCH_CACHE_DIR": str(tmp_path / "cache"),
+        "SCENESEARCH_QDRANT_API_KEY": key,
+        "SCENESEARCH_SERVICE__READ_KEYS": json.dumps(["r" * 20]),
+    }
+
+    def tag(out, scenes, *more):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "scenesearch", "tag", str(rooms), "--out", str(out)),
+                *("--scenes", str(scenes), *more),
+            ],
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+            timeout=240,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    try:
+        tag(out, url, "--runner", "ray", "--ray-address", "local")
+        tag(tmp_path / "local.jsonl", store)
+        settings = load_settings(qdrant_api_key=key or None)
+        found, wanted = (contents(build_store(settings, where, "scenes")) for where in (url, store))
+    finally:
+        wipe(url, key)
+
+    assert out.read_bytes() == (tmp_path / "local.jsonl").read_bytes()
+    assert found.keys() == wanted.keys()
+    for point, (payload, vectors) in wanted.items():
+        assert found[point][0] == payload
+        for space, vector in vectors.items():
+            np.testing.assert_allclose(found[point][1][space], vector, atol=1e-5)
+
+
+def wipe(url, key):
+    for collection in ("scenes", "scenes--meta"):
+        request = urllib.request.Request(
+            f"{url}/collections/{collection}", method="DELETE", headers={"api-key": key}
+        )
+        urllib.request.urlopen(request, timeout=60).close()

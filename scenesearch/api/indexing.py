@@ -18,6 +18,7 @@ from scenesearch.index.indexer import Indexer
 from scenesearch.index.plan import IndexPlan
 from scenesearch.index.run import IndexReport, Progress
 from scenesearch.index.stored import photos_in_use
+from scenesearch.store.priced import unwrapped
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import SyncReport, sync_lock
 
@@ -179,7 +180,7 @@ def syncing(opened: Opened) -> Iterator[None]:
 @contextmanager
 def _in_bulk(opened: Opened, progress: Progress | None) -> Iterator[None]:
     """Over a whole collection: a server that is away for a while ends nothing."""
-    store, most = opened.store, opened.settings.store.retry_s
+    store, most = unwrapped(opened.store), opened.settings.store.retry_s
     if not isinstance(store, Remote):
         yield
         return

@@ -170,7 +170,10 @@ def _on_ray(
     threads = settings.threads or cluster.cpus_per_tagger
     make = partial(
         tagger_on_node,
-        settings.model_copy(update={"threads": threads}).model_dump(mode="json"),
+        # the service's keys are hidden in it, and no worker's business
+        settings.model_copy(update={"threads": threads}).model_dump(
+            mode="json", exclude={"service"}
+        ),
         there,
         store=opened.address,
         collection=opened.collection,

@@ -7,6 +7,7 @@ space left; 130 interrupted.
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -45,7 +46,15 @@ def _root(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="More about what goes on.")] = (
         False
     ),
+    allow_unknown_env: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unknown-env", help="Variables SCENESEARCH_* that are no setting may be set."
+        ),
+    ] = False,
 ) -> None:
+    if allow_unknown_env:
+        os.environ["SCENESEARCH_ALLOW_UNKNOWN_ENV"] = "true"
     output.set_up_logging(verbose=verbose)
 
 

@@ -8,9 +8,12 @@ import sys
 import typer
 
 from scenesearch.cli import (  # noqa: F401 - importing them registers the commands
+    backup_command,
     basket_command,
     catalog_command,
+    collections_commands,
     complete_command,
+    config_commands,
     demo_command,
     doctor_command,
     dupes_command,

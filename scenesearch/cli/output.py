@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from scenesearch.system.log_lines import log_to_stderr
+
 if TYPE_CHECKING:
     from scenesearch.index.run import Progress
 
@@ -69,11 +71,7 @@ def remarks(texts: Iterable[str]) -> None:
 
 def set_up_logging(*, verbose: bool) -> None:
     """Log lines of this package to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("scenesearch")
-    logger.handlers = [handler]
-    logger.setLevel(logging.DEBUG if verbose else logging.INFO)
+    log_to_stderr("text", logging.DEBUG if verbose else logging.INFO)
     # its line about each model it opens is not for our users
     logging.getLogger("ultralytics").setLevel(logging.ERROR)
 

@@ -35,20 +35,31 @@ def serve(
 ) -> None:
     """Serve REST and a web page over a collection, until Ctrl-C or SIGTERM."""
     with extra("serve", "The service"):
+        from asgi_correlation_id import correlation_id
+
         from scenesearch.demo import sample
         from scenesearch.service import assemble
         from scenesearch.service.http.serve import bind, run
     from scenesearch.config.settings import load_settings
+    from scenesearch.system.disk import check_writable
+    from scenesearch.system.log_lines import log_to_stderr
 
-    if quiet:
-        logging.getLogger("scenesearch").setLevel(logging.WARNING)
-    say = (lambda _: None) if quiet else output.note
     settings = _at(load_settings(config), host, port)
+    log_to_stderr(
+        settings.service.log, logging.WARNING if quiet else logging.INFO, correlation_id.get
+    )
+    as_json = settings.service.log == "json"
+    log = logging.getLogger("scenesearch.service")
+    remark = log.warning if as_json else output.note
+    say = log.info if quiet or as_json else output.note
+    check_writable(settings.cache_dir, "cache_dir")
+    if settings.service.state_dir is not None:
+        check_writable(settings.service.state_dir, "service.state_dir")
     # a port that is taken is said before models load
     sockets = bind(settings.service)
     place: str | Path = store
     if config is None and store == DEFAULT_STORE and not Path(store).exists():
-        output.note(
+        remark(
             f"no collection in ./{store}: serving the sample catalogue that comes with the "
             "package, indexed first where it was not yet (half a minute); "
             "scenesearch index CATALOG makes one of your own"
@@ -70,7 +81,7 @@ def serve(
         keys = "keys needed" if service.guarded else "no keys needed"
         say(f"listening on {url} ({keys}), serving collection {collection!r} of {place}")
 
-    run(settings.service, sockets, open_app, listening)
+    run(settings.service, sockets, open_app, listening, lambda: load_settings(config))
     say("stopped")
 
 

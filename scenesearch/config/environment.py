@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from pydantic import BaseModel
 
@@ -16,20 +16,26 @@ from scenesearch.core.errors import ConfigError
 
 PREFIX = "SCENESEARCH_"
 BETWEEN = "__"
+FILE = "_FILE"
+"""Ends the name of a variable that says in which file a key lies."""
 _OTHERS = frozenset(
     {
         # options of the command line
         *("CONFIG", "STORE", "KEY"),
         # what docker-compose.yml is filled in with
-        *("READ_KEY", "WRITE_KEY", "MODELS", "MEMORY", "PORT"),
+        *("READ_KEY", "WRITE_KEY", "MODELS", "CATALOGUE", "MEMORY", "QDRANT_MEMORY", "PORT"),
         # what the tests are asked for
         *("FUZZ_EXAMPLES", "SHARED_DATA", "RACES"),
     }
 )
+_TESTS = "TEST_"
+"""Begins what tests give to children."""
 _INJECTED = re.compile(
-    r"SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?|TEST_\w+"
+    r"(?P<service>[A-Z0-9_]*?[A-Z0-9]_)??"
+    r"(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
-"""What Kubernetes gives every container beside a Service of this name, and tests to children."""
+"""What Kubernetes gives every container beside a Service of this name, or of one that begins
+with it (``scenesearch-qdrant``)."""
 
 
 def check_environment(settings: type[BaseModel], names: Iterable[str]) -> None:
@@ -42,19 +48,37 @@ def check_environment(settings: type[BaseModel], names: Iterable[str]) -> None:
     Raises:
         ConfigError: one is no setting; names the nearest.
     """
-    for name in sorted(names):
+    names = sorted(names)
+    there = frozenset(names)
+    for name in names:
         ours = name.upper().startswith(PREFIX)
         rest = name[len(PREFIX) :].upper()
-        if not ours or rest in _OTHERS or _INJECTED.fullmatch(rest) or _known(settings, rest):
+        if not ours or rest in _OTHERS or rest.startswith(_TESTS):
             continue
+        if _known(settings, rest) or _injected(rest, there):
+            continue
+        if rest.endswith(FILE) and _known(settings, rest.removesuffix(FILE)):
+            continue  # config/secret_files.py judges it
         every = list(_names(settings, ""))
         near = difflib.get_close_matches(rest, every, n=2, cutoff=0.6)
         said = " or ".join(PREFIX + one for one in near)
         hint = f"did you mean {said}?" if near else "see docs/options.md for those there are"
         raise ConfigError(
             f"The environment: {name} is no setting; {hint} Levels are parted by two underscores. "
-            f"{PREFIX}ALLOW_UNKNOWN_ENV=true lets unknown ones be"
+            f"--allow-unknown-env lets unknown ones be (and {PREFIX}ALLOW_UNKNOWN_ENV=true)"
         )
+
+
+def _injected(rest: str, there: Collection[str]) -> bool:
+    found = _INJECTED.fullmatch(rest)
+    # two underscores part the levels of settings: SERVICE__PORT misspelt is nobody else's
+    if found is None or BETWEEN in rest:
+        return False
+    service = found["service"]
+    # of another Service they come together, so that a name that is misspelt alone is none of these
+    return service is None or {
+        f"{PREFIX}{service}SERVICE_{one}" for one in ("HOST", "PORT")
+    } <= set(there)
 
 
 def _known(section: type[BaseModel], rest: str) -> bool:

@@ -67,7 +67,10 @@ class KeySettings(BaseModel):
 
 
 class ServiceSettings(BaseModel):
-    """The service. Keys come from the environment: ``SCENESEARCH_SERVICE__READ_KEYS='["..."]'``."""
+    """The service. Keys come from the environment, ``SCENESEARCH_SERVICE__READ_KEYS='["..."]'``.
+
+    Or from a file with one in each line: ``SCENESEARCH_SERVICE__READ_KEYS_FILE=PATH``.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -125,6 +128,11 @@ class ServiceSettings(BaseModel):
     state_dir: Path | None = None
     """Folder of jobs, feedback and photos of inserted items and scenes; by default the store's, or
     ``cache_dir`` with a Qdrant server."""
+    backup_dir: Path | None = None
+    """Folder in which the service makes backups when it is asked to; none: it makes none."""
+    log: Literal["text", "json"] = "text"
+    """Lines of the log: ``text`` for people, ``json`` an object a line with time, level, message
+    and request id."""
     fetch: FetchSettings = FetchSettings()
     """Whether photos are fetched from addresses that callers name."""
 

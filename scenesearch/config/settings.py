@@ -1,8 +1,9 @@
 """Settings: defaults in code, a YAML profile over them, the environment over both.
 
 Environment variables are ``SCENESEARCH_`` + the name in capitals, ``__`` between levels
-(``SCENESEARCH_REGIONS__LIMIT=8``); lists and whole sections are JSON. Unknown keys of a profile
-or of a section are refused, with the nearest names.
+(``SCENESEARCH_REGIONS__LIMIT=8``); lists and whole sections are JSON. Keys may lie in files
+(``config/secret_files.py``). Unknown keys of a profile or of a section are refused, with the
+nearest names.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from platformdirs import user_cache_path
 from pydantic import (
     BaseModel,
@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -33,7 +34,9 @@ from pydantic_settings import (
 
 from scenesearch.config.environment import BETWEEN, PREFIX, check_environment
 from scenesearch.config.fetch import CatalogFetchSettings
+from scenesearch.config.profile_file import read_profile
 from scenesearch.config.search import SearchOptions
+from scenesearch.config.secret_files import names_file, secrets_of
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.limits import ImageLimits
@@ -286,6 +289,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes over the profile, which arrives as init values."""
+        if isinstance(env_settings, EnvSettingsSource):
+            values = env_settings.env_vars.items()
+            env_settings.env_vars = {k: v for k, v in values if not names_file(k)}
         return env_settings, init_settings
 
 
@@ -317,17 +323,9 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
     if config is not None:
         path = find_profile(config)
         where = str(path)
-        try:
-            loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-            raise ConfigError(f"{path}: not a readable YAML file: {error}") from error
-        if loaded is None:
-            loaded = {}
-        if not isinstance(loaded, dict):
-            raise ConfigError(f"{path}: expected settings by name, got a {type(loaded).__name__}")
-        values = {str(key): value for key, value in loaded.items()}
+        values = read_profile(path)
     try:
-        settings = Settings(**{**values, **overrides})
+        settings = Settings(**_merged({**values, **overrides}, secrets_of(os.environ)))
     except ValidationError as error:
         raise ConfigError(f"{where}: {_explain(error)}") from error
     except SettingsError as error:
@@ -338,6 +336,16 @@ def load_settings(config: str | Path | None = None, **overrides: Any) -> Setting
     if not settings.allow_unknown_env:
         check_environment(Settings, os.environ)
     return settings
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Two trees of values as one; ``over`` wins."""
+    merged = dict(under)
+    for name, value in over.items():
+        there = merged.get(name)
+        both = isinstance(value, Mapping) and isinstance(there, Mapping)
+        merged[name] = _merged(there, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def _explain(error: ValidationError) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -305,6 +306,24 @@ class Remote(Protocol):
 
     def at_once(self) -> AbstractContextManager[None]:
         """Inside the ``with`` calls of this thread are not tried again at a server that failed."""
+
+
+@runtime_checkable
+class Copyable(Protocol):
+    """A store whose collection can be copied as it is at one moment."""
+
+    def copy_to(self, folder: Path) -> int | None:
+        """Copy it; writes wait meanwhile, or are in the copy or not, each as a whole.
+
+        Args:
+            folder: made for it.
+
+        Returns:
+            How many points the copy has; None where nobody counted.
+
+        Raises:
+            StoreError: it cannot be copied.
+        """
 
 
 @runtime_checkable

@@ -63,8 +63,9 @@ class CatalogueTasks:
         self._decode = decode
         self._thumbnails = thumbnails or Thumbnails(decode)
         self._listings = Listings()
-        self._lock = RLock()
-        self._writes = ItemWrites(opened, media, decode, self._lock)
+        self.lock = RLock()
+        """Held by who writes items; what changes an item takes several writes of the store."""
+        self._writes = ItemWrites(opened, media, decode, self.lock)
 
     # --- reading ---------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ class CatalogueTasks:
             CatalogError: a name or a value is bad.
             StoreError: the collection cannot be written.
         """
-        with self._lock:
+        with self.lock:
             found = self._stored(task.item_id)
             if found is None:
                 return None
@@ -177,7 +178,7 @@ class CatalogueTasks:
             FilterError: the filter cannot be parsed, or names an unknown field.
             StoreError: the collection cannot be written.
         """
-        with self._lock:
+        with self.lock:
             if self._fields() is None and (task.ids or task.where is not None):
                 return {"items": 0, "points": 0}
             return self._opened.delete(task.ids, task.where)._asdict()

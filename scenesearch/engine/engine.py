@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
 from threading import Lock
 from typing import Any, assert_never
 
 from scenesearch.api.opened import Opened
-from scenesearch.core.errors import SceneSearchError
-from scenesearch.core.protocols import Startable
+from scenesearch.backup import back_up
+from scenesearch.core.errors import SceneSearchError, StoreUnavailableError
+from scenesearch.core.protocols import Copyable, Startable
 from scenesearch.core.types import Scene
 from scenesearch.engine import tasks
 from scenesearch.engine.cancellation import Cancelled, CheckedTimes, never
@@ -26,7 +31,11 @@ from scenesearch.engine.tagging import TagTasks
 from scenesearch.engine.tasks import Answer, Photo, Task
 from scenesearch.engine.thumbnails import Thumbnails
 from scenesearch.images.media_folder import MediaFolder
+from scenesearch.store.priced import unwrapped
 from scenesearch.system.once import once
+from scenesearch.wiring import copyable, is_url
+
+log = logging.getLogger(__name__)
 
 
 class Engine:
@@ -68,17 +77,29 @@ class Engine:
             try:
                 self.opened.load()
                 self.decoder.start()
-                if isinstance(self.opened.store, Startable):
-                    self.opened.store.start()
-                for what in ("items", "scenes"):
-                    media = self._media(what)
-                    # photos that came with items and scenes which are gone
-                    if media.root.is_dir():
-                        sweep_media(self.opened, media)
+                store = unwrapped(self.opened.store)
+                if isinstance(store, Startable):
+                    store.start()
+                self._sweep()
             except SceneSearchError as error:
                 self.health.problem = str(error)
                 raise
             self.health.problem, self.health.loaded = None, True
+
+    def _sweep(self) -> None:
+        """Remove photos that came with items and scenes which are gone."""
+        for what in ("items", "scenes"):
+            media = self._media(what)
+            if not media.root.is_dir():
+                continue
+            try:
+                sweep_media(self.opened, media)
+            except StoreUnavailableError as error:
+                if not is_url(self.opened.address):
+                    raise
+                # its server may come later, and the next start sweeps; requests say what is amiss
+                log.warning("starting without the store: %s", error)
+                return
 
     def close(self) -> None:
         """Stop the decoding processes; give models and store back."""
@@ -117,6 +138,8 @@ class Engine:
                 return self._timed(times, "engine", lambda: self._facets.facets(task))
             case tasks.Status():
                 return Answer(self.health.status(deep=task.deep))
+            case tasks.BackUp():
+                return self._timed(times, "backup", lambda: self._backed_up(Path(task.folder)))
             case tasks.ModelsTask():
                 return Answer(models(self.opened))
             case tasks.GetItem():
@@ -171,6 +194,19 @@ class Engine:
     def _thumbnails(self) -> Thumbnails:
         return Thumbnails(self._decoded)
 
+    def _backed_up(self, folder: Path) -> dict[str, Any]:
+        opened = self.opened
+        embedded = not is_url(opened.address)
+        found: dict[str, Copyable] = {}
+        for name, store, lock in (
+            (opened.collection, opened.store, self._catalogue.lock),
+            (opened.scenes, opened.photos, self._scenes.lock),
+        ):
+            one = store if embedded else copyable(opened.settings, opened.address, name)
+            if store.schema is not None and isinstance(one, Copyable):
+                found[name] = _BetweenItems(one, lock)
+        return asdict(back_up(folder, found, opened.state_dir, embedded=embedded))
+
     def _decoded(self, photo: Photo) -> Scene:
         return self.decoder.scene(photo, CheckedTimes(never))
 
@@ -179,3 +215,21 @@ class Engine:
         root = self.opened.state_dir / "photos" / what
         free = self.settings.min_free_megabytes * 1_000_000
         return MediaFolder(root, min_free_bytes=free)
+
+
+class _BetweenItems:
+    """Copies a collection while nothing of it is half changed.
+
+    Args:
+        store: the collection.
+        lock: held by who changes items, which takes several writes.
+    """
+
+    def __init__(self, store: Copyable, lock: AbstractContextManager[Any]) -> None:
+        self._store = store
+        self._lock = lock
+
+    def copy_to(self, folder: Path) -> int | None:
+        """See :meth:`scenesearch.core.protocols.Copyable.copy_to`."""
+        with self._lock:
+            return self._store.copy_to(folder)

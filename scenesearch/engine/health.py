@@ -10,6 +10,7 @@ from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.protocols import Remote
 from scenesearch.engine.queries import Queries
 from scenesearch.models.weights import read_manifest
+from scenesearch.store.priced import unwrapped
 
 
 class Health:
@@ -50,7 +51,7 @@ class Health:
         }
 
     def _store(self, *, deep: bool) -> dict[str, Any]:
-        store = self._opened.store
+        store = unwrapped(self._opened.store)
         with store.at_once() if isinstance(store, Remote) else nullcontext():
             return self._asked(deep=deep)
 

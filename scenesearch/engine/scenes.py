@@ -72,6 +72,8 @@ class SceneTasks:
     ) -> None:
         self._opened = opened
         self._media = media
+        self.lock = media.lock
+        """Held by who writes scenes."""
         self._decode = decode
         self._thumbnails = thumbnails or Thumbnails(decode)
         self._unsettled = 0

@@ -322,6 +322,17 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class BackUp:
+    """Copy the collections, the service's state and photos. Answer: a JSON object.
+
+    Attributes:
+        folder: made for it.
+    """
+
+    folder: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelsTask:
     """Which models answer, by task, with licence and fingerprint. Answer: a JSON object."""
 
@@ -346,6 +357,7 @@ Task: TypeAlias = (
     | DeleteScenes
     | ScenePhoto
     | Status
+    | BackUp
     | ModelsTask
 )
 Lane = Literal["heavy", "light", "inserts"]

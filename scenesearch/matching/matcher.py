@@ -26,7 +26,7 @@ class Matcher:
         self._ask = ask
         self._load = load
         self._top = top
-        self.fingerprint = fingerprint
+        self.fingerprint = self.models = fingerprint
 
     def load(self) -> None:
         """Read the weights; does nothing when they are already there."""

@@ -135,6 +135,11 @@ class FillingTagger(Standing[EncodingTagger]):
         """That of the tagger, and where the photos go."""
         return f"{super().fingerprint}|scenes={self._name}"
 
+    @property
+    def models(self) -> str:
+        """As rows have it: they do not depend on where the photos go."""
+        return self._behind.fingerprint
+
     def tag(self, scenes: Sequence[Scene]) -> list[TagRow]:
         """One row a scene, in order.
 

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from scenesearch.schemas.backups import BackupRequest
 from scenesearch.schemas.baskets import BasketOptions, BasketRequest
 from scenesearch.schemas.feedback import FeedbackRequest
 from scenesearch.schemas.items import (
@@ -34,7 +35,7 @@ REQUESTS: tuple[type[BaseModel], ...] = (
     *(ItemRequest, ItemAttributes, PathItemRequest, PathItemAttributes),
     *(AttributesRequest, DeleteRequest),
     *(ScenesRequest, SceneSearchRequest, SceneSearchOptions),
-    *(JobRequest, FeedbackRequest),
+    *(JobRequest, FeedbackRequest, BackupRequest),
 )
 """Bodies that routes read themselves, so that the framework does not see them."""
 _REF = "#/components/schemas/{model}"

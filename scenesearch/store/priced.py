@@ -28,6 +28,11 @@ from scenesearch.core.types import (
 _NUMBERS = ("float", "integer")
 
 
+def unwrapped(store: Store) -> Store:
+    """The store itself, to be asked for what only some can do."""
+    return store._inner if isinstance(store, PricedStore) else store
+
+
 class PricedStore:
     """A store with the prices of the moment.
 
@@ -39,10 +44,6 @@ class PricedStore:
     def __init__(self, inner: Store, clock: Callable[[], float] = time.time) -> None:
         self._inner = inner
         self._clock = clock
-
-    def __getattr__(self, name: str) -> Any:
-        # what only some stores can do
-        return getattr(self._inner, name)
 
     def __repr__(self) -> str:
         return repr(self._inner)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
-from scenesearch.core.errors import NoSpaceError
+from scenesearch.core.errors import ConfigError, NoSpaceError
 from scenesearch.core.types import CollectionSchema, Point
 
 MIN_FREE_BYTES = 256 * 2**20
@@ -38,6 +40,36 @@ def check_free_space(path: Path, needed: int, minimum: int = MIN_FREE_BYTES) -> 
             f"too little free disk to write safely at {path}: {free / 2**20:,.0f} MB free, "
             f"{wanted / 2**20:,.0f} MB needed; free some space, or move the index"
         )
+
+
+def check_writable(folder: Path, what: str) -> None:
+    """Nothing, when this user may write into a folder; it is made where it is missing.
+
+    Args:
+        folder: of a volume that somebody mounted, perhaps.
+        what: the setting that names it.
+
+    Raises:
+        ConfigError: it cannot be made or written; says whose it is.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            return
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return  # whoever writes says so
+        whose = ""
+        if hasattr(os, "getuid") and folder.exists():
+            whose = (
+                f" by user {os.getuid()}: it belongs to user {folder.stat().st_uid}; "
+                f"chown -R {os.getuid()} it, or mount it read-write"
+            )
+        raise ConfigError(
+            f"{what} is {folder}, which cannot be written{whose} ({error.strerror or error}); or "
+            f"name another folder",
+            code="not_writable",
+        ) from error
 
 
 def write_estimate(points: Sequence[Point], schema: CollectionSchema) -> int:

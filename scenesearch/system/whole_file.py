@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+_BLOCK = 1 << 20
+
 
 @contextmanager
 def replacing(path: Path, draft: Path | None = None) -> Iterator[IO[bytes]]:
@@ -46,6 +48,46 @@ def write_whole(path: Path, data: bytes) -> None:
     """Replace a file by ``data``, as :func:`replacing` does."""
     with replacing(path) as file:
         file.write(data)
+
+
+def copy_sparse(source: str | Path, target: str | Path) -> str:
+    """Copy a file and leave its holes out; for :func:`shutil.copytree`.
+
+    What maps files into memory makes them long before it fills them.
+    """
+    with Path(source).open("rb") as reader, Path(target).open("wb") as writer:
+        end = os.fstat(reader.fileno()).st_size
+        for start, stop in _filled(reader.fileno(), end):
+            at = reader.seek(start)
+            writer.seek(start)
+            while at < stop and (chunk := reader.read(min(_BLOCK, stop - at))):
+                at += writer.write(chunk)
+        writer.truncate(end)
+    return str(target)
+
+
+def _filled(handle: int, end: int) -> Iterator[tuple[int, int]]:
+    """Where a file has something, as far as the system says."""
+    if not hasattr(os, "SEEK_DATA"):
+        yield 0, end
+        return
+    stop = 0
+    while stop < end:
+        try:
+            start = os.lseek(handle, stop, os.SEEK_DATA)
+        except OSError:  # a hole up to its end
+            return
+        stop = os.lseek(handle, start, os.SEEK_HOLE)
+        yield start, stop
+
+
+def sync_file(path: Path) -> None:
+    """Make what was written to a file durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def sync_directory(path: Path) -> None:

@@ -91,7 +91,11 @@ class SceneTagger(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Everything a row depends on beside the photo; known without loading."""
+        """What makes a photo done: everything its row depends on, and where else it went."""
+
+    @property
+    def models(self) -> str:
+        """What a row depends on beside the photo, as it says; known without loading."""
 
     def load(self) -> None:
         """Read the weights; does nothing when they are already there."""
@@ -209,7 +213,7 @@ class Batch:
     def _failed(self, entry: Entry, code: str, message: str) -> Finished:
         line = " ".join(message.split())
         name = entry.source.name
-        row = self._memory.kind.failed(name, self._tagger.fingerprint, code, line)
+        row = self._memory.kind.failed(name, self._tagger.models, code, line)
         return Finished(entry.place, name, entry.identity, row=row)
 
 

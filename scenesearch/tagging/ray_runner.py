@@ -160,7 +160,7 @@ class _OnRay:
             # a block may come twice after a node was lost
             if "place" in values and waiting.pop(values["place"], None) is not None:
                 one = to_finished(values)
-                ours = self.tagger.fingerprint
+                ours = self.tagger.models
                 if one.row is not None and one.row.models != ours:
                     raise ModelError(
                         f"a node of the cluster has other models or settings than this machine: "
@@ -177,7 +177,7 @@ class _OnRay:
             f"{name}: the workers that tagged it died; export the photo again, or give the nodes "
             f"more memory, then try --retry-failed"
         )
-        row = TagRow(name, models=self.tagger.fingerprint, error="worker_died", message=message)
+        row = TagRow(name, models=self.tagger.models, error="worker_died", message=message)
         return Finished(entry.place, name, entry.identity, row=row)
 
 

@@ -123,6 +123,11 @@ class Tagger:
         return self.options.zero_shot and self.encoder.embedder.has_text
 
     @property
+    def models(self) -> str:
+        """The same, as a row has it."""
+        return self.fingerprint
+
+    @property
     def fingerprint(self) -> str:
         """Everything that a row depends on beside the photo, known without loading.
 

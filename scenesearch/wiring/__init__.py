@@ -1,10 +1,18 @@
 """Settings to pipelines: the only folder that names adapters."""
 
+from scenesearch.wiring.backups import copyable, put_back
 from scenesearch.wiring.catalogue import (
     build_indexer,
     build_searcher,
     build_syncer,
     region_rules,
+)
+from scenesearch.wiring.collections import (
+    compact_collection,
+    describe_collection,
+    drop_collection,
+    list_collections,
+    name_collection,
 )
 from scenesearch.wiring.fetching import CatalogFile, build_catalog_photos, catalog_file
 from scenesearch.wiring.models import (
@@ -56,9 +64,16 @@ __all__ = [
     "build_tagger",
     "build_tower",
     "catalog_file",
+    "compact_collection",
+    "copyable",
+    "describe_collection",
+    "drop_collection",
     "export_detector",
     "export_models",
     "is_url",
+    "list_collections",
+    "name_collection",
+    "put_back",
     "quantize",
     "region_rules",
     "scene_loader",

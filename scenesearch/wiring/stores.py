@@ -6,11 +6,15 @@ import hashlib
 import os
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scenesearch.config.settings import Settings
 from scenesearch.core.protocols import Quantizable, Store
 from scenesearch.core.quantization import Quantization
 from scenesearch.models.embed.cache import EmbeddingCache
+
+if TYPE_CHECKING:
+    from scenesearch.store.server.connection import Tls
 
 ITEMS = "items"
 """The collection of products, where no other is named."""
@@ -21,6 +25,14 @@ EMBEDDINGS = "embeddings.sqlite"
 def is_url(store: str | Path) -> bool:
     """Whether a store is a server's address, or several, rather than a folder."""
     return str(store).startswith(("http://", "https://"))
+
+
+def server_tls(settings: Settings) -> Tls | None:
+    """What a server's certificate is checked by, where settings say so."""
+    from scenesearch.store.server.connection import Tls
+
+    chosen = settings.store
+    return Tls(chosen.ca, chosen.cert, chosen.key) if chosen.ca or chosen.cert else None
 
 
 def build_store(
@@ -46,7 +58,6 @@ def build_store(
 def _store(settings: Settings, store: str | Path, collection: str, *, process: bool) -> Store:
     if is_url(store):
         from scenesearch.store.server.client import ClientStore
-        from scenesearch.store.server.connection import Tls
         from scenesearch.store.server.layout import Layout
 
         chosen = settings.store
@@ -56,7 +67,7 @@ def _store(settings: Settings, store: str | Path, collection: str, *, process: b
             api_key=settings.qdrant_api_key,
             quantization=_quantization(settings, embedded=False),
             layout=Layout(chosen.shards, chosen.replicas, chosen.write_consistency),
-            tls=Tls(chosen.ca, chosen.cert, chosen.key) if chosen.ca or chosen.cert else None,
+            tls=server_tls(settings),
         )
     from scenesearch.store.embedded.edge import EdgeStore
 
@@ -95,7 +106,7 @@ def quantize(
         StoreError: there is no collection, or its files cannot be used.
         StoreUnavailableError: another store has it open, or no server answers.
     """
-    opened = build_store(settings, store, collection)
+    opened = _store(settings, store, collection, process=False)
     try:
         if isinstance(opened, Quantizable):
             opened.quantize(quantization)

@@ -82,7 +82,7 @@ class Lane:
     def __init__(self, name: str, *, places: int, limit: int) -> None:
         self.name = name
         self._places = places
-        self._limit = limit
+        self.limit = limit
         self._queue: deque[_Waiting] = deque()
         self._running = 0
         self._held: Counter[str] = Counter()
@@ -197,18 +197,18 @@ class Lane:
         others = self._others(now, client)
         if self._closed:
             raise self._refuse("stopping", "the service is stopping; ask again in a while", 1)
-        if client is not None and others and self._held[client] >= SHARE * self._limit:
+        if client is not None and others and self._held[client] >= SHARE * self.limit:
             raise self._refuse(
                 "rate_limited",
                 f"{self._held[client]} requests of this key wait or run, its share of "
-                f"{self._limit} while others ask too; wait for some of them",
+                f"{self.limit} while others ask too; wait for some of them",
                 # how long it takes until so many places are free, while all are taken
                 self._held[client] * self._mean_s / self._places,
             )
-        if len(self._queue) + self._running >= self._limit:
+        if len(self._queue) + self._running >= self.limit:
             raise self._refuse(
                 "busy",
-                f"{self._limit} requests wait or run, as many as may; ask again later",
+                f"{self.limit} requests wait or run, as many as may; ask again later",
                 self.expected_wait_s(),
             )
         wait_s, left_s = self.expected_wait_s(), deadline - now

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from scenesearch.config.service import ServiceSettings
 from scenesearch.config.settings import Settings
 from scenesearch.engine import tasks
 from scenesearch.engine.remote.backend import DeadlineError
@@ -90,6 +91,12 @@ class EngineBackend:
                 another process holds.
         """
         await asyncio.to_thread(self._engine.start)
+
+    def allow(self, service: ServiceSettings) -> None:
+        """Take other limits of what waits from here on."""
+        self._deadline_s = service.deadline_s
+        for name, lane in self._lanes.items():
+            lane.limit = service.light_queue if name == "light" else service.queue
 
     def state(self) -> EngineState:
         """How the engine process is."""

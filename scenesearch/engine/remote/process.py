@@ -8,6 +8,7 @@ has passed, or that nobody wants any more, is not begun; one that is under way i
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -76,6 +77,10 @@ class SceneSearchEngine:
         """Name what is to be opened and put the engine over it."""
         from scenesearch.api.opened import Opened
         from scenesearch.engine.engine import Engine
+        from scenesearch.system.log_lines import log_to_stderr
+
+        # its process was spawned, and has the log that Python begins with
+        log_to_stderr(self.settings.service.log, logging.WARNING)
 
         return Engine(Opened(self.store, self.settings, collection=self.collection, process=True))
 

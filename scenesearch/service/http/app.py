@@ -23,6 +23,7 @@ from scenesearch.service.http.methods import Head
 from scenesearch.service.http.metrics import Metrics
 from scenesearch.service.http.observe import Observe, Unforeseen
 from scenesearch.service.http.routes import (
+    backups,
     feedback,
     health,
     items,
@@ -42,7 +43,7 @@ from scenesearch.service.state import State
 ROUTERS = (
     *(search.router, search.tag_router, health.models_router),
     *(items.router, pictures.router, scenes.router),
-    *(jobs.router, feedback.router),
+    *(jobs.router, feedback.router, backups.router),
     *(health.router, page.router, widget.router, ucp.router, ucp_mcp.router),
 )
 """Every route there is."""
@@ -108,7 +109,7 @@ def _middleware(service: ServiceSettings, shared: Shared) -> list[Middleware]:
         Middleware(Observe, shared=shared),
         *(cors if service.asking_origins else ()),
         Middleware(Unforeseen),
-        Middleware(Guard, settings=service),
+        Middleware(Guard, shared=shared),
         Middleware(RequestBodyLimitMiddleware, max_body_size=limit),
         Middleware(Bodies, timeout_s=service.body_timeout_s, largest=limit),
         Middleware(Head),

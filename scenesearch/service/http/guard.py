@@ -21,6 +21,7 @@ from scenesearch.service.http.auth import (
     key_of,
     origin_allowed,
 )
+from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.problems import ProblemError, of_error, too_large
 from scenesearch.service.http.rate import Buckets
 
@@ -40,8 +41,12 @@ PROBES = frozenset({"/livez", "/readyz"})
 class Guard:
     """Lets a request through, with what its key allows, or answers why not."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(self, app: ASGIApp, shared: Shared) -> None:
         self.app = app
+        self._shared = shared
+        self._adopt(shared.settings.service)
+
+    def _adopt(self, settings: ServiceSettings) -> None:
         self._settings = settings
         self._keys = Keyring(settings.read_keys, settings.write_keys, settings.keys)
         self._buckets = Buckets()
@@ -59,6 +64,9 @@ class Guard:
         await self.app(scope, receive, send)
 
     def _check(self, scope: Scope) -> None:
+        if self._settings is not self._shared.settings.service:
+            # they were read again while the service runs
+            self._adopt(self._shared.settings.service)
         check_size(scope)
         headers = Headers(scope=scope)
         path = scope["path"]

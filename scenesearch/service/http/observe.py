@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from scenesearch.config.service import ServiceSettings
 from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.problems import CLIENT_LEFT, internal, problem
+from scenesearch.system.log_lines import FIELDS
 
 CSP = (
     "default-src 'self'; img-src 'self' blob: data:; style-src 'self'; script-src 'self'; "
@@ -32,6 +33,9 @@ HEADERS = {
 }
 """Unless an answer has its own; photos and assets say themselves how long they may be kept."""
 UNMATCHED = "unmatched"
+PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+EXPECTED = frozenset({200, 503})
+"""What orchestrators and Prometheus ask all the time has no line in the log, unless it is odd."""
 
 logger = logging.getLogger("scenesearch.service")
 access = logging.getLogger("scenesearch.service.access")
@@ -90,14 +94,21 @@ class Observe:
                 # the template of the route that answered, which is one of few
                 route = str(getattr(scope.get("route"), "path", None) or UNMATCHED)
                 counted.request(route, scope["method"], status, seconds)
-                access.info(
-                    "%s %s %d %.0f ms %s",
-                    quote(scope["method"]),
-                    quote(scope["path"], errors="replace"),
-                    status,
-                    seconds * 1000,
-                    correlation_id.get(),
-                )
+                if scope["path"] not in PROBES or status not in EXPECTED:
+                    _log_request(scope, status, seconds)
+
+
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
+    method, path = quote(scope["method"]), quote(scope["path"], errors="replace")
+    milliseconds = round(seconds * 1000)
+    request_id = correlation_id.get()
+    access.info(
+        "%s %s %d %d ms %s",
+        *(method, path, status, milliseconds, request_id),
+        extra={
+            FIELDS: {"method": method, "path": path, "status": status, "milliseconds": milliseconds}
+        },
+    )
 
 
 def server_timing(seconds: Mapping[str, float]) -> str:

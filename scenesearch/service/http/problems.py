@@ -70,6 +70,7 @@ BY_CODE = {
     "method_not_allowed": 405,
     "body_timeout": 408,
     "idempotency_conflict": 409,
+    "backup_exists": 409,
     "query_expired": 410,
     "body_too_large": 413,
     "store_too_large": 413,

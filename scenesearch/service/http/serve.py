@@ -21,6 +21,7 @@ from scenesearch.core.errors import ConfigError
 from scenesearch.service.http.auth import check_binding
 from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.protocol import HEAD_BYTES_MAX, protocol_for
+from scenesearch.service.http.reload import ReadSettings, reload_on_signal
 from scenesearch.system.tuning import HTTP, give_large_blocks_back, leave_what_stays, step_back
 
 STOP_MARGIN_S = 5
@@ -161,6 +162,7 @@ def run(
     sockets: list[socket.socket],
     open_app: OpenApp,
     listening: Callable[[str], None],
+    read_settings: ReadSettings | None = None,
 ) -> None:
     """Serve until told to stop.
 
@@ -169,6 +171,7 @@ def run(
         sockets: of :func:`bind`; closed in the end.
         open_app: starts the engine.
         listening: called with the URL when requests are answered.
+        read_settings: reads them again, for SIGHUP.
 
     Raises:
         SceneSearchError: the engine does not start.
@@ -176,7 +179,7 @@ def run(
     more_open_files()
     give_large_blocks_back()
     try:
-        asyncio.run(_serve(service, open_app, sockets, listening))
+        asyncio.run(_serve(service, open_app, sockets, listening, read_settings))
     finally:
         for one in sockets:
             one.close()
@@ -187,8 +190,12 @@ async def _serve(
     open_app: OpenApp,
     sockets: list[socket.socket],
     listening: Callable[[str], None],
+    read_settings: ReadSettings | None,
 ) -> None:
-    server = make_server(await open_app(), service)
+    app = await open_app()
+    server = make_server(app, service)
+    if read_settings is not None:
+        reload_on_signal(app.state.shared, read_settings)
     leave_what_stays()
     step_back(HTTP)  # the engine was started by now, and does not inherit it
     name = service.host.strip("[]")

@@ -7,6 +7,7 @@ nothing is acknowledged before the log is on the disk (see ``edge_log``).
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -64,7 +65,7 @@ from scenesearch.store.schemas import (
 from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.vectors import query_vectors
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
-from scenesearch.system.whole_file import write_whole
+from scenesearch.system.whole_file import copy_sparse, write_whole
 
 PAGE = 1000
 """Points of one change of words."""
@@ -432,6 +433,21 @@ class EdgeStore:
                     # Also frees the disk of the segments that were replaced.
                     opened.shard.flush()
                     self._logged = 0
+
+    def copy_to(self, folder: Path) -> int:
+        """See :meth:`scenesearch.core.protocols.Copyable.copy_to`. Other threads' calls wait."""
+        with self._gate:
+            opened = self._open()
+            check_free_space(folder, tree_bytes(self._home), self._min_free)
+            with engine_errors(f"write to the disk in {self._home}"):
+                # what is copied replays nothing; and files that the engine maps are as it has them
+                opened.shard.flush()
+            self._unsynced, self._logged = False, 0
+            try:
+                shutil.copytree(self._home, folder, copy_function=copy_sparse)
+            except (OSError, shutil.Error) as error:
+                raise StoreError(f"cannot copy {self._home} to {folder}: {error}") from error
+            return int(opened.shard.info().points_count)
 
     def close(self) -> None:
         """Give the directory back; the object cannot be used afterwards."""

@@ -30,7 +30,7 @@ from scenesearch.store.embedded.edge_translate import (
 )
 from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.system.lock_file import DirectoryLock
-from scenesearch.system.whole_file import sync_directory, write_whole
+from scenesearch.system.whole_file import copy_sparse, sync_directory, sync_file, write_whole
 
 
 @dataclass(slots=True)
@@ -50,6 +50,22 @@ class OpenShard:
     schema: CollectionSchema
     requests: EdgeRequests
     pid: int
+
+
+def collections_in(root: Path) -> list[str]:
+    """Names of the collections of a folder, sorted; empty where there is no folder.
+
+    Raises:
+        StoreError: the folder cannot be read.
+    """
+    try:
+        return sorted(
+            home.name
+            for home in (root.iterdir() if root.is_dir() else ())
+            if home.suffix != ".new" and (home / "schema.json").is_file()
+        )
+    except OSError as error:
+        raise StoreError(f"cannot read {root}: {error}; check its permissions") from error
 
 
 class EdgeDirectory:
@@ -130,6 +146,37 @@ class EdgeDirectory:
         sync_directory(self.root)
         return schema
 
+    def adopt(self, folder: Path) -> None:
+        """Make the collection of a copy of its directory.
+
+        Raises:
+            StoreUnavailableError: another process is making it right now.
+            StoreError: there is something in its place, or the disk does not let it be made.
+        """
+        lock = self._lock()
+        try:
+            if self.home.exists():
+                raise StoreError(
+                    f"{self.home} is there already; a backup is restored in place of nothing: drop "
+                    "the collection, or restore into another folder",
+                    code="restore_over",
+                )
+            new = self.root / f"{self.name}.new"
+            shutil.rmtree(new, ignore_errors=True)
+            shutil.copytree(folder, new, copy_function=copy_sparse)
+            for path in new.rglob("*"):
+                if path.is_file():
+                    sync_file(path)
+            new.rename(self.home)
+            sync_directory(self.root)
+        except (OSError, shutil.Error) as error:
+            raise StoreError(
+                f"cannot restore {self.home} from {folder}: {error}; check the disk and the "
+                "permissions of the directory"
+            ) from error
+        finally:
+            lock.release()
+
     def open(self) -> OpenShard:
         """Lock the directory and load the engine, which replays its log.
 
@@ -147,6 +194,26 @@ class EdgeDirectory:
             lock.release()
             raise
         return OpenShard(shard, lock, schema, EdgeRequests(schema), os.getpid())
+
+    def drop(self) -> None:
+        """Remove the collection for good. It must not be open.
+
+        Raises:
+            StoreUnavailableError: a store has it open.
+            StoreError: it cannot be removed.
+        """
+        lock = self._lock()
+        try:
+            # renamed first, so that a kill leaves a whole collection or none
+            gone = self.root / f"{self.name}.new"
+            shutil.rmtree(gone, ignore_errors=True)
+            self.home.rename(gone)
+            sync_directory(self.root)
+            shutil.rmtree(gone)
+        except OSError as error:
+            raise StoreError(f"cannot remove {self.home}: {error}") from error
+        finally:
+            lock.release()
 
     def quantize(self, quantization: Quantization) -> None:
         """Give a collection other codes. It must not be open.

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from scenesearch.core.conditions import Condition
@@ -241,6 +242,11 @@ class ProcessStore:
     def optimize(self) -> None:
         """See :meth:`scenesearch.core.protocols.Store.optimize`. Other calls wait meanwhile."""
         self._write(Store.optimize)
+
+    def copy_to(self, folder: Path) -> int:
+        """See :meth:`scenesearch.core.protocols.Copyable.copy_to`. Other calls wait meanwhile."""
+        with self._writing:
+            return int(self._exchange(Request("copy_to", (folder,))))
 
     def close(self) -> None:
         """Close the store and end its process; the object cannot be used afterwards."""

@@ -1,0 +1,60 @@
+"""Collections of a server, each with its record: listed, dropped, named anew as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from typing import Any
+
+from scenesearch.store.checks import check_name
+from scenesearch.store.server.client_meta import META_SUFFIX
+from scenesearch.store.server.connection import Connection, Tls
+
+TIMEOUT_S = 60.0
+
+
+@contextmanager
+def connected(url: str, api_key: str | None, tls: Tls | None) -> Iterator[Connection]:
+    """A connection for a few requests."""
+    with closing(Connection(url, api_key, TIMEOUT_S, tls)) as server:
+        yield server
+
+
+def names(server: Connection) -> list[str]:
+    """Those that have a record; others are somebody else's."""
+    found = server.ask("list collections", lambda c: c.get_collections().collections)
+    every = {one.name for one in found}
+    return sorted(name for name in every if name + META_SUFFIX in every)
+
+
+def drop(server: Connection, name: str) -> None:
+    """Remove points, then the record; killed between the two, it is done again."""
+    for one in (name, name + META_SUFFIX):
+        server.ask(f"drop {one!r}", partial(_delete, name=one))
+
+
+def _delete(client: Any, name: str) -> None:
+    client.delete_collection(name)
+
+
+def name(server: Connection, alias: str, collection: str) -> None:
+    """Let an alias mean a collection and its record, in one step."""
+    from qdrant_client import models
+
+    check_name(alias)
+    pairs = [(alias + end, collection + end) for end in ("", META_SUFFIX)]
+    known = server.ask("list aliases", lambda c: c.get_aliases().aliases)
+    taken = {one.alias_name for one in known}
+    gone = [
+        models.DeleteAliasOperation(delete_alias=models.DeleteAlias(alias_name=one))
+        for one, _ in pairs
+        if one in taken
+    ]
+    new = [
+        models.CreateAliasOperation(
+            create_alias=models.CreateAlias(alias_name=one, collection_name=of)
+        )
+        for one, of in pairs
+    ]
+    server.ask(f"name {collection!r}", lambda c: c.update_collection_aliases([*gone, *new]))
