@@ -15,6 +15,7 @@
     └── StoreError
         ├── StoreUnavailableError   the engine cannot be reached, or another process holds it
         ├── CollectionMismatchError the collection was made with other models or another schema
+        ├── DamagedError            what is stored is not what was written: needs repair
         ├── InvalidVectorError      a vector that is not finite, zero, or of the wrong size
         └── NoSpaceError            too little free disk to write safely
 
@@ -121,6 +122,12 @@ class CollectionMismatchError(StoreError):
     """The collection was made with other models or another schema."""
 
     code = "collection_mismatch"
+
+
+class DamagedError(StoreError):
+    """What is stored is not what was written; the message names the command that repairs it."""
+
+    code = "needs_repair"
 
 
 class InvalidVectorError(StoreError):
