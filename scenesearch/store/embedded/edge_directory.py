@@ -5,6 +5,7 @@
     <path>/<collection>/schema.json   what the collection holds
     <path>/<collection>/shard/        the engine's files and its log
     <path>/<collection>/blobs/        small files kept with it
+    <path>/<collection>/census.json   how much there is; only while nobody writes
     <path>/<collection>.lock          held while a store has it open; names the process
     <path>/<collection>.new/          being made; renamed when it is complete
 """
@@ -18,9 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scenesearch.core.errors import StoreError
+from scenesearch.core.errors import DamagedError, StoreError
 from scenesearch.core.quantization import Quantization
-from scenesearch.core.types import CollectionSchema
+from scenesearch.core.types import Census, CollectionSchema
+from scenesearch.store.census import REPAIR, dump_census, load_census
 from scenesearch.store.checks import check_blob_name, check_name
 from scenesearch.store.embedded.edge_translate import (
     EdgeRequests,
@@ -31,6 +33,8 @@ from scenesearch.store.embedded.edge_translate import (
 from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.whole_file import sync_directory, write_whole
+
+CENSUS = "census.json"
 
 
 @dataclass(slots=True)
@@ -43,6 +47,8 @@ class OpenShard:
         schema: as it is on the disk.
         requests: builds requests for that schema.
         pid: the process that opened it.
+        census: what was counted when it was closed; None where that is not known, or not so any
+            more.
     """
 
     shard: Any
@@ -50,6 +56,7 @@ class OpenShard:
     schema: CollectionSchema
     requests: EdgeRequests
     pid: int
+    census: Census | None = None
 
 
 class EdgeDirectory:
@@ -85,6 +92,31 @@ class EdgeDirectory:
     def write_schema(self, schema: CollectionSchema) -> None:
         """Replace the schema, whole or not at all."""
         write_whole(self.home / "schema.json", dump_schema(schema).encode())
+
+    def read_census(self) -> Census | None:
+        """What was counted when the collection was closed well and not written since.
+
+        Raises:
+            DamagedError: it cannot be read.
+        """
+        file = self.home / CENSUS
+        try:
+            return load_census(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedError(f"{file} cannot be read ({error}); {REPAIR}") from error
+
+    def write_census(self, census: Census) -> None:
+        """Keep what was counted."""
+        write_whole(self.home / CENSUS, dump_census(census))
+
+    def forget_census(self) -> None:
+        """For who is about to write. Durable, or a power cut would bring back what is not so."""
+        file = self.home / CENSUS
+        if file.exists():
+            file.unlink()
+            sync_directory(self.home)
 
     def blob(self, name: str) -> Path:
         """Where a blob is kept."""

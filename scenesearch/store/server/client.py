@@ -21,7 +21,17 @@ from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.quantization import Quantization
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.core.types import (
+    Census,
+    CollectionSchema,
+    FieldType,
+    Hit,
+    Page,
+    Point,
+    Record,
+    Scalar,
+    StoredPage,
+)
 from scenesearch.store.bm25 import (
     count_mean,
     has_words,
@@ -39,7 +49,7 @@ from scenesearch.store.checks import (
     check_spaces,
 )
 from scenesearch.store.payloads import bool_fields, encode_patch
-from scenesearch.store.records import in_order, retype_patches, to_page, to_write
+from scenesearch.store.records import in_order, retype_patches, to_page, to_stored, to_write
 from scenesearch.store.schemas import (
     check_new_fields,
     check_quantization,
@@ -421,6 +431,54 @@ class ClientStore:
             return [(bool(h.value) if kind == "bool" else h.value, h.count) for h in hits]
 
         return settle_facet(check_limit(limit), fetch)
+
+    # --- for who checks it ------------------------------------------------------------------
+
+    def census(self) -> Census:
+        """See :meth:`scenesearch.core.protocols.Inspectable.census`."""
+        schema = self._require(fresh=True)
+        spaces = [*schema.vectors, *([] if lacks_words(schema) else [WORDS])]
+        having = self._requests(schema).having
+
+        def count(client: Any) -> Census:
+            info = client.get_collection(self._name)
+            return Census(
+                int(client.count(self._name, exact=True).count),
+                {
+                    space: int(client.count(self._name, having(space), exact=True).count)
+                    for space in spaces
+                },
+                {
+                    str(field).strip('"'): int(index.points)
+                    for field, index in (info.payload_schema or {}).items()
+                },
+            )
+
+        return self._server.read(f"count what is in {self._name!r}", count)
+
+    def recorded_census(self) -> Census | None:
+        """None: a server's collection is never closed."""
+        return None
+
+    def inspect(self, cursor: str | None = None, limit: int = PAGE) -> StoredPage:
+        """See :meth:`scenesearch.core.protocols.Inspectable.inspect`."""
+        schema = self._require()
+        names = [*schema.vectors, *([] if lacks_words(schema) else [WORDS])]
+        points, following = self._page(None, limit, cursor, selector=True, names=names)
+        return StoredPage(
+            tuple(to_stored(point) for point in points),
+            None if following is None else str(following),
+        )
+
+    def reindex(self, fields: Sequence[str]) -> None:
+        """See :meth:`scenesearch.core.protocols.Inspectable.reindex`."""
+        schema = self._require(fresh=True)
+        for field in () if self._server.local else fields:
+            self._server.write(
+                f"index {field!r} of {self._name!r} anew",
+                partial(_forget_index, name=self._name, field=field),
+            )
+        self._index({field: schema.fields[field] for field in fields if field in schema.fields})
 
     # --- blobs and life --------------------------------------------------------------------
 
