@@ -42,7 +42,7 @@ FRONT_DOOR = {
     *("encode_scene", "forget_scenes", "get", "hashed_scenes", "index", "learn_scenes", "likeness"),
     *("load", "prepare", "put", "regions", "scenes", "scenes_of", "search", "set_attributes"),
     *("settle", "shop_the_look", "store", "sync", "syncing", "tag", "tag_to", "understand"),
-    "values",
+    *("values", "verify"),
 }
 """What SceneSearch can do; what only the engine needs is not among it."""
 

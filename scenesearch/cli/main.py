@@ -26,6 +26,7 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     sync_command,
     tag_command,
     train_command,
+    verify_command,
 )
 from scenesearch.cli.app import INTERRUPTED, app, exit_code
 from scenesearch.core.errors import SceneSearchError

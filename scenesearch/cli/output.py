@@ -20,6 +20,7 @@ SHOWN = 20
 TITLES = {
     "fetch": "fetching",
     "scan": "reading",
+    "verify": "looking through",
     "embed": "embedding",
     "store": "writing",
     "eval": "searching",

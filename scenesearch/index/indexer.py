@@ -315,6 +315,19 @@ class Indexer:
         self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
         return projection
 
+    def refit(self, photos: Iterable[str]) -> Projection | None:
+        """The projection that a first run over photos fits, by what the cache has of them.
+
+        Args:
+            photos: sha256 of what the collection holds.
+
+        Returns:
+            None where they are too few. It is the one that was lost if it is the same bytes.
+        """
+        refs = tuple(PhotoRef("", sha256, 0) for sha256 in sorted(set(photos)))
+        plan = ItemPlan(Item("", ()), "", write=refs)
+        return self._fitted([plan], Run(lambda *_: None, 0, 0))
+
     def _made(
         self,
         chunk: Sequence[ItemPlan],

@@ -129,7 +129,7 @@ class Searcher:
             QueryVectors(
                 self._store, self._encoder, projection_of(self._store, self._encoder.embedder.dim)
             ),
-            OodModel.from_bytes(data) if data is not None else None,
+            OodModel.from_bytes(data) if data else None,
         )
 
     def _vocabulary(self, opened: Opened) -> Vocabulary:

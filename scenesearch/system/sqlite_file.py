@@ -39,6 +39,10 @@ class Form:
         pragmas: further settings of the connection.
         summed: tables whose rows have sums.
         migrations: scripts that bring an older file up to date, by its version.
+        by_content: tables whose rows are told by the sha256 of what they hold: name, the column of
+            the sha256, that of the content.
+        never: queries that count what must not be, by what that is.
+        remade: tables that are written anew with each use, and not kept where the file is mended.
     """
 
     application_id: int
@@ -49,6 +53,9 @@ class Form:
     pragmas: tuple[str, ...] = ()
     summed: tuple[Summed, ...] = ()
     migrations: Mapping[int, str] = field(default_factory=dict)
+    by_content: tuple[tuple[str, str, str], ...] = ()
+    never: Mapping[str, str] = field(default_factory=dict)
+    remade: frozenset[str] = frozenset()
 
     def check(self, db: sqlite3.Connection, path: Path) -> None:
         """Do nothing for an empty file, one of this form or one that can be brought to it.

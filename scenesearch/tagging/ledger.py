@@ -50,6 +50,11 @@ FORM = Form(
     "another --out",
     summed=(_RECORDS, _PLACES),
     migrations={1: _RECORDS.migration + _PLACES.migration},
+    never={
+        "sources of the last run have no row": "SELECT count(*) FROM places p "
+        "LEFT JOIN records r ON r.source = p.source WHERE r.source IS NULL"
+    },
+    remade=frozenset({"places"}),
 )
 
 Decision = Literal["skip", "verify", "work"]

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 from scenesearch.config.settings import Settings
 from scenesearch.core.protocols import Quantizable, Store
 from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import CollectionSchema
 from scenesearch.models.embed.cache import EmbeddingCache
 
 ITEMS = "items"
@@ -66,6 +70,63 @@ def build_store(
         )
         return ProcessStore(made, name=f"the index in {Path(store) / collection}")
     return EdgeStore(Path(store), collection, min_free_bytes=free, quantization=quantization)
+
+
+def build_inspected(settings: Settings, store: str | Path, collection: str) -> Store:
+    """The store of a collection for who checks it: one that is damaged opens too.
+
+    An embedded one is in a process of its own, which damage may cost its life.
+    """
+    if is_url(store):
+        return build_store(settings, store, collection)
+    from scenesearch.store.embedded.edge import EdgeStore
+    from scenesearch.store.process.store import ProcessStore
+
+    free = settings.min_free_megabytes * 1_000_000
+    made = partial(EdgeStore, Path(store), collection, min_free_bytes=free, counted=False)
+    return ProcessStore(made, name=f"the index in {Path(store) / collection}")
+
+
+def collections_in(store: Path) -> list[str]:
+    """The embedded collections of a folder, those without a readable record included."""
+    return sorted(
+        path.name
+        for path in store.iterdir()
+        if ((path / "schema.json").is_file() or (path / "shard").is_dir())
+        and "." not in path.name
+        and not path.name.endswith(MENDED)
+    )
+
+
+MENDED = "-mended"
+"""What follows the name of a collection that is to take the place of a damaged one."""
+
+
+@contextmanager
+def rebuilding(
+    settings: Settings, store: Path, collection: str, schema: CollectionSchema
+) -> Iterator[Store]:
+    """An empty collection of the same schema, which takes the place of the old one in the end.
+
+    The old one is set aside as ``COLLECTION.damaged-1``, and not deleted. Both must be closed.
+
+    Args:
+        settings: of stores.
+        store: the folder.
+        collection: which one.
+        schema: of it.
+    """
+    from scenesearch.store.embedded.edge import EdgeStore
+    from scenesearch.store.embedded.edge_directory import replace_collection
+
+    name = collection[: 64 - len(MENDED)] + MENDED
+    shutil.rmtree(store / name, ignore_errors=True)  # of a repair that was killed
+    free = settings.min_free_megabytes * 1_000_000
+    with closing(
+        EdgeStore(store, name, min_free_bytes=free, quantization=schema.quantization)
+    ) as new:
+        yield new
+    replace_collection(store, collection, name)
 
 
 def _quantization(settings: Settings, *, embedded: bool) -> Quantization:

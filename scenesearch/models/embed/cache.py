@@ -96,10 +96,17 @@ class EmbeddingCache:
     def _uses(self) -> Uses:
         return Uses(self._db, self._max_bytes)
 
-    def get(self, sha256: Sequence[str], fingerprint: str) -> dict[str, tuple[Entry, ...]]:
+    def get(
+        self, sha256: Sequence[str], fingerprint: str, *, forget: bool = True
+    ) -> dict[str, tuple[Entry, ...]]:
         """The photos that are there, by sha256; each with its regions.
 
-        An entry that is not what was written is none, and leaves the file.
+        An entry that is not what was written is none.
+
+        Args:
+            sha256: of the photos.
+            fingerprint: of the models.
+            forget: remove such entries from the file.
 
         Raises:
             StoreError: the file cannot be read.
@@ -113,12 +120,13 @@ class EmbeddingCache:
             try:
                 found[key] = read_entry(key, fingerprint, blob, text, total)
             except DAMAGES as error:
-                log.warning(
+                log.log(
+                    logging.WARNING if forget else logging.DEBUG,
                     "%s: what is kept of photo %s is damaged (%s), and is made again",
                     *(self._path, key, error),
                 )
                 damaged.append(key)
-        if damaged:
+        if damaged and forget:
             self.forget(damaged, fingerprint)
         self._touch(found, fingerprint)
         return found

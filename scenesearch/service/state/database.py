@@ -76,6 +76,15 @@ FORM = Form(
     # photos of finished jobs are not left readable in the file
     pragmas=("auto_vacuum=INCREMENTAL", "foreign_keys=ON", "secure_delete=FAST"),
     summed=SUMMED,
+    by_content=(("photos", "sha256", "data"),),
+    never={
+        "photos of records are gone": "SELECT count(*) FROM records r, json_each(r.photos) p "
+        "WHERE json_extract(p.value, '$.sha256') IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
+        "photos f WHERE f.job = r.job AND f.sha256 = json_extract(p.value, '$.sha256'))",
+        "jobs that wait have fewer records than they say": "SELECT count(*) FROM jobs j WHERE "
+        "status IN ('queued', 'running') AND total - done - failed <> "
+        "(SELECT count(*) FROM records r WHERE r.job = j.seq)",
+    },
     migrations={1: " ".join(table.migration for table in SUMMED)},
 )
 

@@ -36,6 +36,7 @@ from scenesearch.store.bm25 import (
     has_words,
     lacks_words,
     payload_terms,
+    stored_spaces,
     stored_terms,
 )
 from scenesearch.store.census import REPAIR, differences
@@ -299,9 +300,9 @@ class EdgeStore:
 
     def _changing(self, opened: OpenShard) -> None:
         """Before the first change since the collection was opened."""
-        if opened.census is not None:
+        if not opened.changed:
             self._directory.forget_census()
-            opened.census = None
+            opened.changed = True
 
     def _flush(self, opened: OpenShard) -> None:
         # Only this reaches the disk; before it, a power cut could lose the write.
@@ -439,7 +440,7 @@ class EdgeStore:
         return self._census(self._open())
 
     def _census(self, opened: OpenShard) -> Census:
-        spaces = [*opened.schema.vectors, *([] if lacks_words(opened.schema) else [WORDS])]
+        spaces = stored_spaces(opened.schema)
         with self._engine(f"count what is in {self._home}"):
             info = opened.shard.info()
             return Census(
@@ -458,8 +459,7 @@ class EdgeStore:
     def inspect(self, cursor: str | None = None, limit: int = PAGE) -> StoredPage:
         """See :meth:`scenesearch.core.protocols.Inspectable.inspect`."""
         opened = self._open()
-        spaces = [*opened.schema.vectors, *([WORDS] if has_words(opened.schema) else [])]
-        request = opened.requests.scroll(cursor, limit, None, True, spaces)
+        request = opened.requests.scroll(cursor, limit, None, True, stored_spaces(opened.schema))
         with self._engine(f"read points of {self._home}"):
             points, following = opened.shard.scroll(request)
             stored = tuple(to_stored(point) for point in points)
@@ -520,7 +520,7 @@ class EdgeStore:
             return
         try:
             if opened.pid == os.getpid():
-                census = self._census(opened) if opened.census is None else None
+                census = self._census(opened) if opened.changed else None
                 with self._engine(f"close {self._home}"):
                     opened.shard.close()
                 if census is not None:
@@ -560,10 +560,10 @@ class EdgeStore:
         """
         if not self._counted:
             return
-        opened.census = self._directory.read_census()
-        if opened.census is None:
-            return
-        if said := differences(opened.census, self._census(opened)):
+        recorded = self._directory.read_census()
+        if recorded is None:
+            opened.changed = True  # nobody counted yet, or who did was killed
+        elif said := differences(recorded, self._census(opened)):
             raise DamagedError(
                 f"{self._home} is damaged: since it was closed it has {'; '.join(said)}. {REPAIR}"
             )

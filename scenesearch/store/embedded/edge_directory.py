@@ -37,6 +37,32 @@ from scenesearch.system.whole_file import sync_directory, write_whole
 CENSUS = "census.json"
 
 
+def replace_collection(root: Path, collection: str, by: str) -> Path:
+    """Put a whole collection in the place of another one, which is set aside; gives where.
+
+    Raises:
+        StoreUnavailableError: one of them is open.
+        OSError: the disk does not let it be done.
+    """
+    locks = [
+        DirectoryLock(root / f"{name}.lock", f"the index in {root / name}")
+        for name in (collection, by)
+    ]
+    try:
+        number = 1
+        while (aside := root / f"{collection}.damaged-{number}").exists():
+            number += 1
+        if (root / collection).exists():
+            (root / collection).rename(aside)
+        (root / by).rename(root / collection)
+        sync_directory(root)
+    finally:
+        for lock in locks:
+            lock.release()
+    (root / f"{by}.lock").unlink(missing_ok=True)
+    return aside
+
+
 @dataclass(slots=True)
 class OpenShard:
     """What a store has while it holds a directory.
@@ -47,8 +73,7 @@ class OpenShard:
         schema: as it is on the disk.
         requests: builds requests for that schema.
         pid: the process that opened it.
-        census: what was counted when it was closed; None where that is not known, or not so any
-            more.
+        changed: whether what was counted when it was closed is not so any more.
     """
 
     shard: Any
@@ -56,7 +81,7 @@ class OpenShard:
     schema: CollectionSchema
     requests: EdgeRequests
     pid: int
-    census: Census | None = None
+    changed: bool = False
 
 
 class EdgeDirectory:

@@ -37,6 +37,7 @@ from scenesearch.store.bm25 import (
     has_words,
     lacks_words,
     payload_terms,
+    stored_spaces,
     stored_terms,
 )
 from scenesearch.store.checks import (
@@ -437,7 +438,7 @@ class ClientStore:
     def census(self) -> Census:
         """See :meth:`scenesearch.core.protocols.Inspectable.census`."""
         schema = self._require(fresh=True)
-        spaces = [*schema.vectors, *([] if lacks_words(schema) else [WORDS])]
+        spaces = stored_spaces(schema)
         having = self._requests(schema).having
 
         def count(client: Any) -> Census:
@@ -463,7 +464,7 @@ class ClientStore:
     def inspect(self, cursor: str | None = None, limit: int = PAGE) -> StoredPage:
         """See :meth:`scenesearch.core.protocols.Inspectable.inspect`."""
         schema = self._require()
-        names = [*schema.vectors, *([] if lacks_words(schema) else [WORDS])]
+        names = stored_spaces(schema)
         points, following = self._page(None, limit, cursor, selector=True, names=names)
         return StoredPage(
             tuple(to_stored(point) for point in points),
