@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from scenesearch.core.errors import (
+    DamagedError,
     ModelError,
     NoSpaceError,
     SceneSearchError,
@@ -30,7 +31,7 @@ from scenesearch.service.state.records import Job, JobRecord, Link, RecordError
 T = TypeVar("T")
 logger = logging.getLogger("scenesearch.service")
 
-_WAITS = (NoSpaceError, StoreUnavailableError)
+_WAITS = (NoSpaceError, StoreUnavailableError, DamagedError)
 """What passes by itself, or when somebody looks after the machine: the job waits."""
 _PRUNE_S = 3600.0
 
@@ -241,6 +242,7 @@ class JobRunner:
             try:
                 answer = await self._backend.run(PutItems(items), deadline_s=self._pace.deadline_s)
             except SceneSearchError as error:
+                self._state.damaged = str(error) if isinstance(error, DamagedError) else None
                 last = len(items) > 1 or attempt + 1 >= self._pace.attempts
                 if last and not _is_temporary(error):
                     raise
@@ -252,6 +254,7 @@ class JobRunner:
                     f"a fault of the service; its log says more under job {job.id}"
                 ) from error
             else:
+                self._state.damaged = None
                 outcomes: list[dict[str, Any]] = answer.value
                 return outcomes
             attempt += 1
