@@ -111,7 +111,8 @@ def _arguments() -> argparse.Namespace:
     options.add_argument("--data", type=Path, default=None, help="made before, with --make")
     options.add_argument("--flips", type=int, default=FLIPS)
     options.add_argument("--cuts", type=int, default=CUTS)
-    options.add_argument("--only", default="", help="kinds whose name has this")
+    options.add_argument("--only", nargs="*", default=(), help="kinds whose name has one of these")
+    options.add_argument("--without", nargs="*", default=(), help="and none of these")
     options.add_argument("--verbose", action="store_true")
     return options.parse_args()
 
@@ -160,11 +161,14 @@ def item_id(shop: Any) -> str:
 def _cases(whole: Path, arguments: argparse.Namespace) -> Iterator[Case]:
     files: dict[str, list[str]] = defaultdict(list)
     for path in sorted(whole.rglob("*")):
-        if path.is_file() and path.suffix != ".lock" and path.stat().st_size:
+        # an output is what is made of a ledger, and a lock file says nothing
+        if path.is_file() and path.suffix not in (".lock", ".jsonl") and path.stat().st_size:
             name = str(path.relative_to(whole))
             files[_kind(name)].append(name)
     for kind, paths in sorted(files.items()):
-        if arguments.only not in kind:
+        if arguments.only and not any(one in kind for one in arguments.only):
+            continue
+        if any(one in kind for one in arguments.without):
             continue
         rng = random.Random(f"{arguments.seed} {kind}")
         for how, times in (("flip", arguments.flips), ("cut", arguments.cuts), ("gone", 1)):

@@ -16,6 +16,12 @@ from scenesearch.api.opened import Opened
 from scenesearch.api.verifying import verify_file, verify_store
 from scenesearch.complete.known_scenes import BLOB as KNOWN
 from scenesearch.core.conditions import Equals
+from scenesearch.core.errors import (
+    DamagedError,
+    StoreBrokeError,
+    StoreError,
+    StoreUnavailableError,
+)
 from scenesearch.core.points import OOD_BLOB, PROJECTION_BLOB
 from scenesearch.core.types import Item, Point
 from scenesearch.service.state.database import FORM
@@ -348,3 +354,28 @@ def test_a_collection_on_a_server_is_looked_through_as_well(whole, tmp_path, mon
     turned = {"cutout": (-point.vectors["cutout"]).tolist()}
     client.update_vectors("items", [models.PointVectors(id=point.id, vector=turned)])
     assert codes(Checking(remote, "items", deep=True).run().report) == {"vectors"}
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (StoreUnavailableError("no answer"), None),
+        (StoreError("the key may not", code="store_forbidden"), None),
+        (StoreBrokeError("its process was killed"), "unreadable"),
+        (StoreError("the engine said: no"), "unreadable"),
+        (DamagedError("is damaged"), "unreadable"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_cannot_be_looked_at_is_no_damage(store, error, found):
+    class Broken(EdgeStore):
+        def inspect(self, cursor=None, limit=1000):
+            raise error
+
+    with closing(Broken(store, "items", min_free_bytes=0)) as edge:
+        checking = Checking(edge, "items")
+        if found is None:
+            with pytest.raises(type(error)):
+                checking.run()
+        else:
+            assert codes(checking.run().report) == {found}

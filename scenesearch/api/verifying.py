@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from hashlib import sha256
@@ -11,7 +12,7 @@ from scenesearch import wiring
 from scenesearch.api.opened import Opened
 from scenesearch.complete.completer import CENTRES_BLOB
 from scenesearch.complete.known_scenes import BLOB as KNOWN_BLOB
-from scenesearch.core.errors import ModelError, SceneSearchError, StoreError
+from scenesearch.core.errors import ModelError, SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.points import FIELDS, OOD_BLOB, PROJECTION_BLOB, SCHEMA_VERSION
 from scenesearch.core.protocols import Inspectable, Store
 from scenesearch.core.types import CollectionSchema
@@ -27,6 +28,8 @@ from scenesearch.verify.files import check_file, mend_file
 from scenesearch.verify.mend import readable_points, work_of
 from scenesearch.verify.photos import check_photos
 from scenesearch.verify.report import Finding, Report
+
+log = logging.getLogger(__name__)
 
 FORMS: Mapping[str, Form] = {".ledger": LEDGER, "addresses.sqlite": ADDRESSES}
 """Files by the ends of their names."""
@@ -80,8 +83,12 @@ def _collections(opened: Opened) -> list[str]:
     for name in (opened.collection, opened.scenes):
         with closing(wiring.build_inspected(opened.settings, opened.address, name)) as store:
             there = True
-            with suppress(SceneSearchError):
+            try:
                 there = store.schema is not None
+            except StoreUnavailableError:
+                raise
+            except StoreError as error:
+                log.debug("%s: %s", name, error)  # looked at in its turn, and then said
         if there or name == opened.collection:
             names.append(name)
     return names

@@ -14,6 +14,7 @@
     │   └── FilterError       a filter that cannot be parsed or names no field
     └── StoreError
         ├── StoreUnavailableError   the engine cannot be reached, or another process holds it
+        │   └── StoreBrokeError     it broke off: its process died, or it gave up
         ├── CollectionMismatchError the collection was made with other models or another schema
         ├── DamagedError            what is stored is not what was written: needs repair
         ├── InvalidVectorError      a vector that is not finite, zero, or of the wrong size
@@ -116,6 +117,10 @@ class StoreUnavailableError(StoreError):
     ) -> None:
         super().__init__(message, code=code)
         self.retry_after_s = retry_after_s
+
+
+class StoreBrokeError(StoreUnavailableError):
+    """The engine broke off what it was asked: its process died, or it gave up on it."""
 
 
 class CollectionMismatchError(StoreError):

@@ -9,7 +9,13 @@ from scenesearch.complete.completer import CENTRES_BLOB
 from scenesearch.complete.known_scenes import BLOB as KNOWN_BLOB
 from scenesearch.complete.known_scenes import decode_scenes
 from scenesearch.complete.style import StyleCentres
-from scenesearch.core.errors import SceneSearchError, StoreError
+from scenesearch.core.errors import (
+    DamagedError,
+    SceneSearchError,
+    StoreBrokeError,
+    StoreError,
+    StoreUnavailableError,
+)
 from scenesearch.core.points import OOD_BLOB, SCHEMA_VERSION
 from scenesearch.core.protocols import WORDS, Inspectable, Store
 from scenesearch.core.types import CollectionSchema, Stored
@@ -25,6 +31,9 @@ from scenesearch.verify.searches import Searches
 PAGE = 500
 Each = Callable[[int, int], None]
 """Called with points looked at so far, and how many there are."""
+
+NOT_OURS = ("store_forbidden", "store_too_large", "store_limit", "no_space")
+"""Codes of what a server says about who asks, or about itself."""
 
 KINDS = {
     "vectors": "have no good vectors",
@@ -53,6 +62,14 @@ class State:
     readable: bool = True
     fields: tuple[str, ...] = ()
     rebuild: bool = False
+
+
+def _is_about_data(error: SceneSearchError, *, known: bool) -> bool:
+    if isinstance(error, StoreUnavailableError):
+        return isinstance(error, StoreBrokeError)
+    if not known:
+        return isinstance(error, DamagedError) or error.code == "record_lost"
+    return error.code not in NOT_OURS
 
 
 class Checking:
@@ -86,7 +103,13 @@ class Checking:
         self._found: list[Finding] = []
 
     def run(self) -> State:
-        """Look at it; whatever fails on the way is what was found."""
+        """Look at it; whatever fails on the way is what was found.
+
+        Raises:
+            StoreUnavailableError: it cannot be looked at: something else has it open, or no server
+                answers.
+            StoreError: a server does not let it be looked at.
+        """
         state = State()
         checked = f"{self._name}: its record"
         try:
@@ -96,6 +119,8 @@ class Checking:
             else:
                 checked = self._all(state, state.schema)
         except SceneSearchError as error:
+            if not _is_about_data(error, known=state.schema is not None):
+                raise
             state.readable = False
             code = "record" if state.schema is None else "unreadable"
             self._add(code, str(error))

@@ -17,7 +17,12 @@ from typing import Any
 from uuid import UUID
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import DamagedError, StoreError, StoreUnavailableError
+from scenesearch.core.errors import (
+    DamagedError,
+    StoreBrokeError,
+    StoreError,
+    StoreUnavailableError,
+)
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import (
@@ -56,7 +61,6 @@ from scenesearch.store.embedded.edge_log import (
 )
 from scenesearch.store.embedded.edge_translate import (
     EdgeRequests,
-    EnginePanicError,
     engine_errors,
     field_index,
     no_field_index,
@@ -578,7 +582,7 @@ class EdgeStore:
         try:
             with engine_errors(what):
                 yield
-        except EnginePanicError as error:
+        except StoreBrokeError as error:
             with self._gate:
                 self._panics += 1
                 opened, self._opened = self._opened, None

@@ -19,7 +19,12 @@ from cachetools import LRUCache, cachedmethod
 from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
+from scenesearch.core.errors import (
+    SceneSearchError,
+    StoreBrokeError,
+    StoreError,
+    StoreUnavailableError,
+)
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import POINT_FIELDS, CollectionSchema, FieldType
@@ -47,10 +52,6 @@ MIN_EF = 256
 """HNSW candidates a query; the engine's 100 misses several of the best 200."""
 
 
-class EnginePanicError(StoreUnavailableError):
-    """The engine met what it was sure could not be; what it holds in memory may be wrong now."""
-
-
 @contextmanager
 def engine_errors(what: str) -> Iterator[None]:
     """Words for whatever the engine raises while it does ``what``."""
@@ -62,7 +63,7 @@ def engine_errors(what: str) -> Iterator[None]:
     # its panics are none of Python's exceptions.
     except BaseException as error:
         if type(error).__name__ == "PanicException":
-            raise EnginePanicError(
+            raise StoreBrokeError(
                 f"cannot {what}: the engine gave up: {error}; it is opened anew, try again"
             ) from error
         if not isinstance(error, Exception):

@@ -18,7 +18,12 @@ from functools import partial
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import DamagedError, StoreError, StoreUnavailableError
+from scenesearch.core.errors import (
+    DamagedError,
+    StoreBrokeError,
+    StoreError,
+    StoreUnavailableError,
+)
 from scenesearch.core.protocols import Inspectable, Store, TextQuery, VectorQuery
 from scenesearch.core.types import (
     Census,
@@ -309,7 +314,7 @@ class ProcessStore:
                 if self._closed:
                     raise self._is_closed() from error
                 if not attempts:
-                    raise StoreUnavailableError(self._died(str(error))) from error
+                    raise StoreBrokeError(self._died(str(error))) from error
             except NotSentError as error:
                 raise StoreError(
                     f"{request.name}: an argument cannot be sent to the process of {self._name} "
@@ -388,7 +393,7 @@ class ProcessStore:
 
     def _refuse_torn(self) -> None:
         if self._held is not None and self._held is not self._worker:
-            raise StoreUnavailableError(self._died("died while writes were held together"))
+            raise StoreBrokeError(self._died("died while writes were held together"))
 
     def _died(self, how: str) -> str:
         return (
