@@ -14,9 +14,6 @@ import typer
 from scenesearch.cli import output
 from scenesearch.core.errors import ModelError, NoSpaceError, SceneSearchError, StoreError
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C; typer itself returns it too."""
-
 DAMAGED = 7
 """Exit code of ``verify`` where something is damaged and not repaired."""
 
