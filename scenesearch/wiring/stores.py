@@ -172,7 +172,16 @@ def state_dir(settings: Settings, store: str | Path) -> Path:
 
 def sync_lock_file(settings: Settings, store: str | Path, collection: str) -> Path:
     """What two syncs of one collection lock: beside an embedded store; else of this machine."""
+    return _lock_file(settings, store, collection, "sync")
+
+
+def first_lock_file(settings: Settings, store: str | Path, collection: str) -> Path:
+    """What is locked by who makes a collection with a projection; likewise."""
+    return _lock_file(settings, store, collection, "first")
+
+
+def _lock_file(settings: Settings, store: str | Path, collection: str, what: str) -> Path:
     if not is_url(store):
-        return Path(store) / f"{collection}.sync.lock"
+        return Path(store) / f"{collection}.{what}.lock"
     name = hashlib.sha256(f"{store}\0{collection}".encode()).hexdigest()[:16]
-    return settings.cache_dir / f"sync-{name}.lock"
+    return settings.cache_dir / f"{what}-{name}.lock"
