@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import shop
+from qdrant_client import QdrantClient, models
+from qdrant_client.qdrant_remote import QdrantRemote
 
 from scenesearch import SceneSearch
 from scenesearch.api.opened import Opened
@@ -27,6 +31,8 @@ from scenesearch.core.types import Item, Point
 from scenesearch.service.state.database import FORM
 from scenesearch.store.bm25 import Terms
 from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.server.client import ClientStore
+from scenesearch.store.server.client_meta import ClientMeta
 from scenesearch.store.sums import PAYLOAD_SUM
 from scenesearch.tagging.ledger import Finished, Ledger, ledger_path
 from scenesearch.tagging.rows import TagRow
@@ -333,27 +339,52 @@ def test_the_command_says_what_is_damaged_and_ends_with_7(store, capsys, monkeyp
     assert run(path)[0] == 0
 
 
-def test_a_collection_on_a_server_is_looked_through_as_well(whole, tmp_path, monkeypatch):
-    from qdrant_client import QdrantClient, models
+@pytest.fixture(params=["memory", "server"])
+def client(request):
+    if request.param == "memory":
+        yield QdrantClient(":memory:")
+        return
+    url, key = os.environ.get("QDRANT_URL"), os.environ.get("QDRANT_API_KEY")
+    if url is None:
+        pytest.skip("QDRANT_URL names no Qdrant server")
+    headers = {"api-key": key} if key else None
+    with closing(QdrantClient(url, headers=headers, check_compatibility=False)) as made:
+        yield made
+        for name in ("verified", "verified--meta"):
+            made.delete_collection(name)
 
-    from scenesearch.store.server.client import ClientStore
 
-    client = QdrantClient(":memory:")
-    remote = ClientStore(client, "items")
+def test_a_collection_on_a_server_is_looked_through_as_well(whole, client):
+    # ids are made of the name, and of these points of another's
+    name, index = "verified", isinstance(client._client, QdrantRemote)
+    remote = ClientStore(client, name)
     with opened(whole / "store") as local:
-        remote.create(local.schema, {PROJECTION_BLOB: local.read_blob(PROJECTION_BLOB)})
+        schema = replace(local.schema, metadata={"schema": "mine"})
+        remote.create(schema, {PROJECTION_BLOB: local.read_blob(PROJECTION_BLOB)})
         remote.upsert(
             [
                 Point(p.id, p.vectors, {k: v for k, v in p.payload.items() if "sum:" not in k})
                 for p in local.inspect(limit=1000).points
             ]
         )
-    assert Checking(remote, "items", deep=True).run().report.sound
 
-    point = remote.inspect(limit=1).points[0]
-    turned = {"cutout": (-point.vectors["cutout"]).tolist()}
-    client.update_vectors("items", [models.PointVectors(id=point.id, vector=turned)])
-    assert codes(Checking(remote, "items", deep=True).run().report) == {"vectors"}
+    def found():
+        return codes(Checking(ClientStore(client, name), name, deep=True).run().report)
+
+    assert found() == set()
+    one, two, *_ = remote.inspect(limit=3).points
+    turned = {"cutout": (-one.vectors["cutout"]).tolist()}
+    client.update_vectors(name, [models.PointVectors(id=one.id, vector=turned)])
+    assert found() == {"vectors"}
+    client.set_payload(name, {"title": "other"}, points=[two.id])
+    assert found() >= {"vectors", "payload"}
+    if index:
+        client.delete_payload_index(name, "item_id", wait=True)
+        assert "index" in found()
+    client.delete(f"{name}--meta", [ClientMeta._id(f"blob:{PROJECTION_BLOB}")])
+    assert "projection" in found()
+    client.delete_collection(f"{name}--meta")
+    assert found() == {"record"}
 
 
 @pytest.mark.parametrize(
