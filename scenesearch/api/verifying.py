@@ -12,8 +12,9 @@ from scenesearch import wiring
 from scenesearch.api.opened import Opened
 from scenesearch.complete.completer import CENTRES_BLOB
 from scenesearch.complete.known_scenes import BLOB as KNOWN_BLOB
+from scenesearch.complete.known_scenes import encode_scenes
 from scenesearch.core.errors import ModelError, SceneSearchError, StoreError, StoreUnavailableError
-from scenesearch.core.points import FIELDS, OOD_BLOB, PROJECTION_BLOB, SCHEMA_VERSION
+from scenesearch.core.points import FIELDS, NOTHING, OOD_BLOB, PROJECTION_BLOB, SCHEMA_VERSION
 from scenesearch.core.protocols import Inspectable, Store
 from scenesearch.core.types import CollectionSchema
 from scenesearch.fetch.address_book import FORM as ADDRESSES
@@ -270,9 +271,12 @@ class _Collection:
         ]
         with self._store() as store:
             for name in names:
-                store.write_blob(name, b"")
+                store.write_blob(name, encode_scenes(()) if name == KNOWN_BLOB else NOTHING)
+            if OOD_BLOB in names:
+                opened = self._opened
+                wiring.build_indexer(opened.parts, store, self._name, opened.embeddings).finish()
         again = "; known scenes must be added again" if KNOWN_BLOB in names else ""
-        return f"{', '.join(names)} emptied, to be learned again{again}"
+        return f"{', '.join(names)} made anew{again}"
 
     def _rewrite(self, state: State) -> str:
         schema, points = state.schema, state.points

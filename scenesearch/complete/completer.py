@@ -178,7 +178,7 @@ class Completer:
 
     def _centres(self, digest: str, name: str, schema: CollectionSchema) -> StyleCentres:
         data = self._store.read_blob(CENTRES_BLOB)
-        if data:
+        if data is not None:
             try:
                 kept = StyleCentres.from_bytes(data)
             except StoreError as error:

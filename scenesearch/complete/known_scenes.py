@@ -252,7 +252,7 @@ def _rows(found: Any) -> Any:
 
 
 def _kept(data: bytes | None) -> _Kept:
-    if not data:
+    if data is None:
         return _Kept("", ())
     scenes = decode_scenes(data)
     holding: dict[str, list[int]] = {}

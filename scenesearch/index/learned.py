@@ -133,7 +133,7 @@ def learn_ood(
     keys = sorted(set(photos))
     digest = hashlib.sha256("".join(keys).encode()).hexdigest()
     data = store.read_blob(OOD_BLOB)
-    if data and _photos_of(data) == digest:
+    if data is not None and _photos_of(data) == digest:
         return None
     sample = keys[:: -(-len(keys) // SAMPLE)] if keys else []
     rows: list[NDArray[np.float32]] = []

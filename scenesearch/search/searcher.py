@@ -22,6 +22,7 @@ from scenesearch.core.points import (
     AUGMENTED,
     CUTOUT,
     MUST_MATCH,
+    NOTHING,
     OOD_BLOB,
     SCHEMA_VERSION,
     check_models,
@@ -129,7 +130,7 @@ class Searcher:
             QueryVectors(
                 self._store, self._encoder, projection_of(self._store, self._encoder.embedder.dim)
             ),
-            OodModel.from_bytes(data) if data else None,
+            None if data is None or data == NOTHING else OodModel.from_bytes(data),
         )
 
     def _vocabulary(self, opened: Opened) -> Vocabulary:

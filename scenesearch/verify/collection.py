@@ -16,7 +16,7 @@ from scenesearch.core.errors import (
     StoreError,
     StoreUnavailableError,
 )
-from scenesearch.core.points import OOD_BLOB, SCHEMA_VERSION
+from scenesearch.core.points import NOTHING, OOD_BLOB, SCHEMA_VERSION
 from scenesearch.core.protocols import WORDS, Inspectable, Store
 from scenesearch.core.types import CollectionSchema, Stored
 from scenesearch.models.embed.cache import EmbeddingCache
@@ -207,7 +207,7 @@ class Checking:
         for name, read in readers.items():
             try:
                 data = self._store.read_blob(name)
-                if data:
+                if data is not None and data != NOTHING:
                     read(data)
             except StoreError as error:
                 self._add("blob", f"{name}: {error}")
