@@ -127,3 +127,12 @@ def words_of(task: Task) -> str:
         return task.records[0].item_id
     assert isinstance(task, GetItem), task
     return task.item_id
+
+
+class DyingStore(EdgeStore):
+    """Kills its process whenever points are counted while there is a file ``die`` beside it."""
+
+    def count(self, where: Condition | None = None) -> int:
+        if (self._home.parent / "die").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().count(where)

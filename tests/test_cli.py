@@ -623,7 +623,9 @@ def test_the_doctor_says_what_is_amiss(cli, tmp_path):
 )
 def test_the_doctor_reads_what_a_collection_knows_of_itself(cli, store, change, code, says):
     record = Path(store[1]) / "items" / "schema.json"
-    record.write_text(json.dumps({**json.loads(record.read_text()), **change}))
+    known = {**json.loads(record.read_text()), **change}
+    del known["sum"]  # as an earlier version wrote it
+    record.write_text(json.dumps(known))
 
     done = cli("doctor", *store, "--json")
 

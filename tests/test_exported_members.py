@@ -43,7 +43,7 @@ FRONT_DOOR = {
     *("delete", "encode_scene", "forget_scenes", "get", "hashed_scenes", "index", "learn_scenes"),
     *("likeness", "load", "match_to", "prepare", "put", "regions", "scenes", "scenes_of"),
     *("search", "set_attributes", "settle", "shop_the_look", "store", "sync", "syncing", "tag"),
-    *("tag_to", "understand", "values"),
+    *("tag_to", "understand", "values", "verify"),
 }
 """What SceneSearch can do; what only the engine needs is not among it."""
 

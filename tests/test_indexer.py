@@ -12,7 +12,7 @@ import shop
 from fakes.models import FakeDetector, FakeEmbedder, FakeRemover
 
 from scenesearch.core.conditions import Equals
-from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.errors import CollectionMismatchError, DamagedError, StoreError
 from scenesearch.core.points import CONTEXT, CUTOUT, PROJECTION_BLOB, SCHEMA_VERSION, point_id
 from scenesearch.core.types import Item, Point
 from scenesearch.images import load_scene
@@ -286,6 +286,37 @@ def test_embeddings_come_from_the_cache_when_a_collection_is_made_again(items, t
     assert again.embedder.loads == 0
     assert shop.contents(again.store) == shop.contents(first.store)
     again.cache.close()
+
+
+def test_what_is_damaged_in_the_cache_is_embedded_again(items, tmp_path):
+    cache = EmbeddingCache(tmp_path / "cache.sqlite")
+    first = shop.Shop(cache=cache)
+    first.index(items)
+    cache._db.execute(
+        "UPDATE photos SET regions = "
+        "CAST(substr(regions, 1, 400) || x'ff' || substr(regions, 402) AS BLOB) "
+        "WHERE sha256 IN (SELECT sha256 FROM photos LIMIT 3)"
+    )
+    steps = []
+    again = shop.Shop(cache=cache)
+    indexer = again.indexer
+    report = indexer.run(
+        indexer.plan(items), shop.FIELDS, progress=lambda *step: steps.append(step)
+    )
+
+    assert (report.embedded, report.from_cache, report.added) == (3, 21, 24)
+    assert again.embedder.embedded == 2 * 3  # the product, and with what is around it
+    assert shop.contents(again.store) == shop.contents(first.store)
+    assert max(done for _, done, _ in steps) == 24
+
+
+def test_a_cache_that_loses_what_it_is_given_is_an_error(items):
+    class Forgetful(EmbeddingCache):
+        def put(self, photos, fingerprint):
+            super().put(dict(list(photos.items())[:-1]), fingerprint)
+
+    with pytest.raises(DamagedError, match="does not give back"):
+        shop.Shop(cache=Forgetful(":memory:")).index(items)
 
 
 def test_embeddings_of_another_model_are_not_taken_from_the_cache(items):

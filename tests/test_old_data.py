@@ -247,7 +247,7 @@ def put_a_photo(front):
     ("archive", "file", "use", "helps"),
     [
         ("store", "store/items/schema.json", SceneSearch.count, "index again"),
-        ("store", "store/embeddings.sqlite", put_a_photo, "delete the file"),
+        ("store", "store/embeddings.sqlite", put_a_photo, "move the file away"),
         (
             *("ledger", "tags/rooms.jsonl.ledger"),
             lambda front: front.tag_to("tags/rooms.jsonl", __file__),

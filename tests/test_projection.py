@@ -187,7 +187,7 @@ GOOD = fit_projection(cloud(), 7).to_bytes()
     ids=["empty", "text", "head", "tail_cut", "flipped", "one_array", "no_matrix", "objects"],
 )
 def test_bytes_that_are_no_projection_say_what_to_do(data):
-    with pytest.raises(StoreError, match="index it again"):
+    with pytest.raises(StoreError, match="scenesearch verify"):
         Projection.from_bytes(data)
 
 

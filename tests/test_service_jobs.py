@@ -21,6 +21,7 @@ from scenesearch.config.fetch import FetchSettings
 from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import (
     CatalogError,
+    DamagedError,
     ImageError,
     ModelNotFoundError,
     StoreError,
@@ -240,6 +241,7 @@ def test_a_fault_outside_any_record_ends_no_runner(tmp_path, caplog) -> None:
     [
         BusyError("full", retry_after_s=1),
         StoreUnavailableError("away"),
+        DamagedError("until somebody repairs it"),
         DeadlineError("slow", retry_after_s=1),
         ModelNotFoundError("gone for a moment"),
     ],
@@ -759,6 +761,40 @@ def test_the_same_idempotency_key_is_one_job(tmp_path, kind) -> None:
     assert {answer.status_code for answer in (first, second, third, free)} == {202}
     assert third.json()["status"] == "done"
     problem(other, 409, "idempotency_conflict")
+
+
+def test_no_job_is_accepted_while_what_is_stored_needs_repair(tmp_path) -> None:
+    async def ask(api):
+        api.state.damaged = "/srv/store/items is damaged: scenesearch verify STORE"
+        refused = await api.client.post("/v1/jobs", json=items(3))
+        api.state.damaged = None
+        return refused, await api.client.post("/v1/jobs", json=items(3))
+
+    refused, accepted = asking(tmp_path, ask)
+
+    said = problem(refused, 500, "needs_repair")
+    assert "scenesearch verify" in said["detail"]
+    assert "/srv/" not in said["detail"]
+    assert accepted.status_code == 202
+
+
+def test_a_damaged_store_keeps_its_jobs_waiting_and_is_known_by_them(tmp_path) -> None:
+    async def run():
+        shelf = Shelf(errors=[DamagedError("broken")] * 30)
+        async with running(tmp_path, shelf, pace=Pace(wait_s=0.01, wait_max_s=0.01)) as (state, _):
+            job, _ = state.jobs.add(records(3))
+            state.announce()
+            seen = set()
+            while not (found := state.jobs.get(job.id)).ended:
+                seen.add(state.damaged)
+                await asyncio.sleep(0.005)
+            return found, seen, state.damaged
+
+    job, seen, after = asyncio.run(run())
+
+    assert (job.status, job.done, job.failed) == ("done", 3, 0)
+    assert "broken" in seen
+    assert after is None
 
 
 def test_a_job_can_be_cancelled(tmp_path) -> None:

@@ -11,13 +11,14 @@ import threading
 
 import pytest
 
-from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.core.errors import DamagedError, NoSpaceError, StoreError, StoreUnavailableError
 from scenesearch.engine.remote.backend import BusyError
 from scenesearch.service.state import State
 from scenesearch.service.state.jobs import WEEK_S, IdempotencyError, JobLimits, OnceKey
 from scenesearch.service.state.records import JobRecord, Link, RecordError
 
 DRAWN = random.Random(0)
+KEY = OnceKey("me", "once", "body")
 
 
 class Clock:
@@ -354,6 +355,40 @@ def test_a_damaged_file_is_said_and_left_alone(tmp_path) -> None:
     assert file.read_bytes().startswith(b"not a database")
     file.unlink()
     State(tmp_path).close()
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "read"),
+    [
+        ("jobs", "total = 9", lambda state, job: state.jobs.get(job.id)),
+        ("jobs", "detail = 'x'", lambda state, job: state.jobs.page(10)),
+        ("jobs", "created = created + 1", lambda state, job: state.jobs.next()),
+        ("jobs", "done = 1", lambda state, job: state.jobs.settle(job, [0], [])),
+        ("records", "item_id = 'other'", lambda state, job: state.jobs.batch(job, 10)),
+        ("records", "attributes = '{}'", lambda state, job: state.jobs.batch(job, 10)),
+        ("photos", "data = x'00'", lambda state, job: state.jobs.batch(job, 10)),
+        ("errors", "code = 'other'", lambda state, job: state.jobs.errors(job, 10)),
+        ("keys", "body = 'other'", lambda state, job: state.jobs.add([], once=KEY)),
+        ("feedback", "item_id = 'other'", lambda state, job: state.feedback.page(10)),
+    ],
+)
+def test_a_row_that_is_not_what_was_written_is_named(tmp_path, table, change, read) -> None:
+    state = State(tmp_path, min_free_bytes=0)
+    job, _ = state.jobs.add(records(2), [RecordError(2, "bad", "so")], once=KEY)
+    state.feedback.add("me", "click", "a")
+    state.close()
+    with sqlite3.connect(tmp_path / "service.sqlite") as db:
+        for (name,) in db.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (table,)
+        ).fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute(f"UPDATE {table} SET {change}")
+    db.close()
+
+    state = State(tmp_path, min_free_bytes=0)
+    with pytest.raises(DamagedError, match=r"state is damaged.*scenesearch verify"):
+        read(state, job)
+    state.close()
 
 
 KILLED = """

@@ -137,7 +137,7 @@ def test_typing_a_stored_field_changes_only_what_must_change() -> None:
 
     patch = retype_payload(stored, {"a": "bool", "b": "integer", "c": "integer", "e": "text"}, "p")
 
-    assert repr(patch) == "{'a': 1, 'c': 2}"
+    assert repr(patch) == "{'a': 1, 'c': 2, 'sum:payload': None}"
     with pytest.raises(CollectionMismatchError, match="'d' of point p"):
         retype_payload(stored, {"d": "float"}, "p")
 

@@ -12,6 +12,7 @@ from collections import namedtuple
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,11 +20,12 @@ from fakes.store import MemoryStore
 from store_contract.contract_data import SCHEMA, make_points, point_id, unit
 
 from scenesearch.core.conditions import Equals
-from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.core.errors import DamagedError, NoSpaceError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import VectorQuery
 from scenesearch.core.types import CollectionSchema, Point
 from scenesearch.store.embedded import edge_directory, edge_translate
 from scenesearch.store.embedded.edge import EdgeStore
+from scenesearch.store.embedded.edge_translate import engine_errors
 
 pytestmark = pytest.mark.store
 _Usage = namedtuple("_Usage", "total used free")
@@ -210,7 +212,7 @@ def test_a_lost_shard_is_an_error_that_releases_the_directory(
     shard.rename(aside)
     broken = EdgeStore(tmp_path / "index", "items")
 
-    with pytest.raises(StoreError, match=r"cannot open.*restore"):
+    with pytest.raises(StoreError, match=r"cannot open.*scenesearch verify"):
         broken.count()
 
     aside.rename(shard)
@@ -319,3 +321,36 @@ def test_an_indexed_and_filtered_search_finds_what_the_exact_one_finds(
     )
     assert shared / 400 >= 0.98
     store.close()
+
+
+class PanicException(BaseException):
+    pass
+
+
+def test_a_panic_of_the_engine_may_pass_once_and_then_the_store_needs_repair(
+    store: EdgeStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.upsert(make_points(3))
+    store.close()
+    opened = EdgeStore(tmp_path / "index", "items")
+
+    def panic(*_: object) -> None:
+        raise PanicException("index out of bounds")
+
+    def break_it() -> None:
+        shard = opened._open().shard
+        opened._opened.shard = SimpleNamespace(count=panic, close=shard.close)  # type: ignore[union-attr]
+
+    break_it()
+    with pytest.raises(StoreUnavailableError, match="the engine gave up: index out of bounds"):
+        opened.count()
+    assert opened.count() == 3  # opened anew
+    break_it()
+    with pytest.raises(DamagedError, match=r"needs repair|is damaged: scenesearch verify"):
+        opened.count()
+    opened.close()
+
+
+def test_an_interrupt_is_none_of_the_engine_s_errors(store: EdgeStore) -> None:
+    with pytest.raises(KeyboardInterrupt), engine_errors("count"):
+        raise KeyboardInterrupt

@@ -34,6 +34,7 @@ from store_contract.contract_data import DIMS, SCHEMA, make_points, point_id, un
 
 from scenesearch.core.conditions import Condition, Equals
 from scenesearch.core.errors import (
+    DamagedError,
     InvalidVectorError,
     QueryError,
     SceneSearchError,
@@ -545,3 +546,24 @@ def test_no_process_outlives_its_parent(tmp_path: Path, killed: bool) -> None:
             time.sleep(0.02)
         finally:
             store.close()
+
+
+def test_a_process_that_dies_whenever_it_is_asked_is_given_up_for_a_while(
+    tmp_path: Path, child_modules: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = filled(ProcessStore(partial(child_modules.DyingStore, tmp_path, "items")))
+    mark = tmp_path / "die"
+    mark.touch()
+    with pytest.raises(StoreUnavailableError, match="was killed"):
+        store.count()  # asks two processes
+    for _ in range(2):
+        with pytest.raises(DamagedError, match=r"died 3 times in a row.*scenesearch verify"):
+            store.count()
+
+    assert store.pid is None  # no other was started
+    mark.unlink()
+    clock = time.monotonic
+    monkeypatch.setattr("scenesearch.store.process.store.time.monotonic", lambda: clock() + 3)
+    assert store.count() == 60
+    assert store.count() == 60
+    store.close()

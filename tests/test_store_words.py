@@ -33,7 +33,8 @@ def _search(store: Store, text: str) -> list[Hit]:
 def _as_before(text: str) -> str:
     """The record of a collection as the version before vectors of words wrote it."""
     data = json.loads(text)
-    return json.dumps({**{k: v for k, v in data.items() if k != "mean_words"}, "format": 1})
+    kept = {k: v for k, v in data.items() if k not in ("mean_words", "sum")}
+    return json.dumps({**kept, "format": 1})
 
 
 @pytest.fixture
@@ -50,6 +51,7 @@ def old_edge(tmp_path: Path) -> Old:
     shard.close()
     record = tmp_path / "items" / "schema.json"
     record.write_text(_as_before(record.read_text()))
+    (tmp_path / "items" / "census.json").unlink()
     return lambda: EdgeStore(tmp_path, "items")
 
 

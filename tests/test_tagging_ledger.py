@@ -10,8 +10,9 @@ from contextlib import closing
 
 import pytest
 
-from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.core.errors import DamagedError, NoSpaceError, StoreError, StoreUnavailableError
 from scenesearch.tagging.ledger import Finished, Known, Ledger, decide, ledger_path, recorded_rows
+from scenesearch.tagging.outputs import write_outputs
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.sources import Identity
 
@@ -166,8 +167,8 @@ def a_folder(path):
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
-        (damaged, "damaged or no ledger"),
-        (no_database, "damaged or no ledger"),
+        (damaged, "the ledger is damaged, or it is none"),
+        (no_database, "the ledger is damaged, or it is none"),
         (of_something_else, "a database of something else"),
         (of_another_version, "version 99"),
         (a_folder, "the ledger failed"),
@@ -185,15 +186,100 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_alone(out, spoil, said):
         assert ledger_path(out).read_bytes() == before
 
 
-def test_a_row_that_was_tampered_with_is_named(out):
+def change(out, statement):
+    """As a bit that flips on the disk does it: behind the back of what keeps the sums."""
+    with closing(sqlite3.connect(ledger_path(out), isolation_level=None)) as db:
+        for (name,) in db.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+        ).fetchall():
+            db.execute(f"DROP TRIGGER {name}")
+        db.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE records SET row = '{}'",
+        "UPDATE records SET row = replace(row, '\"a\"', '\"b\"')",
+        "UPDATE records SET failed = 1",
+        "UPDATE records SET scene_warnings = 1",
+        "UPDATE records SET source = 'b'",
+        "UPDATE records SET sum = sum + 1",
+        "UPDATE places SET source = 'b'",
+        "UPDATE places SET place = 1",
+        "DELETE FROM records",
+    ],
+)
+def test_a_row_that_is_not_what_was_written_is_named(out, statement):
     with closing(Ledger(out, "f")) as ledger:
         ledger.commit([done(0, "a", "11")])
-    with closing(sqlite3.connect(ledger_path(out))) as db:
-        db.execute("UPDATE records SET row = '{}'")
-        db.commit()
+    change(out, statement)
 
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(DamagedError, match=r"the ledger is damaged.*scenesearch verify .*--repair"):
         list(recorded_rows(out))
+    with (
+        closing(Ledger(out, "f")) as ledger,
+        pytest.raises(DamagedError, match="a row is not what was written"),
+    ):
+        list(ledger.texts())
+
+
+@pytest.mark.parametrize(
+    "column", ["size = 11", "stamp = '3'", "sha256 = '22'", "fingerprint = 'g'"]
+)
+def test_what_decides_about_a_source_is_compared_when_it_is_read(out, column):
+    with closing(Ledger(out, "f")) as ledger:
+        ledger.commit([done(0, "a", "11")])
+    change(out, f"UPDATE records SET {column}")
+
+    with closing(Ledger(out, "f")) as ledger, pytest.raises(DamagedError):
+        ledger.known("a")
+
+
+def test_a_damaged_row_is_not_changed_into_a_sound_one(out):
+    with closing(Ledger(out, "f")) as ledger:
+        ledger.commit([done(0, "a", "11")])
+        ledger.begin()
+        kept = ledger._file.db.execute(
+            "SELECT sql FROM sqlite_master WHERE name = 'records_changed'"
+        ).fetchone()[0]
+        ledger._file.db.execute("DROP TRIGGER records_changed")
+        ledger._file.db.execute("UPDATE records SET row = '{}'")
+        ledger._file.db.execute(kept)
+
+        with pytest.raises(DamagedError):
+            ledger.commit([Finished(0, "a", OLD)])
+
+
+def test_an_output_with_fewer_rows_than_sources_is_not_written(out):
+    with closing(Ledger(out, "f")) as ledger:
+        ledger.commit([done(0, "a", "11"), done(1, "b", "22")])
+        write_outputs(ledger, out, 2)
+        before = out.read_bytes()
+
+        with pytest.raises(DamagedError, match="2 rows for 3 photos"):
+            write_outputs(ledger, out, 3)
+    assert out.read_bytes() == before
+
+
+def test_a_ledger_that_was_left_open_is_looked_through_when_it_is_opened(out):
+    with closing(Ledger(out, "f")) as ledger:
+        ledger.begin()
+        ledger.commit([done(n, f"photo {n}", message="x" * 1000) for n in range(50)])
+    path = ledger_path(out)
+    data = bytearray(path.read_bytes())
+    # the first byte of a page says what it is
+    data[5 * 4096] ^= 0xFF
+    path.write_bytes(data)
+
+    with closing(Ledger(out, "f")):
+        pass  # it was closed well, and this page is not read
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_autocheckpoint = 0")
+        other.execute("PRAGMA user_version = 2")
+        other.execute("CREATE TABLE more (x)")
+        with pytest.raises(DamagedError, match="the ledger is damaged"):
+            Ledger(out, "f")
 
 
 def test_rows_of_a_run_that_never_was_are_an_error(out):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from scenesearch.api.fetched import fetch_photos
 from scenesearch.api.opened import Opened
 from scenesearch.catalog import Catalog, CatalogReader, RowError
 from scenesearch.catalog.attributes import field_types
-from scenesearch.core.errors import CatalogError
+from scenesearch.core.errors import CatalogError, StoreUnavailableError
 from scenesearch.core.protocols import Remote
 from scenesearch.core.types import FieldType, Item, Scene
 from scenesearch.index.indexer import Indexer
@@ -21,6 +22,14 @@ from scenesearch.index.stored import photos_in_use
 from scenesearch.store.priced import unwrapped
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import SyncReport, sync_lock
+from scenesearch.system.lock_file import DirectoryLock
+
+WAIT_S = 5.0
+"""For inserts under way, before a first run."""
+INSERT_S = 1.0
+"""For another insert that makes the collection."""
+RETRY_S = 5.0
+"""After which an insert is to try again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,11 @@ def index(
             code="bad_rows",
         )
     fetched = fetch_photos(opened, found.items, dry_run=dry_run, progress=progress)
-    with _in_bulk(opened, progress), _indexer(opened, missing=fetched.failures) as indexer:
+    with (
+        _in_bulk(opened, progress),
+        _first(opened, dry_run=dry_run),
+        _indexer(opened, missing=fetched.failures) as indexer,
+    ):
         plan = indexer.plan(fetched.items, prune=prune, progress=progress)
         report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
     notes = (*notes, *found.notes, *fetched.notes)
@@ -87,7 +100,7 @@ def put(
     if fields is None:
         schema = opened.store.schema
         fields = field_types(items, schema.fields if schema is not None else {})
-    with _indexer(opened, load, indexer) as writer:
+    with _while_nobody_makes_it(opened), _indexer(opened, load, indexer) as writer:
         plan = writer.plan(items)
         return IndexOutcome(plan, writer.run(plan, fields, finish=settle), (), ())
 
@@ -191,6 +204,63 @@ def _in_bulk(opened: Opened, progress: Progress | None) -> Iterator[None]:
 
     with store.in_bulk(most, waits):
         yield
+
+
+@contextmanager
+def _first(opened: Opened, *, dry_run: bool) -> Iterator[None]:
+    """A run that may make the collection, with a projection that only its photos are enough for.
+
+    Until it has, items that are inserted are asked to wait: a collection made of a few of them has
+    none, for good.
+    """
+    lock = None if dry_run or not _unmade(opened) else _lock(opened, WAIT_S)
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+@contextmanager
+def _while_nobody_makes_it(opened: Opened) -> Iterator[None]:
+    """An insert, which may make the collection by itself.
+
+    Raises:
+        StoreUnavailableError: a first run has begun and made none yet.
+    """
+    if not _unmade(opened):
+        yield
+        return
+    lock = _lock(opened, INSERT_S)
+    if lock is None and not _unmade(opened):
+        yield  # who made it has done so meanwhile
+        return
+    if lock is None:
+        raise StoreUnavailableError(
+            "the catalogue is being indexed for the first time, and what is inserted before its "
+            "projection is there could not be compared with it; try again in a while",
+            retry_after_s=RETRY_S,
+        )
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _unmade(opened: Opened) -> bool:
+    return bool(opened.settings.embedder.whiten) and opened.store.schema is None
+
+
+def _lock(opened: Opened, wait_s: float) -> DirectoryLock | None:
+    file = wiring.first_lock_file(opened.settings, opened.address, opened.collection)
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            return DirectoryLock(file, f"the making of {opened.collection!r}")
+        except StoreUnavailableError:
+            if time.monotonic() >= until:
+                return None
+        time.sleep(0.05)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.api import indexing, scenes
+from scenesearch.api import indexing, scenes, verifying
 from scenesearch.api.baskets import baskets_of
 from scenesearch.api.matching import match_to
 from scenesearch.api.opened import Opened
@@ -53,6 +53,7 @@ from scenesearch.tagging.ray_cluster import RayOptions
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import RunOptions, TagProgress, TagSummary
 from scenesearch.tagging.tagger import TagOptions
+from scenesearch.verify.report import Report
 from scenesearch.wiring import build_scene_finder
 from scenesearch.words import ParsedWords
 
@@ -824,6 +825,23 @@ class SceneSearch:
         """How many points (regions of photos) the collection holds."""
         self._opened.fields()
         return self.store.count(self._opened.parse(where))
+
+    def verify(
+        self, *, deep: bool = False, repair: bool = False, progress: Progress | None = None
+    ) -> Report:
+        """See whether what this store keeps is what was written: collections, cache, photos.
+
+        Nothing else may have it open; this object opens it again with its next call.
+
+        Args:
+            deep: read everything, instead of counts and some points.
+            repair: mend it, from what is whole and from the embedding cache.
+            progress: called with (stage, done, total).
+
+        Raises:
+            StoreError: there is no such store.
+        """
+        return verifying.verify_store(self._opened, deep=deep, repair=repair, progress=progress)
 
 
 def _weighted(parts: Any) -> tuple[tuple[Any, float], ...]:

@@ -57,7 +57,7 @@ KNOWN: Mapping[str, FieldType] = {
 }
 """Columns with a fixed meaning and type; every other column is typed by its values."""
 
-RESERVED = POINT_FIELDS | {"ocr", "embedded"}
+RESERVED = POINT_FIELDS | {"ocr", "embedded", "sum:vectors", "sum:payload"}
 """Payload names that indexing writes itself; a column of such a name becomes ``attr_<name>``."""
 
 _SYNONYMS = {"color": "colour"}

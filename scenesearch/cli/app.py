@@ -2,7 +2,7 @@
 
 Exit codes: 0 done; 1 a fault of scenesearch; 2 bad arguments, configuration, catalogue or query;
 3 finished, some inputs failed; 4 models missing or unusable; 5 the store cannot be used; 6 no
-space left; 130 interrupted.
+space left; 7 verify found damage; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import typer
 from scenesearch.cli import output
 from scenesearch.core.errors import ModelError, NoSpaceError, SceneSearchError, StoreError
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C; typer itself returns it too."""
+DAMAGED = 7
+"""Exit code of ``verify`` where something is damaged and not repaired."""
 
 app = typer.Typer(
     name="scenesearch",
     help="Find every object of a photo in your catalogue.",
     epilog="Exit codes: 0 done; 2 bad input; 3 finished with failures; 4 models; 5 store; "
-    "6 no space; 130 interrupted.",
+    "6 no space; 7 damage found by verify; 130 interrupted.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -32,8 +32,10 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     sync_command,
     tag_command,
     train_command,
+    verify_command,
 )
-from scenesearch.cli.app import INTERRUPTED, app, exit_code
+from scenesearch.cli.app import app, exit_code
+from scenesearch.cli.interrupts import INTERRUPTED, LINE, Interrupts
 from scenesearch.core.errors import SceneSearchError
 
 
@@ -44,15 +46,19 @@ def main() -> int:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # likewise: its threads cost an eighth more CPU time on pictures that take a millisecond
     os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
+    interrupts = Interrupts()
     try:
-        result = app(standalone_mode=False)
+        with interrupts.raised():
+            result = app(standalone_mode=False)
     except SceneSearchError as error:
+        if interrupts.asked:
+            return _interrupted()  # which something on the way made another error of
         output.note(f"scenesearch: {error}")
         return exit_code(error)
     except typer.Exit as stop:
         return int(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        result = INTERRUPTED
+        return _interrupted()
     except SystemExit as stop:
         # what typer makes of a pipe whose reader went away (head)
         if not isinstance(stop.__context__, BrokenPipeError):
@@ -62,13 +68,20 @@ def main() -> int:
         return _no_reader()
     except Exception as error:  # click's own usage errors show themselves
         show = getattr(error, "show", None)
+        if interrupts.asked:
+            return _interrupted()
         if show is None:
             raise
         show()
         return int(getattr(error, "exit_code", 2))
-    if result == INTERRUPTED:
-        output.note("scenesearch: interrupted; what was finished is kept, run again to go on")
+    if interrupts.asked or result == INTERRUPTED:
+        return _interrupted()
     return int(result or 0)
+
+
+def _interrupted() -> int:
+    output.note(LINE)
+    return INTERRUPTED
 
 
 def _no_reader() -> int:

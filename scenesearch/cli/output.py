@@ -22,6 +22,7 @@ SHOWN = 20
 TITLES = {
     "fetch": "fetching",
     "scan": "reading",
+    "verify": "looking through",
     "embed": "embedding",
     "store": "writing",
     "wait": "waiting for the store",

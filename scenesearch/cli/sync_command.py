@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from scenesearch.cli import options, output
-from scenesearch.cli.app import INTERRUPTED, app, exit_code
+from scenesearch.cli.app import app, exit_code
+from scenesearch.cli.interrupts import INTERRUPTED
 from scenesearch.core.errors import ConfigError, SceneSearchError, StoreError
 
 if TYPE_CHECKING:

@@ -179,9 +179,13 @@ class Completer:
     def _centres(self, digest: str, name: str, schema: CollectionSchema) -> StyleCentres:
         data = self._store.read_blob(CENTRES_BLOB)
         if data is not None:
-            kept = StyleCentres.from_bytes(data)
-            if kept.digest == digest:
-                return kept
+            try:
+                kept = StyleCentres.from_bytes(data)
+            except StoreError as error:
+                log.warning("category means are learned again: %s", error)
+            else:
+                if kept.digest == digest:
+                    return kept
         made = learn_centres(walk(self._store, name, schema), schema.vectors[CUTOUT], digest)
         try:
             self._store.write_blob(CENTRES_BLOB, made.to_bytes())

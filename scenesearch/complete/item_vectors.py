@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import OneOf
-from scenesearch.core.points import COLOUR, CUTOUT
+from scenesearch.core.errors import DamagedError
+from scenesearch.core.points import COLOUR, CUTOUT, is_ours
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import CollectionSchema, Record
 from scenesearch.models.embed.tower import normalise_rows
+from scenesearch.store.census import REPAIR
 
 Floats = NDArray[np.float32]
 
@@ -68,6 +70,10 @@ def read_items(store: Store, ids: Sequence[str], field: str, schema: CollectionS
     for part in batches(ids, _IDS):
         where = OneOf("item_id", tuple(part))
         for record in scroll_all(store, where=where, fields=fields, spaces=spaces):
+            if not is_ours(record.payload):
+                raise DamagedError(
+                    f"point {record.id} is found as one of an item and does not say which: {REPAIR}"
+                )
             item = str(record.payload["item_id"])
             categories.setdefault(item, category_of(record.payload, field))
             into = sums.setdefault(item, {})

@@ -14,7 +14,9 @@
     │   └── FilterError       a filter that cannot be parsed or names no field
     └── StoreError
         ├── StoreUnavailableError   the engine cannot be reached, or another process holds it
+        │   └── StoreBrokeError     it broke off: its process died, or it gave up
         ├── CollectionMismatchError the collection was made with other models or another schema
+        ├── DamagedError            what is stored is not what was written: needs repair
         ├── InvalidVectorError      a vector that is not finite, zero, or of the wrong size
         └── NoSpaceError            too little free disk to write safely
 
@@ -117,10 +119,20 @@ class StoreUnavailableError(StoreError):
         self.retry_after_s = retry_after_s
 
 
+class StoreBrokeError(StoreUnavailableError):
+    """The engine broke off what it was asked: its process died, or it gave up on it."""
+
+
 class CollectionMismatchError(StoreError):
     """The collection was made with other models or another schema."""
 
     code = "collection_mismatch"
+
+
+class DamagedError(StoreError):
+    """What is stored is not what was written; the message names the command that repairs it."""
+
+    code = "needs_repair"
 
 
 class InvalidVectorError(StoreError):

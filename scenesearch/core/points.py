@@ -44,6 +44,9 @@ PROJECTION_BLOB = "projection.npz"
 OOD_BLOB = "familiarity.npz"
 """What the catalogue is of, kept with the collection; named as the first builds named it."""
 
+NOTHING = b"nothing"
+"""A blob in the place of a damaged one, to be learned again; one that was cut short is empty."""
+
 MUST_MATCH = ("schema", "embedder", "background")
 """Metadata that a search and its collection must agree on; an index run must agree on all."""
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scenesearch.core.conditions import Condition
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import (
+    Census,
     CollectionSchema,
     Cutout,
     Description,
@@ -30,6 +31,7 @@ from scenesearch.core.types import (
     Record,
     Scalar,
     Scene,
+    StoredPage,
     TextLine,
     Vector,
 )
@@ -324,6 +326,23 @@ class Copyable(Protocol):
         Raises:
             StoreError: it cannot be copied.
         """
+
+
+@runtime_checkable
+class Inspectable(Protocol):
+    """A store that can be looked through by who checks it, damaged or not."""
+
+    def census(self) -> Census:
+        """How much there is."""
+
+    def recorded_census(self) -> Census | None:
+        """How much there was when the collection was closed well; None where that is not known."""
+
+    def inspect(self, cursor: str | None = None, limit: int = 1000) -> StoredPage:
+        """Points as they lie in the engine, in a stable order."""
+
+    def reindex(self, fields: Sequence[str]) -> None:
+        """Make the indexes of payload fields anew, from the payloads."""
 
 
 @runtime_checkable

@@ -296,6 +296,43 @@ class Record(NamedTuple):
     vectors: Mapping[str, Vector]
 
 
+class Stored(NamedTuple):
+    """One stored point as it lies in the engine, for who checks it.
+
+    Attributes:
+        id: of the point.
+        payload: with what the store adds to it.
+        vectors: of every dense space that the point has.
+        words: the sparse vector of its words, by coordinate; None where it has none.
+    """
+
+    id: str
+    payload: Mapping[str, Any]
+    vectors: Mapping[str, Vector]
+    words: Mapping[int, float] | None
+
+
+class StoredPage(NamedTuple):
+    """Part of all stored points; ``cursor`` is None at the end."""
+
+    points: tuple[Stored, ...]
+    cursor: str | None
+
+
+class Census(NamedTuple):
+    """How much an engine says it has, by what it counts itself; asking costs it nothing.
+
+    Attributes:
+        points: of the collection.
+        vectors: by space; some engines count those of deleted points until they are optimized.
+        indexes: points in the index of each payload field that has one.
+    """
+
+    points: int
+    vectors: Mapping[str, int]
+    indexes: Mapping[str, int]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Part of a scroll; ``cursor`` is None at the end."""

@@ -202,7 +202,7 @@ class Engine:
             (opened.collection, opened.store, self._catalogue.lock),
             (opened.scenes, opened.photos, self._scenes.lock),
         ):
-            one = store if embedded else copyable(opened.settings, opened.address, name)
+            one = unwrapped(store) if embedded else copyable(opened.settings, opened.address, name)
             if store.schema is not None and isinstance(one, Copyable):
                 found[name] = _BetweenItems(one, lock)
         return asdict(back_up(folder, found, opened.state_dir, embedded=embedded))

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from scenesearch.api.opened import Opened
-from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.errors import DamagedError, SceneSearchError
 from scenesearch.core.protocols import Remote
 from scenesearch.engine.queries import Queries
 from scenesearch.models.weights import read_manifest
@@ -65,6 +65,8 @@ class Health:
                 return {"ok": True}
             self._opened.searcher.open()
             points = self._opened.store.count()
+        except DamagedError as error:
+            return {"ok": False, "reason": str(error), "damaged": True}
         except (SceneSearchError, OSError) as error:
             return {"ok": False, "reason": str(error)}
         return {"ok": True, "points": points, "fields": len(schema.fields)}

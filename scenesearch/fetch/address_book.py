@@ -8,19 +8,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scenesearch.core.batches import batches
-from scenesearch.core.errors import NoSpaceError, StoreError
-from scenesearch.system.sqlite_file import DurableFile, Form, is_full
+from scenesearch.core.errors import StoreError
+from scenesearch.system.row_sums import Summed
+from scenesearch.system.sqlite_file import DurableFile, Form, explained
 
-_FORM = Form(
+_PHOTO = Summed("photo", ("address",), ("address", "sha256", "etag", "modified"))
+FORM = Form(
     application_id=0x53534144,  # "SSAD"
-    version=1,
+    version=2,
     tables=(
         "CREATE TABLE photo (address TEXT PRIMARY KEY, sha256 TEXT NOT NULL, etag TEXT,"
-        " modified TEXT) WITHOUT ROWID;"
+        " modified TEXT, sum INTEGER) WITHOUT ROWID;" + _PHOTO.triggers
     ),
+    summed=(_PHOTO,),
+    migrations={1: _PHOTO.migration},
     other_version=(
-        "{path} is of version {version}, and this version reads 1; remove it, and the photos are "
-        "fetched again"
+        "{path} is of version {version}, and this version reads at most 2; remove it, and the "
+        "photos are fetched again"
     ),
     foreign="{path} is another program's database; move it away",
 )
@@ -52,7 +56,7 @@ class AddressBook:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = DurableFile(path, _FORM, self._explain)
+        self._file = DurableFile(path, FORM, self._explain)
 
     def close(self) -> None:
         """Give the file back."""
@@ -63,17 +67,23 @@ class AddressBook:
         found: dict[str, Known] = {}
         for some in batches(addresses, 500):
             marks = ",".join("?" * len(some))
-            query = f"SELECT address, sha256, etag, modified FROM photo WHERE address IN ({marks})"  # noqa: S608
-            found |= {row[0]: Known(*row[1:]) for row in self._file.rows(query, list(some))}
+            columns = "address, sha256, etag, modified"
+            query = _PHOTO.select(columns, f"WHERE address IN ({marks})")
+            found |= {row[0]: Known(*row[1:]) for row in self._file.sound_rows(query, list(some))}
         return found
 
     def note(self, photos: Iterable[tuple[str, Known]]) -> None:
         """Remember some photos; all of them or none."""
         rows = [(address, *known) for address, known in photos]
         with self._file.writing() as db:
-            db.executemany("REPLACE INTO photo VALUES (?, ?, ?, ?)", rows)
+            db.executemany(_PHOTO.insert("REPLACE"), rows)
 
     def _explain(self, error: sqlite3.Error) -> StoreError:
-        if is_full(error):
-            return NoSpaceError(f"{self._path}: the disk is full; free some space")
-        return StoreError(f"{self._path} cannot be used: {error}; remove it to fetch photos again")
+        return explained(
+            error,
+            self._path,
+            what="the list of fetched photos",
+            kept="what was fetched before is kept",
+            repair=f"scenesearch verify {self._path} --repair takes out what is damaged, and those "
+            "photos are asked for again",
+        )

@@ -8,7 +8,8 @@ two, on the first chunk of a new collection.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import AllOf, Equals, OneOf
-from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.errors import CollectionMismatchError, DamagedError, StoreError
 from scenesearch.core.points import (
     AUGMENTED,
     COLOUR,
@@ -43,9 +44,9 @@ from scenesearch.index.item_points import (
 )
 from scenesearch.index.learned import learn_ood, refresh_augmented
 from scenesearch.index.photo_embedding import PhotoEmbedding
-from scenesearch.index.plan import IndexPlan, ItemPlan, make_plan, stored_items
+from scenesearch.index.plan import IndexPlan, ItemPlan, PhotoRef, make_plan, stored_items
 from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chunks
-from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.cache import EmbeddingCache, Entry
 from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.models.encode import Encoder
 from scenesearch.store.bm25 import tokens
@@ -317,6 +318,19 @@ class Indexer:
         self._store.write_blob(PROJECTION_BLOB, projection.to_bytes())
         return projection
 
+    def refit(self, photos: Iterable[str]) -> Projection | None:
+        """The projection that a first run over photos fits, by what the cache has of them.
+
+        Args:
+            photos: sha256 of what the collection holds.
+
+        Returns:
+            None where they are too few. It is the one that was lost if it is the same bytes.
+        """
+        refs = tuple(PhotoRef("", sha256, 0) for sha256 in sorted(set(photos)))
+        plan = ItemPlan(Item("", ()), "", write=refs)
+        return self._fitted([plan], Run(lambda *_: None, 0, 0))
+
     def _made(
         self,
         chunk: Sequence[ItemPlan],
@@ -384,7 +398,7 @@ class Indexer:
         for batch in chunks(items, self._options.write_batch):
             keys = [ref.sha256 for plan in batch for ref in plan.write]
             # attributes alone open no cache
-            found = self._cache.get(keys, self._cache_key) if keys else {}
+            found = self._embeddings(batch, run) if keys else {}
             points: list[Point] = []
             for plan in batch:
                 base = item_payload(plan.item, plan.item_hash)
@@ -401,6 +415,25 @@ class Indexer:
                         for plan in known:
                             self._update(plan, run)
             run.wrote(len(batch))
+
+    def _embeddings(self, batch: Sequence[ItemPlan], run: Run) -> dict[str, tuple[Entry, ...]]:
+        """Every photo that is written, but for those that could not be read.
+
+        What the cache turns out not to have after all, because it was damaged, is embedded again.
+        """
+        keys = [ref.sha256 for plan in batch for ref in plan.write]
+        found = self._cache.get(keys, self._cache_key)
+        if missing := set(keys) - found.keys() - run.bad:
+            run.done -= len(missing)
+            lost = [replace(plan, write=_without(plan.write, found)) for plan in batch]
+            self._photos.embed(lost, self._cache_key, run)
+            found |= self._cache.get([key for key in keys if key not in found], self._cache_key)
+        if gone := set(keys) - found.keys() - run.bad:
+            raise DamagedError(
+                f"the embedding cache does not give back {len(gone)} photos that were just written "
+                f"to it, such as {min(gone)}, so nothing of these items was stored; check the disk"
+            )
+        return found
 
     def _update(self, plan: ItemPlan, run: Run) -> None:
         """What changes on stored points without embedding; after the new points are durable."""
@@ -434,6 +467,10 @@ class Indexer:
             photos.setdefault(record.payload.get(OCR), []).append(record.id)
         for read, ids in photos.items():
             self._store.set_payload({WORDS: with_read(words, read)}, ids=ids)
+
+
+def _without(refs: Iterable[PhotoRef], found: Container[str]) -> tuple[PhotoRef, ...]:
+    return tuple(ref for ref in refs if ref.sha256 not in found)
 
 
 def _photos(records: Iterable[Record], stranger: Callable[[str], None]) -> Iterator[str]:

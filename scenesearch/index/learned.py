@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches, scroll_all
+from scenesearch.core.errors import StoreError
 from scenesearch.core.points import AUGMENTED, CUTOUT, OOD_BLOB, PROFILE
 from scenesearch.core.protocols import Embedder, Profiler, Store
 from scenesearch.core.types import Point
@@ -101,6 +102,13 @@ def augment(
     return result.astype(np.float32)
 
 
+def _photos_of(data: bytes) -> str | None:
+    try:
+        return OodModel.from_bytes(data).photos
+    except StoreError:
+        return None  # damaged: it is learned again
+
+
 SAMPLE = 20_000
 """Photos that are enough to tell what a catalogue is of."""
 
@@ -125,7 +133,7 @@ def learn_ood(
     keys = sorted(set(photos))
     digest = hashlib.sha256("".join(keys).encode()).hexdigest()
     data = store.read_blob(OOD_BLOB)
-    if data is not None and OodModel.from_bytes(data).photos == digest:
+    if data is not None and _photos_of(data) == digest:
         return None
     sample = keys[:: -(-len(keys) // SAMPLE)] if keys else []
     rows: list[NDArray[np.float32]] = []

@@ -60,7 +60,7 @@ def nearest(
             others = left_out(where, without)
             again = [queries[i]._replace(limit=limit, where=others) for i in short]
             for i, hits in zip(short, store.query(again), strict=True):
-                kept[i] = hits
+                kept[i] = [hit for hit in hits if "item_id" in hit.payload]
         found = [hits[:limit] for hits in kept]
     return [Answer(r, s, hits) for (r, s), hits in zip(keys, found, strict=True)]
 

@@ -73,7 +73,8 @@ class OodModel:
                 return cls(arrays["prior"], arrays["quantiles"], str(arrays["photos"]))
         except (ValueError, KeyError, OSError, EOFError, TypeError, BadZipFile) as error:
             raise StoreError(
-                f"The collection's class profile cannot be read ({error}); index it again"
+                f"The collection's class profile cannot be read ({error}); index it again, or "
+                f"scenesearch verify STORE --repair"
             ) from error
 
 

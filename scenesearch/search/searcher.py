@@ -22,6 +22,7 @@ from scenesearch.core.points import (
     AUGMENTED,
     CUTOUT,
     MUST_MATCH,
+    NOTHING,
     OOD_BLOB,
     SCHEMA_VERSION,
     check_models,
@@ -54,7 +55,7 @@ from scenesearch.system.timing import StageTimes
 from scenesearch.words import ParsedWords, Vocabulary, parse_words
 from scenesearch.words.meaning import shipped_meaning
 
-NOTHING = "nothing like this in the catalogue"
+NO_MATCH = "nothing like this in the catalogue"
 
 
 class Searcher:
@@ -138,7 +139,7 @@ class Searcher:
             QueryVectors(
                 self._store, self._encoder, projection_of(self._store, self._encoder.embedder.dim)
             ),
-            OodModel.from_bytes(data) if data is not None else None,
+            None if data is None or data == NOTHING else OodModel.from_bytes(data),
         )
 
     def _vocabulary(self, opened: Opened) -> Vocabulary:
@@ -438,7 +439,7 @@ def _prior(
 
 
 def _nothing(where: Condition | None) -> str:
-    return NOTHING if where is None else f"{NOTHING} that passes the filter"
+    return NO_MATCH if where is None else f"{NO_MATCH} that passes the filter"
 
 
 def _same(one: CollectionSchema, other: CollectionSchema) -> bool:

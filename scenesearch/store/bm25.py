@@ -101,6 +101,11 @@ def lacks_words(schema: CollectionSchema) -> bool:
     return has_words(schema) and schema.mean_words is None
 
 
+def stored_spaces(schema: CollectionSchema) -> list[str]:
+    """Every space that points have vectors in, that of words included."""
+    return [*schema.vectors, *([WORDS] if has_words(schema) and not lacks_words(schema) else [])]
+
+
 def payload_terms(payload: Mapping[str, Any], schema: CollectionSchema) -> Terms | None:
     """The words of a payload; None where there are none, or none are searched."""
     if schema.mean_words is None or not has_words(schema):

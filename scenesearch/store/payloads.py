@@ -17,6 +17,7 @@ import numpy as np
 from scenesearch.core.errors import CollectionMismatchError, StoreError
 from scenesearch.core.types import FieldType
 from scenesearch.store.checks import check_key
+from scenesearch.store.sums import PAYLOAD_SUM, SUMS
 
 _MAX_INT = 2**63 - 1
 _MAX_DEPTH = 16
@@ -57,9 +58,13 @@ def encode_payload(
 
 
 def encode_patch(payload: Mapping[str, Any], fields: Mapping[str, FieldType]) -> dict[str, Any]:
-    """A change of payloads: as :func:`encode_payload`, with the Nones that remove keys kept."""
+    """A change of payloads: as :func:`encode_payload`, with the Nones that remove keys kept.
+
+    It takes the sum of the payload out, which is none of the changed one.
+    """
     removed = [check_key(key) for key, value in payload.items() if value is None]
-    return encode_payload(payload, fields, "the change") | dict.fromkeys(removed)
+    patch = encode_payload(payload, fields, "the change") | dict.fromkeys(removed)
+    return {**patch, PAYLOAD_SUM: None} if patch else {}
 
 
 def bool_fields(
@@ -81,6 +86,8 @@ def decode_payload(payload: Mapping[str, Any] | None, bools: Collection[str]) ->
         bools: names of the bool fields (:func:`bool_fields`).
     """
     result = {key: value for key, value in (payload or {}).items() if value is not None}
+    for name in SUMS:
+        result.pop(name, None)
     for name in bools:
         value = result.get(name)
         if isinstance(value, list):
@@ -106,7 +113,8 @@ def retype_payload(
             f"cannot add the field: a point already holds another kind of value. {error}"
         ) from error
     # repr tells True from 1 and 1.0 from 1, which compare equal.
-    return {key: value for key, value in encoded.items() if repr(value) != repr(present[key])}
+    changed = {key: value for key, value in encoded.items() if repr(value) != repr(present[key])}
+    return {**changed, PAYLOAD_SUM: None} if changed else {}
 
 
 def _encode_typed(value: Any, kind: FieldType, what: str) -> Any:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.protocols import WORDS, Store
-from scenesearch.core.types import CollectionSchema, FieldType, Page, Point, Record
+from scenesearch.core.types import CollectionSchema, FieldType, Page, Point, Record, Stored
 from scenesearch.store.bm25 import Terms, payload_terms
 from scenesearch.store.checks import canonical_id
 from scenesearch.store.payloads import decode_payload, encode_payload, retype_payload
+from scenesearch.store.sums import summed
 from scenesearch.store.vectors import unit_vectors
 
 Vectors = dict[str, NDArray[np.float32] | Terms]
@@ -32,6 +33,20 @@ def to_record(point: Any, bools: Collection[str]) -> Record:
         for space, vector in (point.vector or {}).items()
     }
     return Record(str(point.id), decode_payload(point.payload, bools), vectors)
+
+
+def to_stored(point: Any) -> Stored:
+    """An engine's point as it lies there, with its sums."""
+    vectors = dict(point.vector or {})
+    sparse = vectors.pop(WORDS, None)
+    return Stored(
+        str(point.id),
+        dict(point.payload or {}),
+        {space: np.asarray(row, np.float32) for space, row in vectors.items()},
+        None
+        if sparse is None
+        else {int(i): float(v) for i, v in zip(sparse.indices, sparse.values, strict=True)},
+    )
 
 
 def in_order(points: Iterable[Any], ids: Sequence[str], bools: Collection[str]) -> list[Record]:
@@ -62,10 +77,11 @@ def to_write(
         ValueError: an id is no UUID.
     """
     by_id = {canonical_id(point.id): point for point in points}
-    vectors: list[Vectors] = [{**rows} for rows in unit_vectors(list(by_id.values()), schema)]
+    dense = unit_vectors(list(by_id.values()), schema)
+    vectors: list[Vectors] = [{**rows} for rows in dense]
     payloads = [
-        encode_payload(point.payload, schema.fields, f"point {point_id}")
-        for point_id, point in by_id.items()
+        summed(point_id, rows, encode_payload(point.payload, schema.fields, f"point {point_id}"))
+        for (point_id, point), rows in zip(by_id.items(), dense, strict=True)
     ]
     for rows, payload in zip(vectors, payloads, strict=True):
         if (terms := payload_terms(payload, schema)) is not None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import get_args
 from uuid import uuid4
+from zlib import crc32
 
-from scenesearch.core.errors import CollectionMismatchError, StoreError
+from scenesearch.core.errors import CollectionMismatchError, DamagedError, StoreError
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import CollectionSchema, FieldType
@@ -162,21 +163,28 @@ def _differences(
 
 
 def dump_schema(schema: CollectionSchema) -> str:
-    """The schema as one JSON object."""
-    return json.dumps(
-        {
-            "format": FORMAT,
-            "vectors": dict(schema.vectors),
-            "fields": dict(schema.fields),
-            "metadata": dict(schema.metadata),
-            "quantization": schema.quantization,
-            "mean_words": schema.mean_words,
-            "blobs": dict(schema.blobs),
-            "made": schema.made,
-        },
-        ensure_ascii=False,
-        indent=1,
-    )
+    """The schema as one JSON object, with a sum of all that it says."""
+    value = {
+        "format": FORMAT,
+        "vectors": dict(schema.vectors),
+        "fields": dict(schema.fields),
+        "metadata": dict(schema.metadata),
+        "quantization": schema.quantization,
+        "mean_words": schema.mean_words,
+        "blobs": dict(schema.blobs),
+        "made": schema.made,
+    }
+    return json.dumps({**value, "sum": _sum(value)}, ensure_ascii=False, indent=1)
+
+
+def _sum(value: Mapping[str, object]) -> int:
+    return crc32(json.dumps(value, sort_keys=True).encode())
+
+
+def _check_sum(data: dict[str, object]) -> None:
+    # older versions wrote none
+    if "sum" in data and data.pop("sum") != _sum(data):
+        raise ValueError("it is not what was written")
 
 
 def load_schema(text: str, source: str) -> CollectionSchema:
@@ -196,6 +204,7 @@ def load_schema(text: str, source: str) -> CollectionSchema:
                 f"{source} is of format {data['format']!r}, this version reads at most {FORMAT}; "
                 "use the version that wrote it, or index again"
             )
+        _check_sum(data)
         schema = CollectionSchema(
             {str(k): int(v) for k, v in data["vectors"].items()},
             dict(data["fields"]),
@@ -206,8 +215,8 @@ def load_schema(text: str, source: str) -> CollectionSchema:
             made=str(data.get("made", "")),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(
-            f"{source} is not a readable schema ({type(error).__name__}: {error}); "
-            "restore it from a backup, or move the collection away and index again"
+        raise DamagedError(
+            f"{source} is not a readable schema ({type(error).__name__}: {error}); restore it "
+            "from a backup, or have the collection made again: scenesearch verify STORE --repair"
         ) from error
     return check_schema(schema)

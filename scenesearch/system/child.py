@@ -146,6 +146,11 @@ if sys.platform == "win32":  # pragma: no cover
     def _signals_held_back() -> Iterator[None]:
         yield
 
+    @contextmanager
+    def interrupts_held_back() -> Iterator[None]:
+        """Nothing, where there is no mask of signals."""
+        yield
+
     def _die_when_closed(_: int) -> None:
         """Reading from the pipe ends it there, once the call of a library returns."""
 
@@ -159,6 +164,20 @@ else:
         # first, because starting it lets signals through again
         resource_tracker.ensure_running()
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF_TO)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    @contextmanager
+    def interrupts_held_back() -> Iterator[None]:
+        """Threads started in here, and processes that those start, never hear Ctrl-C.
+
+        For pools of libraries: the terminal interrupts their processes, too, and one that is still
+        importing prints a traceback of it.
+        """
+        resource_tracker.ensure_running()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             yield
         finally:

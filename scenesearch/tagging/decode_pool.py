@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.limits import ImageLimits
+from scenesearch.system.child import interrupts_held_back
 from scenesearch.tagging.decode import (
     Decoded,
     InSlot,
@@ -102,14 +103,15 @@ class DecodePool:
 
         # as many photos run at a time as Ahead lets; one without a slot goes by pipe
         slots = Slots(2 * self.workers)
-        processes = ProcessPool(
-            max_workers=self.workers,
-            initializer=start_worker,
-            initargs=(slots,),
-            context=get_context("spawn"),
-        )
-        pool = _Pool(processes, slots)
-        task = processes.schedule(ready)
+        with interrupts_held_back():
+            processes = ProcessPool(
+                max_workers=self.workers,
+                initializer=start_worker,
+                initargs=(slots,),
+                context=get_context("spawn"),
+            )
+            pool = _Pool(processes, slots)
+            task = processes.schedule(ready)
         if not probe:
             return pool
         try:

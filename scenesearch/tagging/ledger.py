@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -19,22 +18,29 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
 from scenesearch.system.lock_file import DirectoryLock
-from scenesearch.system.sqlite_file import DurableFile, Form, is_damaged, is_full
+from scenesearch.system.row_sums import Summed
+from scenesearch.system.sqlite_file import DurableFile, Form, damage, explained, sound
 from scenesearch.tagging.rows import Row, TagRow
 from scenesearch.tagging.sources import Identity, Source, identify
 
 APPLICATION_ID = 0x53435447
 """In the header of the file (``SCTG``): what tells a ledger from any other database."""
-VERSION = 1
-_LITTLE_BYTES = 1 << 18
-_TABLES = """
+VERSION = 2
+_RECORDS = Summed(
+    "records",
+    ("source",),
+    ("source", "size", "stamp", "sha256", "fingerprint", "failed", "scene_warnings", "row"),
+)
+_PLACES = Summed("places", ("place",), ("place", "source"))
+_TABLES = f"""
 CREATE TABLE records (source TEXT PRIMARY KEY, size INTEGER, stamp TEXT, sha256 TEXT NOT NULL,
     fingerprint TEXT NOT NULL, failed INTEGER NOT NULL, scene_warnings INTEGER NOT NULL,
-    row TEXT NOT NULL) WITHOUT ROWID;
+    row TEXT NOT NULL, sum INTEGER) WITHOUT ROWID;
 CREATE INDEX by_content ON records (sha256, fingerprint) WHERE failed = 0;
-CREATE TABLE places (place INTEGER PRIMARY KEY, source TEXT NOT NULL);
+CREATE TABLE places (place INTEGER PRIMARY KEY, source TEXT NOT NULL, sum INTEGER);
+{_RECORDS.triggers} {_PLACES.triggers}
 """
-_FORM = Form(
+FORM = Form(
     APPLICATION_ID,
     VERSION,
     _TABLES,
@@ -42,6 +48,13 @@ _FORM = Form(
     f"{VERSION}; give another --out, or delete the ledger to tag everything again",
     foreign="{path} is a database of something else, expected the ledger of a tagging run; give "
     "another --out",
+    summed=(_RECORDS, _PLACES),
+    migrations={1: _RECORDS.migration + _PLACES.migration},
+    never={
+        "sources of the last run have no row": "SELECT count(*) FROM places p "
+        "LEFT JOIN records r ON r.source = p.source WHERE r.source IS NULL"
+    },
+    remade=frozenset({"places"}),
 )
 
 R = TypeVar("R", bound=Row)
@@ -176,7 +189,7 @@ class Ledger(Memory):
         self._lock = _lock(out, self.path)
         try:
             # the thread that draws the sources asks, the main one writes
-            self._file = DurableFile(self.path, _FORM, partial(_explained, self.path))
+            self._file = DurableFile(self.path, FORM, partial(_explained, self.path))
         except BaseException:
             self._lock.release()
             raise
@@ -197,8 +210,8 @@ class Ledger(Memory):
         """What earlier runs recorded of a source."""
         if self._nothing_known:
             return None
-        found = self._file.one(
-            "SELECT size, stamp, sha256, fingerprint, failed FROM records WHERE source = ?",
+        found = self._file.sound_one(
+            _RECORDS.select("size, stamp, sha256, fingerprint, failed", "WHERE source = ?"),
             (source,),
         )
         if found is None:
@@ -223,9 +236,11 @@ class Ledger(Memory):
 
     def same_content(self, sha256: str) -> tuple[Row, int] | None:
         """The row of any source with this content, and how many of its warnings are its file's."""
-        found = self._file.one(
-            "SELECT row, scene_warnings FROM records "
-            "WHERE sha256 = ? AND fingerprint = ? AND failed = 0 LIMIT 1",
+        found = self._file.sound_one(
+            _RECORDS.select(
+                "row, scene_warnings",
+                "WHERE sha256 = ? AND fingerprint = ? AND failed = 0 LIMIT 1",
+            ),
             (sha256, self._fingerprint),
         )
         return None if found is None else (_row(self.path, found[0], self.kind), found[1])
@@ -246,10 +261,8 @@ class Ledger(Memory):
             if one.row is None and one.identity is not None
         ]
         with self._file.writing() as db:
-            db.executemany("INSERT INTO places VALUES (?, ?)", places)
-            db.executemany(
-                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)", records
-            )
+            db.executemany(_PLACES.insert(), places)
+            db.executemany(_RECORDS.insert("INSERT OR REPLACE"), records)
             db.executemany(
                 "UPDATE records SET size = ?, stamp = ? WHERE source = ? "
                 "AND (size IS NOT ? OR stamp IS NOT ?)",
@@ -271,7 +284,11 @@ class Ledger(Memory):
         return 0 if found is None else int(found[0])
 
     def texts(self, *, failed_only: bool = False) -> Iterator[str]:
-        """The rows of this run as JSON texts, in the order of its sources."""
+        """The rows of this run as JSON texts, in the order of its sources.
+
+        Raises:
+            DamagedError: a row is not what was written, or is gone.
+        """
         yield from _texts(self._file.db, self.path, failed_only=failed_only)
 
 
@@ -292,8 +309,7 @@ def recorded_rows(out: Path) -> Iterator[TagRow]:
             f"there is no {path}: expected the ledger of the run that wrote {out}; tag again"
         )
     try:
-        with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            _FORM.check(db, path)
+        with closing(FORM.open(path)) as db:
             for text in _texts(db, path, failed_only=False):
                 yield _row(path, text, TagRow)
     except sqlite3.Error as error:
@@ -301,11 +317,15 @@ def recorded_rows(out: Path) -> Iterator[TagRow]:
 
 
 def _texts(db: sqlite3.Connection, path: Path, *, failed_only: bool) -> Iterator[str]:
-    query = "SELECT row FROM places JOIN records USING (source) {} ORDER BY place"
+    # a place whose record is gone has no sum to compare with, and is found as well
+    query = (
+        f"SELECT {_PLACES.sound('p')} AND {_RECORDS.sound('r')}, r.row FROM places p "  # noqa: S608
+        "LEFT JOIN records r ON r.source = p.source {} ORDER BY p.place"
+    )
     try:
-        only = "WHERE failed = 1" if failed_only else ""
+        only = "WHERE r.failed IS NOT 0" if failed_only else ""
         with closing(db.execute(query.format(only))) as rows:
-            for (text,) in rows:
+            for (text,) in sound(rows):
                 yield text
     except sqlite3.Error as error:
         raise _explained(path, error) from error
@@ -315,37 +335,18 @@ def _row(path: Path, text: str, kind: type[R]) -> R:
     try:
         return kind.from_dict(json.loads(text))
     except ValueError as error:
-        raise StoreError(
-            f"{path}: a row in it cannot be read ({type(error).__name__}: {error}); the file is "
-            f"damaged: delete it to tag everything again"
-        ) from error
+        raise _explained(path, damage(f"{type(error).__name__}: {error}")) from error
 
 
 def _explained(path: Path, error: sqlite3.Error) -> StoreError:
-    # the low byte is the kind of an extended code
-    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    of_disk = kind in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
-    if is_full(error) or (of_disk and _is_full(path)):
-        return NoSpaceError(
-            f"{path}: the disk is full; everything before this batch is kept, free some space and "
-            f"run again to go on"
-        )
-    if is_damaged(error):
-        return StoreError(
-            f"{path} is damaged or no ledger ({error}); give another --out, or delete it to tag "
-            f"everything again"
-        )
-    return StoreError(
-        f"{path}: the ledger failed ({error}); check that the folder is there and writable"
+    return explained(
+        error,
+        path,
+        what="the ledger",
+        kept="everything before this batch is kept",
+        repair=f"scenesearch verify {path} --repair takes out what is damaged, and the next run "
+        "tags those photos again",
     )
-
-
-def _is_full(path: Path) -> bool:
-    """Whether the disk has no room for the little that SQLite writes beside the data."""
-    try:
-        return shutil.disk_usage(path.parent).free < _LITTLE_BYTES
-    except OSError:
-        return False
 
 
 def _lock(out: Path, path: Path) -> DirectoryLock:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from scenesearch.core.errors import ConfigError, NoSpaceError, StoreError
+from scenesearch.core.errors import ConfigError, DamagedError, NoSpaceError, StoreError
 from scenesearch.core.extras import extra
 from scenesearch.system.whole_file import replacing
 from scenesearch.tagging.ledger import Ledger
@@ -92,20 +92,22 @@ def failures_path(out: Path) -> Path:
     return out.with_name(f"{out.name}.failures.jsonl")
 
 
-def write_outputs(ledger: Ledger, out: Path, table: Table | None = None) -> None:
+def write_outputs(ledger: Ledger, out: Path, rows: int, table: Table | None = None) -> None:
     """Assemble the output, and the list of failures where there are any.
 
     Args:
         ledger: has the rows.
         out: the output.
+        rows: that there must be, one for each source.
         table: how they are written; as tags by default.
 
     Raises:
+        DamagedError: there are more or fewer; the output of the run before is still there.
         NoSpaceError: the disk is full; the output of the run before is still there.
         StoreError: the files cannot be written.
     """
     with _replacing(out) as file:
-        (table or TAGS).write(out.suffix.lower(), ledger.texts(), file)
+        (table or TAGS).write(out.suffix.lower(), _counted(ledger, rows), file)
     failures = failures_path(out)
     first = next(ledger.texts(failed_only=True), None)
     if first is None:
@@ -114,6 +116,19 @@ def write_outputs(ledger: Ledger, out: Path, table: Table | None = None) -> None
     else:
         with _replacing(failures) as file:
             write_jsonl(ledger.texts(failed_only=True), file)
+
+
+def _counted(ledger: Ledger, expected: int) -> Texts:
+    written = 0
+    for text in ledger.texts():
+        written += 1
+        yield text
+    if written != expected:
+        raise DamagedError(
+            f"{ledger.path}: the ledger has {written} rows for {expected} photos, so it is "
+            f"damaged; scenesearch verify {ledger.path} --repair takes out what is, and the next "
+            "run tags those photos again"
+        )
 
 
 def write_jsonl(texts: Texts, file: IO[bytes]) -> None:

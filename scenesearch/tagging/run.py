@@ -242,7 +242,7 @@ def record(
                     seconds = time.perf_counter() - start
                     progress(TagProgress(counts["photos"], counts["failed"], seconds))
         with times.stage("output"):
-            write_outputs(ledger, out, table)
+            write_outputs(ledger, out, counts["photos"], table)
         failed = ledger.failed()
     return TagSummary(
         photos=counts["photos"],

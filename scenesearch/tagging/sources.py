@@ -20,7 +20,7 @@ from scenesearch.catalog.opening import open_rows
 from scenesearch.catalog.records import RowError, unreadable
 from scenesearch.catalog.values import SPACE
 from scenesearch.core.errors import CatalogError, NoSpaceError, StoreError
-from scenesearch.system.sqlite_file import is_full
+from scenesearch.system.sqlite_file import trouble
 from scenesearch.tagging.source_files import expand_glob, is_glob, photos_below
 from scenesearch.tagging.source_remote import is_remote, remote_photos
 
@@ -284,7 +284,7 @@ def _first_time(seen: sqlite3.Connection, key: str) -> bool:
     try:
         return seen.execute("INSERT OR IGNORE INTO seen VALUES (?)", (data,)).rowcount == 1
     except sqlite3.Error as error:
-        if is_full(error):
+        if trouble(error) == "full":
             raise NoSpaceError(
                 "the folder for temporary files is full; free some space there, or set "
                 "SQLITE_TMPDIR to another folder"

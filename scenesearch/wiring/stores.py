@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 from scenesearch.config.settings import Settings
 from scenesearch.core.protocols import Quantizable, Store
 from scenesearch.core.quantization import Quantization
+from scenesearch.core.types import CollectionSchema
 from scenesearch.models.embed.cache import EmbeddingCache
 
 if TYPE_CHECKING:
@@ -90,6 +94,63 @@ def _store(settings: Settings, store: str | Path, collection: str, *, process: b
     return EdgeStore(Path(store), collection, min_free_bytes=free, quantization=quantization)
 
 
+def build_inspected(settings: Settings, store: str | Path, collection: str) -> Store:
+    """The store of a collection for who checks it: one that is damaged opens too.
+
+    An embedded one is in a process of its own, which damage may cost its life.
+    """
+    if is_url(store):
+        return _store(settings, store, collection, process=False)
+    from scenesearch.store.embedded.edge import EdgeStore
+    from scenesearch.store.process.store import ProcessStore
+
+    free = settings.min_free_megabytes * 1_000_000
+    made = partial(EdgeStore, Path(store), collection, min_free_bytes=free, counted=False)
+    return ProcessStore(made, name=f"the index in {Path(store) / collection}")
+
+
+def collections_in(store: Path) -> list[str]:
+    """The embedded collections of a folder, those without a readable record included."""
+    return sorted(
+        path.name
+        for path in store.iterdir()
+        if ((path / "schema.json").is_file() or (path / "shard").is_dir())
+        and "." not in path.name
+        and not path.name.endswith(MENDED)
+    )
+
+
+MENDED = "-mended"
+"""What follows the name of a collection that is to take the place of a damaged one."""
+
+
+@contextmanager
+def rebuilding(
+    settings: Settings, store: Path, collection: str, schema: CollectionSchema
+) -> Iterator[Store]:
+    """An empty collection of the same schema, which takes the place of the old one in the end.
+
+    The old one is set aside as ``COLLECTION.damaged-1``, and not deleted. Both must be closed.
+
+    Args:
+        settings: of stores.
+        store: the folder.
+        collection: which one.
+        schema: of it.
+    """
+    from scenesearch.store.embedded.edge import EdgeStore
+    from scenesearch.store.embedded.edge_directory import replace_collection
+
+    name = collection[: 64 - len(MENDED)] + MENDED
+    shutil.rmtree(store / name, ignore_errors=True)  # of a repair that was killed
+    free = settings.min_free_megabytes * 1_000_000
+    with closing(
+        EdgeStore(store, name, min_free_bytes=free, quantization=schema.quantization)
+    ) as new:
+        yield new
+    replace_collection(store, collection, name)
+
+
 def _quantization(settings: Settings, *, embedded: bool) -> Quantization:
     asked = settings.store.quantization
     if asked == "auto":
@@ -133,7 +194,16 @@ def state_dir(settings: Settings, store: str | Path) -> Path:
 
 def sync_lock_file(settings: Settings, store: str | Path, collection: str) -> Path:
     """What two syncs of one collection lock: beside an embedded store; else of this machine."""
+    return _lock_file(settings, store, collection, "sync")
+
+
+def first_lock_file(settings: Settings, store: str | Path, collection: str) -> Path:
+    """What is locked by who makes a collection with a projection; likewise."""
+    return _lock_file(settings, store, collection, "first")
+
+
+def _lock_file(settings: Settings, store: str | Path, collection: str, what: str) -> Path:
     if not is_url(store):
-        return Path(store) / f"{collection}.sync.lock"
+        return Path(store) / f"{collection}.{what}.lock"
     name = hashlib.sha256(f"{store}\0{collection}".encode()).hexdigest()[:16]
-    return settings.cache_dir / f"sync-{name}.lock"
+    return settings.cache_dir / f"{what}-{name}.lock"

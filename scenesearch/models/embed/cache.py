@@ -25,11 +25,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches
-from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.core.errors import StoreError
 from scenesearch.models.embed.arrays_file import read_arrays
 from scenesearch.models.embed.cache_eviction import Uses, prepare
 from scenesearch.system.once import once
-from scenesearch.system.sqlite_file import is_full, transaction
+from scenesearch.system.row_sums import DAMAGED, row_sum
+from scenesearch.system.sqlite_file import explained, transaction, trouble
 
 log = logging.getLogger(__name__)
 
@@ -77,13 +78,17 @@ class EmbeddingCache:
             if self._path != ":memory:":
                 Path(self._path).parent.mkdir(parents=True, exist_ok=True)
             db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+            # text that is none any more is a damaged row, and not the end of all that are asked for
+            db.text_factory = _text
             prepare(db)
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, StoreError) as error:
             if db is not None:
                 db.close()
+            if isinstance(error, sqlite3.Error) and trouble(error) != "other":
+                raise self._explained(error) from error
             raise StoreError(
                 f"{self._path}: cannot be used as embedding cache: {error}; give another "
-                f"cache_dir, or delete the file to have it made again"
+                f"cache_dir, or move the file away to have it made again"
             ) from error
         return db
 
@@ -91,24 +96,38 @@ class EmbeddingCache:
     def _uses(self) -> Uses:
         return Uses(self._db, self._max_bytes)
 
-    def get(self, sha256: Sequence[str], fingerprint: str) -> dict[str, tuple[Entry, ...]]:
+    def get(
+        self, sha256: Sequence[str], fingerprint: str, *, forget: bool = True
+    ) -> dict[str, tuple[Entry, ...]]:
         """The photos that are there, by sha256; each with its regions.
 
+        An entry that is not what was written is none.
+
+        Args:
+            sha256: of the photos.
+            fingerprint: of the models.
+            forget: remove such entries from the file.
+
         Raises:
-            StoreError: an entry cannot be read.
+            StoreError: the file cannot be read.
         """
         with self._locked():
             self._uses.alive()
         found: dict[str, tuple[Entry, ...]] = {}
-        query = "SELECT sha256, regions, payload FROM photos WHERE fingerprint = ?"
-        for key, blob, text in self._rows(query, sha256, fingerprint):
+        damaged: list[str] = []
+        query = "SELECT sha256, regions, payload, sum FROM photos WHERE fingerprint = ?"
+        for key, blob, text, total in self._rows(query, sha256, fingerprint):
             try:
-                found[key] = _decode(blob, text)
-            except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-                raise StoreError(
-                    f"{self._path}: the entry of photo {key} is damaged ({error}); delete "
-                    f"the file to have it made again"
-                ) from error
+                found[key] = read_entry(key, fingerprint, blob, text, total)
+            except DAMAGES as error:
+                log.log(
+                    logging.WARNING if forget else logging.DEBUG,
+                    "%s: what is kept of photo %s is damaged (%s), and is made again",
+                    *(self._path, key, error),
+                )
+                damaged.append(key)
+        if damaged and forget:
+            self.forget(damaged, fingerprint)
         self._touch(found, fingerprint)
         return found
 
@@ -130,7 +149,7 @@ class EmbeddingCache:
         for part in batches(sha256, _VARIABLES):
             few = f"{query} AND sha256 IN ({','.join('?' * len(part))})"
             # one connection for all threads: what another one writes is seen whole or not at all
-            with self._lock, closing(self._db.execute(few, (fingerprint, *part))) as rows:
+            with self._locked(), closing(self._db.execute(few, (fingerprint, *part))) as rows:
                 found = rows.fetchall()
             yield from found
 
@@ -140,19 +159,32 @@ class EmbeddingCache:
         Raises:
             NoSpaceError: the disk is full.
         """
-        rows = [(key, fingerprint, *_encode(entries)) for key, entries in photos.items()]
+        rows = []
+        for key, entries in photos.items():
+            row = key, fingerprint, *_encode(entries)
+            rows.append((*row, row_sum(*row)))
         with self._locked():
             self._uses.alive()
             with transaction(self._db):
                 number = self._uses.fingerprint(fingerprint, add=True)
                 assert number is not None
-                self._db.executemany("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?)", rows)
+                self._db.executemany("INSERT OR REPLACE INTO photos VALUES (?, ?, ?, ?, ?)", rows)
                 self._uses.add(number, photos)
         try:
             self.trim()
         except StoreError as error:
             # the batch is kept all the same; the next one tries again
             log.debug("%s", error)
+
+    def forget(self, sha256: Sequence[str], fingerprint: str) -> None:
+        """Remove photos; they are not :meth:`known` any more.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        with self._locked(), transaction(self._db):
+            for key in sha256:
+                self._uses.forget(key, fingerprint)
 
     def trim(self) -> int:
         """Remove what is too much now, as :meth:`put` does by itself; returns how many photos.
@@ -172,7 +204,7 @@ class EmbeddingCache:
                 self._db.close()
 
     def _touch(self, sha256: Iterable[str], fingerprint: str) -> None:
-        with self._lock:
+        with self._locked():
             number = self._uses.fingerprint(fingerprint)
             if number is not None:
                 self._uses.touch(number, sha256)
@@ -184,12 +216,45 @@ class EmbeddingCache:
             with self._lock:
                 yield
         except sqlite3.Error as error:
-            if is_full(error):
-                raise NoSpaceError(
-                    f"{self._path}: the disk is full; nothing of this batch was written, free "
-                    f"some space and run again"
-                ) from error
-            raise StoreError(f"{self._path}: the embedding cache failed: {error}") from error
+            raise self._explained(error) from error
+
+    def _explained(self, error: sqlite3.Error) -> StoreError:
+        return explained(
+            error,
+            self._path,
+            what="the embedding cache",
+            kept="nothing of this batch was written",
+            repair=f"scenesearch verify {self._path} --repair keeps what can be read of it, and "
+            "the rest is embedded again",
+        )
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+DAMAGES = (ValueError, TypeError, KeyError, IndexError, OSError, EOFError, zipfile.BadZipFile)
+"""What :func:`read_entry` raises."""
+
+
+def read_entry(
+    sha256: str, fingerprint: str, blob: bytes, text: str, total: int | None
+) -> tuple[Entry, ...]:
+    """The regions of a row of the cache.
+
+    Args:
+        sha256: of the photo.
+        fingerprint: of the models.
+        blob: their vectors.
+        text: their payloads.
+        total: the row's sum; None for what an earlier version wrote, which kept none.
+
+    Raises:
+        ValueError: it is not what was written; so do the others of :data:`DAMAGES`.
+    """
+    if total is not None and total != row_sum(sha256, fingerprint, blob, text):
+        raise ValueError(DAMAGED)
+    return _decode(blob, text)
 
 
 def _encode(entries: Sequence[Entry]) -> tuple[bytes, str]:

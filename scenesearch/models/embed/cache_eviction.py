@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Iterable
 
+from scenesearch.core.errors import StoreError
 from scenesearch.system.sqlite_file import transaction
 
 log = logging.getLogger(__name__)
@@ -35,15 +36,16 @@ BEAT_S = 60.0
 DEAD_S = 3600.0
 """A run that has not said so for this long was killed."""
 
-VERSION = 1
-"""``PRAGMA user_version``: 0 had ``photos`` alone."""
+VERSION = 2
+"""``PRAGMA user_version``: 0 had ``photos`` alone, 1 no sums of its rows."""
 
 
 def prepare(db: sqlite3.Connection) -> None:
     """Make or bring up to date what the file needs; killed at any moment, nothing is lost.
 
     Raises:
-        sqlite3.Error: it is no cache, or one of a newer version.
+        StoreError: it is of a newer version.
+        sqlite3.Error: it is no cache.
     """
     if not db.execute("PRAGMA page_count").fetchone()[0]:
         # a file that has tables already needs a VACUUM for it, see cache_eviction
@@ -57,11 +59,15 @@ def prepare(db: sqlite3.Connection) -> None:
         # another process may have done it while this one waited
         found = _version(db)
         if found > VERSION:
-            raise sqlite3.DatabaseError(
+            raise StoreError(
                 f"it has version {found}, expected at most {VERSION}: a newer scenesearch made it"
             )
-        if found < VERSION:
+        if found < 1:
             _migrate(db)
+        if found < VERSION:
+            # rows from before have none: to sum them, a file of gigabytes would be written anew
+            db.execute("ALTER TABLE photos ADD COLUMN sum INTEGER")
+            db.execute(f"PRAGMA user_version={VERSION}")
 
 
 def _migrate(db: sqlite3.Connection) -> None:
@@ -82,7 +88,6 @@ def _migrate(db: sqlite3.Connection) -> None:
         "INSERT INTO uses SELECT f.id, p.sha256, 0 FROM photos p"
         " JOIN fingerprints f ON f.text = p.fingerprint"
     )
-    db.execute(f"PRAGMA user_version={VERSION}")
 
 
 def _version(db: sqlite3.Connection) -> int:
@@ -139,6 +144,21 @@ class Uses:
         self._pending.update((fingerprint, key) for key in sha256)
         if len(self._pending) >= PENDING:
             self.flush()
+
+    def forget(self, sha256: str, fingerprint: str) -> None:
+        """Remove an entry, in a transaction.
+
+        Raises:
+            sqlite3.Error: it cannot be written.
+        """
+        self._db.execute(
+            "DELETE FROM photos WHERE sha256 = ? AND fingerprint = ?", (sha256, fingerprint)
+        )
+        self._db.execute(
+            "DELETE FROM uses WHERE sha256 = ? AND fingerprint ="
+            " (SELECT id FROM fingerprints WHERE text = ?)",
+            (sha256, fingerprint),
+        )
 
     def flush(self) -> None:
         """Write what :meth:`touch` noted. It is advice: what cannot be written is let go."""

@@ -81,7 +81,9 @@ class Projection:
                 return cls(arrays["mean"], arrays["matrix"], *heads)
         except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise StoreError(
-                f"The collection's fitted projection cannot be read ({error}); index it again"
+                f"The collection's fitted projection cannot be read ({error}); scenesearch verify "
+                f"STORE --repair works it out again where it can",
+                code="projection_lost",
             ) from error
 
 
@@ -116,7 +118,8 @@ def projection_of(store: Store, raw_dim: int | None = None) -> Projection | None
 def _lost(what: str) -> StoreError:
     return StoreError(
         f"The collection's fitted projection ({PROJECTION_BLOB}) {what}, and its vectors cannot be "
-        f"compared without; restore it from a backup, or index into a new --collection (photos "
-        f"that were embedded before are not embedded again)",
+        f"compared without; scenesearch verify STORE --repair works it out again where it can, "
+        f"else restore it from a backup, or index into a new --collection (photos that were "
+        f"embedded before are not embedded again)",
         code="projection_lost",
     )

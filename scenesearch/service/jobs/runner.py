@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from scenesearch.core.addresses import without_addresses
 from scenesearch.core.errors import (
+    DamagedError,
     ModelError,
     NoSpaceError,
     SceneSearchError,
@@ -32,7 +33,7 @@ from scenesearch.service.state.records import Job, JobRecord, Link, RecordError
 T = TypeVar("T")
 logger = logging.getLogger("scenesearch.service")
 
-_WAITS = (NoSpaceError, StoreUnavailableError)
+_WAITS = (NoSpaceError, StoreUnavailableError, DamagedError)
 """What passes by itself, or when somebody looks after the machine: the job waits."""
 _PRUNE_S = 3600.0
 
@@ -247,6 +248,7 @@ class JobRunner:
             try:
                 answer = await self._backend.run(PutItems(items), deadline_s=self._pace.deadline_s)
             except SceneSearchError as error:
+                self._state.damaged = str(error) if isinstance(error, DamagedError) else None
                 last = len(items) > 1 or attempt + 1 >= self._pace.attempts
                 if last and not _is_temporary(error):
                     raise
@@ -258,6 +260,7 @@ class JobRunner:
                     f"a fault of the service; its log says more under job {job.id}"
                 ) from error
             else:
+                self._state.damaged = None
                 outcomes: list[dict[str, Any]] = answer.value
                 return outcomes
             attempt += 1

@@ -5,37 +5,65 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from scenesearch.core.errors import NoSpaceError, StoreError
+from scenesearch.core.errors import StoreError
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space
 from scenesearch.system.lock_file import DirectoryLock
-from scenesearch.system.sqlite_file import DurableFile, Form, is_damaged, is_full
+from scenesearch.system.row_sums import Summed
+from scenesearch.system.sqlite_file import DurableFile, Form, explained
 
 APPLICATION_ID = 0x53435356
 """In the header of the file (``SCSV``): what tells it from any other database."""
-VERSION = 1
+VERSION = 2
+JOBS = Summed(
+    "jobs",
+    ("seq",),
+    (
+        *("seq", "id", "kind", "status", "total", "done", "failed", "bytes", "created", "started"),
+        *("finished", "code", "detail"),
+    ),
+)
+RECORDS = Summed(
+    "records",
+    ("job", "place"),
+    ("job", "place", "line", "item_id", "attributes", "photos"),
+)
+ERRORS = Summed(
+    "errors",
+    ("job", "place"),
+    ("job", "place", "line", "item_id", "code", "detail"),
+)
+KEYS = Summed("keys", ("caller", "key"), ("caller", "key", "body", "job"))
+FEEDBACK = Summed(
+    "feedback",
+    ("seq",),
+    ("seq", "at", "caller", "kind", "item_id", "query_id", "region", "rank"),
+)
+SUMMED = (JOBS, RECORDS, ERRORS, KEYS, FEEDBACK)
+"""Photos have none: their sha256 is their name."""
 _PAGES = 25_000
-TABLES = """
+TABLES = f"""
 CREATE TABLE jobs (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
     kind TEXT NOT NULL, status TEXT NOT NULL, total INTEGER NOT NULL, done INTEGER NOT NULL,
     failed INTEGER NOT NULL, bytes INTEGER NOT NULL, created REAL NOT NULL, started REAL,
-    finished REAL, code TEXT, detail TEXT);
+    finished REAL, code TEXT, detail TEXT, sum INTEGER);
 CREATE INDEX jobs_by_status ON jobs (status, seq);
 CREATE TABLE records (job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
     place INTEGER NOT NULL, line INTEGER, item_id TEXT NOT NULL, attributes TEXT NOT NULL,
-    photos TEXT NOT NULL, PRIMARY KEY (job, place)) WITHOUT ROWID;
+    photos TEXT NOT NULL, sum INTEGER, PRIMARY KEY (job, place)) WITHOUT ROWID;
 CREATE TABLE errors (job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
     place INTEGER NOT NULL, line INTEGER, item_id TEXT, code TEXT NOT NULL, detail TEXT NOT NULL,
-    PRIMARY KEY (job, place)) WITHOUT ROWID;
+    sum INTEGER, PRIMARY KEY (job, place)) WITHOUT ROWID;
 CREATE TABLE photos (job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
     sha256 TEXT NOT NULL, data BLOB NOT NULL, UNIQUE (job, sha256));
 CREATE TABLE keys (caller TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
-    job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE, PRIMARY KEY (caller, key))
-    WITHOUT ROWID;
+    job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE, sum INTEGER,
+    PRIMARY KEY (caller, key)) WITHOUT ROWID;
 CREATE INDEX keys_by_job ON keys (job);
 CREATE TABLE feedback (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL,
     caller TEXT NOT NULL, kind TEXT NOT NULL, item_id TEXT NOT NULL, query_id TEXT,
-    region INTEGER, rank INTEGER);
+    region INTEGER, rank INTEGER, sum INTEGER);
 CREATE INDEX feedback_by_time ON feedback (at);
+{" ".join(table.triggers for table in SUMMED)}
 """
 FORM = Form(
     APPLICATION_ID,
@@ -47,6 +75,17 @@ FORM = Form(
     "service.state_dir to another folder",
     # photos of finished jobs are not left readable in the file
     pragmas=("auto_vacuum=INCREMENTAL", "foreign_keys=ON", "secure_delete=FAST"),
+    summed=SUMMED,
+    by_content=(("photos", "sha256", "data"),),
+    never={
+        "photos of records are gone": "SELECT count(*) FROM records r, json_each(r.photos) p "
+        "WHERE json_extract(p.value, '$.sha256') IS NOT NULL AND NOT EXISTS (SELECT 1 FROM "
+        "photos f WHERE f.job = r.job AND f.sha256 = json_extract(p.value, '$.sha256'))",
+        "jobs that wait have fewer records than they say": "SELECT count(*) FROM jobs j WHERE "
+        "status IN ('queued', 'running') AND total - done - failed <> "
+        "(SELECT count(*) FROM records r WHERE r.job = j.seq)",
+    },
+    migrations={1: " ".join(table.migration for table in SUMMED)},
 )
 
 
@@ -95,16 +134,11 @@ class Database(DurableFile):
             self.db.executescript("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _explained(self, error: sqlite3.Error) -> StoreError:
-        if is_full(error):
-            return NoSpaceError(
-                "the disk of the service's state is full; nothing of this was written; free some "
-                "space and try again"
-            )
-        if is_damaged(error):
-            return StoreError(
-                f"{self.path} is damaged ({error}); move it away to begin with no jobs and no "
-                f"feedback"
-            )
-        return StoreError(
-            f"the service's state failed ({error}); check that its folder is there and writable"
+        return explained(
+            error,
+            self.path,
+            what="the service's state",
+            kept="nothing of this was written",
+            repair=f"scenesearch verify {self.path} --repair takes out what is damaged, and says "
+            "which jobs and feedback that is",
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from scenesearch.service.state.database import Database
+from scenesearch.service.state.database import FEEDBACK, Database
 
 FeedbackKind = Literal["click", "like", "dislike", "purchase", "withdraw"]
 _ROWS = 1_000_000
@@ -98,9 +98,11 @@ class FeedbackLog:
             since: only from this time on, in seconds since the epoch.
             after: only with a larger ``seq``.
         """
-        rows = self._database.rows(
-            "SELECT seq, at, caller, kind, item_id, query_id, region, rank FROM feedback "
-            "WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?",
+        rows = self._database.sound_rows(
+            FEEDBACK.select(
+                "seq, at, caller, kind, item_id, query_id, region, rank",
+                "WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?",
+            ),
             (after, 0.0 if since is None else since, limit),
         )
         return [Feedback(*row) for row in rows]

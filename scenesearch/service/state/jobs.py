@@ -18,7 +18,7 @@ from typing import get_args
 
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.remote.backend import BusyError
-from scenesearch.service.state.database import Database
+from scenesearch.service.state.database import ERRORS, JOBS, KEYS, RECORDS, Database
 from scenesearch.service.state.records import (
     DETAIL_LENGTH,
     Job,
@@ -27,10 +27,10 @@ from scenesearch.service.state.records import (
     Link,
     RecordError,
 )
+from scenesearch.system.sqlite_file import damage
 
-_JOBS = (
-    "SELECT seq, id, kind, status, total, done, failed, created, started, finished, code, detail "
-    "FROM jobs {}"
+_JOBS = JOBS.select(
+    "seq, id, kind, status, total, done, failed, created, started, finished, code, detail", "{}"
 )
 _ROW_BYTES = 512
 """What a record takes beside its photos, roughly."""
@@ -152,14 +152,12 @@ class Jobs:
                 ((seq, digest, data) for digest, data in photos.items()),
             )
             db.executemany(
-                "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?)",
+                RECORDS.insert(),
                 (_row(seq, record) for record in records),
             )
             _write_errors(db, seq, errors)
             if once is not None:
-                db.execute(
-                    "INSERT INTO keys VALUES (?, ?, ?, ?)", (once.caller, once.key, once.body, seq)
-                )
+                db.execute(KEYS.insert(), (once.caller, once.key, once.body, seq))
             self._prune(db)
         return self._by_seq(seq), True
 
@@ -172,7 +170,7 @@ class Jobs:
 
     def get(self, job_id: str) -> Job | None:
         """One job."""
-        found = self._database.one(_JOBS.format("WHERE id = ?"), (job_id,))
+        found = self._database.sound_one(_JOBS.format("WHERE id = ?"), (job_id,))
         return None if found is None else Job(*found)
 
     def page(self, limit: int, before: int | None = None) -> list[Job]:
@@ -182,7 +180,7 @@ class Jobs:
             limit: how many at most.
             before: only those with a smaller ``seq``.
         """
-        rows = self._database.rows(
+        rows = self._database.sound_rows(
             _JOBS.format("WHERE seq < ? ORDER BY seq DESC LIMIT ?"),
             (2**62 if before is None else before, limit),
         )
@@ -196,9 +194,11 @@ class Jobs:
             limit: how many at most.
             after: only records after this place.
         """
-        rows = self._database.rows(
-            "SELECT place, code, detail, item_id, line FROM errors WHERE job = ? AND place > ? "
-            "ORDER BY place LIMIT ?",
+        rows = self._database.sound_rows(
+            ERRORS.select(
+                "place, code, detail, item_id, line",
+                "WHERE job = ? AND place > ? ORDER BY place LIMIT ?",
+            ),
             (job.seq, after, limit),
         )
         return [RecordError(*row) for row in rows]
@@ -228,7 +228,7 @@ class Jobs:
     def next(self) -> Job | None:
         """The oldest job with something left to do, from now on running."""
         with self._database.writing() as db:
-            found = self._database.one(
+            found = self._database.sound_one(
                 _JOBS.format("WHERE status IN ('queued', 'running') ORDER BY seq LIMIT 1")
             )
             if found is None:
@@ -243,9 +243,10 @@ class Jobs:
 
     def batch(self, job: Job, limit: int) -> list[JobRecord]:
         """The first records of a job that have no outcome yet; they stay until they have one."""
-        rows = self._database.rows(
-            "SELECT place, line, item_id, attributes, photos FROM records WHERE job = ? "
-            "ORDER BY place LIMIT ?",
+        rows = self._database.sound_rows(
+            RECORDS.select(
+                "place, line, item_id, attributes, photos", "WHERE job = ? ORDER BY place LIMIT ?"
+            ),
             (job.seq, limit),
         )
         return [
@@ -345,8 +346,8 @@ class Jobs:
             )
 
     def _earlier(self, once: OnceKey) -> Job | None:
-        found = self._database.one(
-            "SELECT body, job FROM keys WHERE caller = ? AND key = ?", (once.caller, once.key)
+        found = self._database.sound_one(
+            KEYS.select("body, job", "WHERE caller = ? AND key = ?"), (once.caller, once.key)
         )
         if found is None:
             return None
@@ -358,7 +359,7 @@ class Jobs:
         return self._by_seq(found[1])
 
     def _by_seq(self, seq: int) -> Job:
-        found = self._database.one(_JOBS.format("WHERE seq = ?"), (seq,))
+        found = self._database.sound_one(_JOBS.format("WHERE seq = ?"), (seq,))
         assert found is not None
         return Job(*found)
 
@@ -368,8 +369,13 @@ class Jobs:
         found = self._database.one(
             "SELECT data FROM photos WHERE job = ? AND sha256 = ?", (job.seq, photo["sha256"])
         )
-        # gone where the job was cancelled since
-        return b"" if found is None else bytes(found[0])
+        if found is None:
+            return b""  # gone where the job was cancelled since
+        data = bytes(found[0])
+        if hashlib.sha256(data).hexdigest() != photo["sha256"]:
+            with self._database.guard():
+                raise damage(f"a photo of job {job.id} is not what was written")
+        return data
 
 
 def _row(seq: int, record: JobRecord) -> tuple[object, ...]:
@@ -385,7 +391,7 @@ def _row(seq: int, record: JobRecord) -> tuple[object, ...]:
 
 def _write_errors(db: sqlite3.Connection, seq: int, errors: Sequence[RecordError]) -> None:
     db.executemany(
-        "INSERT OR REPLACE INTO errors VALUES (?, ?, ?, ?, ?, ?)",
+        ERRORS.insert("INSERT OR REPLACE"),
         (
             (seq, one.place, one.line, one.item_id, one.code, one.detail[:DETAIL_LENGTH])
             for one in errors

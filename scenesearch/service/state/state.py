@@ -44,6 +44,8 @@ class State:
         self.jobs = Jobs(self._database, limits, clock)
         self.feedback = FeedbackLog(self._database, clock=clock)
         self._listener: Callable[[], None] | None = None
+        self.damaged: str | None = None
+        """What of the store needs repair, as the last batch of a job found it."""
 
     def listen(self, listener: Callable[[], None] | None) -> None:
         """Have a function called when a job was added or cancelled; None for no longer."""

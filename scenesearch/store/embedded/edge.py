@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,17 +18,34 @@ from typing import Any
 from uuid import UUID
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import StoreError, StoreUnavailableError
+from scenesearch.core.errors import (
+    DamagedError,
+    StoreBrokeError,
+    StoreError,
+    StoreUnavailableError,
+)
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.quantization import Quantization
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.core.types import (
+    Census,
+    CollectionSchema,
+    FieldType,
+    Hit,
+    Page,
+    Point,
+    Record,
+    Scalar,
+    StoredPage,
+)
 from scenesearch.store.bm25 import (
     count_mean,
     has_words,
     lacks_words,
     payload_terms,
+    stored_spaces,
     stored_terms,
 )
+from scenesearch.store.census import REPAIR, differences
 from scenesearch.store.checks import (
     canonical_id,
     check_cursor,
@@ -55,7 +72,7 @@ from scenesearch.store.payloads import (
     decode_payload,
     encode_patch,
 )
-from scenesearch.store.records import in_order, retype_patches, to_page, to_write
+from scenesearch.store.records import in_order, retype_patches, to_page, to_stored, to_write
 from scenesearch.store.schemas import (
     check_new_fields,
     check_quantization,
@@ -67,6 +84,8 @@ from scenesearch.store.vectors import query_vectors
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
 from scenesearch.system.whole_file import copy_sparse, write_whole
 
+PANICS = 2
+"""So many of one store and the next calls will not do better."""
 PAGE = 1000
 """Points of one change of words."""
 
@@ -85,6 +104,8 @@ class EdgeStore:
         search_threads: that search the segments of a collection side by side, which a query that
             is alone has its answer sooner by; as many as cores by default.
         quantization: of a collection that ``create`` makes; one that is there keeps its own.
+        counted: refuse a collection that has more or less than when it was closed; not for who
+            repairs it.
     """
 
     def __init__(
@@ -95,11 +116,13 @@ class EdgeStore:
         min_free_bytes: int = MIN_FREE_BYTES,
         search_threads: int | None = None,
         quantization: Quantization = "none",
+        counted: bool = True,
     ) -> None:
         self._directory = EdgeDirectory(Path(path), collection, search_threads)
         self._home = self._directory.home
         self._min_free = min_free_bytes
         self._quantization = quantization
+        self._counted = counted
         self._gate = RLock()
         self._opened: OpenShard | None = None
         self._memo = PayloadMemo()
@@ -110,6 +133,7 @@ class EdgeStore:
         # flushed with the first write, so that many crashes do not make it longer and longer.
         self._logged = REPLAYED_BYTES
         self._closed = False
+        self._panics = 0
 
     def __repr__(self) -> str:
         return f"EdgeStore({str(self._directory.root)!r}, {self._directory.name!r})"
@@ -144,11 +168,12 @@ class EdgeStore:
                 return
             check_free_space(self._home, 0, self._min_free)
             patches = retype_patches(self, new)
-            with engine_errors(f"rewrite the fields {', '.join(new)} of {self._home}"):
+            self._changing(opened)
+            with self._engine(f"rewrite the fields {', '.join(new)} of {self._home}"):
                 for patch, ids in patches:
                     those = opened.requests.those(ids)
                     opened.shard.update(opened.requests.set_payload(those, patch))
-            with engine_errors(f"index the fields {', '.join(new)} of {self._home}"):
+            with self._engine(f"index the fields {', '.join(new)} of {self._home}"):
                 for field, kind in new.items():
                     if field in opened.schema.fields:
                         opened.shard.update(no_field_index(field))
@@ -190,7 +215,8 @@ class EdgeStore:
                 return  # another thread was here first
             check_free_space(self._home, tree_bytes(self._home) // 10, self._min_free)
             mean = count_mean(self)
-            with engine_errors(f"add the vectors of words to {self._home}"):
+            self._changing(opened)
+            with self._engine(f"add the vectors of words to {self._home}"):
                 opened.shard.update(opened.requests.add_words())
                 for batch in stored_terms(self, mean):
                     opened.shard.update(opened.requests.set_words(batch))
@@ -239,7 +265,7 @@ class EdgeStore:
         cursor: str | None = None
         while True:
             request = opened.requests.scroll(cursor, PAGE, selection, False, [])
-            with engine_errors(f"read points of {self._home}"):
+            with self._engine(f"read points of {self._home}"):
                 points, cursor = opened.shard.scroll(request)
             if points:
                 operation = opened.requests.set_words([(str(p.id), terms) for p in points])
@@ -269,17 +295,24 @@ class EdgeStore:
 
     def _write(self, opened: OpenShard, operation: Any, what: str, size: int = 0) -> None:
         check_free_space(self._home, size, self._min_free)
-        with engine_errors(f"{what} in {self._home}"):
+        self._changing(opened)
+        with self._engine(f"{what} in {self._home}"):
             opened.shard.update(operation)
         self._unsynced = True
         self._logged += max(size, OPERATION_BYTES)
         if not self._holding:
             self._flush(opened)
 
+    def _changing(self, opened: OpenShard) -> None:
+        """Before the first change since the collection was opened."""
+        if not opened.changed:
+            self._directory.forget_census()
+            opened.changed = True
+
     def _flush(self, opened: OpenShard) -> None:
         # Only this reaches the disk; before it, a power cut could lose the write.
         if self._unsynced:
-            with engine_errors(f"write to the disk in {self._home}"):
+            with self._engine(f"write to the disk in {self._home}"):
                 if CAN_SYNC and self._logged < REPLAYED_BYTES:
                     self._log.sync()
                 else:
@@ -309,7 +342,7 @@ class EdgeStore:
 
         def fetch(wanted: list[tuple[int, int]]) -> Sequence[Sequence[Any]]:
             batch = requests.batch([request(i, limit) for i, limit in wanted])
-            with engine_errors(f"search {self._home}"):
+            with self._engine(f"search {self._home}"):
                 answers: Sequence[Sequence[Any]] = opened.shard.query_batch(batch)
             return answers
 
@@ -345,7 +378,7 @@ class EdgeStore:
     ) -> dict[int, dict[str, Any]]:
         if not wanted:
             return {point_id.int: {} for point_id in ids}
-        with engine_errors(f"read points of {self._home}"):
+        with self._engine(f"read points of {self._home}"):
             points = opened.shard.retrieve(ids, opened.requests.selector(wanted), False)
         return {point.id.int: decode_payload(point.payload, bools) for point in points}
 
@@ -355,7 +388,7 @@ class EdgeStore:
         wanted = [canonical_id(i) for i in ids]
         names = check_spaces(spaces, opened.schema)
         bools = bool_fields(opened.schema.fields)
-        with engine_errors(f"read points of {self._home}"):
+        with self._engine(f"read points of {self._home}"):
             points = opened.shard.retrieve(wanted, True, names or False)
         return in_order(points, wanted, bools)
 
@@ -378,7 +411,7 @@ class EdgeStore:
             check_spaces(spaces, opened.schema),
         )
         bools = bool_fields(opened.schema.fields, fields)
-        with engine_errors(f"read points of {self._home}"):
+        with self._engine(f"read points of {self._home}"):
             points, following = opened.shard.scroll(request)
         return to_page(points, following, bools)
 
@@ -386,7 +419,7 @@ class EdgeStore:
         """See :meth:`scenesearch.core.protocols.Store.count`."""
         opened = self._open()
         request = opened.requests.count(opened.requests.where(where))
-        with engine_errors(f"count points of {self._home}"):
+        with self._engine(f"count points of {self._home}"):
             return int(opened.shard.count(request))
 
     def facet(
@@ -399,11 +432,56 @@ class EdgeStore:
 
         def fetch(asked: int) -> list[tuple[Any, int]]:
             request = opened.requests.facet(field, asked, selection)
-            with engine_errors(f"count values of {field!r} in {self._home}"):
+            with self._engine(f"count values of {field!r} in {self._home}"):
                 hits = opened.shard.facet(request).hits
             return [(bool(h.value) if kind == "bool" else h.value, h.count) for h in hits]
 
         return settle_facet(check_limit(limit), fetch)
+
+    # --- for who checks it ------------------------------------------------------------------
+
+    def census(self) -> Census:
+        """See :meth:`scenesearch.core.protocols.Inspectable.census`."""
+        return self._census(self._open())
+
+    def _census(self, opened: OpenShard) -> Census:
+        spaces = stored_spaces(opened.schema)
+        with self._engine(f"count what is in {self._home}"):
+            info = opened.shard.info()
+            return Census(
+                int(info.points_count),
+                {space: int(opened.shard.count(opened.requests.having(space))) for space in spaces},
+                {
+                    str(field).strip('"'): int(index.points)
+                    for field, index in info.payload_schema.items()
+                },
+            )
+
+    def recorded_census(self) -> Census | None:
+        """See :meth:`scenesearch.core.protocols.Inspectable.recorded_census`."""
+        return self._directory.read_census()
+
+    def inspect(self, cursor: str | None = None, limit: int = PAGE) -> StoredPage:
+        """See :meth:`scenesearch.core.protocols.Inspectable.inspect`."""
+        opened = self._open()
+        request = opened.requests.scroll(cursor, limit, None, True, stored_spaces(opened.schema))
+        with self._engine(f"read points of {self._home}"):
+            points, following = opened.shard.scroll(request)
+            stored = tuple(to_stored(point) for point in points)
+        return StoredPage(stored, None if following is None else str(following))
+
+    def reindex(self, fields: Sequence[str]) -> None:
+        """See :meth:`scenesearch.core.protocols.Inspectable.reindex`."""
+        with self._gate:
+            opened = self._open()
+            check_free_space(self._home, 0, self._min_free)
+            self._changing(opened)
+            with self._engine(f"index fields of {self._home} anew"):
+                for field in fields:
+                    opened.shard.update(no_field_index(field))
+                    if (kind := opened.schema.fields.get(field)) is not None:
+                        opened.shard.update(field_index(field, kind))
+                opened.shard.flush()
 
     # --- files and life --------------------------------------------------------------------
 
@@ -428,7 +506,8 @@ class EdgeStore:
             opened = self._open()
             # Segments are rebuilt beside the old ones.
             check_free_space(self._home, tree_bytes(self._home), self._min_free)
-            with engine_errors(f"optimize {self._home}"):
+            self._changing(opened)
+            with self._engine(f"optimize {self._home}"):
                 if opened.shard.optimize():
                     # Also frees the disk of the segments that were replaced.
                     opened.shard.flush()
@@ -461,8 +540,11 @@ class EdgeStore:
             return
         try:
             if opened.pid == os.getpid():
-                with engine_errors(f"close {self._home}"):
+                census = self._census(opened) if opened.changed else None
+                with self._engine(f"close {self._home}"):
                     opened.shard.close()
+                if census is not None:
+                    self._directory.write_census(census)
         finally:
             opened.lock.release()
 
@@ -473,7 +555,15 @@ class EdgeStore:
         with self._gate:
             self._refuse_closed()
             if self._opened is None:
-                self._opened = self._directory.open()
+                with self._engine(f"open {self._home}"):
+                    opened = self._directory.open()
+                try:
+                    self._count(opened)
+                except BaseException:
+                    opened.shard.close()
+                    opened.lock.release()
+                    raise
+                self._opened = opened
             elif self._opened.pid != os.getpid():
                 raise StoreUnavailableError(
                     f"{self._home} was opened in process {self._opened.pid}, before this one was "
@@ -481,6 +571,47 @@ class EdgeStore:
                     "in this process, or start it with the 'spawn' method"
                 )
             return self._opened
+
+    def _count(self, opened: OpenShard) -> None:
+        """Compare what the engine has with what it had when the collection was closed.
+
+        Raises:
+            DamagedError: it is not the same.
+        """
+        if not self._counted:
+            return
+        recorded = self._directory.read_census()
+        if recorded is None:
+            opened.changed = True  # nobody counted yet, or who did was killed
+        elif said := differences(recorded, self._census(opened)):
+            raise DamagedError(
+                f"{self._home} is damaged: since it was closed it has {'; '.join(said)}. {REPAIR}"
+            )
+
+    @contextmanager
+    def _engine(self, what: str) -> Iterator[None]:
+        """What the engine is asked to do, with its errors in words.
+
+        After a panic the next call opens the collection anew: another one and it is not a moment's
+        trouble.
+        """
+        try:
+            with engine_errors(what):
+                yield
+        except StoreBrokeError as error:
+            with self._gate:
+                self._panics += 1
+                opened, self._opened = self._opened, None
+                if opened is not None:
+                    with suppress(BaseException):
+                        opened.shard.close()
+                    opened.lock.release()
+            if self._panics < PANICS:
+                raise
+            raise DamagedError(
+                f"cannot {what}: the engine gave up on it again: {error.__cause__}; "
+                f"{self._home} is damaged: {REPAIR}"
+            ) from error
 
     def _refuse_closed(self) -> None:
         if self._closed:

@@ -5,6 +5,7 @@
     <path>/<collection>/schema.json   what the collection holds
     <path>/<collection>/shard/        the engine's files and its log
     <path>/<collection>/blobs/        small files kept with it
+    <path>/<collection>/census.json   how much there is; only while nobody writes
     <path>/<collection>.lock          held while a store has it open; names the process
     <path>/<collection>.new/          being made; renamed when it is complete
 """
@@ -18,9 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scenesearch.core.errors import StoreError
+from scenesearch.core.errors import DamagedError, StoreError
 from scenesearch.core.quantization import Quantization
-from scenesearch.core.types import CollectionSchema
+from scenesearch.core.types import Census, CollectionSchema
+from scenesearch.store.census import REPAIR, dump_census, load_census
 from scenesearch.store.checks import check_blob_name, check_name
 from scenesearch.store.embedded.edge_translate import (
     EdgeRequests,
@@ -31,6 +33,34 @@ from scenesearch.store.embedded.edge_translate import (
 from scenesearch.store.schemas import dump_schema, load_schema
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.whole_file import copy_sparse, sync_directory, sync_file, write_whole
+
+CENSUS = "census.json"
+
+
+def replace_collection(root: Path, collection: str, by: str) -> Path:
+    """Put a whole collection in the place of another one, which is set aside; gives where.
+
+    Raises:
+        StoreUnavailableError: one of them is open.
+        OSError: the disk does not let it be done.
+    """
+    locks = [
+        DirectoryLock(root / f"{name}.lock", f"the index in {root / name}")
+        for name in (collection, by)
+    ]
+    try:
+        number = 1
+        while (aside := root / f"{collection}.damaged-{number}").exists():
+            number += 1
+        if (root / collection).exists():
+            (root / collection).rename(aside)
+        (root / by).rename(root / collection)
+        sync_directory(root)
+    finally:
+        for lock in locks:
+            lock.release()
+    (root / f"{by}.lock").unlink(missing_ok=True)
+    return aside
 
 
 @dataclass(slots=True)
@@ -43,6 +73,7 @@ class OpenShard:
         schema: as it is on the disk.
         requests: builds requests for that schema.
         pid: the process that opened it.
+        changed: whether what was counted when it was closed is not so any more.
     """
 
     shard: Any
@@ -50,6 +81,7 @@ class OpenShard:
     schema: CollectionSchema
     requests: EdgeRequests
     pid: int
+    changed: bool = False
 
 
 def collections_in(root: Path) -> list[str]:
@@ -101,6 +133,31 @@ class EdgeDirectory:
     def write_schema(self, schema: CollectionSchema) -> None:
         """Replace the schema, whole or not at all."""
         write_whole(self.home / "schema.json", dump_schema(schema).encode())
+
+    def read_census(self) -> Census | None:
+        """What was counted when the collection was closed well and not written since.
+
+        Raises:
+            DamagedError: it cannot be read.
+        """
+        file = self.home / CENSUS
+        try:
+            return load_census(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedError(f"{file} cannot be read ({error}); {REPAIR}") from error
+
+    def write_census(self, census: Census) -> None:
+        """Keep what was counted."""
+        write_whole(self.home / CENSUS, dump_census(census))
+
+    def forget_census(self) -> None:
+        """For who is about to write. Durable, or a power cut would bring back what is not so."""
+        file = self.home / CENSUS
+        if file.exists():
+            file.unlink()
+            sync_directory(self.home)
 
     def blob(self, name: str) -> Path:
         """Where a blob is kept."""

@@ -19,11 +19,17 @@ from cachetools import LRUCache, cachedmethod
 from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
+from scenesearch.core.errors import (
+    SceneSearchError,
+    StoreBrokeError,
+    StoreError,
+    StoreUnavailableError,
+)
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import POINT_FIELDS, CollectionSchema, FieldType
 from scenesearch.store.bm25 import Terms, has_words, query_terms
+from scenesearch.store.census import REPAIR
 from scenesearch.store.records import Vectors
 from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
 from scenesearch.store.translate import Dialect, Requests, key_path
@@ -53,16 +59,22 @@ def engine_errors(what: str) -> Iterator[None]:
         yield
     except SceneSearchError:
         raise
-    # The engine has no exception classes of its own, so there is nothing narrower to catch.
-    except Exception as error:
+    # The engine has no exception classes of its own, so there is nothing narrower to catch; and
+    # its panics are none of Python's exceptions.
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":
+            raise StoreBrokeError(
+                f"cannot {what}: the engine gave up: {error}; it is opened anew, try again"
+            ) from error
+        if not isinstance(error, Exception):
+            raise
         if "WouldBlock" in str(error):
             raise StoreUnavailableError(
                 f"cannot {what}: another store has this directory open; close it, or run a "
                 "Qdrant server for several processes"
             ) from error
         raise StoreError(
-            f"cannot {what}: the engine said: {error}. If it persists, check the disk, and "
-            "restore the index from a backup or index again"
+            f"cannot {what}: the engine said: {error}. If it persists, check the disk; {REPAIR}"
         ) from error
 
 
@@ -277,6 +289,11 @@ class EdgeRequests(Requests):
     def count(self, where: Any) -> Any:
         """An exact count."""
         return self._edge.CountRequest(exact=True, filter=where)
+
+    def having(self, space: str) -> Any:
+        """What the engine counts itself of the vectors of a space."""
+        having = self._edge.Filter(must=[self._edge.HasVectorCondition(space)])
+        return self._edge.CountRequest(exact=False, filter=having)
 
     def facet(self, field: str, limit: int, where: Any) -> Any:
         """Exact counts of values."""

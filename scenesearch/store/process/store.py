@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,9 +19,25 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import StoreError, StoreUnavailableError
-from scenesearch.core.protocols import Store, TextQuery, VectorQuery
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Page, Point, Record, Scalar
+from scenesearch.core.errors import (
+    DamagedError,
+    StoreBrokeError,
+    StoreError,
+    StoreUnavailableError,
+)
+from scenesearch.core.protocols import Inspectable, Store, TextQuery, VectorQuery
+from scenesearch.core.types import (
+    Census,
+    CollectionSchema,
+    FieldType,
+    Hit,
+    Page,
+    Point,
+    Record,
+    Scalar,
+    StoredPage,
+)
+from scenesearch.store.census import REPAIR
 from scenesearch.store.process.serve import serve_store
 from scenesearch.store.process.wire import (
     HitUnpacker,
@@ -35,6 +52,10 @@ from scenesearch.system.worker import LostError, NotSentError, NotStartedError, 
 
 P = ParamSpec("P")
 Found = TypeVar("Found")
+DEATHS = 3
+"""A process that died so often, and answered nothing in between, will not do better at once."""
+LONGEST_PAUSE_S = 60.0
+"""Between two such tries; the first is 1 s, each of the next twice as long."""
 START_TIMEOUT_S = 60.0
 """A process that says nothing for so long after its start will not."""
 
@@ -70,6 +91,8 @@ class ProcessStore:
         self._schema_age = 0
         self._locked = False
         self._closed = False
+        self._deaths = 0
+        self._again_at = 0.0
 
     def __repr__(self) -> str:
         return f"ProcessStore({self._open_store!r})"
@@ -167,7 +190,7 @@ class ProcessStore:
                     self._held = None
 
     def _write(
-        self, call: Callable[Concatenate[Store, P], None], *args: P.args, **options: P.kwargs
+        self, call: Callable[Concatenate[Any, P], None], *args: P.args, **options: P.kwargs
     ) -> None:
         with self._writing:
             self._refuse_torn()
@@ -218,7 +241,7 @@ class ProcessStore:
         return self._read(Store.facet, field, where=where, limit=limit)
 
     def _read(
-        self, call: Callable[Concatenate[Store, P], Found], *args: P.args, **options: P.kwargs
+        self, call: Callable[Concatenate[Any, P], Found], *args: P.args, **options: P.kwargs
     ) -> Found:
         found: Found = self._ask_again(Request(call.__name__, args, options))
         return found
@@ -228,6 +251,24 @@ class ProcessStore:
         value = self._exchange(request, attempts=2)
         self._locked = True
         return value
+
+    # --- for who checks it ------------------------------------------------------------------
+
+    def census(self) -> Census:
+        """See :meth:`scenesearch.core.protocols.Inspectable.census`."""
+        return self._read(Inspectable.census)
+
+    def recorded_census(self) -> Census | None:
+        """See :meth:`scenesearch.core.protocols.Inspectable.recorded_census`."""
+        return self._read(Inspectable.recorded_census)
+
+    def inspect(self, cursor: str | None = None, limit: int = 1000) -> StoredPage:
+        """See :meth:`scenesearch.core.protocols.Inspectable.inspect`."""
+        return self._read(Inspectable.inspect, cursor, limit)
+
+    def reindex(self, fields: Sequence[str]) -> None:
+        """See :meth:`scenesearch.core.protocols.Inspectable.reindex`."""
+        self._write(Inspectable.reindex, list(fields))
 
     # --- files and life --------------------------------------------------------------------
 
@@ -269,20 +310,25 @@ class ProcessStore:
         while True:
             worker = self._running()
             try:
-                return worker.ask(request)
+                value = worker.ask(request)
+                if request.name != "schema":  # which opens nothing
+                    self._deaths = 0
             except LostError as error:
                 self._forget(worker)
+                self._count_death()
                 attempts -= 1
                 if self._closed:
                     raise self._is_closed() from error
                 if not attempts:
-                    raise StoreUnavailableError(self._died(str(error))) from error
+                    raise StoreBrokeError(self._died(str(error))) from error
             except NotSentError as error:
                 raise StoreError(
                     f"{request.name}: an argument cannot be sent to the process of {self._name} "
                     f"({error}); pass text, numbers, lists, dictionaries and arrays",
                     code="not_plain",
                 ) from error
+            else:
+                return value
 
     def _running(self) -> Worker:
         with self._starting:
@@ -296,8 +342,30 @@ class ProcessStore:
             if self._worker is not None and self._worker.lost is not None:
                 self._forget(self._worker)
             if self._worker is None:
+                self._refuse_hopeless()
                 self._worker = self._start()
             return self._worker
+
+    def _count_death(self) -> None:
+        with self._starting:
+            self._deaths += 1
+            if self._deaths >= DEATHS:
+                pause = min(2.0 ** (self._deaths - DEATHS), LONGEST_PAUSE_S)
+                self._again_at = time.monotonic() + pause
+
+    def _refuse_hopeless(self) -> None:
+        """Leave a process alone for a while that dies whenever it is asked.
+
+        Raises:
+            DamagedError: it is not time yet.
+        """
+        left = self._again_at - time.monotonic()
+        if self._deaths >= DEATHS and left > 0:
+            raise DamagedError(
+                f"the process of {self._name} died {self._deaths} times in a row, whenever it was "
+                f"asked, and is tried again in {left:.0f} s; the index is probably damaged: "
+                f"{REPAIR}"
+            )
 
     def _start(self) -> Worker:
         worker = Worker(
@@ -309,6 +377,7 @@ class ProcessStore:
         try:
             worker.started(self._start_timeout_s)
         except NotStartedError as error:
+            self._count_death()
             raise StoreUnavailableError(
                 f"the process of {self._name} does not start ({error}); a script that opens it "
                 f"must do so under `if __name__ == '__main__':`, because Python imports the "
@@ -330,7 +399,7 @@ class ProcessStore:
 
     def _refuse_torn(self) -> None:
         if self._held is not None and self._held is not self._worker:
-            raise StoreUnavailableError(self._died("died while writes were held together"))
+            raise StoreBrokeError(self._died("died while writes were held together"))
 
     def _died(self, how: str) -> str:
         return (

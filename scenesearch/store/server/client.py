@@ -22,6 +22,7 @@ from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import (
     POINT_FIELDS,
+    Census,
     CollectionSchema,
     FieldType,
     Hit,
@@ -29,12 +30,14 @@ from scenesearch.core.types import (
     Point,
     Record,
     Scalar,
+    StoredPage,
 )
 from scenesearch.store.bm25 import (
     count_mean,
     has_words,
     lacks_words,
     payload_terms,
+    stored_spaces,
     stored_terms,
 )
 from scenesearch.store.checks import (
@@ -47,7 +50,7 @@ from scenesearch.store.checks import (
     check_spaces,
 )
 from scenesearch.store.payloads import bool_fields, encode_patch
-from scenesearch.store.records import in_order, retype_patches, to_page, to_write
+from scenesearch.store.records import in_order, retype_patches, to_page, to_stored, to_write
 from scenesearch.store.schemas import (
     check_new_fields,
     check_quantization,
@@ -529,6 +532,54 @@ class ClientStore:
 
         # of what other nodes send, only so many are merged as were asked for: all have to be
         return settle_facet(check_limit(limit), fetch, every=self._spread_now().nodes)
+
+    # --- for who checks it ------------------------------------------------------------------
+
+    def census(self) -> Census:
+        """See :meth:`scenesearch.core.protocols.Inspectable.census`."""
+        schema = self._require(fresh=True)
+        spaces = stored_spaces(schema)
+        having = self._requests(schema).having
+
+        def count(client: Any) -> Census:
+            info = client.get_collection(self._name)
+            return Census(
+                int(client.count(self._name, exact=True).count),
+                {
+                    space: int(client.count(self._name, having(space), exact=True).count)
+                    for space in spaces
+                },
+                {
+                    str(field).strip('"'): int(index.points)
+                    for field, index in (info.payload_schema or {}).items()
+                },
+            )
+
+        return self._server.ask(f"count what is in {self._name!r}", count)
+
+    def recorded_census(self) -> Census | None:
+        """None: a server's collection is never closed."""
+        return None
+
+    def inspect(self, cursor: str | None = None, limit: int = PAGE) -> StoredPage:
+        """See :meth:`scenesearch.core.protocols.Inspectable.inspect`."""
+        schema = self._require()
+        names = stored_spaces(schema)
+        points, following = self._page(None, limit, cursor, selector=True, names=names)
+        return StoredPage(
+            tuple(to_stored(point) for point in points),
+            None if following is None else str(following),
+        )
+
+    def reindex(self, fields: Sequence[str]) -> None:
+        """See :meth:`scenesearch.core.protocols.Inspectable.reindex`."""
+        schema = self._require(fresh=True)
+        for field in () if self._server.local else fields:
+            self._server.ask(
+                f"index {field!r} of {self._name!r} anew",
+                partial(_forget_index, name=self._name, field=field),
+            )
+        self._index({field: schema.fields[field] for field in fields if field in schema.fields})
 
     # --- blobs and life --------------------------------------------------------------------
 

@@ -77,6 +77,11 @@ class ClientRequests(Requests):
             with_payload=selector,
         )
 
+    def having(self, space: str) -> Any:
+        """The points that have a vector in a space."""
+        having = self._models.HasVectorCondition(has_vector=space)
+        return self._models.Filter(must=[having])
+
     def text(self, text: str, limit: int, where: Any, selector: Any) -> Any:
         """A search by BM25 in a batch."""
         return self._models.QueryRequest(

@@ -54,6 +54,8 @@ class Readiness:
         self._engine = engine
         self._lock = asyncio.Lock()
         self._reasons: tuple[str, ...] = ()
+        self.damaged: str | None = None
+        """What needs repair, as of the last answer."""
         self._asked_at = float("-inf")
 
     async def reasons(self) -> tuple[str, ...]:
@@ -72,7 +74,11 @@ class Readiness:
             return (f"the engine did not say how it is within {ASK_S:g} s",)
         except SceneSearchError as error:
             return (_shown(f"{error.code}: {error}"),)
-        return reasons_of(answer.value)
+        status = json.loads(answer.value) if isinstance(answer.value, str | bytes) else answer.value
+        store = status.get("store") if isinstance(status, Mapping) else None
+        damaged = isinstance(store, Mapping) and store.get("damaged")
+        self.damaged = str(store["reason"]) if damaged and store else None
+        return reasons_of(status)
 
 
 class Census:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from scenesearch.core.errors import DamagedError
 from scenesearch.schemas.jobs import (
     JobErrorsQuery,
     JobErrorsResponse,
@@ -104,6 +105,10 @@ _ADDING: dict[str, Any] = {
 async def add_job(request: Request) -> Response:
     """Store many items."""
     kept = _state(request)
+    # nobody asks anew: a job is taken while the engine has no time for an answer
+    damaged = kept.damaged or request.app.state.readiness.damaged
+    if damaged is not None:
+        raise DamagedError(damaged)
     sent = await read_job(request, kept.folder)
     once = once_key(request, sent.digest)
     job, _ = await asyncio.to_thread(kept.jobs.add, sent.records, sent.errors, once=once)

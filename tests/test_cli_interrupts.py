@@ -1,0 +1,84 @@
+"""Ctrl-C at any moment: exit code 130, one line, and nothing of Python's own."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import shop
+
+from scenesearch.cli.interrupts import LINE, Interrupts
+
+
+def interrupted_import():
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        raise ImportError("numpy is not installed") from None
+
+
+def interrupted_callback():
+    class Held:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    held = Held()
+    del held
+    time.sleep(5)
+
+
+@pytest.mark.parametrize(
+    ("work", "raised"),
+    [(interrupted_import, ImportError), (interrupted_callback, KeyboardInterrupt)],
+)
+def test_an_interrupt_is_remembered_and_not_lost_whatever_is_made_of_it(work, raised):
+    interrupts = Interrupts()
+    with interrupts.raised(), pytest.raises(raised):
+        work()
+
+    assert interrupts.asked
+
+
+def test_who_is_started_deaf_stays_deaf():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        interrupts = Interrupts()
+        with interrupts.raised():
+            signal.raise_signal(signal.SIGINT)
+        assert not interrupts.asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.process
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_a_command_that_is_interrupted_at_any_moment_says_one_line(tmp_path):
+    items = shop.colour_shop(tmp_path / "photos")
+    command = [sys.executable, "-m", "scenesearch", "tag", str(tmp_path / "photos"), "--out"]
+    environment = {**os.environ, "SCENESEARCH_CONFIG": "offline"}
+    drawn, outcomes = random.Random(4), []
+    for n in range(8):
+        child = subprocess.Popen(
+            [*command, str(tmp_path / f"{n}.jsonl")],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        # before that it is Python that starts
+        time.sleep(0.3 + drawn.random() * 1.5)
+        if child.poll() is None:
+            os.killpg(child.pid, signal.SIGINT)
+            said = child.communicate(timeout=60)[1].splitlines()
+            outcomes.append((child.returncode, [line for line in said if line != LINE]))
+        child.communicate()
+
+    assert len(items) == 24
+    assert {code for code, _ in outcomes} <= {130}
+    assert not any("Traceback" in line for _, lines in outcomes for line in lines)
