@@ -53,7 +53,7 @@ class Clients:
         together = self.tasks._writes._together
         came = together.calls
         coming = []
-        with self.tasks._lock:
+        with self.tasks.lock:
             for request in requests:
                 coming.append(self.pool.submit(self.tasks.put_items, request))
                 came += 1
@@ -202,7 +202,7 @@ def test_a_photo_whose_embedding_is_kept_is_not_decoded_again(tmp_path, clean_su
 def test_nothing_of_a_request_is_held_after_it(clients):
     scenes = clients.tasks._writes._scenes
     room = scenes._room
-    with clients.tasks._lock:
+    with clients.tasks.lock:
         coming = clients.pool.submit(clients.tasks.put_items, put("a", 1, price="no number"))
         also = clients.pool.submit(clients.tasks.put_items, put("b", 77, price=2))
         late = monotonic() + 20

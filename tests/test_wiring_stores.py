@@ -8,6 +8,7 @@ import pytest
 
 from scenesearch.config.settings import load_settings
 from scenesearch.service.assemble import own_endpoints
+from scenesearch.store.priced import unwrapped
 from scenesearch.store.server.client import ClientStore
 from scenesearch.store.server.connection import Tls
 from scenesearch.store.server.layout import Layout
@@ -19,7 +20,7 @@ NODES = "http://me:s3cret@a:6333, https://b:7333"
 def test_what_is_set_of_a_server_reaches_its_store() -> None:
     chosen = {"shards": 6, "replicas": 3, "write_consistency": 2, "ca": "a.pem", "cert": "c.pem"}
 
-    store = build_store(load_settings(store=chosen), NODES, "items")
+    store = unwrapped(build_store(load_settings(store=chosen), NODES, "items"))
 
     assert isinstance(store, ClientStore)
     assert store._layout == Layout(6, 3, 2)

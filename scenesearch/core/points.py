@@ -47,6 +47,10 @@ OOD_BLOB = "familiarity.npz"
 NOTHING = b"nothing"
 """A blob in the place of a damaged one, to be learned again; one that was cut short is empty."""
 
+REVISION = "_revision"
+"""The payload field of a server's points that says when they were last written. Below 2^53, because
+the server compares integers as floats."""
+
 MUST_MATCH = ("schema", "embedder", "background")
 """Metadata that a search and its collection must agree on; an index run must agree on all."""
 

@@ -21,10 +21,14 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.points import REVISION
+
 VECTORS_SUM = "sum:vectors"
 PAYLOAD_SUM = "sum:payload"
 SUMS = (VECTORS_SUM, PAYLOAD_SUM)
 """Payload keys; nobody above the stores sees them."""
+UNTOLD = frozenset((*SUMS, REVISION))
+"""What is beside a payload, and not of it."""
 
 MANY, DIGITS = 4, 16
 """Engines read numbers of 16 digits and more back a bit beside what they were; with more than so
@@ -60,7 +64,7 @@ def payload_sum(point_id: str, payload: Mapping[str, Any]) -> int:
         point_id: of the point.
         payload: JSON values.
     """
-    told = {key: value for key, value in payload.items() if key not in SUMS}
+    told = {key: value for key, value in payload.items() if key not in UNTOLD}
     return crc32(json.dumps(told, sort_keys=True).encode(), crc32(point_id.encode()))
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.points import REVISION
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import CollectionSchema, FieldType, Hit
@@ -15,7 +16,6 @@ from scenesearch.store.bm25 import Terms, query_terms
 from scenesearch.store.payloads import decode_payload
 from scenesearch.store.records import Vectors
 from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
-from scenesearch.store.server.revisions import REVISION
 from scenesearch.store.translate import Dialect, Requests
 
 MIN_EF = 256

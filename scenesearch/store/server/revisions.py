@@ -12,8 +12,7 @@ import time
 from threading import Lock
 from typing import Any
 
-REVISION = "_revision"
-"""The payload field. Below 2^53, because the server compares integers as floats."""
+from scenesearch.core.points import REVISION
 
 
 class Revisions:

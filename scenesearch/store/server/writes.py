@@ -11,11 +11,12 @@ from typing import Any
 
 from scenesearch.core.batches import batches
 from scenesearch.core.errors import StoreError
+from scenesearch.core.points import REVISION
 from scenesearch.store.bm25 import Terms
 from scenesearch.store.server.answers import PARTS
 from scenesearch.store.server.client_translate import ClientRequests
 from scenesearch.store.server.connection import Connection
-from scenesearch.store.server.revisions import REVISION, Revisions
+from scenesearch.store.server.revisions import Revisions
 
 PAGE = 1000
 """Points of one change of words."""
