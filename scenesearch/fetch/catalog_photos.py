@@ -133,9 +133,14 @@ class _Run:
                 await self._one(address)
 
         workers = min(AT_ONCE, len(self._addresses))
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(workers):
-                tasks.create_task(work())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(workers):
+                    tasks.create_task(work())
+        finally:
+            # what came before the end, and whose turn to be noted did not
+            if self._unnoted:
+                self._photos._book.note(self._unnoted)
         return Gathered(self._paths, self._failures, self._stale, self._fetched)
 
     async def _one(self, address: str) -> None:
