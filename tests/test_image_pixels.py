@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import io
 import struct
+import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -175,7 +176,8 @@ def test_a_tiff_of_grey_floats_is_read() -> None:
     assert np.ptp(load_scene(data.tobytes()).image) == 255
 
 
-def test_heic_without_its_package_names_the_extra() -> None:
+def test_heic_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     error = refusal(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic" + bytes(64))
 
     assert error.code == "unsupported_image"
