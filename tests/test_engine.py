@@ -30,6 +30,7 @@ from scenesearch.engine.tasks import (
     TagTask,
 )
 from scenesearch.look.as_json import look_values, to_json
+from scenesearch.store.priced import unwrapped
 from scenesearch.system.once import once
 
 SETTINGS = {"embedder": {"whiten": 0}, "service": {"decoders": 1}}
@@ -97,10 +98,10 @@ def without_times(answer):
 def test_loading_starts_the_process_of_the_store(folder, engine) -> None:
     opened = Opened(folder / "new", load_settings(None, **SETTINGS), process=True)
     other = Engine(opened)
-    assert opened.store.pid is None
+    assert unwrapped(opened.store).pid is None
     try:
         other.load()
-        assert opened.store.pid is not None
+        assert unwrapped(opened.store).pid is not None
         assert opened.store.schema is None
     finally:
         other.close()
