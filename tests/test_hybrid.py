@@ -273,6 +273,14 @@ def test_all_weights_of_nothing_leave_the_filter(searcher):
     assert len(ask(searcher, "red thing under 25", word_weights=nothing, limit=24).matches) == 6
 
 
+def test_words_that_no_text_has_say_nothing_against_a_category(searcher):
+    look = ask(searcher, "tall qwertyuiop", limit=3)
+
+    assert shapes(look, 3) == {"tall"}
+    assert all("words" not in match.parts for match in look.matches)
+    assert look.matches[0].score > 0.5
+
+
 def test_words_that_no_item_has_find_nothing_and_say_so(searcher):
     look = ask(searcher, "qwertyuiop", limit=24)
 

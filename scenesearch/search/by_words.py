@@ -234,9 +234,10 @@ class WordSearch:
         """
         parsed, weights = self.parsed, self.options.word_weights
         parts: dict[str, tuple[Scored, float]] = {}
-        if LEXICAL in found:
-            best = max(found[LEXICAL].values(), default=0.0) or 1.0
-            scores = {item: score / best for item, score in found[LEXICAL].items()}
+        best = max(found.get(LEXICAL, {}).values(), default=0.0)
+        # words that no text has, such as "settee", say nothing against what is of their category
+        if LEXICAL in found and (best > 0 or WORD_CATEGORY not in found):
+            scores = {item: score / (best or 1.0) for item, score in found[LEXICAL].items()}
             parts[LEXICAL] = (scores, weights.lexical)
         if WORD_COLOUR in found:
             near, named = found[WORD_COLOUR], self._named(candidates)

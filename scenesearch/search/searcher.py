@@ -29,13 +29,13 @@ from scenesearch.core.points import (
     schema_of,
 )
 from scenesearch.core.protocols import Detector, Store
-from scenesearch.core.types import CollectionSchema, Region, Vector
+from scenesearch.core.types import CollectionSchema, Region
 from scenesearch.look.look import Look
 from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.search.boosts import Boosted, fields_of, gain_of, read_boosts
 from scenesearch.search.by_words import CATEGORY, WordSearch, dense_text, vocabulary_of
-from scenesearch.search.centres import centres_of
+from scenesearch.search.centres import Centres
 from scenesearch.search.look_builder import LookBuilder
 from scenesearch.search.nearest import expanded, left_out, nearest
 from scenesearch.search.out_of_distribution import OodModel
@@ -135,7 +135,7 @@ class Searcher:
         data = self._store.read_blob(OOD_BLOB)
         return Opened(
             schema,
-            centres_of(self._store, tuple(schema.vectors)),
+            Centres(self._store, tuple(schema.vectors)),
             QueryVectors(
                 self._store, self._encoder, projection_of(self._store, self._encoder.embedder.dim)
             ),
@@ -384,7 +384,7 @@ class Searcher:
         # the parts of words alone are 0 to 1 already
         zero = None
         if asked and not (parsed and scene is None):
-            zero = backgrounds(asked, opened.centres, weights)
+            zero = backgrounds(asked, opened.centres.now(), weights)
         with times.stage("rank"):
             region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
             ranking = rank(
@@ -475,7 +475,7 @@ class Opened:
     """What is read once from a collection."""
 
     schema: CollectionSchema
-    centres: Mapping[str, Vector]
+    centres: Centres
     vectors: QueryVectors
     ood_model: OodModel | None
 
