@@ -385,6 +385,6 @@ def test_a_look_stands_for_its_best_matches_and_what_they_are():
 
 def test_a_look_without_regions_stands_for_its_first_matches():
     names = "abcde"
-    matches = tuple(Match(n, 1.0, {"similarity": 0.5}, (), {}, None) for n in names)
+    matches = tuple(Match(n, 0.5, {"similarity": 0.7}, (), {}, None) for n in names)
 
     assert look_anchors(Look(None, (), matches)) == {"a": 0.5, "b": 0.5, "c": 0.5}

@@ -79,7 +79,7 @@ def _files(folder: Path) -> list[Path]:
 
 def _collections(opened: Opened) -> list[str]:
     if not wiring.is_url(opened.address):
-        return wiring.collections_in(Path(opened.address))
+        return wiring.list_collections(opened.settings, opened.address, damaged=True)
     names = []
     for name in (opened.collection, opened.scenes):
         with closing(wiring.build_inspected(opened.settings, opened.address, name)) as store:

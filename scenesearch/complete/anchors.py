@@ -45,7 +45,7 @@ def weighted_anchors(items: str | Iterable[str] | Mapping[str, float]) -> dict[s
 
 
 def look_anchors(look: Look) -> dict[str, float]:
-    """The best match of each region, weighted by its similarity; empty without a match.
+    """The best match of each region, weighted by its score; empty without a match.
 
     A look without regions (a search for one thing) is stood for by its first matches.
     """
@@ -53,11 +53,11 @@ def look_anchors(look: Look) -> dict[str, float]:
     for region in look.regions:
         if region.matches:
             best = region.matches[0]
-            # a similarity can be 0 or less; a match that was kept still counts a little
+            # a score can be 0; a match that was kept still counts a little
             found[best.item_id] = found.get(best.item_id, 0.0) + max(best.score, 0.01)
     if not look.regions:
         for match in look.matches[:FUSED_ANCHORS]:
-            found[match.item_id] = max(match.parts.get("similarity", match.score), 0.01)
+            found[match.item_id] = max(match.score, 0.01)
     heaviest = sorted(found.items(), key=lambda pair: (-pair[1], pair[0]))[:MAX_ANCHORS]
     return dict(heaviest)
 

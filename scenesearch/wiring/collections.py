@@ -12,8 +12,13 @@ from scenesearch.core.errors import StoreError
 from scenesearch.wiring.stores import build_store, is_url, server_tls
 
 
-def list_collections(settings: Settings, store: str | Path) -> list[str]:
+def list_collections(settings: Settings, store: str | Path, *, damaged: bool = False) -> list[str]:
     """Names of the collections of a store, sorted.
+
+    Args:
+        settings: hold the key of a server.
+        store: a folder, or a URL.
+        damaged: of a folder, those without a record as well.
 
     Raises:
         StoreError: it cannot be read.
@@ -25,7 +30,7 @@ def list_collections(settings: Settings, store: str | Path) -> list[str]:
             return server.names(there)
     from scenesearch.store.embedded.edge_directory import collections_in
 
-    return collections_in(Path(store))
+    return collections_in(Path(store), damaged=damaged)
 
 
 def describe_collection(settings: Settings, store: str | Path, name: str) -> dict[str, Any]:

@@ -109,21 +109,6 @@ def build_inspected(settings: Settings, store: str | Path, collection: str) -> S
     return ProcessStore(made, name=f"the index in {Path(store) / collection}")
 
 
-def collections_in(store: Path) -> list[str]:
-    """The embedded collections of a folder, those without a readable record included."""
-    return sorted(
-        path.name
-        for path in store.iterdir()
-        if ((path / "schema.json").is_file() or (path / "shard").is_dir())
-        and "." not in path.name
-        and not path.name.endswith(MENDED)
-    )
-
-
-MENDED = "-mended"
-"""What follows the name of a collection that is to take the place of a damaged one."""
-
-
 @contextmanager
 def rebuilding(
     settings: Settings, store: Path, collection: str, schema: CollectionSchema
@@ -139,7 +124,7 @@ def rebuilding(
         schema: of it.
     """
     from scenesearch.store.embedded.edge import EdgeStore
-    from scenesearch.store.embedded.edge_directory import replace_collection
+    from scenesearch.store.embedded.edge_directory import MENDED, replace_collection
 
     name = collection[: 64 - len(MENDED)] + MENDED
     shutil.rmtree(store / name, ignore_errors=True)  # of a repair that was killed

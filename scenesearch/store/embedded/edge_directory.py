@@ -84,8 +84,16 @@ class OpenShard:
     changed: bool = False
 
 
-def collections_in(root: Path) -> list[str]:
+MENDED = "-mended"
+"""What follows the name of a collection that is to take the place of a damaged one."""
+
+
+def collections_in(root: Path, *, damaged: bool = False) -> list[str]:
     """Names of the collections of a folder, sorted; empty where there is no folder.
+
+    Args:
+        root: the folder of the store.
+        damaged: those without a record as well.
 
     Raises:
         StoreError: the folder cannot be read.
@@ -94,7 +102,9 @@ def collections_in(root: Path) -> list[str]:
         return sorted(
             home.name
             for home in (root.iterdir() if root.is_dir() else ())
-            if home.suffix != ".new" and (home / "schema.json").is_file()
+            if ((home / "schema.json").is_file() or (damaged and (home / "shard").is_dir()))
+            and "." not in home.name
+            and not home.name.endswith(MENDED)
         )
     except OSError as error:
         raise StoreError(f"cannot read {root}: {error}; check its permissions") from error
