@@ -15,6 +15,14 @@ import shop
 from scenesearch.cli.interrupts import LINE, Interrupts
 
 
+@pytest.fixture(autouse=True)
+def listening():
+    """A run in the background is started deaf to interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def interrupted_import():
     try:
         signal.raise_signal(signal.SIGINT)
