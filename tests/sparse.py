@@ -7,7 +7,7 @@ import shutil
 import stat
 from pathlib import Path
 
-ZEROS = bytes(1 << 18)
+from scenesearch.system.whole_file import copy_sparse
 
 
 def copy_tree(source: Path, target: Path) -> Path:
@@ -16,12 +16,5 @@ def copy_tree(source: Path, target: Path) -> Path:
 
 
 def _copy(source: str, target: str) -> None:
-    if not stat.S_ISREG(os.lstat(source).st_mode):
-        return
-    with Path(source).open("rb", 0) as read, Path(target).open("wb", 0) as write:
-        while block := read.read(len(ZEROS)):
-            if block == ZEROS:
-                write.seek(len(block), os.SEEK_CUR)
-            else:
-                write.write(block)
-        write.truncate()
+    if stat.S_ISREG(os.lstat(source).st_mode):
+        copy_sparse(source, target)

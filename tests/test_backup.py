@@ -20,6 +20,8 @@ from pathlib import Path
 import pytest
 import service_app as service
 import shop
+from cases import first
+from sparse import copy_tree
 
 from scenesearch import wiring
 from scenesearch.backup import back_up, check, check_embedded, read_manifest, restore
@@ -128,10 +130,10 @@ def test_a_check_finds_a_backup_whole_and_opens_it(made):
     ids=["a bit", "cut off", "gone", "one more"],
 )
 @pytest.mark.parametrize(
-    "part", ["state/*.sqlite", "photos/items/*/*", "collections/items/schema*"]
+    "part", first(1, ["state/*.sqlite", "photos/items/*/*", "collections/items/schema*"])
 )
 def test_a_check_finds_what_is_damaged(made, tmp_path, damage, says, part):
-    shutil.copytree(made[0], tmp_path / "b", copy_function=copy_sparse)
+    copy_tree(made[0], tmp_path / "b")
     damage(next((tmp_path / "b").glob(part)))
 
     with pytest.raises(StoreError, match=says) as caught:
@@ -141,12 +143,13 @@ def test_a_check_finds_what_is_damaged(made, tmp_path, damage, says, part):
 
 
 def test_a_backup_that_was_not_finished_is_none(made, tmp_path):
-    shutil.copytree(made[0], tmp_path / "b", copy_function=copy_sparse)
+    copy_tree(made[0], tmp_path / "b")
     (tmp_path / "b" / "backup.json").unlink()
     with pytest.raises(StoreError, match="was not finished"):
         check(tmp_path / "b")
 
 
+@pytest.mark.store
 def test_nothing_is_restored_over_something(made, tmp_path):
     put_back(made[0], tmp_path)
     before = (tmp_path / "store" / "service.sqlite").stat().st_mtime_ns
@@ -159,6 +162,7 @@ def test_nothing_is_restored_over_something(made, tmp_path):
     assert (tmp_path / "aside").stat().st_mtime_ns == before
 
 
+@pytest.mark.store
 def test_a_backup_is_made_over_nothing_and_under_a_plain_name(made, tmp_path):
     folder, *_ = made
     with pytest.raises(StoreError, match="holds a backup already"):
@@ -281,6 +285,7 @@ def agree(there, puts, likes, begun):
     assert judged[: len(likes)] == likes or set(likes) <= set(judged)
 
 
+@pytest.mark.store
 def test_what_was_acknowledged_before_a_backup_is_in_it(tmp_path):
     assert under_writes(tmp_path, 2) > 2
 

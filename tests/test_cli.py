@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import shop
+from sparse import copy_tree
 
 from scenesearch.cli import output
 from scenesearch.cli.main import main
@@ -94,14 +94,14 @@ def template(tmp_path_factory, catalog):
 @pytest.fixture(scope="module")
 def reading(template, tmp_path_factory):
     """``--store`` and the whole catalogue, for commands that only ask."""
-    path = shutil.copytree(template, tmp_path_factory.mktemp("reading") / "store")
+    path = copy_tree(template, tmp_path_factory.mktemp("reading") / "store")
     return ("--store", str(path))
 
 
 @pytest.fixture
 def store(template, tmp_path):
     """``--store`` and the whole catalogue, for commands that write."""
-    path = shutil.copytree(template, tmp_path / "store")
+    path = copy_tree(template, tmp_path / "store")
     return ("--store", str(path))
 
 

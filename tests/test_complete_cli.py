@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import json
-import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import shop
+from sparse import copy_tree
 
 from scenesearch.cli.main import main
 
@@ -57,7 +57,7 @@ def cli(capsys, monkeypatch, template):
 @pytest.fixture
 def writing(cli, template, tmp_path):
     """Likewise, on a store of its own."""
-    return functools.partial(cli, store=shutil.copytree(template, tmp_path / "store"))
+    return functools.partial(cli, store=copy_tree(template, tmp_path / "store"))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import shop
 import shop_feeds
+from cases import first
 from photo_server import PhotoServer, serving
 from PIL import Image
 
@@ -101,7 +102,7 @@ def sha256(data: bytes) -> str:
 FILES = [feed.file for feed in shop_feeds.feeds("http://x.test")]
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", first(3, FILES))
 def test_every_feed_is_checked_and_indexed_with_its_photos(
     file: str,
     server: PhotoServer,
@@ -332,6 +333,7 @@ class Killed(BaseException):
     """As a SIGKILL: nothing after it runs but what the system itself does."""
 
 
+@pytest.mark.e2e
 def test_a_run_that_is_stopped_goes_on_where_it_was(server: PhotoServer, tmp_path: Path) -> None:
     shop_ = Shop(server, tmp_path, 120)
 
@@ -359,7 +361,7 @@ def test_one_photo_of_several_items_is_fetched_once(server: PhotoServer, tmp_pat
     assert set(shop_.stored().values()) == {sha256(photo(0))}
 
 
-@pytest.mark.parametrize("kind", ["hugging_face", "webdataset", "img2dataset"])
+@pytest.mark.parametrize("kind", first(1, ["hugging_face", "webdataset", "img2dataset"]))
 def test_a_set_of_pictures_is_indexed_out_of_its_file(
     kind: str, drawn: Path, tmp_path: Path
 ) -> None:

@@ -95,6 +95,7 @@ def test_one_that_was_cut_off_is_scaled_too() -> None:
         load_scene(data[: len(data) // 2], limits=ImageLimits(max_pixels=200 * 150))
 
 
+@pytest.mark.e2e
 def test_a_photo_of_a_50_megapixel_phone_is_read_whatever_it_is_saved_as() -> None:
     picture = Image.new("L", (8160, 6144), 120)
     stream = io.BytesIO()
@@ -114,6 +115,7 @@ print(*scene.size, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
+@pytest.mark.process
 def test_108_megapixels_are_read_in_the_memory_of_fifty(tmp_path: Path) -> None:
     path = tmp_path / "large.jpg"
     Image.new("L", (12032, 9024), 120).save(path, quality=85)

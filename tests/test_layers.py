@@ -84,6 +84,8 @@ class Import(NamedTuple):
 def imports(node: ast.AST, *, at_import: bool = True) -> Iterator[Import]:
     """Every import of a file but those for type checkers."""
     for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            continue  # has none, and is most of a file
         if isinstance(child, ast.Import):
             names = [alias.name for alias in child.names]
             yield from (Import(name.split(".")[0], child.lineno, at_import) for name in names)

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import re
-import shutil
 import uuid
 from contextlib import closing
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 import service_fakes as fakes
 import shop
 import yaml
+from sparse import copy_tree
 
 from scenesearch import wiring
 from scenesearch.cli.main import main
@@ -40,7 +40,7 @@ def indexed(tmp_path_factory):
 
 @pytest.fixture
 def store(indexed, tmp_path):
-    shutil.copytree(indexed, tmp_path / "store")
+    copy_tree(indexed, tmp_path / "store")
     return tmp_path / "store"
 
 

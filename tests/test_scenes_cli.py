@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 import shop
+from cases import first
 from PIL import Image
+from sparse import copy_tree
 
 from scenesearch.cli.main import main
 
@@ -70,15 +72,16 @@ def template(photos, tmp_path_factory):
 
 @pytest.fixture
 def store(template, tmp_path):
-    return shutil.copytree(template, tmp_path / "store")
+    return copy_tree(template, tmp_path / "store")
 
 
 def found(answer):
     return [Path(match["photo"]).stem for match in answer["matches"]]
 
 
+@pytest.mark.store
 def test_photos_are_indexed_once_and_again_only_when_they_changed(capsys, store, photos, tmp_path):
-    shutil.copytree(photos, tmp_path / "photos")
+    copy_tree(photos, tmp_path / "photos")
     broken = tmp_path / "photos" / "broken.jpg"
     broken.write_bytes(b"no picture")
 
@@ -205,7 +208,7 @@ def test_bad_lines_of_known_items_cost_themselves_only(tmp_path):
 
 
 def test_near_copies_are_listed_with_the_largest_first(capsys, photos, tmp_path):
-    shutil.copytree(photos, tmp_path / "p")
+    copy_tree(photos, tmp_path / "p")
     image = Image.fromarray(shop.noise(1, side=256))
     image.save(tmp_path / "p" / "big.png")
     image.resize((160, 160)).convert("RGB").save(tmp_path / "p" / "small.jpg", quality=60)
@@ -241,7 +244,7 @@ def test_photos_and_a_collection_at_once_are_refused(capsys, template, photos):
 @pytest.fixture
 def lib(photos, tmp_path, monkeypatch):
     """A folder of photos below the working directory, indexed under its plain name."""
-    shutil.copytree(photos, tmp_path / "lib")
+    copy_tree(photos, tmp_path / "lib")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -270,16 +273,19 @@ def link(lib):
 
 @pytest.mark.parametrize(
     "again",
-    [
-        lambda lib: "./lib",
-        lambda lib: lib / "lib",
-        lambda lib: "lib/../lib",
-        lambda lib: "lib/hall",
-        link,
-        rename,
-        move,
-    ],
-    ids=["dot", "absolute", "dots", "part", "link", "renamed", "moved"],
+    first(
+        2,
+        [
+            move,
+            link,
+            lambda lib: "./lib",
+            lambda lib: lib / "lib",
+            lambda lib: "lib/../lib",
+            lambda lib: "lib/hall",
+            rename,
+        ],
+    ),
+    ids=["moved", "link", "dot", "absolute", "dots", "part", "renamed"],
 )
 def test_a_photo_that_is_called_otherwise_is_not_tagged_nor_found_twice(capsys, lib, again):
     first = index_again(capsys, "lib")
@@ -298,7 +304,7 @@ def test_a_photo_that_is_called_otherwise_is_not_tagged_nor_found_twice(capsys, 
 
 def test_a_copy_beside_its_original_is_a_photo_of_its_own(capsys, lib):
     index_again(capsys, "lib")
-    shutil.copytree(lib / "lib", lib / "copies")
+    copy_tree(lib / "lib", lib / "copies")
     done = index_again(capsys, "copies")
 
     assert (done["added"], done["photos"]) == (3, 6)
@@ -306,6 +312,7 @@ def test_a_copy_beside_its_original_is_a_photo_of_its_own(capsys, lib):
     assert index_again(capsys, "copies")["photos"] == 6, "what is gone is not forgotten unasked"
 
 
+@pytest.mark.store
 def test_a_run_of_tagging_does_not_store_a_moved_photo_twice(capsys, lib):
     index_again(capsys, "lib")
     source = rename(lib)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from contextlib import closing
 
 import numpy as np
 import pytest
 from fakes.store import MemoryStore
+from sparse import copy_tree
 
 from scenesearch.attributes.placement import placement
 from scenesearch.core.conditions import Between, Equals
@@ -115,7 +115,7 @@ def either_store(request, tmp_path):
     if request.param == "memory":
         made = MemoryStore("scenes")
     else:
-        path = shutil.copytree(request.getfixturevalue("empty_edge"), tmp_path / "store")
+        path = copy_tree(request.getfixturevalue("empty_edge"), tmp_path / "store")
         made = EdgeStore(path, "scenes", min_free_bytes=0)
     with closing(made):
         yield made
@@ -404,6 +404,9 @@ def random_query(random, depth=0):
     return f"{count}{colour}{random.choice(LABELS)}"
 
 
+@pytest.mark.parametrize(
+    "either_store", ["memory", pytest.param("edge", marks=pytest.mark.store)], indirect=True
+)
 def test_any_query_finds_what_the_objects_themselves_say(either_store):
     store = either_store
     random = np.random.default_rng(7)

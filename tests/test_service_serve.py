@@ -567,6 +567,7 @@ def test_the_command_does_not_listen_beyond_this_machine_without_keys(here):
     assert "Traceback" not in said
 
 
+@pytest.mark.process
 def test_the_command_says_that_a_port_is_taken_before_it_loads_anything(here, taken):
     code, said = here("--port", str(taken))
 

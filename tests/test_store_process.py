@@ -10,7 +10,6 @@ import importlib
 import multiprocessing
 import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ import numpy as np
 import psutil
 import pytest
 from fakes.store import MemoryStore
+from sparse import copy_tree
 from store_contract.contract import StoreContract
 from store_contract.contract_base import OpenStore
 from store_contract.contract_data import DIMS, SCHEMA, make_points, point_id, unit
@@ -88,7 +88,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def edge(template: Path, tmp_path: Path) -> Iterator[ProcessStore]:
     """The embedded store, with 60 points."""
-    folder = shutil.copytree(template, tmp_path / "index")
+    folder = copy_tree(template, tmp_path / "index")
     made = ProcessStore(partial(EdgeStore, folder, "items"))
     yield made
     made.close()

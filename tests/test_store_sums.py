@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import uuid
 from contextlib import closing
 from dataclasses import replace
@@ -12,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient
+from sparse import copy_tree
 
 from scenesearch.core.conditions import Equals
 from scenesearch.core.errors import DamagedError
@@ -218,7 +218,7 @@ def test_a_count_that_cannot_be_read_is_damage(tmp_path, spoil):
 
 def test_a_copy_has_its_count_with_it(tmp_path):
     filled(tmp_path / "one")
-    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    copy_tree(tmp_path / "one", tmp_path / "two")
 
     with closing(EdgeStore(tmp_path / "two", "items")) as store:
         assert store.count() == 49

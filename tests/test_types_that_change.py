@@ -105,7 +105,12 @@ DAYS: dict[str, tuple[list[object], list[object], str, list[object]]] = {
 
 @pytest.mark.parametrize(
     ("case", "how"),
-    [(case, ("sync", "index")[place % 2]) for place, case in enumerate(DAYS)],
+    [
+        pytest.param(
+            case, ("sync", "index")[place % 2], marks=[pytest.mark.e2e] if place > 3 else []
+        )
+        for place, case in enumerate(DAYS)
+    ],
     ids=lambda name: name.replace(" ", "-"),
 )
 def test_the_next_day_is_stored_whole_or_its_cell_is_named(case: str, how: str, feed: Feed) -> None:
@@ -152,6 +157,7 @@ def test_prices_and_deletions_of_the_same_run_are_made(feed: Feed) -> None:
     assert again.plan.unchanged == 3, "and it is done"
 
 
+@pytest.mark.store
 def test_after_every_day_the_collection_is_that_of_a_fresh_index(
     feed: Feed, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 import shop
 from qdrant_client import QdrantClient, models
 from qdrant_client.qdrant_remote import QdrantRemote
+from sparse import copy_tree
 
 from scenesearch import SceneSearch
 from scenesearch.api.opened import Opened
@@ -71,7 +72,7 @@ def whole(tmp_path_factory, parts):
 @pytest.fixture
 def store(whole, tmp_path, monkeypatch):
     monkeypatch.setenv("SCENESEARCH_EMBEDDER__WHITEN", "8")
-    shutil.copytree(whole / "store", tmp_path / "store")
+    copy_tree(whole / "store", tmp_path / "store")
     return tmp_path / "store"
 
 

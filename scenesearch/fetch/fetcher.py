@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Protocol
 
 import httpcore
@@ -240,8 +241,8 @@ class Fetcher:
     ) -> Fetched | Unchanged | Url:
         """One request, on a connection of its own: the file, or where to ask next."""
         addresses = await checked_addresses(url, self._resolve, self._forbidden, self.private)
-        if self._tls is None:
-            self._tls = httpcore.default_ssl_context()
+        if self._tls is None and url.scheme == "https":
+            self._tls = _public_authorities()
         try:
             async with AsyncExitStack() as stack:
                 connection = await stack.enter_async_context(
@@ -335,6 +336,12 @@ class Fetcher:
             f"setting {self._wanted.limit} of fetch",
             code="too_many_bytes",
         )
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    # reading a hundred and fifty certificates takes longer than asking for a photo
+    return httpcore.default_ssl_context()
 
 
 def _address(url: Url) -> httpcore.URL:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 16
 
 
 @contextmanager
@@ -51,17 +51,23 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def copy_sparse(source: str | Path, target: str | Path) -> str:
-    """Copy a file and leave its holes out; for :func:`shutil.copytree`.
+    """Copy a file and leave its holes and zeros out; for :func:`shutil.copytree`.
 
-    What maps files into memory makes them long before it fills them.
+    What maps files into memory makes them long before it fills them, and where it looks at a hole
+    in a file system in memory there are zeros from then on.
     """
+    zeros = bytes(_BLOCK)
     with Path(source).open("rb") as reader, Path(target).open("wb") as writer:
         end = os.fstat(reader.fileno()).st_size
         for start, stop in _filled(reader.fileno(), end):
             at = reader.seek(start)
             writer.seek(start)
             while at < stop and (chunk := reader.read(min(_BLOCK, stop - at))):
-                at += writer.write(chunk)
+                at += len(chunk)
+                if chunk == zeros[: len(chunk)]:
+                    writer.seek(at)
+                else:
+                    writer.write(chunk)
         writer.truncate(end)
     return str(target)
 
