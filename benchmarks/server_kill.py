@@ -27,7 +27,8 @@ import threading
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ from scenesearch.store.server.layout import spread_of
 
 DIM, OWN, BATCH = 32, 150, 20
 """Numbers of a vector; points of each client; of them in one write at most."""
+LATEST = 6
+"""Calls that are remembered of each point."""
 WAIT_S = 120.0
 SCHEMA = CollectionSchema({"cutout": DIM}, {"item_id": "keyword", "words": "text"})
 Wanted = dict[str, tuple[int, int | None]]
@@ -55,7 +58,8 @@ def main() -> int:
     report = Report(
         f"{arguments.kills} SIGKILLs of a server under {arguments.writers} clients that write"
     )
-    with Server(dict(node.split("=", 1) for node in arguments.node)) as server:
+    nodes = dict(node.split("=", 1) for node in arguments.node)
+    with Server(nodes, arguments.timeout) as server:
         if arguments.kills:
             _writes(server, arguments, report)
         if arguments.catalog is not None:
@@ -69,9 +73,11 @@ class Server:
 
     Args:
         nodes: address and command of each.
+        timeout: seconds that clients wait for an answer.
     """
 
-    def __init__(self, nodes: Mapping[str, str]) -> None:
+    def __init__(self, nodes: Mapping[str, str], timeout: float) -> None:
+        self._timeout = timeout
         self._commands = {url: shlex.split(command) for url, command in nodes.items()}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.url = ",".join(nodes)
@@ -117,7 +123,8 @@ class Server:
 
     def store(self, name: str, url: str | None = None) -> ClientStore:
         """A collection, over all addresses or over one."""
-        return ClientStore(url or self.url, name, api_key=os.environ.get("QDRANT_API_KEY"))
+        key = os.environ.get("QDRANT_API_KEY")
+        return ClientStore(url or self.url, name, api_key=key, timeout=self._timeout)
 
     def remove(self, name: str) -> None:
         """A collection and its companion."""
@@ -174,7 +181,7 @@ def _writes(server: Server, arguments: argparse.Namespace, report: Report) -> No
             lost, torn, extra = lost + counts[0], torn + counts[1], extra + counts[2]
             if any(counts):
                 time.sleep(2)
-                then = compare(server.store(name, url), wanted, say=True)
+                then = compare(server.store(name, url), wanted, said=[*writers])
                 print(
                     f"kill {kill}, {url}: lost, torn, extra {counts}, after 2 s {then}", flush=True
                 )
@@ -210,6 +217,12 @@ class Writer:
         self.wanted: Wanted = {}
         self.done = self.waited = self.failed = 0
         self.slowest_s = 0.0
+        self._kind, self._touched = "", self._ids
+        self._story: dict[str, deque[str]] = {i: deque(maxlen=LATEST) for i in self._ids}
+
+    def story(self, point: str) -> list[str]:
+        """The latest calls that wrote to a point, for who looks for a cause; none of others'."""
+        return [*self._story.get(point, ())]
 
     def work(self, stop: threading.Event) -> None:
         """Until it is told to stop; a call that was begun is ended."""
@@ -218,6 +231,7 @@ class Writer:
             while not stop.is_set():
                 waits.clear()
                 then, start = self._change(), time.monotonic()
+                about = f"{self._kind} {self._turn} begun {start:.3f}"
                 try:
                     then()
                     self.slowest_s = max(self.slowest_s, time.monotonic() - start)
@@ -225,13 +239,16 @@ class Writer:
                     self.failed += 1
                     print(f"a write failed: {error}")
                     return
+                for i in self._touched:
+                    self._story[i].append(f"{about}, took {time.monotonic() - start:.3f} {waits}")
                 self.done += 1
                 self.waited += bool(waits)
 
     def _change(self) -> Callable[[], None]:
         self._turn += 1
         turn, ids = self._turn, self._rng.sample(self._ids, self._rng.randint(1, BATCH))
-        kind = self._rng.choice(("upsert", "upsert", "patch", "delete"))
+        self._kind = kind = self._rng.choice(("upsert", "upsert", "patch", "delete"))
+        self._touched = ids[:5] if kind == "delete" else ids
         if kind == "upsert":
             points = [Point(i, {"cutout": vector(i, turn)}, payload(i, turn)) for i in ids]
 
@@ -251,8 +268,8 @@ class Writer:
             return patch
 
         def delete() -> None:
-            self._store.delete(ids=ids[:5])
-            for i in ids[:5]:
+            self._store.delete(ids=self._touched)
+            for i in self._touched:
                 self.wanted.pop(i, None)
 
         return delete
@@ -300,14 +317,22 @@ def payload(point: str, turn: int) -> dict[str, Any]:
     return {"item_id": point, "turn": turn, "words": f"word{turn}"}
 
 
-def compare(store: ClientStore, wanted: Wanted, *, say: bool = False) -> tuple[int, int, int]:
-    """Points that are lost, that are torn, and that should not be there."""
+def compare(
+    store: ClientStore, wanted: Wanted, *, said: Sequence[Writer] = ()
+) -> tuple[int, int, int]:
+    """Points that are lost, that are torn, and that should not be there.
+
+    With ``said``, what these have done to each of the last is printed.
+    """
     records = list(scroll_all(store, spaces=("cutout",)))
     found = {r.id: r for r in records}
     strange, counted = found.keys() - wanted.keys(), store.count()
-    if say:
+    if said:
         print(f"read {len(records)}, of them {len(found)} different, counted {counted}")
-        print("should not be there:", {i: found[i].payload for i in strange})
+    for i in strange if said else ():
+        print(f"should not be there: {i} {found[i].payload}")
+        for line in (line for one in said for line in one.story(i)):
+            print(f"  {line}")
     extra = len(strange) + abs(counted - len(found))
     lost = torn = 0
     for i, (turn, patched) in wanted.items():
@@ -398,6 +423,7 @@ def _arguments() -> argparse.Namespace:
     )
     made.add_argument("--kills", type=int, default=100)
     made.add_argument("--writers", type=int, default=4)
+    made.add_argument("--timeout", type=float, default=10.0, help="seconds for an answer")
     made.add_argument("--catalog", type=Path, help="also index this one")
     made.add_argument("--config", default="cpu-small")
     made.add_argument("--options", default="", help="further options of index, as one text")

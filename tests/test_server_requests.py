@@ -42,9 +42,9 @@ def engine(
         made.put(
             *[record(f"i{n}", pattern(n), title=f"Thing {n}", price=float(n)) for n in range(ITEMS)]
         )
-        # what a collection is asked once
+        # what a collection is asked once, or once a minute while it is small
         made.put(record("first", pattern(ITEMS), title="First", price=1.0))
-        made.opened.searcher.open()
+        made.opened.searcher.open().centres.now()
         yield made
         made.front.close()
 
