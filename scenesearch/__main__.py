@@ -2,7 +2,7 @@
 
 import sys
 
-from scenesearch.cli.interrupts import INTERRUPTED, end_at_once_from_here, end_here
+from scenesearch.cli.at_once import INTERRUPTED, end_at_once_from_here, end_here
 
 
 def run() -> int:

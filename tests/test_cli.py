@@ -6,9 +6,11 @@ import functools
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -601,6 +603,19 @@ def test_the_doctor_finds_everything_well(cli, reading):
     assert done.json["store"]["made_with"]["embedder"] == "fake-embedder:64:0"
     assert done.json["packages"]["numpy"]
     assert "models: ok" in cli("doctor", *reading).out
+
+
+@pytest.mark.process
+def test_the_doctor_looks_deep_and_finds_what_was_changed(cli, store):
+    assert cli("doctor", *store, "--deep", "--json").json["stored"]["state"] == "sound"
+    cache = Path(store[1]) / "embeddings.sqlite"
+    with closing(sqlite3.connect(cache)) as db, db:
+        db.execute("UPDATE photos SET sum = sum + 1")
+
+    done = cli("doctor", *store, "--deep", "--json")
+
+    assert done.code == 7
+    assert any("embeddings.sqlite" in one for one in done.json["stored"]["damages"])
 
 
 def test_the_doctor_says_what_is_amiss(cli, tmp_path):

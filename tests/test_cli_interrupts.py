@@ -12,7 +12,8 @@ import time
 import pytest
 import shop
 
-from scenesearch.cli.interrupts import LINE, Interrupts
+from scenesearch.cli.at_once import LINE
+from scenesearch.cli.interrupts import Interrupts
 
 
 @pytest.fixture(autouse=True)

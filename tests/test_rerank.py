@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import EmbedderSettings, Settings, load_settings
 from scenesearch.core.errors import ConfigError, QueryError
 from scenesearch.core.types import Cutout
+from scenesearch.engine.cancellation import CheckedTimes
 from scenesearch.images import load_scene
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.timm_cells import CellMaps, TimmCells
@@ -25,7 +28,7 @@ from scenesearch.models.embed.torch_embedder import TorchEmbedder
 from scenesearch.models.weights import Weights
 from scenesearch.search.query import Query
 from scenesearch.search.rank.rerank import cells_of, late_interaction, merge
-from scenesearch.search.reranker import CellReranker, Shown
+from scenesearch.search.reranker import BATCH, CellReranker, Shown
 from scenesearch.search.searcher import Searcher
 from scenesearch.wiring import Parts, build_searcher
 
@@ -198,6 +201,38 @@ def test_a_photo_that_is_gone_is_not_compared(tmp_path, caplog):
     assert gone.photo in caplog.text
 
 
+def test_who_cannot_wait_gets_what_is_known_and_the_next_one_more(tmp_path):
+    looks, cells = reranker(EmbeddingCache(":memory:"))
+    photos = [picture(tmp_path, colour) for colour in shop.NAMES]
+    photos += [one._replace(box=(0.0, 0.0, 9.0, 9.0)) for one in photos]
+    assert len(photos) > BATCH
+    embed = cells.embed_cells
+
+    def slow(images):
+        time.sleep(0.05)
+        return embed(images)
+
+    cells.embed_cells = slow
+    found = [
+        int((~np.isnan(looks.similarities([cutout("red")], [photos], 0.01)[0])).sum())
+        for _ in range(4)
+    ]
+
+    assert found[0] == BATCH
+    assert found[-1] == len(photos)
+    assert found == sorted(found)
+
+
+def test_who_cannot_wait_for_another_search_has_no_second_look(tmp_path):
+    looks, cells = reranker(EmbeddingCache(":memory:"))
+    looks._lock.acquire()
+
+    (scores,) = looks.similarities([cutout("red")], [[picture(tmp_path, "red")]], 0.01)
+
+    assert np.isnan(scores).all()
+    assert cells.embedded == 0
+
+
 def test_a_region_without_products_costs_nothing(tmp_path):
     looks, cells = reranker(EmbeddingCache(":memory:"))
 
@@ -245,7 +280,7 @@ class Favourite:
     def __init__(self, name):
         self.name, self.asked = name, []
 
-    def similarities(self, cutouts, photos):
+    def similarities(self, cutouts, photos, patience_s=math.inf):
         self.asked = [len(many) for many in photos]
         return [
             np.array([float(self.name in Path(p.photo).name) for p in many], np.float32)
@@ -288,6 +323,25 @@ def test_the_second_look_has_a_stage_of_its_own_and_the_stages_add_up(run):
 
     assert times["rerank"] > 0
     assert times["rank"] > 0
+
+
+def test_a_request_that_left_products_out_of_the_second_look_says_so(run):
+    class Unknown(Favourite):
+        def similarities(self, cutouts, photos, patience_s=math.inf):
+            self.patience_s = patience_s
+            return [np.full(len(many), np.nan, np.float32) for many in photos]
+
+    model = Unknown("red")
+    searcher = Searcher(run.store, run.encoder, detector=FakeDetector, reranker=lambda: model)
+    prepared = Query(scene=shop.scene(shop.room(("red", "square"))))
+    options = SearchOptions(rerank=5)
+
+    asked = searcher.look(prepared, options, times=CheckedTimes())
+    alone = searcher.look(prepared, options)
+
+    assert any("left out 5 products" in note for note in asked.notes)
+    assert not any("left out" in note for note in alone.notes)
+    assert model.patience_s == math.inf
 
 
 def test_a_searcher_without_a_reranker_says_so(run):

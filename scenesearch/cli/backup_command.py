@@ -91,7 +91,8 @@ def restore(
     settings = load_settings(config)
 
     def open_in(root: str | Path, name: str) -> Store:
-        return wiring.build_store(settings, root, name)
+        cramped = wiring.is_cramped(settings, root)
+        return wiring.build_store(settings, root, name, process=cramped)
 
     if check:
         manifest = backup.check(folder)

@@ -8,10 +8,12 @@ import os
 import platform
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from scenesearch.cli import options, output
-from scenesearch.cli.app import app
+from scenesearch.cli.app import DAMAGED, app
 from scenesearch.core.errors import SceneSearchError
 
 if TYPE_CHECKING:
@@ -29,9 +31,12 @@ def doctor(
     store: options.Store = "store",
     collection: options.Collection = "items",
     config: options.Config = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read all that is stored, as verify --deep does.")
+    ] = False,
     as_json: options.Json = False,
 ) -> int:
-    """Check what is installed, the weights and the store; exit code 4 or 5 when one is amiss."""
+    """Check what is installed, the weights and the store; exit code 4, 5 or 7 for what is amiss."""
     from scenesearch import __version__
     from scenesearch.config.settings import load_settings
     from scenesearch.wiring import Parts
@@ -62,6 +67,14 @@ def doctor(
     except SceneSearchError as error:
         found["store"] = str(error)
         code = code or 5
+    if deep:
+        try:
+            found["stored"] = _stored(store, collection, config)
+        except SceneSearchError as error:
+            found["stored"] = str(error)
+            code = code or 5
+        else:
+            code = code or (0 if found["stored"]["state"] == "sound" else DAMAGED)
     if as_json:
         output.data(found)
         return code
@@ -98,6 +111,14 @@ def _store(store: str, collection: str, config: str | None, dim: int | None) -> 
     if Path(store).is_dir():
         answer["free_gigabytes"] = round(shutil.disk_usage(store).free / 1e9, 1)
     return answer
+
+
+def _stored(store: str, collection: str, config: str | None) -> dict[str, Any]:
+    with options.open_shop(store, collection, config) as shop, output.progress() as progress:
+        report = shop.verify(deep=True, progress=progress)
+    damages = [f"{one.where}: {one.what}" for one in report.findings if one.damage]
+    state = "sound" if report.sound else "damaged; scenesearch verify --repair mends it"
+    return {"state": state, "damages": damages, "looked_through": list(report.checked)}
 
 
 def _words(store: Store, recorded: float) -> str:

@@ -1,4 +1,4 @@
-"""Ctrl-C at any moment: exit code 130 and one line. Imports next to nothing.
+"""Ctrl-C at any moment: exit code 130 and one line.
 
 Python raises KeyboardInterrupt wherever its main thread is: inside an import, of which a library
 makes an ImportError of its own; inside a callback or a ``__del__``, which print it and go on; while
@@ -12,18 +12,17 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+from scenesearch.cli.at_once import end_at_once
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C; typer itself returns it too."""
 AGAIN_S = 0.05
 """After an interrupt that a callback lost."""
-LINE = "scenesearch: interrupted; what was finished is kept, run again to go on"
 
 
 class Interrupts:
@@ -68,27 +67,3 @@ class Interrupts:
             later.start()
         else:
             sys.__unraisablehook__(unraisable)
-
-
-def end_at_once(_number: int, _frame: FrameType | None) -> None:
-    """For while nothing is done yet, or nothing is left to do."""
-    os.write(2, f"{LINE}\n".encode())
-    os._exit(INTERRUPTED)
-
-
-def end_here() -> None:
-    """End an interrupted process, of which all that was open is closed.
-
-    Python would end itself by the signal, where the interrupt fell into a text that it ran (the
-    making of a dataclass), whoever caught it since.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(INTERRUPTED)
-
-
-def end_at_once_from_here() -> None:
-    """Ctrl-C ends the process from here on, but where it is ignored."""
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, end_at_once)

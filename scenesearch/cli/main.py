@@ -35,7 +35,8 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     verify_command,
 )
 from scenesearch.cli.app import app, exit_code
-from scenesearch.cli.interrupts import INTERRUPTED, LINE, Interrupts
+from scenesearch.cli.at_once import INTERRUPTED, LINE
+from scenesearch.cli.interrupts import Interrupts
 from scenesearch.core.errors import SceneSearchError
 
 

@@ -138,9 +138,18 @@ def open_shop(
     store: str, collection: str, config: str | None, *, scenes: str = "scenes"
 ) -> SceneSearch:
     """The collections that the shared options name."""
+    from scenesearch import wiring
     from scenesearch.api import SceneSearch
+    from scenesearch.config.settings import load_settings
 
-    return SceneSearch(store, collection=collection, scenes=scenes, config=config)
+    settings = load_settings(config)
+    return SceneSearch(
+        store,
+        collection=collection,
+        scenes=scenes,
+        config=settings,
+        store_process=wiring.is_cramped(settings, store),
+    )
 
 
 def given(**options: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import typer
 
 from scenesearch.cli import options, output
 from scenesearch.cli.app import app, exit_code
-from scenesearch.cli.interrupts import INTERRUPTED
+from scenesearch.cli.at_once import INTERRUPTED
 from scenesearch.core.errors import ConfigError, SceneSearchError, StoreError
 
 if TYPE_CHECKING:

@@ -12,6 +12,11 @@ Cancelled = Callable[[], bool]
 """Says whether whoever asked has left, or cannot be answered in time any more."""
 
 
+PATIENCE_S = 5.0
+"""Of who waits for a request, well within any deadline: what takes longer is gone on with when it
+is asked for again."""
+
+
 class TaskCancelledError(SceneSearchError):
     """A task that was stopped because nobody waits for its answer."""
 
@@ -29,6 +34,8 @@ class CheckedTimes(StageTimes):
     Args:
         cancelled: asked before every stage.
     """
+
+    patience_s = PATIENCE_S
 
     def __init__(self, cancelled: Cancelled = never) -> None:
         super().__init__()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 CELLS = "cells"
 """Name of the cached array."""
-BATCH = 32
+BATCH = 8
 """Photos that are worked on and kept together."""
 
 
@@ -81,17 +82,21 @@ class Reranker(Protocol):
     """A slower, better model for the best products of each region."""
 
     def similarities(
-        self, cutouts: Sequence[Cutout], photos: Sequence[Sequence[Shown]]
+        self,
+        cutouts: Sequence[Cutout],
+        photos: Sequence[Sequence[Shown]],
+        patience_s: float = math.inf,
     ) -> list[NDArray[np.float32]]:
         """How like each region its products are.
 
         Args:
             cutouts: of the regions.
             photos: for each region, what to compare it with.
+            patience_s: after which no more photos are looked at that are not known yet.
 
         Returns:
             For each region the similarities, shape (photos,), -1 to 1; NaN where a photo cannot
-            be read any more.
+            be read any more, or there was no time for it.
         """
 
 
@@ -125,7 +130,10 @@ class CellReranker:
             self._cache = None
 
     def similarities(
-        self, cutouts: Sequence[Cutout], photos: Sequence[Sequence[Shown]]
+        self,
+        cutouts: Sequence[Cutout],
+        photos: Sequence[Sequence[Shown]],
+        patience_s: float = math.inf,
     ) -> list[NDArray[np.float32]]:
         """How like each region its products are; see :class:`Reranker`.
 
@@ -133,9 +141,15 @@ class CellReranker:
             ModelError: the model cannot be used.
             StoreError: the cache cannot be used.
         """
-        with self._lock:
+        until = time.monotonic() + patience_s
+        if not self._lock.acquire(timeout=-1 if patience_s == math.inf else patience_s):
+            return [np.full(len(many), np.nan, np.float32) for many in photos]
+        try:
             self._cells.load()
-            known = self._of_photos({shown.key: shown for many in photos for shown in many})
+            wanted = {shown.key: shown for many in photos for shown in many}
+            known = self._of_photos(wanted, until)
+            if not known:
+                return [np.full(len(many), np.nan, np.float32) for many in photos]
             asked = [cutout for cutout, many in zip(cutouts, photos, strict=True) if many]
             rows = iter(self._cells.embed_cells([cutout.image for cutout in asked]))
             grid = self._cells.grid
@@ -150,9 +164,13 @@ class CellReranker:
                         scores[readable] = late_interaction(query, stack)
                 result.append(scores)
             return result
+        finally:
+            self._lock.release()
 
-    def _of_photos(self, wanted: Mapping[str, Shown]) -> dict[str, NDArray[np.float16]]:
-        """The cells of stored regions by key, from the cache or made now."""
+    def _of_photos(
+        self, wanted: Mapping[str, Shown], until: float
+    ) -> dict[str, NDArray[np.float16]]:
+        """The cells of stored regions by key, from the cache or made now, while there is time."""
         if self._cache is None:
             self._cache = self._open_cache()
         fingerprint = f"rerank:{self._cells.fingerprint}"
@@ -160,6 +178,8 @@ class CellReranker:
         known = {key: entries[0].vectors[CELLS] for key, entries in found.items()}
         missing = [key for key in wanted if key not in known]
         for keys in batches(missing, BATCH):
+            if time.monotonic() > until:
+                break  # what was made is kept, so that the next search has more time
             part = self._pictures((key, wanted[key]) for key in keys)
             if not part:
                 continue
@@ -192,6 +212,7 @@ def looks_of(
     encoded: Sequence[EncodedRegion],
     answers: Sequence[Answer],
     times: StageTimes,
+    notes: list[str],
 ) -> SecondLook | None:
     """The best of each region's list through a reranker, when the ranking asks for it.
 
@@ -201,7 +222,9 @@ def looks_of(
         store: the collection.
         encoded: the regions of the photo.
         answers: the engine's.
-        times: the time it takes is a stage of its own, and none of the ranking's.
+        times: the time it takes is a stage of its own, and none of the ranking's; and how long
+            there is for photos that nobody looked at before.
+        notes: gets what was left for the next search.
 
     Returns:
         Gives what the reranker says, in the shape of the scores; NaN where it was not asked.
@@ -234,8 +257,14 @@ def looks_of(
             found = [(i, shown.get(points[region, i].id)) for i in items if (region, i) in points]
             rows.append([i for i, photo in found if photo is not None])
             photos.append([photo for _, photo in found if photo is not None])
-        for region, values in enumerate(reranker.similarities(cutouts, photos)):
+        late = 0
+        for region, values in enumerate(reranker.similarities(cutouts, photos, times.patience_s)):
             said[region, rows[region]] = values
+            late += int(np.isnan(values).sum())
+        if late and times.patience_s < math.inf:
+            notes.append(
+                f"the second look left out {late} products whose photos it has not seen; ask again"
+            )
         taken = time.perf_counter() - start
         times.add("rerank", taken)
         # the ranking is timed around this

@@ -385,6 +385,7 @@ class Searcher:
         zero = None
         if asked and not (parsed and scene is None):
             zero = backgrounds(asked, opened.centres.now(), weights)
+        later: list[str] = []
         with times.stage("rank"):
             region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
             ranking = rank(
@@ -395,7 +396,7 @@ class Searcher:
                 lambda items: self._similarities(items, answers),
                 backgrounds=zero,
                 second_look=looks_of(
-                    self._reranker, options.rerank, self._store, encoded, answers, times
+                    self._reranker, options.rerank, self._store, encoded, answers, times, later
                 ),
                 prior=partial(_prior, labels, options.meaning) if names else None,
                 gain=gain_of(boosts, opened.schema.fields) if boosts else None,
@@ -414,7 +415,7 @@ class Searcher:
             regions = builder.regions(encoded, ood)
         return Look(
             *(scene, regions, matches, facets, times.milliseconds()),
-            notes=prepared.notes if total else (*prepared.notes, _nothing(where)),
+            notes=(*prepared.notes, *later, *(() if total else (_nothing(where),))),
             parsed=parsed,
             total=total,
         )

@@ -30,16 +30,43 @@ def check_free_space(path: Path, needed: int, minimum: int = MIN_FREE_BYTES) -> 
     Raises:
         NoSpaceError: less than the larger of the two is free.
     """
-    there = path
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    free = shutil.disk_usage(there).free
+    free = free_bytes(path)
     wanted = max(needed, minimum)
     if free < wanted:
         raise NoSpaceError(
             f"too little free disk to write safely at {path}: {free / 2**20:,.0f} MB free, "
             f"{wanted / 2**20:,.0f} MB needed; free some space, or move the index"
         )
+
+
+ROOMY = 4
+"""Times the usual guard: with more free than that a disk does not fill up in a run unnoticed."""
+
+
+def is_cramped(path: Path, minimum: int = MIN_FREE_BYTES) -> bool:
+    """Whether a disk may fill up under mapped files, guard or no guard.
+
+    Args:
+        path: need not exist yet.
+        minimum: the guard, see :func:`check_free_space`.
+    """
+    return 2 * minimum < MIN_FREE_BYTES or free_bytes(path) < ROOMY * MIN_FREE_BYTES
+
+
+def free_bytes(path: Path) -> int:
+    """Free on the disk of ``path``, which need not exist yet."""
+    there = path
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    return shutil.disk_usage(there).free
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk is full; that of a library in its text alone."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    said = str(error)
+    return any(text in said for text in ("No space left on device", "os error 28", "WriteZero"))
 
 
 def check_writable(folder: Path, what: str) -> None:
@@ -57,7 +84,7 @@ def check_writable(folder: Path, what: str) -> None:
         with TemporaryFile(dir=folder):
             return
     except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        if is_full(error):
             return  # whoever writes says so
         whose = ""
         if hasattr(os, "getuid") and folder.exists():

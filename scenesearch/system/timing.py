@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,7 +13,12 @@ class StageTimes:
 
     Args:
         seconds: to start from; copied.
+
+    Attributes:
+        patience_s: of whoever waits, for what is worked out once and then known.
     """
+
+    patience_s = math.inf
 
     def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
         self.seconds: dict[str, float] = dict(seconds or {})

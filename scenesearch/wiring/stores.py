@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from scenesearch.core.protocols import Quantizable, Store
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import CollectionSchema
 from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.system import disk
 
 if TYPE_CHECKING:
     from scenesearch.store.server.connection import Tls
@@ -78,8 +79,6 @@ def _store(settings: Settings, store: str | Path, collection: str, *, process: b
     free = settings.min_free_megabytes * 1_000_000
     quantization = _quantization(settings, embedded=True)
     if process:
-        from scenesearch.store.process.store import ProcessStore
-
         # the other half of the cores is for whoever asks
         threads = max(1, (os.cpu_count() or 1) // 2)
         made = partial(
@@ -90,7 +89,7 @@ def _store(settings: Settings, store: str | Path, collection: str, *, process: b
             search_threads=threads,
             quantization=quantization,
         )
-        return ProcessStore(made, name=f"the index in {Path(store) / collection}")
+        return _in_process(made, store, collection)
     return EdgeStore(Path(store), collection, min_free_bytes=free, quantization=quantization)
 
 
@@ -102,11 +101,27 @@ def build_inspected(settings: Settings, store: str | Path, collection: str) -> S
     if is_url(store):
         return _store(settings, store, collection, process=False)
     from scenesearch.store.embedded.edge import EdgeStore
-    from scenesearch.store.process.store import ProcessStore
 
     free = settings.min_free_megabytes * 1_000_000
     made = partial(EdgeStore, Path(store), collection, min_free_bytes=free, counted=False)
-    return ProcessStore(made, name=f"the index in {Path(store) / collection}")
+    return _in_process(made, store, collection)
+
+
+def _in_process(made: Callable[[], Store], store: str | Path, collection: str) -> Store:
+    from scenesearch.store.process.store import ProcessStore
+
+    home = Path(store) / collection
+    return ProcessStore(made, name=f"the index in {home}", folder=home)
+
+
+def is_cramped(settings: Settings, store: str | Path) -> bool:
+    """Whether the disk of an embedded store may fill up under the files that its engine maps.
+
+    That ends the process that has them; so it must be another one than a command's own.
+    """
+    return not is_url(store) and disk.is_cramped(
+        Path(store), settings.min_free_megabytes * 1_000_000
+    )
 
 
 @contextmanager
@@ -129,9 +144,9 @@ def rebuilding(
     name = collection[: 64 - len(MENDED)] + MENDED
     shutil.rmtree(store / name, ignore_errors=True)  # of a repair that was killed
     free = settings.min_free_megabytes * 1_000_000
-    with closing(
-        EdgeStore(store, name, min_free_bytes=free, quantization=schema.quantization)
-    ) as new:
+    made = partial(EdgeStore, store, name, min_free_bytes=free, quantization=schema.quantization)
+    cramped = is_cramped(settings, store)
+    with closing(_in_process(made, store, name) if cramped else made()) as new:
         yield new
     replace_collection(store, collection, name)
 
@@ -152,7 +167,8 @@ def quantize(
         StoreError: there is no collection, or its files cannot be used.
         StoreUnavailableError: another store has it open, or no server answers.
     """
-    opened = _store(settings, store, collection, process=False)
+    cramped = is_cramped(settings, store)
+    opened = _store(settings, store, collection, process=cramped)
     try:
         if isinstance(opened, Quantizable):
             opened.quantize(quantization)

@@ -6,6 +6,7 @@ nothing is acknowledged before the log is on the disk (see ``edge_log``).
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from uuid import UUID
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import (
     DamagedError,
+    NoSpaceError,
     StoreBrokeError,
     StoreError,
     StoreUnavailableError,
@@ -83,6 +85,8 @@ from scenesearch.store.ties import settle, settle_facet
 from scenesearch.store.vectors import query_vectors
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
 from scenesearch.system.whole_file import copy_sparse, write_whole
+
+log = logging.getLogger(__name__)
 
 PANICS = 2
 """So many of one store and the next calls will not do better."""
@@ -183,7 +187,8 @@ class EdgeStore:
             self._record(opened, replace(opened.schema, fields={**opened.schema.fields, **new}))
 
     def _record(self, opened: OpenShard, schema: CollectionSchema) -> None:
-        self._directory.write_schema(schema)
+        with engine_errors(f"write the record of {self._home}"):
+            self._directory.write_schema(schema)
         opened.schema = schema
         opened.requests = EdgeRequests(schema)
 
@@ -498,7 +503,8 @@ class EdgeStore:
         with self._gate:
             self._open()
             check_free_space(self._home, 2 * len(data), self._min_free)
-            write_whole(self._directory.blob(name), bytes(data))
+            with engine_errors(f"keep {name} in {self._home}"):
+                write_whole(self._directory.blob(name), bytes(data))
 
     def optimize(self) -> None:
         """See :meth:`scenesearch.core.protocols.Store.optimize`. Blocks the whole process."""
@@ -544,7 +550,10 @@ class EdgeStore:
                 with self._engine(f"close {self._home}"):
                     opened.shard.close()
                 if census is not None:
-                    self._directory.write_census(census)
+                    try:
+                        self._directory.write_census(census)
+                    except OSError as error:  # the next opening then compares nothing
+                        log.warning("%s: what it holds was not noted: %s", self._home, error)
         finally:
             opened.lock.release()
 
@@ -593,25 +602,33 @@ class EdgeStore:
         """What the engine is asked to do, with its errors in words.
 
         After a panic the next call opens the collection anew: another one and it is not a moment's
-        trouble.
+        trouble. So it does after what was half done on a full disk.
         """
         try:
             with engine_errors(what):
                 yield
+        except NoSpaceError as error:
+            if error.__cause__ is not None:
+                self._break_off()
+            raise
         except StoreBrokeError as error:
             with self._gate:
                 self._panics += 1
-                opened, self._opened = self._opened, None
-                if opened is not None:
-                    with suppress(BaseException):
-                        opened.shard.close()
-                    opened.lock.release()
+                self._break_off()
             if self._panics < PANICS:
                 raise
             raise DamagedError(
                 f"cannot {what}: the engine gave up on it again: {error.__cause__}; "
                 f"{self._home} is damaged: {REPAIR}"
             ) from error
+
+    def _break_off(self) -> None:
+        with self._gate:
+            opened, self._opened = self._opened, None
+            if opened is not None:
+                with suppress(BaseException):
+                    opened.shard.close()
+                opened.lock.release()
 
     def _refuse_closed(self) -> None:
         if self._closed:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scenesearch.core.errors import DamagedError, StoreError
+from scenesearch.core.errors import DamagedError, NoSpaceError, StoreError
 from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import Census, CollectionSchema
 from scenesearch.store.census import REPAIR, dump_census, load_census
@@ -31,6 +31,7 @@ from scenesearch.store.embedded.edge_translate import (
     load_shard,
 )
 from scenesearch.store.schemas import dump_schema, load_schema
+from scenesearch.system.disk import is_full
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.whole_file import copy_sparse, sync_directory, sync_file, write_whole
 
@@ -185,6 +186,11 @@ class EdgeDirectory:
             # Another process may have made it just before this one got the lock.
             return self.read_schema() or self._make(schema, blobs)
         except OSError as error:
+            if is_full(error):
+                raise NoSpaceError(
+                    f"cannot create the collection in {self.home}: the disk is full; free some "
+                    "space, or choose another folder"
+                ) from error
             raise StoreError(
                 f"cannot create the collection in {self.home}: {error}; check the disk and "
                 "the permissions of the directory"

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import (
+    NoSpaceError,
     SceneSearchError,
     StoreBrokeError,
     StoreError,
@@ -33,6 +34,7 @@ from scenesearch.store.census import REPAIR
 from scenesearch.store.records import Vectors
 from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
 from scenesearch.store.translate import Dialect, Requests, key_path
+from scenesearch.system.disk import is_full
 
 SEGMENT_KB = 64_000
 """Segments stop growing here (64,000 vectors of 256 dimensions): adding a few thousand points
@@ -62,7 +64,13 @@ def engine_errors(what: str) -> Iterator[None]:
     # The engine has no exception classes of its own, so there is nothing narrower to catch; and
     # its panics are none of Python's exceptions.
     except BaseException as error:
-        if type(error).__name__ == "PanicException":
+        panic = type(error).__name__ == "PanicException"
+        if is_full(error) and (panic or isinstance(error, Exception)):
+            raise NoSpaceError(
+                f"cannot {what}: the disk is full ({error}); what was acknowledged is kept: free "
+                f"some space, or move the index"
+            ) from error
+        if panic:
             raise StoreBrokeError(
                 f"cannot {what}: the engine gave up: {error}; it is opened anew, try again"
             ) from error

@@ -21,11 +21,13 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import (
     DamagedError,
+    NoSpaceError,
     StoreBrokeError,
     StoreError,
     StoreUnavailableError,
 )
 from scenesearch.core.protocols import Inspectable, Store, TextQuery, VectorQuery
+from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import (
     Census,
     CollectionSchema,
@@ -47,6 +49,7 @@ from scenesearch.store.process.wire import (
     plain_schema,
 )
 from scenesearch.system.child import END_S
+from scenesearch.system.disk import MIN_FREE_BYTES, free_bytes
 from scenesearch.system.messages import CLOSE
 from scenesearch.system.worker import LostError, NotSentError, NotStartedError, Worker
 
@@ -69,6 +72,8 @@ class ProcessStore:
         open_store: makes the store, called in the process; must be picklable, such as
             ``functools.partial(EdgeStore, path, collection)``.
         name: what messages call it.
+        folder: of an embedded store, whose disk may fill up under the files that its engine maps:
+            that ends the process (SIGBUS), and is said as what it is.
         start_timeout_s: for the process to come up.
     """
 
@@ -77,10 +82,12 @@ class ProcessStore:
         open_store: Callable[[], Store],
         *,
         name: str = "the store",
+        folder: Path | None = None,
         start_timeout_s: float = START_TIMEOUT_S,
     ) -> None:
         self._open_store = open_store
         self._name = name
+        self._folder = folder
         self._start_timeout_s = start_timeout_s
         self._starting = threading.RLock()
         self._writing = threading.RLock()
@@ -93,6 +100,7 @@ class ProcessStore:
         self._closed = False
         self._deaths = 0
         self._again_at = 0.0
+        self._filled = False
 
     def __repr__(self) -> str:
         return f"ProcessStore({self._open_store!r})"
@@ -284,6 +292,14 @@ class ProcessStore:
         """See :meth:`scenesearch.core.protocols.Store.optimize`. Other calls wait meanwhile."""
         self._write(Store.optimize)
 
+    def quantize(self, quantization: Quantization) -> None:
+        """See :meth:`scenesearch.core.protocols.Quantizable.quantize`."""
+        with self._writing:
+            try:
+                self._exchange(Request("quantize", (quantization,)))
+            finally:
+                self._forget_schema()
+
     def copy_to(self, folder: Path) -> int:
         """See :meth:`scenesearch.core.protocols.Copyable.copy_to`. Other calls wait meanwhile."""
         with self._writing:
@@ -316,9 +332,12 @@ class ProcessStore:
             except LostError as error:
                 self._forget(worker)
                 self._count_death()
+                self._filled = "SIGBUS" in str(error) and self._is_full()
                 attempts -= 1
                 if self._closed:
                     raise self._is_closed() from error
+                if self._filled:
+                    raise self._no_space() from error
                 if not attempts:
                     raise StoreBrokeError(self._died(str(error))) from error
             except NotSentError as error:
@@ -358,7 +377,14 @@ class ProcessStore:
 
         Raises:
             DamagedError: it is not time yet.
+            NoSpaceError: nor is there room.
         """
+        if self._filled:
+            if self._is_full():
+                if self._again_at > time.monotonic():
+                    raise self._no_space()
+            else:
+                self._filled, self._deaths = False, 0
         left = self._again_at - time.monotonic()
         if self._deaths >= DEATHS and left > 0:
             raise DamagedError(
@@ -405,6 +431,15 @@ class ProcessStore:
         return (
             f"the process of {self._name} {how} before it answered; what it acknowledged is "
             f"kept, and the next call starts it again: try again"
+        )
+
+    def _is_full(self) -> bool:
+        return self._folder is not None and free_bytes(self._folder) < MIN_FREE_BYTES
+
+    def _no_space(self) -> NoSpaceError:
+        return NoSpaceError(
+            f"the disk of {self._folder} is full: it filled up under the files of {self._name}, "
+            "which ended its process; what was acknowledged is kept: free some space"
         )
 
     def _is_closed(self) -> StoreError:
