@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from scenesearch import wiring
 from scenesearch.api.fetched import fetch_photos
@@ -169,7 +170,7 @@ def _sweep(opened: Opened) -> None:
     folder = opened.photo_folder
     if folder.root.is_dir():
         with folder.lock:
-            folder.sweep(photos_in_use(opened.store, sorted(folder.photos())))
+            folder.sweep(partial(photos_in_use, opened.store))
 
 
 @contextmanager
