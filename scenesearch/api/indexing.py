@@ -153,7 +153,7 @@ def sync(
             fetched = fetch_photos(opened, catalog.items, dry_run=dry_run, progress=progress)
             missing.update(fetched.failures)
             told = (*notes, *catalog.notes, *fetched.notes)
-            return replace(catalog, items=tuple(fetched.items), notes=told)
+            return replace(catalog, items=fetched.items, notes=told)
 
         plan = syncer.plan(read, fetch=fetch, progress=progress)
         if planned is not None:
