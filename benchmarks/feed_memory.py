@@ -3,11 +3,12 @@
     python benchmarks/feed_memory.py WORK_FOLDER [--rows 1000000] [--kinds plain google shopify]
         [--through check index sync]
 
-Writes a feed of each kind into the folder, with addresses for photos, then reads it as `scenesearch
-catalog check` does, both passes, in a process of its own: the largest resident set of that process,
-what it had after its imports, CPU seconds. `--through index` and `sync` plan what these would do with
-an empty collection, duplicate audit included, as with --dry-run: every item is new. A tenth of the rows as well, which tells whether memory
-grows with the rows. Printed as JSON; nothing is fetched.
+Writes a feed of each kind into the folder, with addresses for photos, then reads it as
+`scenesearch catalog check` does, both passes, in a process of its own: the largest resident set of
+that process, what it had after its imports, CPU seconds. `--through index` and `sync` plan what
+these would do with an empty collection, duplicate audit included, as with --dry-run: every item is
+new. A tenth of the rows as well, which tells whether memory grows with the rows. Printed as JSON;
+nothing is fetched.
 """
 
 from __future__ import annotations
