@@ -1,11 +1,14 @@
 """Memory and time of looking at a feed of a million rows.
 
     python benchmarks/feed_memory.py WORK_FOLDER [--rows 1000000] [--kinds plain google shopify]
+        [--through check index sync]
 
-Writes a feed of each kind into the folder, with addresses for photos, then reads it as `scenesearch
-catalog check` does, both passes, in a process of its own: the largest resident set of that process,
-what it had after its imports, CPU seconds. A tenth of the rows as well, which tells whether memory
-grows with the rows. Printed as JSON; nothing is fetched.
+Writes a feed of each kind into the folder, with addresses for photos, then reads it as
+`scenesearch catalog check` does, both passes, in a process of its own: the largest resident set of
+that process, what it had after its imports, CPU seconds. `--through index` and `sync` plan what
+these would do with an empty collection, duplicate audit included, as with --dry-run: every item is
+new. A tenth of the rows as well, which tells whether memory grows with the rows. Printed as JSON;
+nothing is fetched.
 """
 
 from __future__ import annotations
@@ -19,15 +22,25 @@ from pathlib import Path
 
 CHILD = """
 import json, resource, sys, time
+from scenesearch import SceneSearch
 from scenesearch.catalog import FeedOptions, read_catalog
 from scenesearch.catalog.check import check_catalog
 def megabytes():
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+path, through, store = sys.argv[1:]
+feed = FeedOptions(fetch=True)
 before, start = megabytes(), time.process_time()
-found = check_catalog(read_catalog(sys.argv[1], feed=FeedOptions(fetch=True)))
+if through == "check":
+    items = check_catalog(read_catalog(path, feed=feed)).items
+else:
+    with SceneSearch(store) as shop:
+        if through == "index":
+            plan = shop.index(path, feed=feed, dry_run=True).plan
+        else:
+            plan = shop.sync(path, feed=feed, dry_run=True).plan.index
+        items = len(plan.items)
 print(json.dumps({
-    "taken for": found.taken_for, "items": found.items, "problems": len(found.problems),
-    "MB after imports": before, "MB at most": megabytes(),
+    "items": items, "MB after imports": before, "MB at most": megabytes(),
     "CPU seconds": round(time.process_time() - start, 1),
 }))
 """
@@ -82,21 +95,27 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument(
+        "--through", nargs="+", choices=("check", "index", "sync"), default=["check"]
+    )
+    parser.add_argument("--whole-only", action="store_true", help="leave out the tenth")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, dict[str, object]] = {}
     for kind in asked.kinds:
         ending, lines = KINDS[kind]
         figures[kind] = {}
-        for rows in (asked.rows // 10, asked.rows):
+        for rows in (asked.rows,) if asked.whole_only else (asked.rows // 10, asked.rows):
             path = asked.folder / f"{kind}.{ending}"
             with path.open("w") as file:
                 file.writelines(lines(rows))
-            done = subprocess.run(
-                [sys.executable, "-c", CHILD, str(path)], capture_output=True, check=True
-            )
             size = f"{path.stat().st_size / 1e6:.0f} MB of file"
-            figures[kind][f"{rows:,} rows, {size}"] = json.loads(done.stdout)
+            for through in asked.through:
+                arguments = [str(path), through, str(asked.folder / "store")]
+                done = subprocess.run(
+                    [sys.executable, "-c", CHILD, *arguments], capture_output=True, check=True
+                )
+                figures[kind][f"{through}, {rows:,} rows, {size}"] = json.loads(done.stdout)
             path.unlink()
     print(json.dumps(figures, indent=1))
 

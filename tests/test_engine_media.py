@@ -98,7 +98,7 @@ def test_sweeping_removes_old_unused_photos_and_drafts_and_nothing_else(media):
     for path in (used, unused, draft, other):
         os.utime(path, (0, 0))
 
-    assert media.sweep({used.stem}) == 2
+    assert media.sweep(lambda _: {used.stem}) == 2
     assert [one.exists() for one in (used, unused, young, draft, other)] == [
         *(True, False, True, False, True)
     ]
@@ -110,7 +110,7 @@ def test_nothing_is_kept_while_sweeping(media):
     os.utime(path, (0, 0))
     removed = []
     with media.lock:
-        sweeper = threading.Thread(target=lambda: removed.append(media.sweep(set())))
+        sweeper = threading.Thread(target=lambda: removed.append(media.sweep(lambda _: ())))
         sweeper.start()
         sweeper.join(0.1)
         assert path.exists()

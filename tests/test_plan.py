@@ -29,11 +29,12 @@ def digest_of(path):
     return "c" + path.partition("=")[2] if "=" in path else f"c{path[0]}"
 
 
-def plan_of(items, stored=None, **more):
+def plan_of(items, stored=None, *, prune=False, **more):
     return make_plan(
         items,
-        stored or {},
+        lambda _: stored or {},
         item_hash=lambda i: str(dict(i.attributes)),
+        prune=stored if prune else (),
         photo_hash=digest_of,
         **more,
     )

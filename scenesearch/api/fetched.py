@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scenesearch import wiring
 from scenesearch.api.opened import Opened
+from scenesearch.catalog.kept_items import kept
+from scenesearch.core.batches import batches
 from scenesearch.core.types import Item
 from scenesearch.index.run import Progress
+from scenesearch.wiring.fetching import is_address
+
+if TYPE_CHECKING:
+    from scenesearch.fetch.catalog_photos import CatalogPhotos
+
+WINDOW = 20_000
+"""Items whose photos are fetched together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +31,7 @@ class FetchedItems:
 
     Attributes:
         items: with files for addresses; an address stays where its photo did not come.
-        failures: why, by address.
+        failures: why, by address; of a dry run there are none, it takes what is not here for new.
         notes: what a user should know.
     """
 
@@ -33,54 +46,90 @@ def fetch_photos(
     """Fetch the photos of items that are addresses; a dry run only takes what is here already.
 
     Raises:
+        NoSpaceError: many items, and no room for a temporary file.
         StoreError: what comes cannot be kept.
     """
-    addresses = list(dict.fromkeys(_addresses(items)))
-    if not addresses:
+    total = sum(1 for _ in _addresses(items))
+    if not total:
         return FetchedItems(items)
     if dry_run and not opened.photo_folder.root.is_dir():
-        return FetchedItems(items, _unknown(addresses), (_not_fetched(len(addresses)),))
+        return FetchedItems(items, notes=(_not_fetched(total),))
     photos, book = wiring.build_catalog_photos(opened.settings, opened.photo_folder)
+    fetching = _Fetching(photos, total, progress, dry_run=dry_run)
     with book:
-        if dry_run:
-            paths = photos.known(addresses)
-            missing = [address for address in addresses if address not in paths]
-            told = [_not_fetched(len(missing))] if missing else []
-            return FetchedItems(_placed(items, paths), _unknown(missing), tuple(told))
-        found = photos.gather_now(addresses, progress)
-    here = len(found.paths) - found.fetched
-    notes = [
-        f"photos fetched: {found.fetched:,}, unchanged or here: {here:,}, "
-        f"failed: {len(found.failures):,}"
-    ]
-    if found.stale:
-        first, why = next(iter(found.stale.items()))
-        notes.append(
-            f"{len(found.stale):,} photo(s) could not be asked for again, and are used as they "
-            f"were: {first}: {why}"
-        )
-    return FetchedItems(_placed(items, found.paths), found.failures, tuple(notes))
+        placed = kept(fetching.placed(items))
+    return FetchedItems(placed, fetching.failures, fetching.notes())
+
+
+class _Fetching:
+    """Some thousand items at a time, so that memory does not grow with the catalogue."""
+
+    def __init__(
+        self, photos: CatalogPhotos, total: int, progress: Progress | None, *, dry_run: bool
+    ) -> None:
+        self._photos = photos
+        self._total = total
+        self._progress = progress
+        self._dry_run = dry_run
+        self._asked: NDArray[np.int64] = np.empty(0, np.int64)
+        self._seen = self._fetched = self._here = self._not_fetched = self._stale = 0
+        self._first_stale = ""
+        self.failures: dict[str, str] = {}
+
+    def placed(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items with files for addresses, as far as there are any."""
+        for part in batches(items, WINDOW):
+            addresses = list(_addresses(part))
+            paths = self._paths(list(dict.fromkeys(addresses)))
+            self._seen += len(addresses)
+            for item in part:
+                places = (str(paths.get(photo, photo)) for photo in item.photos)
+                yield replace(item, photos=tuple(dict.fromkeys(places)))
+
+    def _paths(self, addresses: Sequence[str]) -> Mapping[str, Path]:
+        """Where the photos of these addresses are; each is asked about once in a run."""
+        hashes = np.fromiter(map(hash, addresses), np.int64, len(addresses))
+        again = dict(zip(addresses, np.isin(hashes, self._asked).tolist(), strict=True))
+        self._asked = np.union1d(self._asked, hashes)
+        new = [address for address in addresses if not again[address]]
+        known = addresses if self._dry_run else [one for one in addresses if again[one]]
+        paths = self._photos.known(known)
+        if self._dry_run:
+            self._not_fetched += sum(address not in paths for address in new)
+            return paths
+        if not new:
+            return paths
+        found = self._photos.gather_now(new, self._told)
+        self._fetched += found.fetched
+        self._here += len(found.paths) - found.fetched
+        self._stale += len(found.stale)
+        for address, why in found.stale.items():
+            self._first_stale = self._first_stale or f"{address}: {why}"
+        self.failures.update(found.failures)
+        return {**paths, **found.paths}
+
+    def _told(self, stage: str, done: int, total: int) -> None:  # noqa: ARG002 - of this part
+        if self._progress is not None:
+            self._progress(stage, self._seen + done, self._total)
+
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know."""
+        if self._dry_run:
+            return (_not_fetched(self._not_fetched),) if self._not_fetched else ()
+        notes = [
+            f"photos fetched: {self._fetched:,}, unchanged or here: {self._here:,}, "
+            f"failed: {len(self.failures):,}"
+        ]
+        if self._stale:
+            notes.append(
+                f"{self._stale:,} photo(s) could not be asked for again, and are used as they "
+                f"were: {self._first_stale}"
+            )
+        return tuple(notes)
 
 
 def _addresses(items: Iterable[Item]) -> Iterable[str]:
     return (photo for item in items for photo in item.photos if is_address(photo))
-
-
-def is_address(photo: str) -> bool:
-    """Whether a photo is a web address, and no file."""
-    return photo[:8].lower().startswith(("http://", "https://"))
-
-
-def _placed(items: Sequence[Item], paths: Mapping[str, Path]) -> list[Item]:
-    found = []
-    for item in items:
-        places = (str(paths.get(photo, photo)) for photo in item.photos)
-        found.append(replace(item, photos=tuple(dict.fromkeys(places))))
-    return found
-
-
-def _unknown(addresses: Iterable[str]) -> dict[str, str]:
-    return dict.fromkeys(addresses, "")
 
 
 def _not_fetched(count: int) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from scenesearch import wiring
 from scenesearch.api.fetched import fetch_photos
@@ -152,7 +153,7 @@ def sync(
             fetched = fetch_photos(opened, catalog.items, dry_run=dry_run, progress=progress)
             missing.update(fetched.failures)
             told = (*notes, *catalog.notes, *fetched.notes)
-            return replace(catalog, items=tuple(fetched.items), notes=told)
+            return replace(catalog, items=fetched.items, notes=told)
 
         plan = syncer.plan(read, fetch=fetch, progress=progress)
         if planned is not None:
@@ -169,7 +170,7 @@ def _sweep(opened: Opened) -> None:
     folder = opened.photo_folder
     if folder.root.is_dir():
         with folder.lock:
-            folder.sweep(photos_in_use(opened.store, sorted(folder.photos())))
+            folder.sweep(partial(photos_in_use, opened.store))
 
 
 @contextmanager

@@ -72,6 +72,7 @@ class CsvSource:
                 code="bad_delimiter",
             )
         self._path = path
+        self.header: tuple[str, ...] = ()
         self._encoding = check_encoding(path, encoding)
         self._delimiter = delimiter or ","
         self._known = WORDS | {"id", *IMAGE_COLUMNS, *KNOWN}
@@ -99,7 +100,10 @@ class CsvSource:
             for row, fields in self._records(lines):
                 if isinstance(fields, RowError):
                     yield fields
-                elif len(fields) != width:
+                    continue
+                if len(fields) > width and not any(map(str.strip, fields[width:])):
+                    del fields[width:]  # some exports end each row with a delimiter
+                if len(fields) != width:
                     if any(field.strip(SPACE) for field in fields):
                         yield RowError(
                             row,
@@ -140,11 +144,18 @@ class CsvSource:
             except csv.Error as error:
                 row, text = lines.number, lines.text
                 lines.retry()
-                too_long = "field limit" in str(error)
-                yield row, _too_long(row) if too_long else _bad_quotes(row, text, error)
+                if "field limit" in str(error):
+                    yield row, _too_long(row)
+                else:
+                    yield row, self._as_written(text) or _bad_quotes(row, text, error)
             else:
                 if fields:
                     yield lines.number, fields
+
+    def _as_written(self, text: str) -> list[str] | None:
+        """The cells of a line whose quotes are no quoting: feeds with tabs may be written so."""
+        cells = text.rstrip("\r\n").split(self._delimiter)
+        return cells if self._delimiter in "\t~|" and len(cells) == len(self.header) else None
 
     def _read_header(self, lines: Lines) -> list[str]:
         for _ in range(self._skipped):

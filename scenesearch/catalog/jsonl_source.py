@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -22,8 +23,9 @@ MAX_DOCUMENT_BYTES = 200_000_000
 class JsonlSource:
     """Rows of a file of JSON objects; null is the same as leaving the key out.
 
-    One object a line, or one document: an array of objects, an object with ``products``, or one
-    product. A page (``.html``) gives the objects of its JSON-LD.
+    One object a line, or one document: an array of objects, an object with ``products`` (or
+    ``items``, ``data``, ``results``, ...), or one product. A page (``.html``) gives the objects of
+    its JSON-LD.
 
     Args:
         path: the file.
@@ -145,6 +147,10 @@ class JsonlSource:
 
 
 PAGES = (".html", ".htm")
+_WRAPPERS = ("items", "data", "results", "entries", "rows", "catalog")
+"""What an object may call the products in it, beside ``products``."""
+_AROUND = re.compile(r"\A\s*(?:<!--|(?://)?\s*<!\[CDATA\[)|(?:-->|(?://)?\s*\]\]>)\s*\Z")
+"""What hid a block from browsers that knew no scripts."""
 
 
 def _is_document(first: str, *, more: bool) -> bool:
@@ -158,7 +164,7 @@ def _is_document(first: str, *, more: bool) -> bool:
         value = json.loads(first)
     except (ValueError, RecursionError):
         return False  # a bad line, which is said as one
-    return not more and isinstance(value, dict) and isinstance(value.get("products"), list)
+    return not more and isinstance(value, dict) and _wrapped(value) is not None
 
 
 def _loaded(text: str, path: Path) -> Any:
@@ -176,9 +182,21 @@ def _loaded(text: str, path: Path) -> Any:
 
 def _objects(document: Any) -> list[Any]:
     if isinstance(document, dict):
-        products = document.get("products")
-        return products if isinstance(products, list) else [document]
+        products = _wrapped(document)
+        return [document] if products is None else products
     return document if isinstance(document, list) else [document]
+
+
+def _wrapped(document: dict[str, Any]) -> list[Any] | None:
+    """The products within an object that is none itself, whatever they are called."""
+    if isinstance(products := document.get("products"), list):
+        return products
+    if "id" not in document:
+        for name in _WRAPPERS:
+            found = document.get(name)
+            if isinstance(found, list) and found and isinstance(found[0], dict):
+                return found
+    return None
 
 
 def blocks_of(page: str) -> list[str]:
@@ -186,7 +204,7 @@ def blocks_of(page: str) -> list[str]:
     finder = _Blocks()
     finder.feed(page)
     finder.close()
-    return [text for block in finder.blocks if (text := block.strip())]
+    return [text for block in finder.blocks if (text := _AROUND.sub("", block).strip())]
 
 
 class _Blocks(HTMLParser):

@@ -22,6 +22,7 @@ from scenesearch.catalog.attributes import (
 )
 from scenesearch.catalog.columns import KNOWN, Plan, plan_columns
 from scenesearch.catalog.deduplication import Duplicates, OnDuplicate, id_key, repeated_hashes
+from scenesearch.catalog.kept_items import kept
 from scenesearch.catalog.likely import likely_columns
 from scenesearch.catalog.prices import Decimal, Offer, PriceStyle
 from scenesearch.catalog.records import (
@@ -45,17 +46,18 @@ _PRICES = frozenset({"price", "list_price", "sale_price"})
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """A whole catalogue in memory.
+    """A whole catalogue.
 
     Attributes:
-        items: one for each good product, in the order of the source.
+        items: one for each good product, in the order of the source; where they are many they
+            are in a temporary file, and are read from there each time they are walked over.
         errors: one for each row that gave no item and was no duplicate.
         fields: the type of each attribute that occurs.
         notes: what was odd but harmless: renamed columns, rows left out as exact repeats, ...
         lost: cells that could not be used, by column and reason; ``notes`` tells of them too.
     """
 
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     errors: tuple[RowError, ...]
     fields: Mapping[str, FieldType]
     notes: tuple[str, ...] = ()
@@ -209,15 +211,23 @@ class CatalogReader:
         self._last_notes = duplicates.notes()
 
     def read_all(self) -> Catalog:
-        """Everything at once; memory grows with the catalogue.
+        """Everything at once; memory grows with the errors, and not with the items.
 
         Raises:
             CatalogError: as for iterating.
+            NoSpaceError: many items, and no room for a temporary file.
         """
-        found = list(self)
-        items = tuple(one for one in found if isinstance(one, Item))
-        errors = tuple(one for one in found if isinstance(one, RowError))
-        return Catalog(items, errors, dict(self.fields), self.notes, self.lost)
+        errors: list[RowError] = []
+
+        def good() -> Iterator[Item]:
+            for one in self:
+                if isinstance(one, RowError):
+                    errors.append(one)
+                else:
+                    yield one
+
+        items = kept(good())
+        return Catalog(items, tuple(errors), dict(self.fields), self.notes, self.lost)
 
     def broken_rows(self, errors: Sequence[RowError]) -> BrokenRows:
         """Which items the broken rows are about; reads the source again, where there are any.

@@ -2,7 +2,8 @@
 
 Expat is used directly: it never looks anything up, and a document type, the way in for entities
 that grow or name files, is refused. Repeated elements become a list, nested ones are joined
-(``shipping_price``), attributes are only read of Atom's links.
+(``shipping_price``; ``images`` of an ``image`` within it), attributes are only read of the item
+itself (``<product id="7">``) and of Atom's links.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class _Entries:
         self._namer = namer
         self._ready: list[RawRow | RowError] = []
         self._cells: dict[str, Any] | None = None
+        self._own: dict[str, str] = {}
         self._path: list[str] = []
         self._depth = 0
         self._parts: list[str] = []
@@ -124,6 +126,7 @@ class _Entries:
             if name.lower() in _ENTRIES:
                 self.count += 1
                 self._cells, self._path, self._error = {}, [], None
+                self._own = {key: text for key, text in attributes.items() if ":" not in key}
             return
         if len(self._path) == _MAX_DEPTH:
             self._error = CellError("nested_value", f"elements within {_MAX_DEPTH} others")
@@ -152,6 +155,9 @@ class _Entries:
             self._depth -= 1
             return
         if not self._path:
+            for key, text in self._own.items():
+                if key != "xmlns" and text.strip() and (name := self._namer.name(key)):
+                    self._cells.setdefault(name, text.strip())
             self._ready.append(
                 RawRow(self.count, self._cells)
                 if self._error is None
@@ -161,7 +167,9 @@ class _Entries:
             return
         text = "".join(self._parts).strip()
         if text:
-            name = self._namer.name("_".join(self._path))
+            # <images><image>: the images
+            listed = len(self._path) > 1 and self._path[-2] == f"{self._path[-1]}s"
+            name = self._namer.name("_".join(self._path[:-1] if listed else self._path))
             known = self._cells.get(name)
             if name == "":
                 pass

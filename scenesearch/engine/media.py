@@ -41,6 +41,9 @@ def sweep_media(opened: Opened, media: MediaFolder, *, young_s: float = YOUNG_S)
         StoreError: a collection cannot be read, and then nothing is removed; or a file cannot be.
     """
     with media.lock:
-        kept = sorted(media.photos())
-        used = photos_in_use(opened.store, kept) | photos_in_use(opened.photos, kept)
-        return media.sweep(used, young_s=young_s)
+        return media.sweep(
+            lambda photos: (
+                photos_in_use(opened.store, photos) | photos_in_use(opened.photos, photos)
+            ),
+            young_s=young_s,
+        )

@@ -48,7 +48,7 @@ class CatalogPhotos:
     """Brings photos from their addresses to files.
 
     Args:
-        fetcher: asks for one.
+        fetcher: makes what asks for them, for as long as one gathering lasts.
         folder: where the files are kept, by content.
         book: what is known of addresses.
         settings: how politely, how often.
@@ -56,7 +56,7 @@ class CatalogPhotos:
 
     def __init__(
         self,
-        fetcher: Fetcher,
+        fetcher: Callable[[], Fetcher],
         folder: MediaFolder,
         book: AddressBook,
         settings: CatalogFetchSettings,
@@ -87,10 +87,11 @@ class CatalogPhotos:
             NoSpaceError: too little free disk.
             StoreError: what came cannot be kept.
         """
+        fetcher = self._fetcher()
         try:
-            return await _Run(self, _mixed(addresses), progress).all()
+            return await _Run(self, fetcher, _mixed(addresses), progress).all()
         finally:
-            await self._fetcher.close()
+            await fetcher.close()
 
     def gather_now(self, addresses: Iterable[str], progress: Progress | None = None) -> Gathered:
         """As :meth:`gather`, for callers that wait; also where a loop runs already.
@@ -111,8 +112,11 @@ def _mixed(addresses: Iterable[str]) -> list[str]:
 
 
 class _Run:
-    def __init__(self, photos: CatalogPhotos, addresses: list[str], progress: Progress) -> None:
+    def __init__(
+        self, photos: CatalogPhotos, fetcher: Fetcher, addresses: list[str], progress: Progress
+    ) -> None:
         self._photos = photos
+        self._fetcher = fetcher
         self._addresses = addresses
         self._progress = progress
         self._known = photos._book.find(addresses)
@@ -174,10 +178,9 @@ class _Run:
         return path
 
     async def _asked(self, address: str, known: Known | None) -> Fetched | Unchanged:
-        fetcher = self._photos._fetcher
         return await self._patience.ask(
-            parse_url(address, fetcher.private),
-            lambda: fetcher.ask(
+            parse_url(address, self._fetcher.private),
+            lambda: self._fetcher.ask(
                 address,
                 etag=known.etag if known else None,
                 modified=known.modified if known else None,

@@ -10,7 +10,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from threading import RLock
 
@@ -94,18 +94,15 @@ class MediaFolder:
         paths = (folder / f"{sha256}.{extension}" for extension in EXTENSIONS.values())
         return next((path for path in paths if path.is_file()), None)
 
-    def photos(self) -> set[str]:
-        """The sha256 of every photo that is kept."""
-        paths = self.root.glob("??/*")
-        return {path.stem for path in paths if _SHA256.fullmatch(path.stem)}
-
-    def sweep(self, used: Collection[str], *, young_s: float = YOUNG_S) -> int:
+    def sweep(
+        self, used: Callable[[Sequence[str]], Collection[str]], *, young_s: float = YOUNG_S
+    ) -> int:
         """Remove photos that nothing names, and drafts of killed writes; returns how many.
 
-        The caller holds :attr:`lock` since before it worked out ``used``.
+        The caller holds :attr:`lock`.
 
         Args:
-            used: sha256 of every photo that something names.
+            used: which of some photos, by sha256, something names; asked for a part at a time.
             young_s: younger files stay.
 
         Raises:
@@ -114,21 +111,27 @@ class MediaFolder:
         before = time.time() - young_s
         removed = 0
         with self.lock:
-            for path in sorted(self.root.glob("??/*")):
-                ours = _SHA256.fullmatch(path.stem) and path.suffix[1:] in EXTENSIONS.values()
-                if not (ours or _DRAFT.fullmatch(path.name)) or path.stem in used:
-                    continue
-                try:
-                    if path.stat().st_mtime <= before:
-                        path.unlink()
-                        removed += 1
-                except FileNotFoundError:
-                    continue
-                except OSError as error:
-                    raise _failed(path, error) from error
+            for folder in sorted(self.root.glob("??")):
+                paths = sorted(folder.glob("*"))
+                named = used([path.stem for path in paths if _is_photo(path)])
+                for path in paths:
+                    if path.stem in named or not (_is_photo(path) or _DRAFT.fullmatch(path.name)):
+                        continue
+                    try:
+                        if path.stat().st_mtime <= before:
+                            path.unlink()
+                            removed += 1
+                    except FileNotFoundError:
+                        continue
+                    except OSError as error:
+                        raise _failed(path, error) from error
         if removed:
             log.info("removed %d photos that nothing uses from %s", removed, self.root)
         return removed
+
+
+def _is_photo(path: Path) -> bool:
+    return path.suffix[1:] in EXTENSIONS.values() and bool(_SHA256.fullmatch(path.stem))
 
 
 def _failed(path: Path, error: OSError) -> StoreError:

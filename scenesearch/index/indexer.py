@@ -44,8 +44,17 @@ from scenesearch.index.item_points import (
 )
 from scenesearch.index.learned import learn_ood, refresh_augmented
 from scenesearch.index.photo_embedding import PhotoEmbedding
-from scenesearch.index.plan import IndexPlan, ItemPlan, PhotoRef, make_plan, stored_items
+from scenesearch.index.plan import (
+    IndexPlan,
+    ItemPlan,
+    PhotoRef,
+    StoredItem,
+    make_plan,
+    photos_to_write,
+    stored_items,
+)
 from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chunks
+from scenesearch.index.stored import stored_ids
 from scenesearch.models.embed.cache import EmbeddingCache, Entry
 from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.models.encode import Encoder
@@ -57,8 +66,6 @@ CHUNK = 20_000
 """Photos embedded before their points are written; a projection is fitted on the first chunk."""
 UPSERT = 1_000
 """Points of one request; servers refuse requests above 32 MB."""
-FEW = 500
-"""Items of which only their own points are read to plan; for more, all points are."""
 MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
 
@@ -156,14 +163,12 @@ class Indexer:
 
         Raises:
             CollectionMismatchError: the collection was made with other models or rules.
+            NoSpaceError: many items have something to do, and there is no room to note it.
         """
-        stored = {}
-        if self._store.schema is not None:
-            found = self._store.schema.metadata
+        schema = self._store.schema
+        if schema is not None:
+            found = schema.metadata
             check_models(found, ({READER: "none"} if READER in found else {}) | self.metadata)
-            few = not prune and 0 < len(items) <= FEW
-            where = OneOf("item_id", tuple(item.id for item in items)) if few else None
-            stored = stored_items(scroll_all(self._store, where=where, fields=_PLANNED))
         done = count(1)
 
         def each() -> None:
@@ -172,12 +177,16 @@ class Indexer:
 
         return make_plan(
             items,
-            stored,
+            self._stored if schema is not None else lambda _: {},
             item_hash=lambda item: payload_hash(self._item_hash(item)),
             photo_hash=self._photo_hash,
-            prune=prune,
+            prune=stored_ids(self._store) if prune else (),
             each=each,
         )
+
+    def _stored(self, items: Sequence[Item]) -> Mapping[str, StoredItem]:
+        where = OneOf("item_id", tuple(item.id for item in items))
+        return stored_items(scroll_all(self._store, where=where, fields=_PLANNED))
 
     def run(
         self,
@@ -199,8 +208,7 @@ class Indexer:
         Raises:
             StoreError: the store or the cache cannot be written; what was written stays.
         """
-        photos = {ref.sha256 for item in plan.items for ref in item.write}
-        run = Run(progress or (lambda *_: None), len(photos), len(plan.items))
+        run = Run(progress or (lambda *_: None), photos_to_write(plan.items), len(plan.items))
         run.failures += plan.failures
         for chunk in chunks(plan.items, CHUNK):
             if any(item.write for item in chunk):

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
+
+from scenesearch.catalog.kept_items import item_of_json, item_to_json
+from scenesearch.core.batches import batches
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.points import is_ours
 from scenesearch.core.types import Item, Record
+from scenesearch.system.spool import spooled
+
+PART = 1_000
+"""Items that are compared with what is stored of them at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +81,13 @@ class ItemPlan:
 
 @dataclass(frozen=True, slots=True)
 class IndexPlan:
-    """The whole run: only items with something to do, in the catalogue's order."""
+    """The whole run: only items with something to do, in the catalogue's order.
 
-    items: tuple[ItemPlan, ...]
+    Where they are many they are in a temporary file, and are read from there each time they are
+    walked over.
+    """
+
+    items: Sequence[ItemPlan]
     gone: tuple[str, ...] = ()
     unchanged: int = 0
     failures: tuple[Failure, ...] = field(default=())
@@ -114,38 +128,95 @@ def stored_items(records: Iterable[Record]) -> dict[str, StoredItem]:
 
 
 def make_plan(
-    items: Sequence[Item],
-    stored: Mapping[str, StoredItem],
+    items: Iterable[Item],
+    stored: Callable[[Sequence[Item]], Mapping[str, StoredItem]],
     *,
     item_hash: Callable[[Item], str],
     photo_hash: Callable[[str], str],
-    prune: bool = False,
+    prune: Iterable[str] = (),
     each: Callable[[], None] = lambda: None,
 ) -> IndexPlan:
-    """Compare a catalogue with what is stored.
+    """Compare a catalogue with what is stored, a part at a time.
 
     Args:
         items: the catalogue, ids unique.
-        stored: from :func:`stored_items`.
+        stored: what is stored of some of them, from :func:`stored_items`.
         item_hash: of an item's attributes.
         photo_hash: sha256 of a file; raises SceneSearchError or OSError where it cannot be read.
-        prune: also remove stored items the catalogue no longer has.
+        prune: the id of every stored point, walked over in the end: items that the catalogue no
+            longer has are gone.
         each: called after each item, for progress.
+
+    Raises:
+        NoSpaceError: many items have something to do, and there is no room for a temporary file.
     """
-    plans: list[ItemPlan] = []
     failures: list[Failure] = []
     unchanged = 0
-    for item in items:
-        plan, failed = _plan_item(item, stored.get(item.id), item_hash(item), photo_hash)
-        failures += failed
-        if plan.unchanged:
-            unchanged += not failed
-        else:
-            plans.append(plan)
-        each()
-    ids = {item.id for item in items}
-    gone = tuple(sorted(set(stored) - ids)) if prune else ()
-    return IndexPlan(tuple(plans), gone, unchanged, tuple(failures))
+    ids = array("q")  # of a million items, their ids would be most of the memory
+
+    def with_work() -> Iterator[ItemPlan]:
+        nonlocal unchanged
+        for part in batches(items, PART):
+            known = stored(part)
+            for item in part:
+                ids.append(hash(item.id))
+                plan, failed = _plan_item(item, known.get(item.id), item_hash(item), photo_hash)
+                failures.extend(failed)
+                each()
+                if not plan.unchanged:
+                    yield plan
+                elif not failed:
+                    unchanged += 1
+
+    plans = kept_plans(with_work())
+    return IndexPlan(plans, _gone(prune, ids), unchanged, tuple(failures))
+
+
+def _gone(stored: Iterable[str], ids: array[int]) -> tuple[str, ...]:
+    """Stored ids that are none of those with these hashes, sorted."""
+    known = np.unique(np.frombuffer(ids, np.int64))
+    gone: set[str] = set()
+    for part in batches(stored, PART):
+        hashes = np.fromiter(map(hash, part), np.int64, len(part))
+        there = np.isin(hashes, known).tolist()
+        gone.update(one for one, kept in zip(part, there, strict=True) if not kept)
+    return tuple(sorted(gone))
+
+
+def photos_to_write(plans: Iterable[ItemPlan]) -> int:
+    """How many photos are embedded or taken from the cache, each content once."""
+    hashes = (hash(ref.sha256) for plan in plans for ref in plan.write)
+    return len(np.unique(np.fromiter(hashes, np.int64)))
+
+
+def kept_plans(plans: Iterable[ItemPlan]) -> Sequence[ItemPlan]:
+    """Plans in their order, out of memory where they are many."""
+    return spooled(plans, _to_json, _of_json)
+
+
+def _to_json(plan: ItemPlan) -> list[Any]:
+    return [
+        item_to_json(plan.item),
+        plan.item_hash,
+        [(ref.path, ref.sha256, ref.index) for ref in plan.write],
+        [(ref.path, ref.sha256, ref.index) for ref in plan.moved],
+        plan.stale,
+        plan.patch,
+        plan.known,
+    ]
+
+
+def _of_json(value: Any) -> ItemPlan:
+    item, item_hash, write, moved, stale, patch, known = value
+    return ItemPlan(
+        item_of_json(item),
+        item_hash,
+        tuple(PhotoRef(*ref) for ref in write),
+        tuple(PhotoRef(*ref) for ref in moved),
+        tuple(stale),
+        patch,
+        known,
+    )
 
 
 def _plan_item(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scenesearch.index.plan import Failure, ItemPlan
@@ -89,13 +89,15 @@ class Run:
         return bool(good or plan.patch or plan.moved or not plan.write)
 
 
-def chunks(items: Sequence[ItemPlan], size: int) -> Iterator[Sequence[ItemPlan]]:
+def chunks(items: Iterable[ItemPlan], size: int) -> Iterator[Sequence[ItemPlan]]:
     """Items in runs of about ``size`` photos to write; one without any counts as one."""
-    start, photos = 0, 0
-    for i, plan in enumerate(items):
+    chunk: list[ItemPlan] = []
+    photos = 0
+    for plan in items:
+        chunk.append(plan)
         photos += max(len(plan.write), 1)
         if photos >= size:
-            yield items[start : i + 1]
-            start, photos = i + 1, 0
-    if start < len(items):
-        yield items[start:]
+            yield chunk
+            chunk, photos = [], 0
+    if chunk:
+        yield chunk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from scenesearch.catalog.records import CellError
@@ -72,6 +72,13 @@ def photos_in_use(store: Store, photos: Sequence[str]) -> set[str]:
         records = scroll_all(store, where=where, fields=("photo_sha256",))
         found |= {str(record.payload["photo_sha256"]) for record in records}
     return found
+
+
+def stored_ids(store: Store) -> Iterator[str]:
+    """The item of each point, as it is walked over; none where there is no collection."""
+    if store.schema is not None:
+        records = scroll_all(store, fields=("item_id",))
+        yield from (str(r.payload["item_id"]) for r in records if is_ours(r.payload))
 
 
 def ids_where(store: Store, where: Condition | None) -> list[str]:

@@ -7,22 +7,26 @@ the red and the blue variant of a chair are two items.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from scenesearch.attributes.hamming import as_bits, near_pairs
+from scenesearch.attributes.hamming import near_pairs
 from scenesearch.core.points import colours_of, is_ours
 from scenesearch.core.types import Colour, Record
-from scenesearch.index.plan import IndexPlan, ItemPlan
+from scenesearch.index.plan import IndexPlan
 from scenesearch.sync.plan import Finding
+from scenesearch.system.spool import spooled
 
 FIELDS = ("item_id", "photo", "photo_sha256", "phash", "region", "colours", "group")
 """What is read of each stored point."""
 COLOUR_LIMIT = 10.0
 """Mean colours further apart than this (CIE76, Lab) are those of two variants."""
-_FLAT = "0" * 16
+_UNKNOWN = (float("nan"),) * 3
 
 Lab = tuple[float, float, float]
 
@@ -70,27 +74,16 @@ def find_duplicates(
     Returns:
         At most one for each photo of a new item, in the order of the plan.
     """
-    new = [item for item in plan.items if not item.known]
-    if not new:
+    if all(item.known for item in plan.items):
         return ()
-    files, seen = _stored(plan, stored)
-    # photos that known items are about to get
-    for item, ref in ((one, ref) for one in plan.items if one.known for ref in one.write):
-        files.setdefault(ref.sha256, []).append(_known(item, ref.path))
-    pairs = [(item, ref) for item in new for ref in item.write]
-    found: dict[tuple[str, str], Finding] = {}
-    for item, ref in pairs:
-        other = next((one for one in files.get(ref.sha256, ()) if _other(one, item)), None)
-        if other is not None:
-            found[item.item.id, ref.path] = Finding(
-                item.item.id, ref.path, other.item_id, other.photo, same=True
-            )
-        files.setdefault(ref.sha256, []).append(_known(item, ref.path))
-    rest = [(item, ref.path) for item, ref in pairs if (item.item.id, ref.path) not in found]
-    for finding in _near(rest, list(look([path for _, path in rest])), seen, near):
-        found[finding.item_id, finding.photo] = finding
-    order = [(item.item.id, ref.path) for item, ref in pairs]
-    return tuple(found[key] for key in order if key in found)
+    table = _Table(plan, stored)
+    same = dict(_same(table))
+    rest = [row for row in range(table.new, len(table)) if row not in same]
+    paths = spooled((table.known[row].photo for row in rest), str, str)
+    for row, seen in zip(rest, look(paths), strict=True):
+        table.see(row, seen)
+    found = same | dict(_near(table, rest, near))
+    return tuple(found[row] for row in sorted(found))
 
 
 def doubled(plan: IndexPlan, findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -104,83 +97,138 @@ def doubled(plan: IndexPlan, findings: Sequence[Finding]) -> tuple[str, ...]:
     )
 
 
-def _stored(
-    plan: IndexPlan, records: Iterable[Record]
-) -> tuple[dict[str, list[_Known]], list[tuple[_Known, Seen]]]:
-    """By sha256, and by look, what will still be there when the plan is done."""
-    gone = set(plan.gone)
-    stale = {(item.item.id, sha256) for item in plan.items for sha256 in item.stale}
-    files: dict[str, list[_Known]] = {}
-    seen: list[tuple[_Known, Seen]] = []
-    for record in records:
-        payload = record.payload
-        if not is_ours(payload):
-            continue
-        item_id, sha256 = str(payload["item_id"]), str(payload.get("photo_sha256"))
-        # other regions are parts of the same photo
-        if payload.get("region") != "whole" or item_id in gone or (item_id, sha256) in stale:
-            continue
-        known = _Known(item_id, str(payload.get("photo")), payload.get("group"))
-        files.setdefault(sha256, []).append(known)
-        look = Seen(str(payload.get("phash", _FLAT)), mean_colour(colours_of(payload)))
-        seen.append((known, look))
-    return files, seen
+class _Table:
+    """Every photo that will be there when the plan is done, a row each.
+
+    First what is stored, then what known items are about to get, then those of new items. Memory
+    is some 40 bytes a row: what is only needed to name a photo waits in a file.
+
+    Attributes:
+        known: whose photo it is.
+        files: of its sha256, shape (rows,).
+        phash: shape (rows,); 0 is a flat picture's, and one that was not looked at.
+        colours: shape (rows, 3), Lab; not a number where it is not known.
+        new: the first row of a new item.
+    """
+
+    def __init__(self, plan: IndexPlan, records: Iterable[Record]) -> None:
+        files, hashes, colours = array("q"), array("Q"), array("f")
+
+        def of_stored() -> Iterator[_Known]:
+            gone = set(plan.gone)
+            stale = {(item.item.id, sha256) for item in plan.items for sha256 in item.stale}
+            for record in records:
+                payload = record.payload
+                if not is_ours(payload):
+                    continue
+                item_id, sha256 = str(payload["item_id"]), str(payload.get("photo_sha256"))
+                # other regions are parts of the same photo
+                if payload.get("region") != "whole" or item_id in gone:
+                    continue
+                if (item_id, sha256) in stale:
+                    continue
+                files.append(hash(sha256))
+                hashes.append(int(str(payload.get("phash", "0")), 16))
+                colours.extend(mean_colour(colours_of(payload)) or _UNKNOWN)
+                yield _Known(item_id, str(payload.get("photo")), payload.get("group"))
+
+        def of_plan(*, known: bool) -> Iterator[_Known]:
+            for item in plan.items:
+                for ref in item.write if item.known == known else ():
+                    files.append(hash(ref.sha256))
+                    hashes.append(0)
+                    colours.extend(_UNKNOWN)
+                    yield _Known(item.item.id, ref.path, item.item.attributes.get("group"))
+
+        def rows() -> Iterator[_Known]:
+            yield from of_stored()
+            yield from of_plan(known=True)
+            self.new = len(files)
+            yield from of_plan(known=False)
+
+        self.new = 0
+        self.known: Sequence[_Known] = spooled(rows(), list, lambda row: _Known(*row))
+        self.files = np.frombuffer(files, np.int64)
+        self.phash = np.frombuffer(hashes, np.uint64)
+        self.colours = np.frombuffer(colours, np.float32).reshape(-1, 3)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def see(self, row: int, seen: Seen | None) -> None:
+        """Note what a photo looks like."""
+        if seen is not None:
+            self.phash[row] = int(seen.phash, 16)
+            self.colours[row] = seen.colour or _UNKNOWN
+
+    def apart(self, row: int, other: int) -> bool:
+        """Whether two photos are of different items that are no variants of each other."""
+        one, two = self.known[row], self.known[other]
+        return one.item_id != two.item_id and (two.group is None or one.group != two.group)
+
+    def alike(self, row: int, other: int) -> bool:
+        """Whether two photos agree in colour, as far as that is known."""
+        distance = float(np.linalg.norm(self.colours[row] - self.colours[other]))
+        return not distance > COLOUR_LIMIT
+
+    def finding(self, row: int, other: int, distance: int | None = None) -> Finding:
+        """That a photo of a new item is another's, too."""
+        one, two = self.known[row], self.known[other]
+        found = Finding(one.item_id, one.photo, two.item_id, two.photo, same=distance is None)
+        return found if distance is None else replace(found, distance=distance)
 
 
-def _near(
-    new: Sequence[tuple[ItemPlan, str]],
-    looks: Sequence[Seen | None],
-    stored: Sequence[tuple[_Known, Seen]],
-    radius: int,
-) -> Iterator[Finding]:
-    asked = [
-        (item, path, look)
-        for (item, path), look in zip(new, looks, strict=True)
-        # a flat picture's hash is all zeros, as is any other flat picture's
-        if look is not None and look.phash != _FLAT
-    ]
-    rows = [(known, look) for known, look in stored if look.phash != _FLAT]
-    already = len(rows)
-    rows += [(_known(item, path), look) for item, path, look in asked]
-    best: dict[int, Finding] = {}
-    for query, row, distance in _pairs([look.phash for _, look in rows], already, radius):
-        item, path, look = asked[query]
-        known, other = rows[row]
-        # of two new items the later one is the duplicate
-        if row >= already + query or not _other(known, item) or not _alike(look, other):
-            continue
-        if query not in best or distance < best[query].distance:
-            best[query] = Finding(
-                item.item.id, path, known.item_id, known.photo, same=False, distance=distance
-            )
-    return iter(best.values())
+def _groups(values: NDArray[Any]) -> Iterator[NDArray[np.int64]]:
+    """The places of values that are there more than once, each value's in order."""
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    edges = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    starts, ends = np.concatenate([[0], edges]), np.concatenate([edges, [len(order)]])
+    for place in np.flatnonzero(ends - starts > 1).tolist():
+        yield order[starts[place] : ends[place]]
 
 
-def _pairs(hashes: Sequence[str], already: int, radius: int) -> Iterator[tuple[int, int, int]]:
-    """Each hash from ``already`` on, counted from 0, with those near it, nearest first."""
-    values, places = np.unique(as_bits(hashes), return_inverse=True)
-    rows: dict[int, list[int]] = {}
-    for row, place in enumerate(places.tolist()):
-        rows.setdefault(place, []).append(row)
+def _same(table: _Table) -> Iterator[tuple[int, Finding]]:
+    """New photos whose files are another item's, by row."""
+    for rows in _groups(table.files):
+        for place, row in enumerate(rows.tolist()):
+            if row < table.new:
+                continue
+            before = rows[:place].tolist()
+            other = next((one for one in before if table.apart(one, row)), None)
+            if other is not None:
+                yield row, table.finding(row, other)
+
+
+def _near(table: _Table, new: Sequence[int], radius: int) -> Iterator[tuple[int, Finding]]:
+    """Photos that nearly are another item's, of these rows; by row."""
+    # a flat picture's hash is all zeros, as is any other flat picture's; photos whose file is
+    # another's are no one's example
+    looked = np.zeros(len(table), np.bool_)
+    looked[: table.new] = True
+    looked[list(new)] = True
+    rows = np.flatnonzero(looked & (table.phash != 0))
+    values, places = np.unique(table.phash[rows], return_inverse=True)
+    order = rows[np.argsort(places, kind="stable")]
+    starts = np.searchsorted(np.sort(places), np.arange(len(values) + 1))
     near: dict[int, list[tuple[int, int]]] = {}
     for first, second, bits in zip(*(a.tolist() for a in near_pairs(values, radius)), strict=True):
         near.setdefault(first, []).append((bits, second))
         near.setdefault(second, []).append((bits, first))
-    for query, place in enumerate(places[already:].tolist()):
-        for bits, other in ((0, place), *sorted(near.get(place, ()))):
-            yield from ((query, row, bits) for row in rows[other])
-
-
-def _alike(first: Seen, second: Seen) -> bool:
-    if first.colour is None or second.colour is None:
-        return True
-    return float(np.linalg.norm(np.subtract(first.colour, second.colour))) <= COLOUR_LIMIT
-
-
-def _known(plan: ItemPlan, path: str) -> _Known:
-    return _Known(plan.item.id, path, plan.item.attributes.get("group"))
-
-
-def _other(known: _Known, plan: ItemPlan) -> bool:
-    group = plan.item.attributes.get("group")
-    return known.item_id != plan.item.id and (group is None or known.group != group)
+    for row, place in zip(rows.tolist(), places.tolist(), strict=True):
+        if row < table.new:
+            continue
+        for bits, other_place in ((0, place), *sorted(near.get(place, ()))):
+            others = order[starts[other_place] : starts[other_place + 1]].tolist()
+            # of two new items the later one is the duplicate
+            found = next(
+                (
+                    other
+                    for other in others
+                    if other < row and table.alike(row, other) and table.apart(other, row)
+                ),
+                None,
+            )
+            if found is not None:
+                yield row, table.finding(row, found, bits)
+                break

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from scenesearch.core.types import FieldType
-from scenesearch.index.plan import IndexPlan, ItemPlan
+from scenesearch.index.plan import IndexPlan, ItemPlan, photos_to_write
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class SyncPlan:
     @property
     def photos_to_embed(self) -> int:
         """Photos whose content is new; those in the embedding cache are not embedded again."""
-        return len({ref.sha256 for item in self.index.items for ref in item.write})
+        return photos_to_write(self.index.items)
 
     def _ids(self, kind: str) -> tuple[str, ...]:
         return tuple(plan.item.id for plan in self.index.items if kind_of(plan) == kind)

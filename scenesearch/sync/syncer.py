@@ -13,14 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from scenesearch.catalog import BrokenRows, Catalog, CatalogReader, RowError
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.errors import CatalogError, ImageError, StoreUnavailableError
-from scenesearch.core.points import is_ours
 from scenesearch.core.protocols import Describer, Store
 from scenesearch.core.types import Record, Scene
 from scenesearch.index.indexer import Indexer
+from scenesearch.index.plan import kept_plans
 from scenesearch.index.run import IndexReport, Progress
+from scenesearch.index.stored import stored_ids
 from scenesearch.models.cutout.cutter import CutRules, cut_product
 from scenesearch.sync.audit import FIELDS, Seen, doubled, find_duplicates, mean_colour
 from scenesearch.sync.plan import SyncPlan, SyncRules, refusal, spare
@@ -151,20 +154,20 @@ class Syncer:
             CollectionMismatchError: the collection was made with other models or rules.
             StoreError: the store cannot be read.
         """
-        scrolled = self._scroll(("item_id",))
-        stored = {str(r.payload["item_id"]) for r in scrolled if is_ours(r.payload)}
-        catalog, broken = self._read(read, len(stored))
+        # by hash: the ids of a million items are not held to count them
+        stored = len(np.unique(np.fromiter(map(hash, stored_ids(self._store)), np.int64)))
+        catalog, broken = self._read(read, stored)
         catalog = fetch(catalog)
         index = self._indexer.plan(catalog.items, prune=True, progress=progress)
         index, kept, postponed = spare(index, broken.ids, broken.nameless)
         plan = SyncPlan(
             index,
             catalog.fields,
-            len(stored),
+            stored,
             kept,
             postponed,
             broken.nameless,
-            refusal=refusal(len(index.gone), len(stored), self._rules),
+            refusal=refusal(len(index.gone), stored, self._rules),
         )
         if self._rules.audit or self._rules.audit_strict:
             plan = self._audited(plan, progress)
@@ -216,7 +219,7 @@ class Syncer:
             return replace(plan, findings=findings)
         out = doubled(plan.index, findings)
         left = set(out)
-        items = tuple(item for item in plan.index.items if item.item.id not in left)
+        items = kept_plans(item for item in plan.index.items if item.item.id not in left)
         return replace(
             plan, index=replace(plan.index, items=items), findings=findings, left_out=out
         )

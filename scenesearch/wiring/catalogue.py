@@ -27,6 +27,7 @@ from scenesearch.models.weights import read_manifest, sha256_of
 from scenesearch.search.searcher import Searcher
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import PhotoLooks, Syncer
+from scenesearch.wiring.fetching import is_address
 from scenesearch.wiring.models import scene_loader
 from scenesearch.wiring.parts import Parts
 
@@ -64,7 +65,7 @@ def build_indexer(
         cache: where embeddings are kept.
         load: reads photos in another way than in this process.
         photo_hash: knows the sha256 of photos without reading them.
-        missing: why photos were not fetched, by address; ``""`` for one that will be.
+        missing: why photos were not fetched, by address; another address will be.
     """
     settings = parts.settings
     if settings.cutout.matting != "never" and parts.encoder.remover is None:
@@ -96,7 +97,7 @@ def build_indexer(
 
 def _photo_hash(missing: Mapping[str, str]) -> Callable[[str], str]:
     def photo_hash(path: str) -> str:
-        why = missing.get(path)
+        why = missing.get(path, "" if is_address(path) else None)
         if why is None:
             return sha256_of(Path(path))
         if why:

@@ -35,7 +35,10 @@ def build_catalog_photos(
 
     fetch = settings.fetch.model_copy(update={"enabled": True})  # asked for, or set
     book = _book(folder.root)
-    fetcher = Fetcher(fetch, at_once=AT_ONCE, private=_private(fetch))
+
+    def fetcher() -> Fetcher:
+        return Fetcher(fetch, at_once=AT_ONCE, private=_private(fetch))
+
     return CatalogPhotos(fetcher, folder, book, fetch), closing(book)
 
 

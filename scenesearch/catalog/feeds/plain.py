@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from scenesearch.catalog.columns import ID_COLUMNS
 from scenesearch.catalog.feeds.layout import joined
@@ -14,18 +14,20 @@ class PlainSource:
 
     Args:
         inner: the file.
+        names: of its columns, where its first rows have to tell them.
 
     Attributes:
         inner: the file.
         id_column: whose values are the ids, where it is not called so; else None.
     """
 
-    def __init__(self, inner: Source) -> None:
+    def __init__(self, inner: Source, names: Collection[str] = ()) -> None:
         self.inner = inner
         self.typed = inner.typed
         header = inner.header
-        there = () if header is None or "id" in header else header
-        self.id_column = next((name for name in ID_COLUMNS if name in there), None)
+        there = names if header is None else header
+        others = () if "id" in there else ID_COLUMNS
+        self.id_column = next((name for name in others if name in there), None)
         self.header = header and tuple("id" if name == self.id_column else name for name in header)
 
     @property
@@ -40,7 +42,7 @@ class PlainSource:
 
     def _renamed(self) -> Iterator[RawRow | RowError]:
         for raw in self.inner.rows():
-            if isinstance(raw, RawRow):
+            if isinstance(raw, RawRow) and "id" not in raw.cells:
                 cells = {"id" if k == self.id_column else k: v for k, v in raw.cells.items()}
                 yield RawRow(raw.row, cells)
             else:

@@ -44,9 +44,11 @@ def as_feed(source: Source, feed: str | None) -> Source:
             code="bad_option",
         )
     if feed is not None:
-        return PlainSource(source) if feed == PLAIN else FeedSource(source, names[feed])
+        if feed != PLAIN:
+            return FeedSource(source, names[feed])
+        return PlainSource(source, () if source.header is not None else sample_of(source).names)
     sample = sample_of(source)
     if source.header is not None and sample.has("id", "image") and not IMAGES.recognises(sample):
         return PlainSource(source)  # it has our names, whatever else its columns are
     layout = next((one for one in LAYOUTS if one.recognises(sample)), None)
-    return PlainSource(source) if layout is None else FeedSource(source, layout)
+    return PlainSource(source, sample.names) if layout is None else FeedSource(source, layout)

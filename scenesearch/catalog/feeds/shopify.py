@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from scenesearch.catalog.columns import proposed_name
 from scenesearch.catalog.feeds.layout import Layout, Reading, Sample
 from scenesearch.catalog.feeds.variants import options_of, photos_of, variant_id
 from scenesearch.catalog.records import RawRow, RowError
@@ -46,12 +47,21 @@ def _convert(reading: Reading) -> Iterator[RawRow | RowError]:
             yield raw
             continue
         handle = _first(raw.cells, _HANDLE)
-        if product and (handle is None or handle == _first(product[0].cells, _HANDLE)):
+        if handle is None and "title" in raw.cells:
+            # a title stands in the first row of a product only
+            handle = _handle(raw.cells)
+        if product and (handle is None or handle == _handle(product[0].cells)):
             product.append(raw)
             continue
         yield from _variants(reading, product, repeated)
         product = [raw]
     yield from _variants(reading, product, repeated)
+
+
+def _handle(cells: Mapping[str, Any]) -> str:
+    """The handle of a product; of one without, what the shop makes of its title."""
+    title = str(cells.get("title", ""))
+    return _first(cells, _HANDLE) or proposed_name(title).replace("_", "-")
 
 
 def _repeated_skus(reading: Reading) -> set[int]:
@@ -83,7 +93,7 @@ def _variants(
     shared = {name: head[name] for name in _SHARED if name in head}
     for raw in variants or product[:1]:
         row = reading.row(raw.row, shared | dict(raw.cells))
-        handle = _first(head, _HANDLE) or ""
+        handle = _handle(head)
         row.get("group", *_HANDLE)
         values = [str(row.get("options", f"option{i}_value") or "") for i in (1, 2, 3)]
         row.family("options", r"option\d_(name|linked_to)")
