@@ -115,11 +115,16 @@ def parse_words(
         of = [name for name in (*named.categories, *named.kinds) if name in (*categories, *kinds)]
         fits |= vocabulary.fits(compound, of)
     near: tuple[str, ...] = ()
+    for compound, _ in reader.compounds:
+        # a tv bench for a tv stand: another head, and the word that matters
+        akin = vocabulary.sharing(compound, (*categories, *kinds, *not_categories))
+        near, fits = (*near, *akin), {**fits, **akin}
     if said and vocabulary.items((*categories, *kinds)) < _FEW:
         meant = vocabulary.meant(said, (*categories, *kinds))
-        fits |= meant
         best = max(meant.values(), default=0.0)
-        near = _apart([name for name, fit in meant.items() if fit >= best - NEARLY], without)[0]
+        nearly = [name for name, fit in meant.items() if fit >= best - NEARLY]
+        near = _apart([*near, *nearly], without)[0]
+        fits |= {name: meant[name] for name in nearly}
         if near and not categories:
             categories = tuple(name for name in near if meant[name] >= best - SAME)
             near = near[len(categories) :]
