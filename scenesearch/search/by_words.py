@@ -334,11 +334,13 @@ def _palette_of(colours: tuple[str, ...]) -> Vector:
     return found
 
 
-def vocabulary_of(store: Store, fields: Mapping[str, FieldType]) -> Vocabulary:
-    """The categories of a collection that words can name."""
-    if fields.get(CATEGORY) != "keyword":
+def vocabulary_of(
+    store: Store, fields: Mapping[str, FieldType], field: str = CATEGORY
+) -> Vocabulary:
+    """The categories of a collection, or values of another field, that words can name."""
+    if fields.get(field) != "keyword":
         return Vocabulary()
-    found = store.facet(CATEGORY, limit=MAX_CATEGORIES)
+    found = store.facet(field, limit=MAX_CATEGORIES)
     return Vocabulary({str(value): count for value, count in found})
 
 
