@@ -51,6 +51,9 @@ STOCKED = Equals("in_stock", value=True)
         ("stock in (1, 2)", OneOf("stock", (1, 2))),
         ("category = chair", CHAIR),
         ("CATEGORY = chair", CHAIR),
+        ("category like chair", OneOf("category", ("chair",))),
+        ("category NOT LIKE chair", Not(OneOf("category", ("chair",)))),
+        ("category = like", Equals("category", "like")),
         ("category = 42", Equals("category", "42")),
         ("category = true", Equals("category", "true")),
         ("category = a-b_c.d/e", Equals("category", "a-b_c.d/e")),
@@ -136,7 +139,7 @@ def test_the_example_of_the_documentation_parses() -> None:
         ("category in ()", 14, "expected a value"),
         ("category in (a b)", 16, "',' or '\\)'"),
         ("category in (a,", 16, "expected a value"),
-        ("category not chair", 14, "'in' or 'between'"),
+        ("category not chair", 14, "'in', 'between' or 'like'"),
         ("price between 1, 2", 16, "'and' between"),
         ("price between 20 and 10", 22, "Swap"),
         ("(price < 5", 11, r"'\)' for the '\(' at character 1"),
@@ -337,3 +340,25 @@ def test_a_condition_holds_or_not(
     condition: Condition, payload: dict[str, object], expected: bool
 ) -> None:
     assert matches(condition, payload, {"title": "text"}) is expected
+
+
+def _couch(field: str, value: str) -> tuple[str, ...]:
+    return ("sofa", "sofa-bed") if value == "couch" else ()
+
+
+def test_like_asks_what_a_value_means() -> None:
+    asked = parse_filter("price < 50 and category like couch", FIELDS, _couch)
+    assert asked == AllOf((CHEAP, OneOf("category", ("sofa", "sofa-bed"))))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("category like spaceship", "no category of the catalogue means 'spaceship'"),
+        ("price like 50", "only keyword fields are read by meaning"),
+        ("category like", "expected a value for 'category'"),
+    ],
+)
+def test_like_says_what_it_cannot_read(text: str, message: str) -> None:
+    with pytest.raises(FilterError, match=message):
+        parse_filter(text, FIELDS, _couch)

@@ -66,7 +66,7 @@ def test_a_label_speaks_for_what_is_called_alike_and_for_nothing_else(table: Mea
         {"title": None},
         {},
     ]
-    found = naming(["couch", None, "qwxzk"], payloads, table.alike)
+    found = naming(["couch", None, "qwxzk"], payloads, table)
     assert found.shape == (3, 5)
     assert found[0, 0] == 1
     assert found[0, 1] == 0  # the category is what it is, whatever the title says
@@ -76,5 +76,13 @@ def test_a_label_speaks_for_what_is_called_alike_and_for_nothing_else(table: Mea
 
 
 def test_without_regions_or_items_there_is_nothing(table: Meaning) -> None:
-    assert naming([], [{"category": "sofa"}], table.alike).shape == (0, 1)
-    assert naming(["couch"], [], table.alike).shape == (1, 0)
+    assert naming([], [{"category": "sofa"}], table).shape == (0, 1)
+    assert naming(["couch"], [], table).shape == (1, 0)
+
+
+def test_names_in_another_language_have_no_say(table: Meaning) -> None:
+    french = [{"title": t} for t in ("matelas", "lit", "canapé", "rideaux", "tapis")]
+    assert table.vector("lit") is not None
+    assert not naming(["lamp", "bed"], french, table).any()
+    # a strange name among known ones keeps none of these from speaking
+    assert naming(["bed"], [{"title": "bed"}, {"title": "canapé"}], table)[0, 0] == 1

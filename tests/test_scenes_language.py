@@ -195,3 +195,31 @@ def test_only_objects_are_counted(text):
 def test_an_empty_collection_says_so():
     with pytest.raises(QueryError, match="index photos first"):
         understand("couch", Lexicon({}))
+
+
+HOME = Lexicon({"couch": 5, "Houseplant": 2, "Coffee table": 1}, {"bedroom": 3}, known=("zebra",))
+
+
+@pytest.mark.parametrize(
+    ("text", "understood"),
+    [
+        ("settee", "couch"),
+        ("2+ sofas", "at least 2 couch"),
+        ("not loveseat", "not couch"),
+        ("red settee", "red couch"),
+        ("table", "Coffee table"),
+    ],
+)
+def test_a_thing_is_found_by_what_surely_means_it(text: str, understood: str) -> None:
+    query = understand(text, HOME)
+    assert query.understood == understood
+    assert "is read as" in query.notes[0]
+
+
+@pytest.mark.parametrize("text", ["fork", "spaceship", "purple", "bedrooms", "zebra"])
+def test_what_means_nothing_that_is_there_is_not_read_as_it(text: str) -> None:
+    try:
+        query = understand(text, HOME)
+    except QueryError:
+        return
+    assert not any("is read as" in note for note in query.notes)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,6 +31,7 @@ from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.scenes.find import SceneFinder
 from scenesearch.scenes.index import SceneIndex
 from scenesearch.scenes.points import SCENES
+from scenesearch.search.by_words import vocabulary_of
 from scenesearch.search.searcher import Searcher
 from scenesearch.system.once import once
 from scenesearch.tagging.tagger import Tagger
@@ -237,7 +239,8 @@ class Opened:
         """
         if not isinstance(where, str):
             return where
-        return parse_filter(where, self.fields())
+        fields = self.fields()
+        return parse_filter(where, fields, partial(_meant, self.store, fields))
 
     def delete(self, ids: Sequence[str], where: str | Condition | None) -> Deleted:
         """As :meth:`SceneSearch.delete`; says how many items are gone, too."""
@@ -256,3 +259,10 @@ class Opened:
             FilterError: the filter cannot be parsed, or names an unknown field.
         """
         return self.settings.search.changed(options or {}, self.parse(where))
+
+
+def _meant(
+    store: Store, fields: Mapping[str, FieldType], field: str, value: str
+) -> tuple[str, ...]:
+    """The values of a field that words mean, as searches by words read them."""
+    return vocabulary_of(store, fields, field).same(value)

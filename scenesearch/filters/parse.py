@@ -14,12 +14,13 @@ language for its users.
                 | field ("=" | "==" | "!=" | "<" | "<=" | ">" | ">=") value
                 | field ["not"] "in" "(" value ("," value)* ")"
                 | field ["not"] "between" value "and" value
+                | field ["not"] "like" value           (a keyword field, by meaning)
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from scenesearch.core.conditions import AllOf, AnyOf, Between, Condition, Equals, Not, OneOf
 from scenesearch.core.errors import FilterError
@@ -40,14 +41,20 @@ _COMPARISONS = frozenset({"=", "==", "!=", *_BOUNDS})
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _BOOLS = {"true": True, "yes": True, "false": False, "no": False}
 
+Meant = Callable[[str, str], Sequence[str]]
+"""A keyword field and words to the values of it that they mean; empty where none does."""
 
-def parse_filter(text: str, fields: Mapping[str, FieldType]) -> Condition:
+
+def parse_filter(
+    text: str, fields: Mapping[str, FieldType], meant: Meant | None = None
+) -> Condition:
     """Read a filter.
 
     Args:
         text: at most :data:`MAX_LENGTH` characters; see ``docs/filters.md``.
         fields: type of each field that may be named. Names match whatever their case, as long
             as only one field fits.
+        meant: reads ``like``; without it, what is like a value is that value.
 
     Raises:
         FilterError: the text is not a filter, names no field, compares a field with a value of
@@ -65,15 +72,18 @@ def parse_filter(text: str, fields: Mapping[str, FieldType]) -> Condition:
             f"the filter is too long: {len(text)} characters, at most {MAX_LENGTH}; shorten it, "
             "for example with 'in (…)'"
         )
-    return _Parser(text, fields).parse()
+    return _Parser(text, fields, meant).parse()
 
 
 class _Parser:
     """Recursive descent over the tokens of one text."""
 
-    def __init__(self, text: str, fields: Mapping[str, FieldType]) -> None:
+    def __init__(
+        self, text: str, fields: Mapping[str, FieldType], meant: Meant | None = None
+    ) -> None:
         self._text = text
         self._fields = fields
+        self._meant = meant or (lambda _, value: (value,))
         self._tokens = tokenize(text)
         self._at = 0
         self._depth = 0
@@ -149,8 +159,10 @@ class _Parser:
             condition = OneOf(field, self._values(field, kind))
         elif self._take_word("between"):
             condition = self._range(field, kind, token)
+        elif self._take_word("like"):
+            condition = self._like(field, kind, token)
         elif negated:
-            raise self._problem(f"expected 'in' or 'between' after 'not', got {self._peek}")
+            raise self._problem(f"expected 'in', 'between' or 'like' after 'not', got {self._peek}")
         if condition is not None:
             return Not(condition) if negated else condition
         if kind != "bool":
@@ -183,6 +195,23 @@ class _Parser:
                 f"nothing lies between {low:g} and {high:g}", "Swap the bounds.", token
             )
         return Between(field, gte=low, lte=high)
+
+    def _like(self, field: str, kind: FieldType, at: Token) -> Condition:
+        if kind != "keyword":
+            raise self._problem(
+                f"field {field!r} is of type {kind}, and only keyword fields are read by meaning",
+                f"Write {field} = value.",
+                at,
+            )
+        token = self._peek
+        values = self._meant(field, str(self._value(field, kind)))
+        if not values:
+            raise self._problem(
+                f"no {field} of the catalogue means {token}",
+                f"Write {field} = {token} for products that are called just that.",
+                token,
+            )
+        return OneOf(field, tuple(values))
 
     def _values(self, field: str, kind: FieldType) -> tuple[Scalar, ...]:
         if not self._take_operator("("):

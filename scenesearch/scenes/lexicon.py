@@ -10,6 +10,7 @@ from typing import Literal
 
 from scenesearch.attributes.names import written_names
 from scenesearch.words.stems import stem
+from scenesearch.words.vocabulary import Vocabulary
 
 _SPLIT = re.compile(r"[\s_\-/]+")
 _NO_WORDS = frozenset({"", "&", "and"})
@@ -28,11 +29,13 @@ class Meaning:
             is known and that no photo has.
         values: as the collection writes them; several where words are written several ways.
         colour: of the object, for a label; None where any will do.
+        near: whether the collection has another word for it, which means the same.
     """
 
     of: MeaningOf
     values: tuple[str, ...]
     colour: str | None = None
+    near: bool = False
 
 
 def folded(text: str | Sequence[str]) -> str:
@@ -73,6 +76,7 @@ class Lexicon:
         self._kinds = self._by_key(kinds or {})
         self._tags = self._by_key(tags or {})
         self._known = {self._key(folded(name)) for name in known} | set(self._canonical.values())
+        self._things = Vocabulary(labels)
         self._names = dict.fromkeys([*labels, *(kinds or {}), *(tags or {})])
         self._common = sorted(labels, key=lambda label: (-labels[label], label))
 
@@ -110,7 +114,18 @@ class Lexicon:
             return Meaning("colour", (colour,))
         if key in self._known:
             return Meaning("absent", (" ".join(words),))
-        return coloured
+        return coloured or self._near(words)
+
+    def _near(self, words: Sequence[str]) -> Meaning | None:
+        """The labels that mean what words say, where nothing is called so: couch for settee."""
+        for length in range(min(_LONGEST_COLOUR, len(words) - 1), -1, -1):
+            colour = written_names().get(" ".join(words[:length])) if length else None
+            if length and colour is None:
+                continue
+            values = self._things.same(" ".join(words[length:]))
+            if values:
+                return Meaning("label", tuple(sorted(values)), colour, near=True)
+        return None
 
     def _coloured(self, words: Sequence[str]) -> Meaning | None:
         for length in range(min(_LONGEST_COLOUR, len(words) - 1), 0, -1):

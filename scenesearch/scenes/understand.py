@@ -137,6 +137,8 @@ class _Reading:
                 f"{words!r} is a {meaning.of}, and only detected objects are counted",
                 "Leave the number out.",
             )
+        if meaning.near:
+            self._notes.append(f"{words!r} is read as {' or '.join(map(repr, meaning.values))}")
         match meaning.of:
             case "label":
                 return _object(meaning, thing)

@@ -28,6 +28,9 @@ from scenesearch.words import ParsedWords, Vocabulary
 CATEGORY = "category"
 """The field that categories are looked up in."""
 
+TITLE = "title"
+"""The field in which a thing of another category may be called one."""
+
 MAX_CATEGORIES = 10_000
 """Categories that words can name: the largest ones."""
 
@@ -40,7 +43,7 @@ POINTS, MORE = 4, 8
 """Points an item that are asked for at first, and how many times more where those were too few."""
 
 TOLD = 0.25
-"""How much of a category is a thing whose texts name it, where its category does not."""
+"""How much of a category is a thing whose title names it, where its category does not."""
 NAMED = 0.5
 """How much a colour counts that an item's texts name, against the one its photos have."""
 
@@ -81,7 +84,7 @@ class WordSearch:
     def fields(self) -> tuple[str, ...]:
         """Payload fields that the words need of every hit."""
         named = self.parsed.categories or self.parsed.not_categories
-        wanted = {CATEGORY: named, WORDS: self._palette is not None}
+        wanted = {CATEGORY: named, TITLE: named, WORDS: self._palette is not None}
         return tuple(name for name, used in wanted.items() if used and name in self.schema.fields)
 
     def alone(
@@ -106,8 +109,6 @@ class WordSearch:
         known[WORD_COLOUR] = _best(coloured)
         if self.parsed.free == self.parsed.lexical:
             known[LEXICAL] = _best(by_words)
-        if self.parsed.named == self.parsed.lexical:
-            known[WORD_CATEGORY] = _best(by_words)
         queries = self._queries()
         for space, vector in asked.items():
             queries[space] = VectorQuery(self.spaces[space], vector, 1)
@@ -212,8 +213,6 @@ class WordSearch:
         queries: dict[str, VectorQuery | TextQuery] = {}
         if parsed.free:
             queries[LEXICAL] = TextQuery(parsed.free, 1)
-        if parsed.categories and CATEGORY in self.fields:
-            queries[WORD_CATEGORY] = TextQuery(parsed.named, 1)
         if self._palette is not None:
             queries[WORD_COLOUR] = VectorQuery(COLOUR, self._palette, 1)
         if COLOUR in self.schema.vectors:
@@ -236,7 +235,7 @@ class WordSearch:
         parts: dict[str, tuple[Scored, float]] = {}
         best = max(found.get(LEXICAL, {}).values(), default=0.0)
         # words that no text has, such as "settee", say nothing against what is of their category
-        if LEXICAL in found and (best > 0 or WORD_CATEGORY not in found):
+        if LEXICAL in found and (best > 0 or not parsed.categories):
             scores = {item: score / (best or 1.0) for item, score in found[LEXICAL].items()}
             parts[LEXICAL] = (scores, weights.lexical)
         if WORD_COLOUR in found:
@@ -248,12 +247,9 @@ class WordSearch:
             worth = dict.fromkeys(parsed.kinds, weights.kind)
             worth |= dict.fromkeys(parsed.categories, 1.0)
             worth |= parsed.fits
-            in_texts = found[WORD_CATEGORY]
             scores = {
-                item: max(
-                    worth.get(str(hit.payload.get(CATEGORY)), 0.0),
-                    TOLD if in_texts.get(item, 0.0) > 0 else 0.0,
-                )
+                item: worth.get(str(hit.payload.get(CATEGORY)), 0.0)
+                or (TOLD if parsed.titled(str(hit.payload.get(TITLE) or "")) else 0.0)
                 for item, hit in candidates.items()
             }
             parts[WORD_CATEGORY] = (scores, weights.category)
@@ -338,11 +334,13 @@ def _palette_of(colours: tuple[str, ...]) -> Vector:
     return found
 
 
-def vocabulary_of(store: Store, fields: Mapping[str, FieldType]) -> Vocabulary:
-    """The categories of a collection that words can name."""
-    if fields.get(CATEGORY) != "keyword":
+def vocabulary_of(
+    store: Store, fields: Mapping[str, FieldType], field: str = CATEGORY
+) -> Vocabulary:
+    """The categories of a collection, or values of another field, that words can name."""
+    if fields.get(field) != "keyword":
         return Vocabulary()
-    found = store.facet(CATEGORY, limit=MAX_CATEGORIES)
+    found = store.facet(field, limit=MAX_CATEGORIES)
     return Vocabulary({str(value): count for value, count in found})
 
 

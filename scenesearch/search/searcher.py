@@ -436,7 +436,7 @@ class Searcher:
 def _prior(
     labels: Sequence[str | None], weight: float, payloads: Sequence[Mapping[str, Any]]
 ) -> Scores:
-    return np.float32(weight) * naming(labels, payloads, shipped_meaning().alike)
+    return np.float32(weight) * naming(labels, payloads, shipped_meaning())
 
 
 def _nothing(where: Condition | None) -> str:

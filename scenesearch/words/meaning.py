@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from scenesearch.core.types import Vector
 from scenesearch.system.resources import resource_dir
+from scenesearch.words.spellings import spellings
 from scenesearch.words.stems import stem
 from scenesearch.words.tokens import GLUE, tokenise
 
-LONGEST = 3
+LONGEST = 4
 """Words of the longest phrase that is looked for as one."""
 PHRASE = 1.5
 """Weight of a phrase that the table has as one, where a word counts 1."""
@@ -52,12 +53,11 @@ class Meaning:
             text: of any case; the last step of a path ("Furniture > Sofas") is what it names.
         """
         words = [token.text for token in tokenise(text.lower().rsplit(">", 1)[-1])]
-        words = [word for word in words if word not in GLUE]
         total = np.zeros(self._vectors.shape[1], np.float32)
         start = 0
         while start < len(words):
             length, row = self._longest(words[start : start + LONGEST])
-            if row is not None:
+            if row is not None and not (length == 1 and words[start] in GLUE):
                 vector = self._vectors[row].astype(np.float32)
                 total += (PHRASE if length > 1 else 1.0) / np.linalg.norm(vector) * vector
             start += length
@@ -73,9 +73,10 @@ class Meaning:
         for length in range(len(words), 0, -1):
             *first, last = words[:length]
             for ending in dict.fromkeys((last, stem(last))):
-                row = self._row(" ".join([*first, ending]))
-                if row is not None:
-                    return length, row
+                for name in spellings([*first, ending]):
+                    row = self._row(name)
+                    if row is not None:
+                        return length, row
         return 1, None
 
     def _row(self, word: str) -> int | None:

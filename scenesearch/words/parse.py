@@ -10,6 +10,7 @@ from typing import NamedTuple
 from scenesearch.attributes.names import written_names
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import FieldType
+from scenesearch.words.languages import in_english
 from scenesearch.words.money import PRICE, Money, find_price
 from scenesearch.words.negations import plain_negations
 from scenesearch.words.parsed import ParsedWords
@@ -75,7 +76,7 @@ def parse_words(
     """Understand a text as far as the rules go; whatever they do not know stays text.
 
     Args:
-        text: what someone typed, in English.
+        text: what someone typed, in English or, as far as words are rules, German, French, Spanish.
         vocabulary: the categories of the collection.
         fields: of the collection; without a price, what is said of it is left out with a note;
             without a stock, what is said of it stays text.
@@ -94,12 +95,16 @@ def parse_words(
             f"{MAX_LENGTH}; shorten them",
             code="long_text",
         )
-    lower = plain_negations(_SURROGATES.sub(" ", text.lower()))
+    lower = _SURROGATES.sub(" ", text.lower())
+    lower, translated = in_english(
+        lower, lambda said: vocabulary.named(stems_of(said.split())) is not None
+    )
+    lower = plain_negations(lower)
     money = find_price(lower)
-    notes = list(money.notes)
+    notes = [*translated, *money.notes]
     if money.price is not None and fields.get(PRICE) not in ("float", "integer"):
         said = ", ".join(repr(lower[start:end].strip()) for start, end in money.spans)
-        notes = [f"the catalogue has no field {PRICE!r}, so {said} is left out"]
+        notes = [*translated, f"the catalogue has no field {PRICE!r}, so {said} is left out"]
         money = Money(spans=money.spans)
     stock = list(_IN_STOCK.finditer(lower)) if fields.get("in_stock") == "bool" else []
     taken = [*money.spans, *(found.span() for found in stock)]
@@ -115,11 +120,16 @@ def parse_words(
         of = [name for name in (*named.categories, *named.kinds) if name in (*categories, *kinds)]
         fits |= vocabulary.fits(compound, of)
     near: tuple[str, ...] = ()
+    for compound, _ in reader.compounds:
+        # a tv bench for a tv stand: another head, and the word that matters
+        akin = vocabulary.sharing(compound, (*categories, *kinds, *not_categories))
+        near, fits = (*near, *akin), {**fits, **akin}
     if said and vocabulary.items((*categories, *kinds)) < _FEW:
         meant = vocabulary.meant(said, (*categories, *kinds))
-        fits |= meant
         best = max(meant.values(), default=0.0)
-        near = _apart([name for name, fit in meant.items() if fit >= best - NEARLY], without)[0]
+        nearly = [name for name, fit in meant.items() if fit >= best - NEARLY]
+        near = _apart([*near, *nearly], without)[0]
+        fits |= {name: meant[name] for name in nearly}
         if near and not categories:
             categories = tuple(name for name in near if meant[name] >= best - SAME)
             near = near[len(categories) :]

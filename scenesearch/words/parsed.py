@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -14,6 +15,8 @@ from scenesearch.words.tokens import GLUE, tokenise
 
 _FEW = 3
 _SHOWN = 5
+_MORE = re.compile(r"(?<=\w)\s*(?:,\s*\d|\(|\b(?:with|w)\b)")
+"""What comes after it says more about a thing, and in words that other things have too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,11 @@ class ParsedWords:
         named = (*_category_words(self.categories), *_category_words(self.near))
         return _forms([*named, *self._remaining_words()])
 
-    @property
-    def named(self) -> str:
-        """The words of the categories, in singular and plural."""
-        return _forms(_category_words(self.categories))
+    def titled(self, title: str) -> bool:
+        """Whether a title has every word of one of the categories, in singular or plural."""
+        names = [frozenset(map(stem, _category_words((value,)))) for value in self.categories]
+        said = {stem(token.text) for token in tokenise(title.lower())}
+        return any(name and name <= said for name in names)
 
     @property
     def free(self) -> str:
@@ -135,8 +139,9 @@ def bounds(price: Between) -> str:
 @lru_cache(maxsize=256)
 def _category_words(categories: tuple[str, ...]) -> tuple[str, ...]:
     """The words of these categories; the same few are asked for, again and again."""
-    names = [[t.text for t in tokenise(value.lower())] for value in categories]
-    names = [[word for word in name if word not in GLUE] for name in names]
+    names = [[t.text for t in tokenise(_MORE.split(value.lower())[0])] for value in categories]
+    # a number is in any text, and no name of a thing
+    names = [[word for word in name if word not in GLUE and not word.isdigit()] for name in names]
     if len(names) > _FEW:
         # many kinds of one thing: what they have in common is what was asked for
         stems = [{stem(word) for word in name} for name in names]

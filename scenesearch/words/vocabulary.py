@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from scenesearch.words.stems import one_edit, stem
@@ -48,12 +48,23 @@ MEANT, MEANT_BY_MANY = 0.5, 0.6
 """Cosine to a category's name from which a word, or several, that are no category mean it,"""
 NEARLY, SAME = 0.12, 0.05
 """and how much further from the words others may be that are near as well, or meant as much."""
+CERTAIN = 0.76
+"""From which words are read as a name where nothing is ranked: settee and couch lie at 0.78, spoon
+and fork at 0.75."""
+RELATED = 0.7
+"""How far a dictionary's word that two names are the same takes their likeness towards 1."""
+WHOLE = 0.3
+"""How far the rest of a category's name takes it towards what several words say."""
+MANY_HEADS = 8
+"""A word that a catalogue says of more kinds of things than this tells none of them: wall."""
 MAX_WORDS = 8
 """Categories of more words are not looked for word by word."""
 
 _PATH = re.compile(r"\s*[>|]\s*|\s+/\s+")
 # what comes after these says more about a thing, and not what it is
 _HEAD = re.compile(r",\s|[(/]|\b(?:with|and|for|in|of|w)\b")
+_WIDE = re.compile(r",\s|[(/]|\b(?:with|and|for|in|w)\b")
+_NUMBER = re.compile(r"\b\d+\s+")
 
 Stems = tuple[str, ...]
 
@@ -85,9 +96,16 @@ class Vocabulary:
         self.longest = 1
         for value in sorted(self._counts, key=lambda value: (-self._counts[value], value)):
             self._add(value)
-        self._names_of_things = tuple(_head(_name_of(value)) for value in self._counts)
         self.near = lru_cache(maxsize=4096)(self._near)
         self.meant = lru_cache(maxsize=256)(self._meant)
+
+    @cached_property
+    def _names_of_things(self) -> tuple[str, ...]:
+        return tuple(_thing(value) for value in self._counts)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return tuple(_name_of(value) for value in self._counts)
 
     @property
     def categories(self) -> Mapping[str, int]:
@@ -121,22 +139,89 @@ class Vocabulary:
         # without a category of just these words, everything that is one is meant
         return Named(tuple(whole), tuple(kinds)) if whole else Named(tuple(kinds), ())
 
+    def same(self, text: str) -> tuple[str, ...]:
+        """The values that words name, or that surely are the same thing; empty where none is.
+
+        Args:
+            text: of any case.
+
+        >>> Vocabulary({"three-seat sofa": 3, "lamp": 9}).same("couch")
+        ('three-seat sofa',)
+        """
+        said = " ".join(_words(text.lower()))
+        named = self.named(stems_of(said.split())) if said else None
+        if named is not None:
+            return (*named.categories, *named.kinds)
+        meant = self.meant(said) if said else {}
+        best = max(meant.values(), default=0.0)
+        return tuple(v for v, like in meant.items() if like >= max(best - SAME, CERTAIN))
+
     def items(self, categories: Iterable[str]) -> int:
         """How many items are of some categories."""
         return sum(self._counts.get(category, 0) for category in categories)
 
     def fits(self, text: str, names: Iterable[str]) -> dict[str, float]:
         """Cosines in meaning between a text and categories, -1 to 1, the nearest first."""
-        near = self._likeness(text)
+        near = self._in_full(text)
         return dict(sorted(((n, near[n]) for n in names), key=lambda one: (-one[1], one[0])))
+
+    def sharing(self, text: str, named: Collection[str]) -> dict[str, float]:
+        """Categories that say the same of another thing, and mean nearly what a text does.
+
+        Args:
+            text: of several words, of which the last is what it names.
+            named: categories that it names, which are left out.
+
+        Returns:
+            Cosines in meaning by category, the nearest first: "tv bench" for "tv stand".
+        """
+        from scenesearch.words.meaning import UNLIKE, shipped_meaning
+
+        *said, head = stems_of(_words(text)) or ("",)
+        if not said:
+            return {}
+        near, whole = self._likeness(text), self._in_full(text)
+        akin = [v for v in near if v not in named and self._told(v) >= set(said)]
+        things = [(_words(_head(_name_of(value))) or [""])[-1] for value in akin]
+        if len(set(things)) > MANY_HEADS:
+            return {}
+        heads = shipped_meaning().cosines(head, things)
+        found = {
+            value: whole[value]
+            for value, like in zip(akin, heads.tolist(), strict=True)
+            if like >= UNLIKE and near[value] >= MEANT_BY_MANY
+        }
+        return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
+
+    def _told(self, value: str) -> frozenset[str]:
+        """The words of a category that say which of its kind, without what it is."""
+        name = _name_of(value)
+        return frozenset(stems_of(_words(name))) - set(stems_of(_words(_head(name)))[-1:])
 
     def _likeness(self, text: str) -> Mapping[str, float]:
         """Cosines in meaning between a text and every category."""
         # what is typed is understood without numpy, as far as it needs no table
         from scenesearch.words.meaning import shipped_meaning
+        from scenesearch.words.relations import shipped_relations
 
         near = shipped_meaning().cosines(text, self._names_of_things)
+        related = RELATED * shipped_relations().kinship(text, self._names_of_things)
+        near = near + related * (1 - near)
         return dict(zip(self._counts, near.tolist(), strict=True))
+
+    def _in_full(self, text: str) -> Mapping[str, float]:
+        """The same, in which the rest of a category's name counts where more is said."""
+        near = self._likeness(text)
+        if " " not in text:
+            return near
+        from scenesearch.words.meaning import shipped_meaning
+
+        # "outdoor" of "chair, outdoor" says which, as "garden" does
+        rest = shipped_meaning().cosines(text, self._names).tolist()
+        return {
+            value: like + WHOLE * max(more, 0.0) * (1 - like)
+            for (value, like), more in zip(near.items(), rest, strict=True)
+        }
 
     def _meant(self, text: str, named: tuple[str, ...] = ()) -> Mapping[str, float]:
         """The categories that words mean without naming them: couch, sofas.
@@ -156,9 +241,11 @@ class Vocabulary:
             # the last word says what a thing is: a wine rack is no wine glass
             last = self._likeness(said[-1])
             found = {name: min(cosine, last[name]) for name, cosine in found.items()}
-        near = {n: c for n, c in found.items() if c >= UNLIKE and n not in named}
-        if max(near.values(), default=0.0) < enough:
+        found = {n: c for n, c in found.items() if c >= UNLIKE and n not in named}
+        if max(found.values(), default=0.0) < enough:
             return {}
+        whole = self._in_full(text)
+        near = {name: whole[name] for name in found}
         return dict(sorted(near.items(), key=lambda one: (-one[1], one[0])))
 
     def _near(self, word: str) -> str | None:
@@ -186,6 +273,16 @@ def _name_of(value: str) -> str:
 def _head(name: str) -> str:
     """What a thing is, without what more is said about it."""
     return next((part for part in _HEAD.split(name) if part.strip()), "")
+
+
+def _thing(value: str) -> str:
+    """The name by which a category is looked up: "chest of drawers" of "chest of 3 drawers"."""
+    from scenesearch.words.relations import shipped_relations
+
+    name = _NUMBER.sub("", _name_of(value))
+    wide = next((part.strip() for part in _WIDE.split(name) if part.strip()), "")
+    narrow, of, _ = wide.partition(" of ")
+    return wide if of and shipped_relations().names(wide) else narrow
 
 
 def _words(text: str) -> list[str]:
