@@ -191,6 +191,7 @@ class LookTasks:
             items=_weighted(task.items),
             vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
             words=task.words,
+            refine=task.refine,
         )
         look = self._opened.searcher.look(query, options, offset=paging.offset, times=times)
         return _answer(look, paging, None, times)
@@ -212,6 +213,7 @@ def _query(task: LookTask, scene: Scene) -> Query:
         texts=_weighted(task.texts),
         items=_weighted(task.items),
         words=task.words,
+        refine=task.refine,
     )
 
 
