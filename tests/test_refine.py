@@ -15,6 +15,7 @@ from scenesearch.search.query import Query
 from scenesearch.search.searcher import Searcher
 from scenesearch.search.suggestions import suggestions
 from scenesearch.words.comparisons import Comparison, read_comparison
+from scenesearch.words.parsed import joined
 
 FIELDS = {
     "price": "float",
@@ -128,6 +129,36 @@ def test_a_turn_is_about_what_the_turns_before_it_leave(searcher):
     ]
 
 
+def test_a_comparison_that_is_sent_with_what_it_was_with_means_what_it_meant(searcher):
+    said = look(searcher, "cheaper")
+    kept = Turn("cheaper", to=said.refined[0].to)
+    filtered = Turn(where="category = tall")
+    after = look(searcher, filtered, kept)
+    first = [region.matches[0].attributes["price"] for region in look(searcher).regions]
+
+    assert after.refined[1].understood == said.refined[0].understood
+    for region, bound in zip(after.regions, first, strict=True):
+        assert all(price < bound for price in prices(region.matches))
+    # without it, it is about what the filter leaves
+    anew = look(searcher, filtered, "cheaper").refined[1]
+    assert anew.to != said.refined[0].to
+
+
+def test_an_item_that_a_comparison_names_is_there(searcher):
+    with pytest.raises(QueryError, match="no such item"):
+        look(searcher, Turn("cheaper", to={1: "nothing"}))
+
+
+def test_not_that_one_leaves_it_out_of_its_own_object_alone(searcher):
+    before, after = look(searcher), look(searcher, Turn("not that one", object=1))
+
+    gone = before.regions[0].matches[0].item_id
+    assert gone not in {match.item_id for match in after.regions[0].matches}
+    assert [m.item_id for m in after.regions[1].matches] == [
+        m.item_id for m in before.regions[1].matches
+    ]
+
+
 def test_a_filter_of_one_object_leaves_the_others_as_they_are(searcher):
     before = look(searcher)
     bound = sorted(prices(before.regions[1].matches))[3]
@@ -159,15 +190,18 @@ def test_turns_of_words_add_up_to_one_text(searcher):
     at_once = look(searcher, words="red, tall, under 1000", room=None)
 
     assert [m.item_id for m in turned.matches] == [m.item_id for m in at_once.matches]
-    assert turned.parsed.colours == ("red",)
-    assert turned.parsed.price == at_once.parsed.price
+    # what was understood of the words is of the words, and each turn says its own
+    assert (turned.parsed.text, turned.parsed.price) == ("red", None)
+    assert [turn.understood for turn in turned.refined] == [("category tall",), ("price < 1000",)]
 
 
 def test_a_later_turn_takes_back_what_it_contradicts(searcher):
-    turned = look(searcher, "not red", words="red", room=None)
+    red, not_red = (searcher.understand(words) for words in ("red", "not red"))
+    both = joined(red, not_red)
 
-    assert turned.parsed.colours == ()
-    assert turned.parsed.not_colours == ("red",)
+    assert (both.colours, both.not_colours) == ((), ("red",))
+    assert joined(not_red, red).colours == ("red",)
+    assert joined(not_red, red).not_colours == ()
 
 
 def test_bounds_of_two_turns_hold_both(searcher):

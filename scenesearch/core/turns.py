@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import QueryError
@@ -20,11 +21,14 @@ class Turn:
             far ("cheaper", "wider", "not that brand").
         where: a filter, as text or as conditions.
         object: number of the object that it is about, from 1; None for every one.
+        to: items that a comparison is with, instead of the first matches, by number of the object
+            (0 for a question without a photo): what it means stays, whatever else is changed.
     """
 
     words: str | None = None
     where: str | Condition | None = None
     object: int | None = None
+    to: Mapping[int, str] = field(default_factory=dict)
 
     def check(self) -> None:
         """Refuse a turn that says nothing.

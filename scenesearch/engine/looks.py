@@ -198,7 +198,8 @@ class LookTasks:
 
     def _options(self, task: LookTask | SearchTask) -> tuple[SearchOptions, Paging]:
         only = self._opened.parse(task.only)
-        check_items(self._opened, task.items, only)
+        compared = [item for turn in task.refine for item in turn.to.values()]
+        check_items(self._opened, [*task.items, *compared], only)
         where = all_of(only, self._opened.parse(task.where))
         options = self._opened.options(where, task.options)
         paging = Paging(task.offset, options.limit)

@@ -64,7 +64,10 @@ def look_values(
         "timings_ms": _rounded(look.timings_ms, 3),
         "notes": list(look.notes),
         "parsed": None if look.parsed is None else look.parsed.to_dict(),
-        "refined": [json_object(one) for one in look.refined],
+        "refined": [
+            {**json_object(one), "to": {str(number): item for number, item in one.to.items()}}
+            for one in look.refined
+        ],
         "suggestions": [json_object(one) for one in look.suggestions],
     }
 

@@ -103,11 +103,13 @@ class Refined:
         object: number of the object that it is about, from 1; None for every one.
         understood: one short text for each thing that it asks for; a comparison has one for each
             object, with its number before it; empty where it says nothing here.
+        to: items that a comparison was with, by number of the object (0 without a photo).
     """
 
     said: str
     object: int | None = None
     understood: tuple[str, ...] = ()
+    to: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

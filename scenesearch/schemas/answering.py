@@ -67,6 +67,9 @@ else:
     _Offered = create_model("_Offered", __base__=Body, **{n: _narrowed(n) for n in OFFERED})
 
 
+ObjectNumber = Annotated[str, Field(pattern=r"^([0-9]|[12][0-9]|30)$")]
+
+
 class TurnOptions(Body):
     """A step of a refinement, about what the steps before it leave: words, a filter, or both."""
 
@@ -84,6 +87,16 @@ class TurnOptions(Body):
     object: Optionally[Annotated[int, Field(ge=1, le=30), WHOLE]] = Field(
         None,
         description="Number of the object that it is about; left out: every one",
+    )
+
+    to: dict[ObjectNumber, ItemId] = Field(
+        {},
+        max_length=31,
+        description=(
+            "Items that a comparison is with, instead of the first matches, by number of the "
+            "object (0 without a photo): `refined[].to` of an earlier answer keeps what it meant"
+        ),
+        examples=[{"2": "SKU-1"}],
     )
 
     @model_validator(mode="after")
@@ -133,4 +146,7 @@ class AnswerOptions(_Offered):
 
     def turns(self) -> tuple[Turn, ...]:
         """What narrows the answer, as values."""
-        return tuple(Turn(one.words, one.where, one.object) for one in self.refine)
+        return tuple(
+            Turn(one.words, one.where, one.object, {int(n): i for n, i in one.to.items()})
+            for one in self.refine
+        )

@@ -131,6 +131,10 @@ class SentTurn(Sent):
     understood: list[str] = Field(
         description="What it asks for, of a comparison by number of the object; empty: nothing here"
     )
+    to: dict[str, str] = Field(
+        description="Items that a comparison was with, by number of the object; send it with the "
+        "turn, and the turn means the same whatever else is changed"
+    )
 
 
 class SentSuggestion(Sent):

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from scenesearch.core.conditions import Between, Condition, Equals, Not, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.turns import Turn
-from scenesearch.look.values import Match, Refined
+from scenesearch.look.values import Refined
 from scenesearch.words import ParsedWords
 from scenesearch.words.comparisons import Comparison
 from scenesearch.words.parsed import bounds, joined
+
+First = tuple[str, Mapping[str, Any]]
+"""What is compared with: an item's id, and its attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +64,13 @@ class Narrowed:
     def with_words(self, turn: Turn, parsed: ParsedWords, regions: int) -> Narrowed:
         """After a turn whose words say something by themselves."""
         said = Refined(turn.said, turn.object, parsed.understood)
+        read, notes = (*self.read, said), (*self.notes, *parsed.notes)
         row = _row(turn, regions)
         if row is None:
-            where = all_of(self.where, parsed.where)
-            together = joined(self.parsed, parsed)
-            return replace(self, where=where, parsed=together, read=(*self.read, said))
+            where, together = all_of(self.where, parsed.where), joined(self.parsed, parsed)
+            return replace(self, where=where, parsed=together, read=read, notes=notes)
         own = {**self.own_parsed, row: joined(self.own_parsed.get(row), parsed)}
-        return replace(self._only(row, parsed.where), own_parsed=own, read=(*self.read, said))
+        return replace(self._only(row, parsed.where), own_parsed=own, read=read, notes=notes)
 
     def with_filter(self, turn: Turn, where: Condition, regions: int) -> Narrowed:
         """After a turn that is a filter."""
@@ -80,31 +84,32 @@ class Narrowed:
         return replace(narrowed, read=(*self.read, said))
 
     def with_comparison(
-        self, turn: Turn, compared: Comparison, firsts: Mapping[int | None, Match], regions: int
+        self, turn: Turn, compared: Comparison, firsts: Mapping[int, First], regions: int
     ) -> Narrowed:
         """After a turn that compares with what was shown first.
 
         Args:
             turn: what was said.
             compared: what it compares.
-            firsts: the first match of each region by its index; of a question without a photo
-                under None.
+            firsts: what each object is compared with, by its number; of a question without a
+                photo under 0.
             regions: how many there are.
         """
-        row = _row(turn, regions)
-        about = firsts if row is None else {row: firsts[row]} if row in firsts else {}
+        _row(turn, regions)
+        about = {n: one for n, one in firsts.items() if turn.object is None or n == turn.object}
         narrowed, understood = self, []
-        for one, match in about.items():
-            where = compared.with_first(match.item_id, match.attributes)
-            if where is None:
+        for number, (item_id, attributes) in about.items():
+            where = compared.with_first(item_id, attributes)
+            if where is None or number > regions:
                 continue
             narrowed = (
-                replace(narrowed, where=all_of(narrowed.where, where))
-                if one is None
-                else narrowed._only(one, where)
+                narrowed._only(number - 1, where)
+                if number
+                else replace(narrowed, where=all_of(narrowed.where, where))
             )
-            understood.append(("" if one is None else f"{one + 1}: ") + _told(where))
-        said = Refined(turn.said, turn.object, tuple(understood))
+            understood.append((f"{number}: " if number else "") + _told(where))
+        to = {number: item_id for number, (item_id, _) in about.items()}
+        said = Refined(turn.said, turn.object, tuple(understood), to)
         notes = narrowed.notes
         if not understood:
             why = (

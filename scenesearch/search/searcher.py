@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.config.search import SearchOptions
-from scenesearch.core.conditions import Condition, all_of
+from scenesearch.core.conditions import Condition, Equals, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import (
     AUGMENTED,
@@ -33,14 +33,14 @@ from scenesearch.core.turns import Turn
 from scenesearch.core.types import CollectionSchema, Region
 from scenesearch.filters.parse import parse_filter
 from scenesearch.look.look import Look
-from scenesearch.look.values import Match, Suggestion
+from scenesearch.look.values import Suggestion
 from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.search.boosts import Boosted, fields_of, gain_of, read_boosts
 from scenesearch.search.by_words import CATEGORY, WordSearch, dense_text, vocabulary_of
 from scenesearch.search.centres import Centres
 from scenesearch.search.look_builder import LookBuilder
-from scenesearch.search.narrowing import Narrowed
+from scenesearch.search.narrowing import First, Narrowed
 from scenesearch.search.nearest import expanded, left_out, nearest
 from scenesearch.search.out_of_distribution import OodModel
 from scenesearch.search.query import Query
@@ -332,14 +332,35 @@ class Searcher:
         compared = read_comparison(turn.words, self.open().schema.fields)
         if compared is None:
             return narrowed.with_words(turn, self.understand(turn.words), regions)
+        if turn.to:
+            return narrowed.with_comparison(turn, compared, self._named(turn.to), regions)
         few = {"limit": 1, "per_region": 1, "facets": (), "suggest": 0}
         so_far = ask(options.model_copy(update=few), narrowed, 0, times)
-        firsts: dict[int | None, Match] = {
-            row: found.matches[0] for row, found in enumerate(so_far.regions) if found.matches
+        lists = [found.matches for found in so_far.regions] if regions else [so_far.matches]
+        firsts = {
+            number: (found[0].item_id, found[0].attributes)
+            for number, found in enumerate(lists, 1 if regions else 0)
+            if found
         }
-        if not regions and so_far.matches:
-            firsts[None] = so_far.matches[0]
         return narrowed.with_comparison(turn, compared, firsts, regions)
+
+    def _named(self, items: Mapping[int, str]) -> dict[int, First]:
+        """What a comparison names to be compared with.
+
+        Raises:
+            QueryError: there is no such item.
+        """
+        found: dict[int, First] = {}
+        for number, item_id in items.items():
+            page = self._store.scroll(where=Equals("item_id", item_id), limit=1)
+            for record in page:
+                found[number] = item_id, record.payload
+            if number not in found:
+                raise QueryError(
+                    f"A turn compares with {item_id!r:.100}, and there is no such item",
+                    code="unknown_item",
+                )
+        return found
 
     def _filters(self, turns: Sequence[Turn]) -> list[Condition]:
         """The filters of some turns.
@@ -501,7 +522,7 @@ class Searcher:
         return Look(
             *(scene, regions, matches, facets, times.milliseconds()),
             notes=notes if total else (*notes, _nothing(filtered=narrowed.filtered)),
-            parsed=parsed,
+            parsed=prepared.parsed,
             total=total,
             refined=narrowed.read,
             suggestions=tuple(suggested),

@@ -24,7 +24,7 @@ _PLAIN = re.compile(
     re.IGNORECASE,
 )
 """Fields that say nothing to a person who chooses."""
-_WORD = re.compile(r"[^\W\d_]{3,}")
+_WORD = re.compile(r"[^\W\d_]{3,}(?:-[^\W\d_]+)*")
 _WITH = re.compile(r"\bwith (?:an? )?([^\W\d_]{3,})")
 _EMPTY = frozenset(
     ("and", "the", "for", "with", "from", "set", "pack", "mit", "und", "avec", "con")
@@ -66,14 +66,20 @@ def suggestions(
     found.sort(key=lambda one: (-_entropy(len(one.rows) / total), one.text))
     picked: list[Suggestion] = []
     parts: set[frozenset[int]] = set()
+    texts: set[str] = set()
     of_field: Counter[str] = Counter()
     for one in found:
-        again = one.rows in parts or known & set(_WORD.findall(one.text.lower()))
+        again = (
+            one.rows in parts
+            or one.text.lower() in texts
+            or known & set(_WORD.findall(one.text.lower()))
+        )
         if again or of_field[one.field] >= EACH or not 1 < len(one.rows) < total:
             continue
         if len(picked) >= limit:
             break
         parts.add(one.rows)
+        texts.add(one.text.lower())
         of_field[one.field] += 1
         picked.append(Suggestion(one.text, one.where, object_number, len(one.rows)))
     return tuple(picked)
