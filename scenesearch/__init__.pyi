@@ -4,6 +4,7 @@ from .complete import CompleteOptions, Completion, KnownScene
 from .config.search import SearchOptions
 from .config.settings import Settings, load_settings
 from .core.errors import SceneSearchError
+from .core.turns import Turn
 from .look.look import Look
 from .look.values import Evidence, Match, RegionMatches
 from .sync.plan import SyncRules
@@ -33,6 +34,7 @@ __all__ = [
     "TagOptions",
     "TagRow",
     "TagSummary",
+    "Turn",
     "__version__",
     "load_settings",
 ]

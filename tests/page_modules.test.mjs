@@ -4,18 +4,18 @@ import { test } from "node:test";
 
 import { countsByFamily, namesOf } from "./js/colours.js";
 import { curlOf, shellQuoted } from "./js/export.js";
-import { chipsOf, countOf, isChoosable, noFilters, readPrice, toggledValue, whereText } from "./js/filters.js";
+import { chipsOf, countOf, isChoosable, noFilters, readPrice, toggledColour, toggledValue, whereText } from "./js/filters.js";
 import {
-  hotspotLabel, isWeak, looksOf, priceBefore, priceOf, readable, regionName, safeLink, sorted, stockOf,
+  factOf, hotspotLabel, isWeak, looksOf, priceBefore, priceOf, readable, regionName, safeLink, sorted, stockOf,
 } from "./js/format.js";
 import { apart, between, inWords, isMeant, keyed, moved, resized, toShares } from "./js/geometry.js";
 import { isForTheService, webAddress } from "./js/photo.js";
 import { isSameStep, placeOf, readPlace } from "./js/place.js";
 import { explain, readProblem } from "./js/problems.js";
-import { lookRequest, noRefinement, optionsOf, withItem } from "./js/request.js";
+import { changesOfObject, lookRequest, narrowings, noRefinement, ofObject, optionsOf, withItem } from "./js/request.js";
 import { csvOf, linkOf, toggledSaved } from "./js/saved.js";
 import { isDue, matchesShown, problemOf, reduce, start, titleOfState, wanted } from "./js/state.js";
-import { partsOf, wordsWithout } from "./js/words.js";
+import { boundText, isComparison, partsOf, turnText, wordsWithout } from "./js/words.js";
 
 const near = (found, expected) => expected.forEach((side, i) => assert.ok(Math.abs(found[i] - side) < 1e-9, `${found}`));
 const parsed = (changes) => ({
@@ -110,11 +110,68 @@ test("bounds of a price are written as they are read", () => {
 });
 
 test("what is at its default is not sent", () => {
-  assert.deepEqual(optionsOf(noRefinement(), {}), { limit: 24 });
+  assert.deepEqual(optionsOf(noRefinement(), {}), { limit: 24, suggest: 5 });
   const asked = lookRequest({ ...noRefinement(), words: " blue ", sort: "-price" }, { category: "keyword", price: "float" }, box);
   assert.deepEqual(asked, {
-    limit: 24, words: "blue", sort: "-price", facets: ["category"], per_region: 12, boxes: [box], box_format: "xyxy_norm",
+    limit: 24, suggest: 5, words: "blue", sort: "-price", facets: ["category"], per_region: 12, boxes: [box], box_format: "xyxy_norm",
   });
+});
+
+test("filters of one object and what was said go as turns, and none of an object's for an area", () => {
+  const own = { 2: toggledValue(noFilters(), "category", "chair"), 3: noFilters() };
+  const turns = [{ words: "cheaper", object: null }, { where: "price < 9", object: 2 }];
+  const asked = { ...noRefinement(), own, turns };
+  assert.deepEqual(lookRequest(asked, {}, null).refine, [
+    { where: '"category" = "chair"', object: 2 }, { words: "cheaper" }, { where: "price < 9", object: 2 },
+  ]);
+  assert.deepEqual(lookRequest(asked, {}, box).refine, [{ words: "cheaper" }]);
+  assert.equal("refine" in lookRequest({ ...noRefinement(), own }, {}, box), false);
+  assert.equal(narrowings(asked), 3);
+});
+
+test("what one object is filtered by is its own", () => {
+  const filters = toggledColour(noFilters(), "red");
+  const changes = changesOfObject(noRefinement(), 2, { filters, sort: "price" });
+  assert.deepEqual(changes, { sort: "price", own: { 2: filters } });
+  const narrowed = { ...noRefinement(), ...changes };
+  assert.equal(ofObject(narrowed, 2).filters, filters);
+  assert.deepEqual(ofObject(narrowed, 1).filters, noFilters());
+  assert.deepEqual(narrowed.filters, noFilters());
+});
+
+test("what a comparison was with is kept, and is no new question", () => {
+  let state = reduce(start(), { type: "photo", photo });
+  state = reduce(state, { type: "refine", changes: { own: { 2: toggledValue(noFilters(), "category", "chair") }, turns: [{ words: "cheaper", object: null }, { words: "in oak", object: 2 }] } });
+  const refined = [{ to: {} }, { to: { 1: "a", 2: "b" } }, { to: {} }];
+  state = reduce(state, { type: "answered", key: isDue(state).key, slot: "base", look: look({ query_id: "q", refined }) });
+  assert.deepEqual(state.refinement.turns, [{ words: "cheaper", object: null, to: { 1: "a", 2: "b" } }, { words: "in oak", object: 2 }]);
+  assert.equal(isDue(state), null);
+  assert.deepEqual(state.base.asked, state.refinement);
+});
+
+test("words that compare with what is shown are told from words", () => {
+  for (const text of ["cheaper", "a bit cheaper", "Not that brand", "another colour", "something else", "wider ones", "moins cher", "the same brand"]) {
+    assert.equal(isComparison(text), true, text);
+  }
+  for (const text of ["in walnut", "not blue", "cheaper sofa", "under 50", "", "another"]) assert.equal(isComparison(text), false, text);
+});
+
+test("a turn is said as people say it", () => {
+  assert.equal(turnText({ words: "not that brand", object: null }), "Not that brand");
+  assert.equal(turnText({ where: '"title" = "a \\"b\\""', object: 2 }), 'A "b"');
+  assert.equal(turnText({ where: "price < 250", object: null }), "Under 250");
+  const read = { understood: ["1: price < 20", "2: price < 261.99"] };
+  assert.equal(boundText(read, 2), "under 261.99");
+  assert.equal(boundText(read, null), "");
+  assert.equal(boundText({ understood: ["brand != Nord"] }, null), "not Nord");
+  assert.equal(boundText(undefined, 2), "");
+  assert.equal(boundText({ understood: ["2: item_id != a-1"] }, 2), "");
+});
+
+test("a unit in a field's name belongs to the value", () => {
+  assert.deepEqual(factOf("width_cm", "207.4"), ["Width", "207.4 cm"]);
+  assert.deepEqual(factOf("colour", "red"), ["Colour", "red"]);
+  assert.deepEqual(factOf("made_in", "Spain"), ["Made in", "Spain"]);
 });
 
 test("more and less of one product replace each other, and the same again takes it back", () => {
@@ -219,14 +276,17 @@ const asking = () => {
   state = reduce(state, { type: "target", target: 2 });
   const filters = { values: { category: ["chair", "a&b=c"], "is.odd": ["x"] }, colours: ["red"], price: { min: 5, max: 10.5 } };
   const items = [{ id: "a/b", title: "a/b", weight: 1 }, { id: "c", title: "c", weight: -0.5 }];
-  return reduce(state, { type: "refine", changes: { words: "blue, under $50", filters, items, sort: "-price", preset: "exact", objects: 15 } });
+  const own = { 2: { values: { brand: ["a=b"] }, colours: ["blue"], price: { min: null, max: 9 } } };
+  const turns = [{ words: "not that brand", object: 2, to: { 2: "x=y" } }, { where: '"title" = "a~b"', object: null }];
+  return reduce(state, { type: "refine", changes: { words: "blue, under $50", filters, own, turns, items, sort: "-price", preset: "exact", objects: 15 } });
 };
 
 test("an address says everything that is asked, and is read back to the same", () => {
   const state = reduce(asking(), { type: "product", id: "sku 7" });
   const place = readPlace(`#${placeOf(state)}`);
-  assert.deepEqual({ ...place.refinement.filters, values: { ...place.refinement.filters.values } }, state.refinement.filters);
-  assert.deepEqual({ ...place.refinement, filters: null }, { ...state.refinement, filters: null });
+  // read without a prototype, which a name of a field could be
+  const plain = (refinement) => JSON.parse(JSON.stringify(refinement));
+  assert.deepEqual(plain(place.refinement), plain(state.refinement));
   assert.deepEqual([place.photo, place.query, place.target, place.product], ["p1", "Q_-1", 2, "sku 7"]);
   assert.equal(placeOf(reduce(state, { type: "restore", place, photo })), placeOf(state));
 });
@@ -238,6 +298,8 @@ test("what an address says wrongly is left out, and nothing of it is nothing", (
   assert.deepEqual([place.target, place.box, place.refinement.preset, place.refinement.objects, place.refinement.sort], ["all", null, "", 8, ""]);
   assert.deepEqual(place.refinement.filters.price, { min: null, max: null });
   assert.equal({}.x, undefined);
+  const own = readPlace("#photo=p&0.colour=red&x.colour=red&100.colour=red&2.odd=1&turn=&turn=~&turn=2&turn=0~cheaper&turn=3~cheaper");
+  assert.deepEqual([own.refinement.own, own.refinement.turns], [{}, [{ words: "cheaper", object: 3 }]]);
 });
 
 test("an id of the service is no step, a filter is", () => {

@@ -32,6 +32,7 @@ PUBLIC = {
     "TagOptions",
     "TagRow",
     "TagSummary",
+    "Turn",
     "__version__",
     "load_settings",
 }

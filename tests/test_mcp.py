@@ -48,6 +48,23 @@ def told(result):
     return json.loads(result.content[0].text)
 
 
+def test_an_agent_narrows_what_it_found_and_takes_it_back(ask):
+    first, cheaper, neither = (
+        told(one)
+        for one in ask(
+            ("search", {"words": "things"}),
+            ("search", {"words": "things", "refine": [{"words": "cheaper"}]}),
+            ("search", {"words": "things", "refine": [{"words": "not that one"}]}),
+        )
+    )
+    best = first["matches"][0]
+
+    assert first["suggested"]
+    assert cheaper["refined"] == [{"said": "cheaper", "understood": [f"price < {best['price']:g}"]}]
+    assert all(match["price"] < best["price"] for match in cheaper["matches"])
+    assert best["item_id"] not in {match["item_id"] for match in neither["matches"]}
+
+
 def test_an_agent_is_told_what_the_tools_are_for(service):
     async def work():
         transport = httpx.ASGITransport(service.app)

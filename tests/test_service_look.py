@@ -240,6 +240,44 @@ def test_a_basket_that_makes_no_sense_is_refused_by_name(client, asked, status, 
     assert (response.status_code, response.json()["code"]) == (status, code), response.text
 
 
+def test_a_look_is_narrowed_turn_by_turn_without_the_photo(client) -> None:
+    first = answer(client, per_region=24)
+    again = {"query_id": first["query_id"], "per_region": 24, "suggest": 3}
+    two = [{"words": "cheaper", "object": 2}, {"where": "category = 'tall'"}]
+    narrowed = answer(client, **again, refine=two)
+    bound = first["regions"][1]["matches"][0]["attributes"]["price"]
+
+    assert [turn["said"] for turn in narrowed["refined"]] == ["cheaper", "category = 'tall'"]
+    assert narrowed["refined"][0]["understood"] == [f"2: price < {bound:g}"]
+    own, other = (region["matches"] for region in reversed(narrowed["regions"]))
+    assert {m["attributes"]["category"] for m in (*own, *other)} == {"tall"}
+    assert own
+    assert all(m["attributes"]["price"] < bound for m in own)
+    assert any(m["attributes"]["price"] >= bound for m in other)
+    # the first turn is undone by leaving it out
+    assert answer(client, **again, refine=two[1:])["refined"] == narrowed["refined"][1:]
+    taken = narrowed["suggestions"][0]
+    more = answer(client, **again, refine=[*two, {"where": taken["where"]}])
+    assert len(more["matches"]) == taken["count"]
+
+
+@pytest.mark.parametrize(
+    ("turns", "status", "code"),
+    [
+        ([{}], 422, "validation"),
+        ([{"words": None}], 422, "validation"),
+        ([{"words": "cheaper", "objects": 1}], 422, "validation"),
+        ([{"words": "cheaper"}] * 17, 422, "validation"),
+        ([{"words": "cheaper", "object": 9}], 422, "unknown_object"),
+        ([{"where": "nonsense < 3"}], 422, "bad_filter"),
+    ],
+)
+def test_a_turn_that_makes_no_sense_is_refused_by_name(client, turns, status, code) -> None:
+    response = ask(client, refine=turns)
+
+    assert (response.status_code, response.json()["code"]) == (status, code)
+
+
 def test_a_forgotten_query_is_gone(client) -> None:
     response = ask(client, query_id="never-was")
 

@@ -34,6 +34,7 @@ from scenesearch.core.conditions import Condition, Equals
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import CUTOUT, is_ours
 from scenesearch.core.protocols import Store
+from scenesearch.core.turns import Turn
 from scenesearch.core.types import BoxTuple, FieldType, Item, Region, Scene
 from scenesearch.evaluation.evaluate import read_truths
 from scenesearch.images import ImageSource
@@ -338,6 +339,7 @@ class SceneSearch:
         items: str | Weighted = (),
         words: str | ParsedWords | None = None,
         where: str | Condition | None = None,
+        refine: Iterable[str | Turn] = (),
         **options: Unpack[SearchKeywords],
     ) -> Look:
         """Search every object of a photo.
@@ -352,6 +354,9 @@ class SceneSearch:
             words: plain words, such as "red, under $50": their price filters, their colours and
                 categories move every region's answers; see docs/words.md.
             where: a filter; see docs/filters.md.
+            refine: turns that narrow the answer, each about what those before it leave: "in
+                walnut", "cheaper", or ``Turn(where="price < 300", object=2)`` for one object
+                alone; see docs/refine.md.
             **options: see docs/options.md; as the settings have them where left out.
 
         Raises:
@@ -366,6 +371,7 @@ class SceneSearch:
             texts=_weighted(text),
             items=_weighted(items),
             words=words,
+            refine=_turns(refine),
         )
         return self._opened.searcher.look(query, self._opened.options(where, options))
 
@@ -379,6 +385,7 @@ class SceneSearch:
         items: str | Weighted = (),
         vectors: Sequence[tuple[NDArray[np.float32], float]] | NDArray[np.float32] = (),
         where: str | Condition | None = None,
+        refine: Iterable[str | Turn] = (),
         **options: Unpack[SearchKeywords],
     ) -> Look:
         """Search for one thing, by any mixture of words, photos of it, items and vectors.
@@ -392,6 +399,7 @@ class SceneSearch:
             items: ids of catalogue items.
             vectors: embeddings of the caller.
             where: a filter; see docs/filters.md.
+            refine: as for :meth:`shop_the_look`, but for objects.
             **options: see docs/options.md; as the settings have them where left out.
 
         Raises:
@@ -407,6 +415,7 @@ class SceneSearch:
             items=_weighted(items),
             vectors=tuple(vectors),
             words=words,
+            refine=_turns(refine),
         )
         return self._opened.searcher.look(query, self._opened.options(where, options))
 
@@ -842,6 +851,11 @@ class SceneSearch:
             StoreError: there is no such store.
         """
         return verifying.verify_store(self._opened, deep=deep, repair=repair, progress=progress)
+
+
+def _turns(refine: Iterable[str | Turn]) -> tuple[Turn, ...]:
+    turns = (refine,) if isinstance(refine, str | Turn) else refine
+    return tuple(Turn(words=turn) if isinstance(turn, str) else turn for turn in turns)
 
 
 def _weighted(parts: Any) -> tuple[tuple[Any, float], ...]:

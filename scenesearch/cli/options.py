@@ -41,6 +41,14 @@ Where = Annotated[
     str | None,
     typer.Option("--where", "-w", help='Filter: "price < 50 and category in (chair, stool)".'),
 ]
+Refine = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--refine",
+        "-r",
+        help='A turn: "in walnut", "cheaper", "not that brand"; "2: cheaper" for object 2 alone.',
+    ),
+]
 Save = Annotated[
     list[Path] | None,
     typer.Option("--save", "-o", help="Write the answer as .png, .html or .json; repeatable."),

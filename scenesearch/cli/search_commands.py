@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
@@ -14,6 +15,7 @@ from scenesearch.cli.flags import taking
 from scenesearch.cli.search_flags import OF_ANSWERS, OF_PHOTOS
 from scenesearch.core.boxes import BoxFormat, box_tuple, pixel_boxes, pixel_point
 from scenesearch.core.errors import QueryError
+from scenesearch.core.turns import Turn
 
 if TYPE_CHECKING:
     from scenesearch.look.look import Look
@@ -29,6 +31,7 @@ def look(
     collection: options.Collection = "items",
     config: options.Config = None,
     where: options.Where = None,
+    refine: options.Refine = None,
     box: Annotated[
         list[str] | None,
         typer.Option("--box", help="x1,y1,x2,y2: search this region; repeatable."),
@@ -69,6 +72,7 @@ def look(
             text={**dict.fromkeys(text or (), 0.5), **dict.fromkeys(not_text or (), -0.5)},
             words=words,
             where=where,
+            refine=_turns(refine or ()),
             **chosen,
         )
     _show(answer, save or (), as_json=as_json)
@@ -101,6 +105,7 @@ def search(
         list[str] | None, typer.Option("--not-item", help="Unlike this item.")
     ] = None,
     where: options.Where = None,
+    refine: options.Refine = None,
     chosen: Mapping[str, Any],
     save: options.Save = None,
     as_json: options.Json = False,
@@ -114,9 +119,19 @@ def search(
             photos=list(photo or ()),
             items={**dict.fromkeys(item or (), 1.0), **dict.fromkeys(not_item or (), -0.5)},
             where=where,
+            refine=_turns(refine or ()),
             **chosen,
         )
     _show(answer, save or (), as_json=as_json)
+
+
+def _turns(texts: Sequence[str]) -> list[Turn]:
+    """Turns as they are written: words, with the number of an object before them or not."""
+    found = [re.fullmatch(r"\s*(\d{1,3})\s*:(.*)", text, re.DOTALL) for text in texts]
+    return [
+        Turn(text) if match is None else Turn(match[2].strip(), None, int(match[1]))
+        for text, match in zip(texts, found, strict=True)
+    ]
 
 
 def _numbers(text: str, count: int, option: str) -> list[float]:
@@ -157,6 +172,8 @@ def _show(answer: Look, save: Sequence[Path], *, as_json: bool) -> None:
     if answer.parsed is not None:
         output.note(f"understood: {'; '.join(answer.parsed.understood) or 'nothing'}")
         output.remarks(answer.parsed.notes)
+    for turn in answer.refined:
+        output.note(f"{turn.said}: {'; '.join(turn.understood) or 'nothing'}")
     for path in save:
         try:
             answer.save(path)

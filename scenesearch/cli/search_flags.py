@@ -89,6 +89,16 @@ OF_ANSWERS: Mapping[str, Any] = {
             help="Fields whose values are counted over the candidates; repeatable.",
         ),
     ],
+    "suggest": Annotated[
+        int | None,
+        typer.Option(
+            "--suggest",
+            help=(
+                "Turns that are suggested for each list, as refine takes them: values and words "
+                "that split its shown matches well; 0 for none (0 to 20)."
+            ),
+        ),
+    ],
     "sort": Annotated[
         str | None,
         typer.Option(

@@ -189,6 +189,13 @@ class SearchOptions(Options):
         description="Fields whose values are counted over the candidates",
         examples=[["category", "colour_names"]],
     )
+    suggest: Annotated[Whole, Offered()] = Field(
+        0,
+        ge=0,
+        le=20,
+        description="Turns that are suggested for each list, as `refine` takes them: values and "
+        "words that split its shown matches well; 0 for none",
+    )
     sort: Annotated[FieldName | None, Offered()] = Field(
         None,
         description="Order the fused list, that is the best `candidates`, by this field; `-price` "

@@ -33,5 +33,6 @@ class SearchKeywords(TypedDict, total=False):
     boosts: Mapping[str | Condition, float]
     collapse: str | None
     facets: tuple[str, ...] | list[str]
+    suggest: int
     sort: str | None
     word_weights: WordWeights | Mapping[str, float]

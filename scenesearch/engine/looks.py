@@ -191,13 +191,15 @@ class LookTasks:
             items=_weighted(task.items),
             vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
             words=task.words,
+            refine=task.refine,
         )
         look = self._opened.searcher.look(query, options, offset=paging.offset, times=times)
         return _answer(look, paging, None, times)
 
     def _options(self, task: LookTask | SearchTask) -> tuple[SearchOptions, Paging]:
         only = self._opened.parse(task.only)
-        check_items(self._opened, task.items, only)
+        compared = [item for turn in task.refine for item in turn.to.values()]
+        check_items(self._opened, [*task.items, *compared], only)
         where = all_of(only, self._opened.parse(task.where))
         options = self._opened.options(where, task.options)
         paging = Paging(task.offset, options.limit)
@@ -212,6 +214,7 @@ def _query(task: LookTask, scene: Scene) -> Query:
         texts=_weighted(task.texts),
         items=_weighted(task.items),
         words=task.words,
+        refine=task.refine,
     )
 
 

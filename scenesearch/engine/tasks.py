@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from scenesearch.core.boxes import BoxFormat
+from scenesearch.core.turns import Turn
 from scenesearch.core.types import BoxTuple
 
 Sensitivity = Literal["low", "medium", "high"]
@@ -49,6 +50,7 @@ class LookTask:
         options: of :class:`~scenesearch.config.search.SearchOptions`, but ``where``.
         offset: matches of the fused list to leave out.
         only: a filter text of the caller's key, which holds as well.
+        refine: turns that narrow the answer.
     """
 
     photo: Photo | None = None
@@ -65,6 +67,7 @@ class LookTask:
     options: Mapping[str, Any] = field(default_factory=dict)
     offset: int = 0
     only: str | None = None
+    refine: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ class SearchTask:
         options: as for :class:`LookTask`.
         offset: matches to leave out.
         only: a filter text of the caller's key, which holds as well.
+        refine: turns that narrow the answer.
     """
 
     words: str | None = None
@@ -111,6 +115,7 @@ class SearchTask:
     options: Mapping[str, Any] = field(default_factory=dict)
     offset: int = 0
     only: str | None = None
+    refine: tuple[Turn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

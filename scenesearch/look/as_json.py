@@ -15,6 +15,7 @@ import numpy as np
 
 from scenesearch.attributes.lab import lab_to_rgb
 from scenesearch.attributes.placement import placement
+from scenesearch.core.json_values import json_object
 from scenesearch.core.types import Colour
 from scenesearch.look.values import LookData, Match, RegionMatches
 
@@ -63,6 +64,11 @@ def look_values(
         "timings_ms": _rounded(look.timings_ms, 3),
         "notes": list(look.notes),
         "parsed": None if look.parsed is None else look.parsed.to_dict(),
+        "refined": [
+            {**json_object(one), "to": {str(number): item for number, item in one.to.items()}}
+            for one in look.refined
+        ],
+        "suggestions": [json_object(one) for one in look.suggestions],
     }
 
 

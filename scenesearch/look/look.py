@@ -35,6 +35,8 @@ class Look(LookData):
         notes: what the reader should know, such as filters understood from the text.
         parsed: what was understood of the query's words, or None where it had none.
         total: how long the fused list is, of which ``matches`` is a part.
+        refined: the turns of the question, as they were understood.
+        suggestions: turns that would split the lists well, those of the fused list first.
     """
 
     def to_dict(self) -> dict[str, Any]:
@@ -45,7 +47,8 @@ class Look(LookData):
 
         Returns:
             ``box_format`` (always ``xyxy_px``), ``scene``, ``regions``, ``matches``, ``facets``,
-            ``timings_ms``, ``notes``, ``parsed``; see :mod:`scenesearch.look.as_json`.
+            ``timings_ms``, ``notes``, ``parsed``, ``refined``, ``suggestions``;
+            see :mod:`scenesearch.look.as_json`.
         """
         return look_values(self)
 

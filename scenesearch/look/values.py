@@ -94,6 +94,41 @@ class RegionMatches:
         return f"RegionMatches({self.region!r}: {len(self.matches)} matches)"
 
 
+@dataclass(frozen=True, slots=True)
+class Refined:
+    """A turn of the question, as it was understood.
+
+    Attributes:
+        said: the turn in its own words.
+        object: number of the object that it is about, from 1; None for every one.
+        understood: one short text for each thing that it asks for; a comparison has one for each
+            object, with its number before it; empty where it says nothing here.
+        to: items that a comparison was with, by number of the object (0 without a photo).
+    """
+
+    said: str
+    object: int | None = None
+    understood: tuple[str, ...] = ()
+    to: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A turn that would split a list of the answer.
+
+    Attributes:
+        text: of it, for people.
+        where: the filter that it is.
+        object: number of the object whose list it splits, from 1; None for the fused list.
+        count: matches of that list that it keeps.
+    """
+
+    text: str
+    where: str
+    object: int | None
+    count: int
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LookData:
     """The whole answer to one query, without the ways to show it.
@@ -107,6 +142,8 @@ class LookData:
         notes: what the reader should know, such as filters understood from the text.
         parsed: what was understood of the query's words, or None where it had none.
         total: how long the fused list is, of which ``matches`` is a part; None: not counted.
+        refined: the turns of the question, as they were understood.
+        suggestions: turns that would split the lists well, those of the fused list first.
     """
 
     scene: Scene | None
@@ -117,6 +154,8 @@ class LookData:
     notes: tuple[str, ...] = ()
     parsed: ParsedWords | None = None
     total: int | None = None
+    refined: tuple[Refined, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
 
     def __post_init__(self) -> None:
         known = frozenset((None, *range(len(self.regions))))

@@ -14,17 +14,23 @@ from scenesearch.core.limits import ImageLimits
 from scenesearch.mcp.photos import read_photo
 from scenesearch.mcp.short import short_baskets, short_look, short_tags
 from scenesearch.schemas import base
+from scenesearch.schemas.answering import TurnOptions
 from scenesearch.schemas.baskets import BasketOptions
 from scenesearch.schemas.look import LookOptions
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
 
+SUGGESTED = 4
+"""Turns that are suggested for each list."""
+
 ABOUT = """Find products of a catalogue in photos.
 look: every object of a photo (a room, an outfit, a shelf), each with its matches, and one list for
 the whole photo; its query_id asks the same photo again without sending it.
 basket: the whole photo under a budget, one product an object.
 search: one thing, by plain words ('red chair under $50'), a photo of it, or items like it.
+refine narrows either by turns that are sent again with each question: [{"words": "in walnut"},
+{"words": "cheaper"}, {"words": "not that brand", "object": 2}]; leave one out to undo it.
 tag: what is in a photo.
 Filters (where) look like: price < 50 and category in (chair, stool) and in_stock = true."""
 
@@ -38,6 +44,7 @@ Photo = Annotated[str, Field(description="Path of a photo on this machine, or a 
 Words = Annotated[base.Words, _said("words")]
 Like = Annotated[list[str], Field(description="Ids of items: more like these")]
 Unlike = Annotated[list[str], Field(description="Ids of items: less like these")]
+Refine = Annotated[list[TurnOptions], _said("refine")]
 Limit = Annotated[int, Field(ge=1, le=50), _said("limit")]
 """Shorter lists than over REST: an agent reads all of them."""
 
@@ -74,10 +81,11 @@ def build_server(
         ] = None,
         like: Like | None = None,
         unlike: Unlike | None = None,
+        refine: Refine | None = None,
         limit: Limit = 10,
     ) -> dict[str, Any]:
         """Find every object of a photo in the catalogue."""
-        options = _given(words=words, where=where, boxes=[box] if box else None)
+        options = _given(words=words, where=where, boxes=[box] if box else None) | _turns(refine)
         options |= {"limit": limit, "per_region": min(limit, 5)} | _items(like, unlike)
         try:
             data = None if photo is None else read_photo(photo, roots, allowed)
@@ -91,11 +99,13 @@ def build_server(
         like: Like | None = None,
         unlike: Unlike | None = None,
         where: base.Where | None = None,
+        refine: Refine | None = None,
         limit: Limit = 10,
         offset: Annotated[base.Offset, _said("offset")] = 0,
     ) -> dict[str, Any]:
         """Find one thing in the catalogue, by words, a photo of it, or items like it."""
         options = _given(where=where) | {"limit": limit, "offset": offset} | _items(like, unlike)
+        options |= _turns(refine)
         try:
             data = None if photo is None else read_photo(photo, roots, allowed)
             return short_look(await client.search(words, photo=data, **options))
@@ -145,6 +155,11 @@ def build_server(
 
 def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _turns(refine: list[TurnOptions] | None) -> dict[str, Any]:
+    turns = [turn.model_dump(exclude_none=True) for turn in refine or ()]
+    return {"refine": turns, "suggest": SUGGESTED}
 
 
 def _items(like: list[str] | None, unlike: list[str] | None) -> dict[str, Any]:

@@ -36,6 +36,12 @@ def short_look(look: LookResponse) -> dict[str, Any]:
         ]
     if look.parsed is not None and look.parsed.understood:
         told["understood"] = look.parsed.understood
+    if look.refined:
+        told["refined"] = [
+            one.model_dump(exclude_none=True, exclude={"to"}) for one in look.refined
+        ]
+    if look.suggestions:
+        told["suggested"] = [one.model_dump(exclude_none=True) for one in look.suggestions]
     if look.next_offset is not None:
         told["next_offset"] = look.next_offset
     if look.notes:

@@ -7,13 +7,15 @@ its ranges, defaults and sentences; here stands what is narrower over REST.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from annotated_types import MaxLen
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model, model_validator
+from pydantic_core import PydanticCustomError
 
 from scenesearch.config.options import Offered, Signed, offered
 from scenesearch.config.search import MAX_NAMES, BoostText, FieldName, SearchOptions
+from scenesearch.core.turns import MAX_TURNS, Turn
 from scenesearch.schemas.base import (
     UNIQUE,
     WHOLE,
@@ -28,6 +30,7 @@ from scenesearch.schemas.base import (
     Weight,
     Where,
     Words,
+    any_of,
 )
 
 OFFERED = tuple(name for name, field in SearchOptions.model_fields.items() if offered(field))
@@ -64,6 +67,45 @@ else:
     _Offered = create_model("_Offered", __base__=Body, **{n: _narrowed(n) for n in OFFERED})
 
 
+ObjectNumber = Annotated[str, Field(pattern=r"^([0-9]|[12][0-9]|30)$")]
+
+
+class TurnOptions(Body):
+    """A step of a refinement, about what the steps before it leave: words, a filter, or both."""
+
+    model_config = ConfigDict(json_schema_extra=any_of("words", "where"))
+
+    words: Optionally[Words] = Field(
+        None,
+        description=(
+            "Plain words, or a comparison with the first match so far: `cheaper`, `wider`, "
+            "`not that brand`"
+        ),
+        examples=["cheaper"],
+    )
+    where: Optionally[Where] = None
+    object: Optionally[Annotated[int, Field(ge=1, le=30), WHOLE]] = Field(
+        None,
+        description="Number of the object that it is about; left out: every one",
+    )
+
+    to: dict[ObjectNumber, ItemId] = Field(
+        {},
+        max_length=31,
+        description=(
+            "Items that a comparison is with, instead of the first matches, by number of the "
+            "object (0 without a photo): `refined[].to` of an earlier answer keeps what it meant"
+        ),
+        examples=[{"2": "SKU-1"}],
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.words is None and self.where is None:
+            raise PydanticCustomError("empty_turn", "give words, where, or both")
+        return self
+
+
 class AnswerOptions(_Offered):
     """How the lists are made. What is left out is as the service is configured."""
 
@@ -88,8 +130,23 @@ class AnswerOptions(_Offered):
         examples=["in blue, under $50"],
     )
     where: Optionally[Where] = None
+    refine: list[TurnOptions] = Field(
+        [],
+        max_length=MAX_TURNS,
+        description=(
+            "Turns that narrow the answer, in their order; one is undone by leaving it out"
+        ),
+        examples=[[{"words": "in walnut"}, {"words": "cheaper"}, {"words": "not that brand"}]],
+    )
     offset: Offset = Field(0, description="Matches of the fused list to leave out")
 
     def options(self) -> Mapping[str, Any]:
         """What was asked for, by the names of :class:`~scenesearch.config.search.SearchOptions`."""
         return {name: getattr(self, name) for name in OFFERED if name in self.model_fields_set}
+
+    def turns(self) -> tuple[Turn, ...]:
+        """What narrows the answer, as values."""
+        return tuple(
+            Turn(one.words, one.where, one.object, {int(n): i for n, i in one.to.items()})
+            for one in self.refine
+        )

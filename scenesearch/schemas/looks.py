@@ -123,6 +123,29 @@ class SentWords(Sent):
     notes: list[str]
 
 
+class SentTurn(Sent):
+    """A turn of the question, as it was understood."""
+
+    said: str
+    object: int | None
+    understood: list[str] = Field(
+        description="What it asks for, of a comparison by number of the object; empty: nothing here"
+    )
+    to: dict[str, str] = Field(
+        description="Items that a comparison was with, by number of the object; send it with the "
+        "turn, and the turn means the same whatever else is changed"
+    )
+
+
+class SentSuggestion(Sent):
+    """A turn that would split a list of the answer: send `where` and `object` in `refine`."""
+
+    text: str
+    where: str
+    object: int | None = Field(description="Whose list it splits; null for the fused list")
+    count: int = Field(ge=0, description="Matches of that list that it keeps")
+
+
 class LookResponse(Sent):
     """What was found: one list for each region, and one for the whole photo."""
 
@@ -141,3 +164,5 @@ class LookResponse(Sent):
     timings_ms: dict[str, Number]
     notes: list[str]
     parsed: SentWords | None
+    refined: list[SentTurn]
+    suggestions: list[SentSuggestion]

@@ -5,7 +5,7 @@ And query expansion, by which a query moves towards its best answers before it i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ def nearest(
     spaces: Mapping[str, str],
     *,
     limit: int,
-    where: Condition | None = None,
+    where: Callable[[int], Condition | None] = lambda _: None,
     fields: tuple[str, ...] = ("item_id",),
     without: Collection[str] = (),
 ) -> list[Answer]:
@@ -38,7 +38,7 @@ def nearest(
         asked: vectors by space, of each region.
         spaces: which to ask in, in order, and what the collection calls them.
         limit: hits of each request.
-        where: what they must satisfy.
+        where: what they must satisfy, by the index of the region.
         fields: of each hit; the item's id is one of them.
         without: items that are no answer: those that were asked with.
     """
@@ -48,7 +48,7 @@ def nearest(
     # Items that were asked with come first, and are left out here: a filter makes each step of the
     # engine's graph search a third dearer.
     most = limit + SPARE * len(without)
-    queries = [VectorQuery(spaces[s], asked[r][s], most, where, fields) for r, s in keys]
+    queries = [VectorQuery(spaces[s], asked[r][s], most, where(r), fields) for r, s in keys]
     answered = store.query(queries)
     # is_ours would cost three times as much, over thousands of hits
     found = [[hit for hit in hits if "item_id" in hit.payload] for hits in answered]
@@ -57,8 +57,10 @@ def nearest(
         # they have more points than that, so that others were cut
         short = [i for i, hits in enumerate(kept) if len(hits) < limit and len(answered[i]) == most]
         if short:
-            others = left_out(where, without)
-            again = [queries[i]._replace(limit=limit, where=others) for i in short]
+            again = [
+                queries[i]._replace(limit=limit, where=left_out(queries[i].where, without))
+                for i in short
+            ]
             for i, hits in zip(short, store.query(again), strict=True):
                 kept[i] = [hit for hit in hits if "item_id" in hit.payload]
         found = [hits[:limit] for hits in kept]

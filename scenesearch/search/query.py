@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import QueryError
+from scenesearch.core.turns import MAX_TURNS, Turn
 from scenesearch.core.types import BoxTuple, Scene
 from scenesearch.words import ParsedWords
 
@@ -25,6 +26,7 @@ class Query:
         items: ids of catalogue items, with weights.
         vectors: raw or stored-size embeddings of the caller, with weights.
         words: plain words to be understood, or what was understood of some, corrected.
+        refine: turns that narrow the answer, each about what those before it leave.
     """
 
     scene: Scene | None = None
@@ -35,6 +37,7 @@ class Query:
     items: tuple[tuple[str, float], ...] = ()
     vectors: tuple[tuple[NDArray[np.float32], float], ...] = ()
     words: str | ParsedWords | None = None
+    refine: tuple[Turn, ...] = ()
 
     def check(self) -> None:
         """Refuse a question with nothing to look for.
@@ -74,6 +77,13 @@ class Query:
                 "empty_query",
             ),
         )
+        if len(self.refine) > MAX_TURNS:
+            raise QueryError(
+                f"{len(self.refine)} turns, expected at most {MAX_TURNS}; put some together",
+                code="too_many",
+            )
+        for turn in self.refine:
+            turn.check()
         for at_fault, message, code in faults:
             if at_fault:
                 raise QueryError(message, code=code)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.config.search import SearchOptions
-from scenesearch.core.conditions import Condition, all_of
+from scenesearch.core.conditions import Condition, Equals, all_of
 from scenesearch.core.errors import QueryError
 from scenesearch.core.points import (
     AUGMENTED,
@@ -29,14 +29,18 @@ from scenesearch.core.points import (
     schema_of,
 )
 from scenesearch.core.protocols import Detector, Store
+from scenesearch.core.turns import Turn
 from scenesearch.core.types import CollectionSchema, Region
+from scenesearch.filters.parse import parse_filter
 from scenesearch.look.look import Look
+from scenesearch.look.values import Suggestion
 from scenesearch.models.embed.projection import projection_of
 from scenesearch.models.encode import EncodedRegion, Encoder, RegionRules
 from scenesearch.search.boosts import Boosted, fields_of, gain_of, read_boosts
 from scenesearch.search.by_words import CATEGORY, WordSearch, dense_text, vocabulary_of
 from scenesearch.search.centres import Centres
 from scenesearch.search.look_builder import LookBuilder
+from scenesearch.search.narrowing import First, Narrowed
 from scenesearch.search.nearest import expanded, left_out, nearest
 from scenesearch.search.out_of_distribution import OodModel
 from scenesearch.search.query import Query
@@ -50,10 +54,13 @@ from scenesearch.search.regions import query_regions
 from scenesearch.search.reranker import Reranker, looks_of
 from scenesearch.search.seen import Seen
 from scenesearch.search.shown import ShownPoints
+from scenesearch.search.suggestions import suggestions
 from scenesearch.search.vectors import QueryVectors, SpaceVectors, combine
 from scenesearch.system.timing import StageTimes
 from scenesearch.words import ParsedWords, Vocabulary, parse_words
+from scenesearch.words.comparisons import read_comparison
 from scenesearch.words.meaning import shipped_meaning
+from scenesearch.words.parsed import joined
 
 NO_MATCH = "nothing like this in the catalogue"
 
@@ -203,6 +210,7 @@ class Searcher:
         # before the models are asked, not after
         self._boosts(options)
         self._weights(options)
+        self._filters(query.refine)
         prepared = self.prepare(query, regions, seen=seen, times=times)
         return self.answer(prepared, options, offset=offset, times=times)
 
@@ -248,7 +256,9 @@ class Searcher:
         if query.words is not None:
             with times.stage("words"):
                 parsed = self.understand(query.words)
-            text = dense_text(parsed)
+            # the vector of what was said in all, turns that compare left out
+            whole = self._said(parsed, query.refine)
+            text = dense_text(whole)
             if text and query.scene is None and self._reads_words:
                 parts = replace(query, texts=(*query.texts, (text, 1.0)))
         modifiers = vectors.modifiers(parts, times)
@@ -297,9 +307,81 @@ class Searcher:
                 f"use another preset, or add a photo",
                 code="empty_query",
             )
-        where = all_of(options.where, prepared.parsed.where if prepared.parsed else None)
+        parsed = prepared.parsed
+        narrowed = Narrowed(all_of(options.where, parsed.where if parsed else None), parsed)
         times = times or StageTimes(prepared.seconds)
-        return self._answer(prepared, asked, ood, weights, boosts, options, where, offset, times)
+        ask = partial(self._answer, prepared, asked, ood, weights, boosts)
+        for turn in query.refine:
+            narrowed = self._narrowed(narrowed, turn, len(encoded), ask, options, times)
+        return ask(options, narrowed, offset, times)
+
+    def _narrowed(
+        self,
+        narrowed: Narrowed,
+        turn: Turn,
+        regions: int,
+        ask: Callable[[SearchOptions, Narrowed, int, StageTimes], Look],
+        options: SearchOptions,
+        times: StageTimes,
+    ) -> Narrowed:
+        """The question after one more turn; a comparison asks what those before it leave."""
+        for where in self._filters((turn,)):
+            narrowed = narrowed.with_filter(turn, where, regions)
+        if turn.words is None:
+            return narrowed
+        compared = read_comparison(turn.words, self.open().schema.fields)
+        if compared is None:
+            return narrowed.with_words(turn, self.understand(turn.words), regions)
+        if turn.to:
+            return narrowed.with_comparison(turn, compared, self._named(turn.to), regions)
+        few = {"limit": 1, "per_region": 1, "facets": (), "suggest": 0}
+        so_far = ask(options.model_copy(update=few), narrowed, 0, times)
+        lists = [found.matches for found in so_far.regions] if regions else [so_far.matches]
+        firsts = {
+            number: (found[0].item_id, found[0].attributes)
+            for number, found in enumerate(lists, 1 if regions else 0)
+            if found
+        }
+        return narrowed.with_comparison(turn, compared, firsts, regions)
+
+    def _named(self, items: Mapping[int, str]) -> dict[int, First]:
+        """What a comparison names to be compared with.
+
+        Raises:
+            QueryError: there is no such item.
+        """
+        found: dict[int, First] = {}
+        for number, item_id in items.items():
+            page = self._store.scroll(where=Equals("item_id", item_id), limit=1)
+            for record in page:
+                found[number] = item_id, record.payload
+            if number not in found:
+                raise QueryError(
+                    f"A turn compares with {item_id!r:.100}, and there is no such item",
+                    code="unknown_item",
+                )
+        return found
+
+    def _filters(self, turns: Sequence[Turn]) -> list[Condition]:
+        """The filters of some turns.
+
+        Raises:
+            FilterError: one cannot be parsed, or names an unknown field.
+        """
+        fields = self.open().schema.fields if turns else {}
+        return [
+            parse_filter(turn.where, fields) if isinstance(turn.where, str) else turn.where
+            for turn in turns
+            if turn.where is not None
+        ]
+
+    def _said(self, parsed: ParsedWords, turns: Sequence[Turn]) -> ParsedWords:
+        """Some words, and those of turns about everything."""
+        fields = self.open().schema.fields
+        for turn in turns:
+            if turn.words and turn.object is None and not read_comparison(turn.words, fields):
+                parsed = joined(parsed, self.understand(turn.words))
+        return parsed
 
     def _boosts(self, options: SearchOptions) -> Mapping[Boosted, float]:
         """The boosts, understood as this collection's fields."""
@@ -341,7 +423,7 @@ class Searcher:
         weights: Mapping[str, float],
         boosts: Mapping[Boosted, float],
         options: SearchOptions,
-        where: Condition | None,
+        narrowed: Narrowed,
         offset: int,
         times: StageTimes,
     ) -> Look:
@@ -351,40 +433,54 @@ class Searcher:
         if options.expansion:
             with times.stage("engine"):
                 few = nearest(
-                    self._store, asked, spaces, limit=options.expansion, where=where, without=own
+                    self._store,
+                    asked,
+                    spaces,
+                    limit=options.expansion,
+                    where=narrowed.where_of,
+                    without=own,
                 )
             with times.stage("expand"):
                 asked = expanded(self._store, asked, few, options)
-        scene, encoded, parsed = prepared.query.scene, prepared.encoded, prepared.parsed
-        asked_for = parsed or ParsedWords("")
+        scene, encoded = prepared.query.scene, prepared.encoded
+        parsed = narrowed.parsed
         boosted = [name for one in boosts for name in fields_of(one)]
         labels = [one.region.label for one in encoded] if options.meaning > 0 else []
         names = [f for f in NAME_FIELDS if f in opened.schema.fields] if any(labels) else []
         needed = tuple(dict.fromkeys((*ranked_by(options), *boosted, *names)))
-        words = WordSearch(
-            self._store, opened.schema, asked_for, options, left_out(where, own), spaces, needed
-        )
+        in_words = [
+            (
+                WordSearch(
+                    *(self._store, opened.schema, said, options),
+                    *(left_out(narrowed.where, own), spaces, needed),
+                ),
+                rows,
+            )
+            for said, rows in narrowed.words_of(len(encoded) if scene is not None else 1)
+        ]
+        worded = [name for words, _ in in_words for name in words.fields]
         with times.stage("engine"):
             answers = nearest(
                 self._store,
                 asked,
                 spaces,
                 limit=options.candidates,
-                where=where,
-                fields=tuple(dict.fromkeys(("item_id", *needed, *words.fields))),
+                where=narrowed.where_of,
+                fields=tuple(dict.fromkeys(("item_id", *needed, *worded))),
                 without=own,
             )
-        if parsed is not None:
+        of_region: list[Mapping[str, float]] = [weights] * len(asked)
+        if in_words:
             with times.stage("words"):
-                answers, weights = (
-                    words.alone(answers, asked[0], weights)
-                    if scene is None
-                    else words.beside(answers, weights)
-                )
+                if scene is None:
+                    answers, weights = in_words[0][0].alone(answers, asked[0], weights)
+                else:
+                    answers, of_region = _moved(in_words, answers, of_region)
+                    weights = {s: w for blended in of_region for s, w in blended.items()}
         # the parts of words alone are 0 to 1 already
         zero = None
         if asked and not (parsed and scene is None):
-            zero = backgrounds(asked, opened.centres.now(), weights)
+            zero = backgrounds(asked, opened.centres.now(), of_region)
         later: list[str] = []
         with times.stage("rank"):
             region_weights = np.array([e.region.weight for e in encoded] or [1.0], np.float32)
@@ -413,11 +509,24 @@ class Searcher:
         with times.stage("rank"):
             matches = builder.fused()
             regions = builder.regions(encoded, ood)
+            said = " ".join((parsed.text if parsed else "", *(one.said for one in narrowed.read)))
+            lists = [(matches, None), *((one.matches, i) for i, one in enumerate(regions, 1))]
+            suggested: list[Suggestion] = []
+            for found, number in lists if options.suggest else ():
+                suggested += suggestions(
+                    *(found, opened.schema.fields),
+                    limit=options.suggest,
+                    said=said,
+                    object_number=number,
+                )
+        notes = (*prepared.notes, *later, *narrowed.notes)
         return Look(
             *(scene, regions, matches, facets, times.milliseconds()),
-            notes=(*prepared.notes, *later, *(() if total else (_nothing(where),))),
-            parsed=parsed,
+            notes=notes if total else (*notes, _nothing(filtered=narrowed.filtered)),
+            parsed=prepared.parsed,
             total=total,
+            refined=narrowed.read,
+            suggestions=tuple(suggested),
         )
 
     def _similarities(self, items: Sequence[str], answers: Sequence[Answer]) -> NDArray[np.float32]:
@@ -439,8 +548,30 @@ def _prior(
     return np.float32(weight) * naming(labels, payloads, shipped_meaning())
 
 
-def _nothing(where: Condition | None) -> str:
-    return NO_MATCH if where is None else f"{NO_MATCH} that passes the filter"
+def _moved(
+    in_words: Sequence[tuple[WordSearch, frozenset[int]]],
+    answers: Sequence[Answer],
+    weights: Sequence[Mapping[str, float]],
+) -> tuple[list[Answer], list[Mapping[str, float]]]:
+    """The answers of a photo's regions, each moved by its own words, and what each is blended of.
+
+    Args:
+        in_words: words, and the regions that are moved by them.
+        answers: the engine's.
+        weights: of the spaces, of each region.
+    """
+    moved, weighted = list(answers), list(weights)
+    for words, rows in in_words:
+        own = [answer for answer in answers if answer.region in rows]
+        found, blended = words.beside(own, weights[min(rows)])
+        moved += found[len(own) :]
+        for row in rows:
+            weighted[row] = blended
+    return moved, weighted
+
+
+def _nothing(*, filtered: bool) -> str:
+    return f"{NO_MATCH} that passes the filter" if filtered else NO_MATCH
 
 
 def _same(one: CollectionSchema, other: CollectionSchema) -> bool:

@@ -157,3 +157,41 @@ def _forms(words: Sequence[str]) -> str:
 def _part(name: str, values: Sequence[str]) -> str:
     more = f" and {len(values) - _SHOWN} more" if len(values) > _SHOWN else ""
     return f"{name} {', '.join(values[:_SHOWN])}{more}" if values else ""
+
+
+def joined(first: ParsedWords | None, then: ParsedWords) -> ParsedWords:
+    """What two texts ask for together; where they contradict each other the second holds."""
+    if first is None:
+        return then
+
+    def both(name: str, without: Sequence[str] = ()) -> tuple[str, ...]:
+        values = dict.fromkeys((*getattr(first, name), *getattr(then, name)))
+        return tuple(value for value in values if value not in without)
+
+    return ParsedWords(
+        text=f"{first.text}, {then.text}",
+        colours=both("colours", then.not_colours),
+        not_colours=both("not_colours", then.colours),
+        categories=both("categories", then.not_categories),
+        kinds=both("kinds", then.not_categories),
+        near=both("near"),
+        fits={**first.fits, **then.fits},
+        not_categories=both("not_categories", then.categories),
+        price=_narrower(first.price, then.price),
+        currency=then.currency or first.currency,
+        in_stock=first.in_stock if then.in_stock is None else then.in_stock,
+        remaining=" ".join(part for part in (first.remaining, then.remaining) if part),
+        not_words=both("not_words"),
+        strict_category=first.strict_category or then.strict_category,
+        notes=both("notes"),
+    )
+
+
+def _narrower(one: Between | None, other: Between | None) -> Between | None:
+    if one is None or other is None:
+        return one or other
+    ends = {"gt": max, "gte": max, "lt": min, "lte": min}
+    given = {
+        name: [v for b in (one, other) if (v := getattr(b, name)) is not None] for name in ends
+    }
+    return Between(one.field, **{name: ends[name](found) for name, found in given.items() if found})

@@ -33,6 +33,7 @@ from scenesearch import (
     TagOptions,
     TagRow,
     TagSummary,
+    Turn,
     __version__,
     load_settings,
 )
@@ -90,6 +91,7 @@ def photos(shop: SceneSearch, pixels: NDArray[np.uint8], scene: Scene) -> list[L
         shop.shop_the_look(b"\xff\xd8", where=Between("price", lt=100)),
         shop.shop_the_look(io.BytesIO(), boxes=[(0, 0, 10, 10)]),
         shop.shop_the_look(pixels, point=(3.0, 4.0)),
+        shop.shop_the_look(pixels, refine=["cheaper", Turn(where="price < 300", object=2)]),
         shop.shop_the_look(scene, text="in red", items=["A-1", "A-2"]),
         shop.shop_the_look("room.jpg", text={"red": 1.0, "blue": -0.5}, limit=5, preset="style"),
     ]

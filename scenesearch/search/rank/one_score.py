@@ -21,7 +21,7 @@ _NEAREST = 0.99
 def backgrounds(
     asked: Sequence[Mapping[str, Vector]],
     centres: Mapping[str, Vector],
-    weights: Mapping[str, float],
+    weights: Sequence[Mapping[str, float]],
 ) -> NDArray[np.float32]:
     """What each region would be worth to something of the catalogue picked at random.
 
@@ -30,15 +30,15 @@ def backgrounds(
     Args:
         asked: vectors by space, of each region.
         centres: mean vector of the catalogue by space; a space without one has 0.
-        weights: of what is blended; what has no vector of a region, as words, has 0.
+        weights: of what is blended, of each region; what has no vector there, as words, has 0.
 
     Returns:
         Shape (regions,), 0 to 1.
     """
     rows = []
-    for vectors in asked:
+    for vectors, blended in zip(asked, weights, strict=True):
         # a region is judged by the spaces that it has a vector in, and by all that are none
-        used = {s: w for s, w in weights.items() if s in vectors or s not in centres}
+        used = {s: w for s, w in blended.items() if s in vectors or s not in centres}
         known = [s for s in used if s in vectors and s in centres]
         near = sum(used[s] * float(vectors[s] @ centres[s]) for s in known)
         rows.append(near / (sum(used.values()) or 1.0))

@@ -124,6 +124,7 @@ async def _look_task(request: Request, asked: LookOptions, photos: Sequence[Phot
         options=asked.options(),
         offset=asked.offset,
         only=key_filter(request),
+        refine=asked.turns(),
     )
 
 
@@ -155,6 +156,7 @@ async def search(request: Request) -> Response:
         options=asked.options(),
         offset=asked.offset,
         only=key_filter(request),
+        refine=asked.turns(),
     )
     return await reply(request, task)
 

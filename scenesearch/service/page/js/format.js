@@ -11,6 +11,8 @@
  * @typedef {{query_id: string | null, next_offset: number | null, scene: {width: number, height: number,
  *   warnings: string[]} | null, regions: Region[], matches: Match[],
  *   facets: Record<string, {value: any, count: number}[]>, timings_ms: Record<string, number>,
+ *   refined?: {said: string, object: number | null, understood: string[]}[],
+ *   suggestions?: {text: string, where: string, object: number | null, count: number}[],
  *   notes: string[], parsed: import("./words.js").Parsed | null}} Look
  */
 
@@ -27,6 +29,14 @@ export function readable(name) {
   // what is in capitals throughout is an abbreviation: TV
   const lower = words === words.toUpperCase() ? words : words.toLowerCase();
   return lower.charAt(0).toUpperCase() + lower.slice(1);
+}
+
+const UNITS = /^(.+?)[_ ](cm|mm|m|in|kg|g|w|l|ml)$/i;
+
+/** A fact of a product as a name and a value; a unit in the field's name belongs to the value. @param {string} name @param {string} value @returns {[string, string]} */
+export function factOf(name, value) {
+  const [, what, unit] = UNITS.exec(name) ?? [];
+  return unit && value !== "" && Number.isFinite(Number(value)) ? [readable(what), `${value} ${unit}`] : [readable(name), value];
 }
 
 /** What a region is called. @param {Region} region */

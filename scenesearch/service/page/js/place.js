@@ -15,6 +15,8 @@ import { isMeant, rounded } from "./geometry.js";
 import { LESS, MORE, noRefinement, OBJECTS, PRESETS } from "./request.js";
 
 const FIELD = "is.";
+/** As many as the service takes, with room for filters of single objects. */
+const MOST_TURNS = 10;
 const SORTS = ["price", "-price"];
 
 /** The address of what a state shows, without `#`; empty for the first screen. @param {State} state @returns {string} */
@@ -28,12 +30,12 @@ export function placeOf(state) {
   if (state.target === "area" && state.box) found.set("area", rounded(state.box).join(","));
   if (state.view === "list") found.set("view", "list");
   if (asked.words.trim()) found.set("words", asked.words.trim());
-  for (const [field, values] of Object.entries(asked.filters.values)) {
-    for (const value of values) found.append(FIELD + field, value);
+  writeFilters(found, asked.filters, "");
+  for (const [number, filters] of Object.entries(asked.own)) writeFilters(found, filters, `${number}.`);
+  for (const { object, words, where, to } of asked.turns) {
+    found.append("turn", `${object ?? ""}${words ? "~" : "="}${words ?? where}`);
+    for (const [number, id] of Object.entries(to ?? {})) found.append("to", `${number}=${id}`);
   }
-  for (const colour of asked.filters.colours) found.append("colour", colour);
-  const { min, max } = asked.filters.price;
-  if (min !== null || max !== null) found.set("price", `${min ?? ""}..${max ?? ""}`);
   for (const item of asked.items) found.append(item.weight > 0 ? "more" : "less", item.id);
   const usual = noRefinement();
   if (asked.sort) found.set("sort", asked.sort);
@@ -59,16 +61,12 @@ export function readPlace(text) {
   const said = new URLSearchParams(text.replace(/^#/, ""));
   const box = readBox(said.get("area"));
   const number = Number(said.get("object"));
-  const [low, high] = (said.get("price") ?? "").split("..");
   const refinement = {
     ...noRefinement(),
     words: (said.get("words") ?? "").slice(0, 1000),
-    filters: {
-      ...noFilters(),
-      values: valuesOf(said),
-      colours: said.getAll("colour"),
-      price: { min: readPrice(low ?? ""), max: readPrice(high ?? "") },
-    },
+    filters: readFilters(said, ""),
+    own: readOwn(said),
+    turns: readTurns(said).slice(0, MOST_TURNS),
     items: [...liked(said, "more", MORE), ...liked(said, "less", LESS)],
     sort: oneOf(SORTS, said.get("sort"), ""),
     preset: oneOf(PRESETS.map(([name]) => name), said.get("preset"), noRefinement().preset),
@@ -92,14 +90,60 @@ const oneOf = (allowed, given, otherwise) =>
 /** @param {URLSearchParams} said @param {string} name @param {number} weight */
 const liked = (said, name, weight) => said.getAll(name).map((id) => ({ id, title: id, weight }));
 
-/** @param {URLSearchParams} said */
-function valuesOf(said) {
+/** @param {URLSearchParams} found @param {import("./filters.js").Filters} filters @param {string} of before each name: of which object */
+function writeFilters(found, filters, of) {
+  for (const [field, values] of Object.entries(filters.values)) {
+    for (const value of values) found.append(of + FIELD + field, value);
+  }
+  for (const colour of filters.colours) found.append(`${of}colour`, colour);
+  const { min, max } = filters.price;
+  if (min !== null || max !== null) found.set(`${of}price`, `${min ?? ""}..${max ?? ""}`);
+}
+
+/** @param {URLSearchParams} said @param {string} of @returns {import("./filters.js").Filters} */
+function readFilters(said, of) {
   /** @type {Record<string, string[]>} */
   const values = Object.create(null);
   for (const [name, value] of said) {
-    if (name.startsWith(FIELD)) (values[name.slice(FIELD.length)] ??= []).push(value);
+    if (name.startsWith(of + FIELD)) (values[name.slice(of.length + FIELD.length)] ??= []).push(value);
   }
-  return values;
+  const [low, high] = (said.get(`${of}price`) ?? "").split("..");
+  return {
+    ...noFilters(), values, colours: said.getAll(`${of}colour`),
+    price: { min: readPrice(low ?? ""), max: readPrice(high ?? "") },
+  };
+}
+
+/** Filters of single objects. @param {URLSearchParams} said */
+function readOwn(said) {
+  /** @type {Record<number, import("./filters.js").Filters>} */
+  const own = {};
+  for (const name of said.keys()) {
+    const number = Number(/^([1-9]\d?)\.(?:is\.|colour$|price$)/.exec(name)?.[1] ?? 0);
+    if (number) own[number] ??= readFilters(said, `${number}.`);
+  }
+  return own;
+}
+
+/** Turns, each followed by what it was compared with. @param {URLSearchParams} said */
+function readTurns(said) {
+  /** @type {import("./request.js").Turn[]} */
+  const turns = [];
+  for (const [name, value] of said) {
+    if (name === "turn") turns.push(...readTurn(value));
+    const [, number, id] = (name === "to" && /^([1-9]?\d)=(.+)$/s.exec(value)) || [];
+    const last = turns.at(-1);
+    if (number && last?.words) last.to = { ...last.to, [number]: id };
+  }
+  return turns;
+}
+
+/** @param {string} text @returns {import("./request.js").Turn[]} */
+function readTurn(text) {
+  const [, number, kind, said] = /^([1-9]\d?)?([~=])(.+)$/s.exec(text) ?? [];
+  if (!said) return [];
+  const object = number ? Number(number) : null;
+  return [kind === "~" ? { words: said.slice(0, 1000), object } : { where: said.slice(0, 4000), object }];
 }
 
 /** @param {string | null} text @returns {import("./geometry.js").Box | null} */

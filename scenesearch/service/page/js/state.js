@@ -17,7 +17,7 @@
  *   liked: Record<string, "like" | "dislike">}} State
  */
 import { regionName, titleOf } from "./format.js";
-import { isSearchable, lookRequest, noRefinement, searchRequest } from "./request.js";
+import { isSearchable, lookRequest, noRefinement, searchRequest, settled } from "./request.js";
 
 /**
  * `view`: the whole look by its objects, or in one list; `product`: the one whose detail is open;
@@ -109,15 +109,21 @@ function named(refinement, state) {
 
 /** @param {State} state @param {{key: string, slot: "base" | "area", look: Look}} action @returns {State} */
 function answered(state, { key, slot, look }) {
-  const answer = { key, look, more: [], nextOffset: look.next_offset ?? null, asked: state.refinement };
+  // an area is asked without the turns of single objects, and says nothing of them
+  const refinement = slot === "base" ? settled(state.refinement, look.refined ?? []) : state.refinement;
+  const answer = { key, look, more: [], nextOffset: look.next_offset ?? null, asked: refinement };
   const target = typeof state.target === "number" && slot === "base" && state.target >= look.regions.length
     ? "all" : state.target;
   const next = { ...state, [slot]: answer };
-  return {
+  const done = {
     ...next, target, busy: null, waiting: null, sent: null, failed: null,
-    refinement: named(state.refinement, next),
+    refinement: named(refinement, next),
     queryId: state.photo && slot === "base" ? look.query_id : state.queryId,
   };
+  // what is asked is written differently now, and is the same
+  const same = slot === "base" && refinement.turns.some((turn, index) => turn !== state.refinement.turns[index]);
+  const ask = same ? wanted({ ...done, target: done.target === "area" ? "all" : done.target }) : null;
+  return ask ? { ...done, [slot]: { ...answer, key: ask.key } } : done;
 }
 
 /** @param {State} state @param {{slot: "base" | "area", look: Look}} action @returns {State} */

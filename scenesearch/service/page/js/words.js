@@ -42,6 +42,34 @@ export function partsOf(parsed) {
 export const wordsWithout = (parsed, key) =>
   partsOf(parsed).filter((part) => part.key !== key).map((part) => part.words).join(", ");
 
+/**
+ * Whether a text compares with what is shown, as the service reads it (docs/refine.md): it is
+ * said of an answer and no new words.
+ */
+const COMPARISON = new RegExp(
+  "^(?:(?:something|a|bit|little|much|even|and|but) )*(?:cheaper|less expensive|more expensive|pricier|wider|narrower|"
+  + "taller|shorter|longer|deeper|bigger|larger|smaller|g\u00fcnstiger|billiger|teurer|(?:moins|plus) ch[e\u00e8]re?s?|"
+  + "m[a\u00e1]s (?:barat|car)[oa]s?)(?: ones?)?(?: please)?$|^something else$|"
+  + "^(?:(?:not|only) (?:that|this)|another|(?:a )?different|(?:the )?same) (?:brand|make|maker|colou?r|kind|type|category|one|product)$", "iu");
+
+/** @param {string} text */
+export const isComparison = (text) => COMPARISON.test(text.trim().replaceAll(/\s+/g, " "));
+
+/** A turn as a chip says it. @param {import("./request.js").Turn} turn @returns {string} */
+export function turnText({ words, where }) {
+  const said = words ?? /= "((?:[^"\\]|\\.)*)"$/.exec(where ?? "")?.[1]?.replaceAll(/\\(.)/g, "$1")
+    ?? (where ?? "").replace(/^price < /, "under ");
+  return said.charAt(0).toUpperCase() + said.slice(1);
+}
+
+/** What a comparison came to for one object: its bound, as people say it. @param {{understood: string[]} | undefined} read @param {number | null} object */
+export function boundText(read, object) {
+  const known = (read?.understood ?? []).map((text) => /^(?:(\d+): )?(.+)$/.exec(text));
+  const own = known.find((found) => found && (found[1] === undefined ? object === null : Number(found[1]) === object));
+  // an id says nothing to people
+  return own && !own[2].startsWith("item_id ") ? own[2].replace(/^price < /, "under ").replace(/^price > /, "over ").replace(/^\w+ != /, "not ").replace(/^\w+ = /, "") : "";
+}
+
 /** Bounds of a price, as the service reads them again. @param {Record<string, number>} price @param {string | null} currency */
 function priceWords(price, currency) {
   const low = price.gte ?? price.gt;

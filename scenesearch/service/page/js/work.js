@@ -2,7 +2,7 @@
 import { sendFeedback } from "./api.js";
 import { counted } from "./format.js";
 import { html, useCallback, useEffect, useRef, useState } from "./lib.js";
-import { Chips } from "./parts/chips.js";
+import { Chips, Suggestions } from "./parts/chips.js";
 import { Detail } from "./parts/detail.js";
 import { Menu } from "./parts/menu.js";
 import { Notice, Waiting } from "./parts/notice.js";
@@ -10,7 +10,7 @@ import { Objects } from "./parts/objects.js";
 import { Results, Summary } from "./parts/results.js";
 import { Stage } from "./parts/stage.js";
 import { Toolbar, Words } from "./parts/toolbar.js";
-import { noRefinement, withItem } from "./request.js";
+import { changesOfObject, noRefinement, ofObject, withItem } from "./request.js";
 import { savedOf } from "./saved.js";
 import { hasViews, matchesShown, problemOf, shown, titleOfState, wanted } from "./state.js";
 
@@ -84,6 +84,11 @@ export function Work({ state, dispatch, home, stop, more, onKey, say, title, wis
   };
 
   const answer = shown(state);
+  // what is chosen for one object is its own; the rest is about everything
+  const object = typeof state.target === "number" ? state.target + 1 : null;
+  const own = object === null ? state.refinement : ofObject(state.refinement, object);
+  const refineOwn = object === null ? refine
+    : (/** @type {any} */ changes) => refine(changesOfObject(state.refinement, object, changes));
   const ask = wanted(state);
   const problem = problemOf(state);
   const onMore = () => (typeof state.target === "number" ? refine({ perRegion: MOST_PER_REGION }) : more());
@@ -112,12 +117,15 @@ export function Work({ state, dispatch, home, stop, more, onKey, say, title, wis
           <${Menu} look=${answer?.look ?? null} onKey=${onKey} say=${say}
             asked=${ask && { kind: ask.kind, body: ask.body, photoName: photo?.name }} />
         </div>
-        <${Words} refinement=${state.refinement} refine=${refine}
-          hint=${photo ? "Refine in words: in blue, under $50" : "blue armchair under $300"} />
+        <${Words} refinement=${state.refinement} refine=${refine} object=${object}
+          hint=${photo ? "Refine in words: in blue, cheaper, not that brand" : "blue armchair under $300"} />
         <${Toolbar} view=${hasViews(state) ? state.view : null} onView=${(/** @type {any} */ view) => dispatch({ type: "view", view })}
-          refinement=${state.refinement} refine=${refine} catalogue=${state.catalogue}
+          name=${object === null ? "Filters" : `Filters for ${titleOfState(state)}`}
+          refinement=${own} refine=${refineOwn} catalogue=${state.catalogue}
           facets=${answer?.look.facets ?? {}} withPhoto=${photo !== null} />
-        <${Chips} refinement=${state.refinement} parsed=${answer?.look.parsed ?? null} refine=${refine} />
+        <${Chips} refinement=${state.refinement} look=${answer?.look ?? null} object=${object} refine=${refine} />
+        ${answer && !problem && (state.view === "list" || !hasViews(state)) && html`
+          <${Suggestions} look=${answer.look} object=${object} refinement=${state.refinement} fields=${state.catalogue.fields} refine=${refine} />`}
         ${state.waiting && html`<${Waiting} ...${state.waiting} onStop=${stop} />`}
         ${problem && html`<${Notice} problem=${problem} onHome=${home} onKey=${onKey}
           onUndo=${answer ? () => refine(answer.asked) : null} onRetry=${() => dispatch({ type: "retry" })} />`}

@@ -1,6 +1,6 @@
 /** One product, large: its photos, what it costs, what is like it, and why it was found. */
 import { goesWith, item as itemOf, ProblemError, similar } from "../api.js";
-import { attribute, isWeak, looksOf, partName, partsToShow, percent, readable, regionName, safeLink, titleOf } from "../format.js";
+import { attribute, factOf, isWeak, looksOf, partName, partsToShow, percent, readable, regionName, safeLink, titleOf } from "../format.js";
 import { toShares } from "../geometry.js";
 import { html, useEffect, useState } from "../lib.js";
 import { matchesShown, shown } from "../state.js";
@@ -133,7 +133,10 @@ export function Detail({ id, state, actions, onOpen, onClose }) {
           <${Actions} match=${match} actions=${actions} />
           ${attribute(match, "description") && html`<p dir="auto">${attribute(match, "description")}</p>`}
           <dl class="facts">
-            ${facts.map((name) => html`<div key=${name}><dt>${readable(name)}</dt><dd dir="auto">${attribute(match, name)}</dd></div>`)}
+            ${facts.map((name) => {
+              const [what, value] = factOf(name, name === "category" ? readable(attribute(match, name)) : attribute(match, name));
+              return html`<div key=${name}><dt>${what}</dt><dd dir="auto">${value}</dd></div>`;
+            })}
             <div><dt>Number</dt><dd>${id}</dd></div>
           </dl>
         </div>

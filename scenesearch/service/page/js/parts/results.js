@@ -1,8 +1,8 @@
 /** The products, object by object or in one list, or what there is instead of them. */
 import { counted, isWeak, regionName, seconds, sorted } from "../format.js";
-import { countOf } from "../filters.js";
 import { toShares } from "../geometry.js";
 import { html, useEffect, useRef } from "../lib.js";
+import { narrowings } from "../request.js";
 import { hasViews, matchesShown, shown } from "../state.js";
 import { Card } from "./card.js";
 import { Icon } from "./icons.js";
@@ -32,7 +32,7 @@ const Skeletons = () => html`
 /** @param {{state: State, onClear: () => void, select: (target: any) => void, notes: string[]}} props */
 const Empty = ({ state, onClear, select, notes }) => {
   const { refinement } = state;
-  const narrowed = countOf(refinement.filters) + refinement.items.length > 0 || refinement.words.trim() !== "";
+  const narrowed = narrowings(refinement) > 0 || refinement.words.trim() !== "";
   return html`
     <div class="empty">
       <span class="empty-icon"><${Icon} name="search" /></span>

@@ -4,6 +4,7 @@ import { COLOUR_FIELD, fieldTitle, isChoosable, readPrice, toggledColour, toggle
 import { readable } from "../format.js";
 import { html, useEffect, useState } from "../lib.js";
 import { OBJECTS, PRESETS } from "../request.js";
+import { isComparison } from "../words.js";
 import { Icon } from "./icons.js";
 import { Panel } from "./panel.js";
 
@@ -16,13 +17,16 @@ import { Panel } from "./panel.js";
 const MANY = 10;
 const SHOWN = 60;
 
-/** @param {Refining & {hint: string}} props */
-export function Words({ refinement, refine, hint }) {
+/** @param {Refining & {hint: string, object: number | null}} props object: the chosen one, which a comparison is about */
+export function Words({ refinement, refine, hint, object }) {
   const [text, setText] = useState(refinement.words);
   useEffect(() => setText(refinement.words), [refinement.words]);
   const onSubmit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    refine({ words: text.trim() });
+    if (!isComparison(text)) return refine({ words: text.trim() });
+    // said of what is shown: a step more, and the words stay
+    setText(refinement.words);
+    return refine({ turns: [...refinement.turns, { words: text.trim(), object }] });
   };
   return html`
     <form class="words" role="search" onSubmit=${onSubmit}>
@@ -144,10 +148,10 @@ function Sort({ fields, refinement, refine }) {
 
 /**
  * @param {Refining & {catalogue: import("../state.js").State["catalogue"], facets: Record<string, Counts>,
- *   withPhoto: boolean, view: "objects" | "list" | null, onView: (view: "objects" | "list") => void}} props
+ *   name: string, withPhoto: boolean, view: "objects" | "list" | null, onView: (view: "objects" | "list") => void}} props
  *   facets: of the answer, where it has any; view: null where there is one way to show it
  */
-export function Toolbar({ refinement, refine, catalogue, facets, withPhoto, view, onView }) {
+export function Toolbar({ name, refinement, refine, catalogue, facets, withPhoto, view, onView }) {
   const { fields } = catalogue;
   const counts = (/** @type {string} */ field) => {
     // the answer's own values come first, while they are not narrowed by this very field
@@ -170,7 +174,7 @@ export function Toolbar({ refinement, refine, catalogue, facets, withPhoto, view
       <${Values} refinement=${refinement} refine=${refine} field=${field} counts=${counts(field)} />
     <//>`;
   return html`
-    <div class="toolbar" role="group" aria-label="Filters">
+    <div class="toolbar" role="group" aria-label=${name}>
       ${first.map(values)}
       ${COLOUR_FIELD in fields && html`
         <${Panel} name="colour" label="Colour" count=${refinement.filters.colours.length}>
