@@ -63,11 +63,12 @@ MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
 
 RAW = (
-    "the collection was made with raw vectors, so these are raw too; index into a new --collection "
-    "to have a projection"
+    "the collection was made with raw vectors, so these are raw too; scenesearch reproject gives it a "
+    "projection"
 )
 
-_PLANNED = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
+PLANNED = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
+"""Payload fields that an item is compared by with what it is to be."""
 
 Fitter = Callable[[NDArray[np.float32], int], Projection]
 
@@ -163,7 +164,7 @@ class Indexer:
             check_models(found, ({READER: "none"} if READER in found else {}) | self.metadata)
             few = not prune and 0 < len(items) <= FEW
             where = OneOf("item_id", tuple(item.id for item in items)) if few else None
-            stored = stored_items(scroll_all(self._store, where=where, fields=_PLANNED))
+            stored = stored_items(scroll_all(self._store, where=where, fields=PLANNED))
         done = count(1)
 
         def each() -> None:
