@@ -63,8 +63,8 @@ MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
 
 RAW = (
-    "the collection was made with raw vectors, so these are raw too; scenesearch reproject gives it a "
-    "projection"
+    "the collection was made with raw vectors, so these are raw too; scenesearch reproject gives "
+    "it a projection"
 )
 
 PLANNED = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
