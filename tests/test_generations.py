@@ -6,17 +6,21 @@ import json
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import shop
+from fakes.models import FakeEmbedder
 
+from scenesearch import wiring
 from scenesearch.api import SceneSearch, generations
 from scenesearch.api.generations import GenerationTasks
 from scenesearch.api.opened import Opened
+from scenesearch.api.verifying import verify_store
 from scenesearch.cli.main import main
 from scenesearch.config.settings import Settings, load_settings
-from scenesearch.core.errors import ConfigError, DamagedError, StoreError
+from scenesearch.core.errors import CollectionMismatchError, ConfigError, DamagedError, StoreError
 from scenesearch.core.points import PROJECTION_BLOB
 from scenesearch.engine import tasks
 from scenesearch.engine.engine import Engine
@@ -29,6 +33,7 @@ from scenesearch.engine.tasks import (
     PutItems,
     SearchTask,
 )
+from scenesearch.models.encode import Encoder
 from scenesearch.store.generations import (
     Generation,
     Generations,
@@ -329,3 +334,169 @@ def test_a_kept_photo_is_looked_at_again_by_other_models(raw, engine):
     fresh = json.loads(engine.run(LookTask(photo=photo)).value)
 
     assert after["matches"] == fresh["matches"]
+
+
+# --- another model -------------------------------------------------------------------------
+
+
+class OtherParts(shop.FakeParts):
+    """Another size of its input is another model."""
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        seed = settings.embedder.image_size
+        self.embedder = FakeEmbedder(48 if seed == 96 else 64, has_text=True, seed=seed)
+        self.encoder = Encoder(self.embedder, self.encoder.describer, self.encoder.rules)
+
+
+OLD = {"embedder": {"image_size": 224}}
+NEW = {"embedder": {"image_size": 96}}
+
+
+@pytest.fixture
+def two(tmp_path, monkeypatch, clean_surroundings):
+    """24 items made with one model; another one is known."""
+    monkeypatch.setattr("scenesearch.wiring.Parts", OtherParts)
+    with SceneSearch(tmp_path / "store", config=settings(tmp_path, **OLD)) as front:
+        front.index(shop.write_catalog(tmp_path, shop.colour_shop(tmp_path)))
+    return tmp_path
+
+
+def config_of(folder, **more):
+    return {"config": wiring.config_of(settings(folder, **more))}
+
+
+def do(folder, what, values=None, **more):
+    with closing(opened_at(folder, **(more or OLD))) as opened:
+        return generations.do(opened, what, values or {})
+
+
+def best(folder, **more):
+    with SceneSearch(folder / "store", config=settings(folder, **(more or OLD))) as front:
+        match = front.search(photos=shop.product("green", "wide")).matches[0]
+        return match.item_id, round(match.score, 3)
+
+
+def test_there_and_back_and_dropped(two):
+    built = do(two, "build", config_of(two, **NEW))
+    assert (built["number"], built["points"], built["embedded"]) == (2, 24, 24)
+    assert best(two) == ("green-wide", 1.0), "it does not answer yet"
+    assert do(two, "switch", {"generation": 2}) == {"generation": 2, "before": 1}
+    # whatever profile a command is given: a generation knows its own
+    assert best(two, **OLD) == best(two, **NEW) == ("green-wide", 1.0)
+    with closing(opened_at(two)) as opened:
+        assert opened.store.schema.vectors["cutout"] == 48
+        assert opened.settings.embedder.image_size == 96
+    found = do(two, "list")
+    assert [(one["generation"], one["answers"]) for one in found] == [(1, False), (2, True)]
+
+    assert do(two, "back")["generation"] == 1
+    assert best(two, **NEW) == ("green-wide", 1.0)
+    do(two, "drop", {"generation": 2})
+    assert not (two / "store" / "items--g2").exists()
+    assert do(two, "build", config_of(two, **NEW))["number"] == 3, "a number is never used again"
+
+
+def test_what_makes_no_sense_is_refused_and_changes_nothing(two):
+    with pytest.raises(StoreError, match="has one generation"):
+        do(two, "back")
+    do(two, "build", config_of(two, **NEW))
+    for what, values, said in (
+        ("drop", {"generation": 1}, "is the one that answers"),
+        ("drop", {"generation": 9}, "no generation 9"),
+        ("switch", {"generation": 9}, "no generation 9"),
+        ("build", config_of(two, embedder={"image_size": 128}), "drop it first"),
+        ("back", {}, "no generation answered before"),
+    ):
+        with pytest.raises(StoreError, match=said):
+            do(two, what, values)
+    do(two, "drop", {"generation": 2})
+    (two / "store" / "items.generations.json").unlink()
+    with pytest.raises(CollectionMismatchError):
+        do(two, "build", config_of(two, **OLD), **NEW)
+    assert best(two) == ("green-wide", 1.0)
+
+
+def test_index_and_deletions_go_to_both(two):
+    do(two, "build", config_of(two, **NEW))
+    items = shop.colour_shop(two)
+    changed = [replace(items[0], attributes={**items[0].attributes, "price": 1.5}), *items[2:]]
+    with SceneSearch(two / "store", config=settings(two, **OLD)) as front:
+        front.index(shop.write_catalog(two, changed), prune=True)
+        front.delete(where="group = 'blue'")
+        old = plain(front.store)
+    with closing(opened_at(two)) as opened:
+        (other,) = opened.others()
+        assert plain(other.store) == old
+        assert len(old) == 20
+
+
+def test_a_photo_that_is_gone_is_told_and_the_rest_is_built(two):
+    (two / "red-tall.png").unlink()
+    built = do(two, "build", config_of(two, **NEW))
+
+    assert built["points"] == 23
+    assert "red-tall.png" in built["failures"][0]
+    do(two, "switch", {"generation": 2})
+    assert best(two) == ("green-wide", 1.0)
+
+
+def test_building_goes_on_where_it_was_stopped(two, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def die(stage, done, total):
+        if stage == "store" and done:
+            raise Killed
+
+    with closing(opened_at(two, **OLD)) as opened, pytest.raises(Killed):
+        generations.do(opened, "build", config_of(two, **NEW), die)
+    with pytest.raises(StoreError, match="not built to its end"):
+        do(two, "switch", {"generation": 2})
+    built = do(two, "build", config_of(two, **NEW))
+    assert (built["number"], built["points"], built["embedded"]) == (2, 24, 0)
+
+
+def test_a_collection_is_dropped_with_all_of_its_generations(two):
+    do(two, "build", config_of(two, **NEW))
+    do(two, "switch", {"generation": 2})
+    given = settings(two)
+    assert wiring.describe_collection(given, two / "store", "items")["vectors"]["cutout"] == 48
+    wiring.drop_collection(given, two / "store", "items")
+
+    assert wiring.list_collections(given, two / "store") == []
+    assert not (two / "store" / "items.generations.json").exists()
+
+
+def test_what_is_checked_and_backed_up_is_what_answers(two):
+    do(two, "build", config_of(two, **NEW))
+    do(two, "switch", {"generation": 2})
+    with closing(opened_at(two)) as opened:
+        assert verify_store(opened, deep=True).sound
+    engine = Engine(opened_at(two))
+    engine.load()
+    engine.run(tasks.BackUp(str(two / "backup")))
+    engine.close()
+    schema = json.loads((two / "backup" / "collections" / "items" / "schema.json").read_text())
+    assert schema["vectors"]["cutout"] == 48
+
+
+def test_a_service_answers_with_the_models_of_the_generation(two):
+    engine = Engine(opened_at(two, **OLD))
+    engine.load()
+    engine.opened.store.count()
+    done = do(two, "build", config_of(two, **NEW))
+    engine.run(PutItems((record("late", shop.noise(7), price=3.0),)))
+    do(two, "switch", {"generation": done["number"]})
+    wait_for(lambda: engine.opened.generation.number == 2)
+    try:
+        assert engine.opened.parts.settings.embedder.image_size == 96
+        assert first(engine, shop.noise(7)) == ("late", pytest.approx(1.0, abs=1e-3))
+        assert first(engine, shop.product("red")) == ("red-square", pytest.approx(1.0, abs=1e-3))
+        do(two, "back")
+        wait_for(lambda: engine.opened.generation.number == 1)
+        assert first(engine, shop.noise(7)) == ("late", pytest.approx(1.0, abs=1e-3))
+        do(two, "drop", {"generation": 2})
+        assert first(engine, shop.product("red"))[0] == "red-square"
+    finally:
+        engine.close()

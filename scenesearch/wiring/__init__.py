@@ -20,6 +20,7 @@ from scenesearch.wiring.generations import (
     config_of,
     drop_generation,
     settings_of,
+    stored_name,
 )
 from scenesearch.wiring.models import (
     build_detector,
@@ -94,5 +95,6 @@ __all__ = [
     "scene_loader",
     "settings_of",
     "state_dir",
+    "stored_name",
     "sync_lock_file",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -146,6 +147,17 @@ def _sections(config: Mapping[str, Any]) -> dict[str, Any]:
             f"a generation of the collection was made with settings that this version cannot read "
             f"({error}); use the version that made it"
         ) from error
+
+
+def stored_name(settings: Settings, store: str | Path, collection: str) -> str:
+    """What the generation of a collection that answers is called.
+
+    Raises:
+        StoreError: the record cannot be read.
+    """
+    with closing(GenerationsRecord(settings, store, collection)) as record:
+        found = record.read()
+    return collection if found is None else name_of(collection, found.active)
 
 
 def drop_generation(settings: Settings, store: str | Path, collection: str, number: int) -> None:
