@@ -22,6 +22,7 @@ from scenesearch.cli.main import main
 from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.errors import CollectionMismatchError, ConfigError, DamagedError, StoreError
 from scenesearch.core.points import PROJECTION_BLOB
+from scenesearch.engine import generations as live
 from scenesearch.engine import tasks
 from scenesearch.engine.engine import Engine
 from scenesearch.engine.tasks import (
@@ -322,6 +323,34 @@ def test_nobody_sees_a_mixture_and_no_write_is_lost(raw, engine):
         if one["id"].startswith("new")
     }
     assert there == acknowledged
+
+
+def test_a_collection_that_grows_by_inserts_gets_its_projection_by_itself(folder):
+    made = Engine(Opened(folder / "store", settings(folder)))
+    made.load()
+    try:
+        for number in range(17):
+            made.run(PutItems((record(f"n{number}", shop.noise(number), price=1.0),)))
+        time.sleep(2 * live.POLL_S)
+        assert made.opened.generation.number == 1
+        made.run(PutItems((record("n17", shop.noise(17), price=1.0),)))
+        wait_for(lambda: made.opened.generation.number == 2)
+        assert made.opened.store.schema.vectors["cutout"] == WHITEN
+        made.run(PutItems((record("n18", shop.noise(18), price=1.0),)))
+        for number in range(19):
+            assert first(made, shop.noise(number)) == (f"n{number}", pytest.approx(1, abs=1e-3))
+    finally:
+        made.close()
+
+
+def test_nothing_is_lost_where_a_photo_is_neither_cached_nor_there(raw):
+    (raw / "store" / "embeddings.sqlite").unlink()
+    (raw / "red-tall.png").unlink()
+    with closing(opened_at(raw)) as opened, pytest.raises(StoreError, match="neither in the embed"):
+        generations.do(opened, "reproject", {})
+    with closing(opened_at(raw)) as opened:
+        assert (opened.stored_as, opened.store.count()) == ("items", 24)
+    assert not (raw / "store" / "items--g2").exists()
 
 
 def test_a_kept_photo_is_looked_at_again_by_other_models(raw, engine):

@@ -309,7 +309,8 @@ class GenerationTasks:
 
         Raises:
             ConfigError: the settings ask for none.
-            StoreError: there are too few photos, or another generation is there.
+            StoreError: there are too few photos, some can be read neither from the cache nor from
+                their files, or another generation is there.
         """
         active = self._active
         self._refuse_projection(active)
@@ -321,11 +322,16 @@ class GenerationTasks:
                     self.drop(one.number)
         before = active.generation.number
         built = self.build()
-        new = self._of(built.number)
-        if PROJECTION_BLOB not in schema_of(new.store).blobs:
+        fitted = PROJECTION_BLOB in schema_of(self._of(built.number).store).blobs
+        if built.failures or not fitted:
+            # nobody is to lose items by it
             self.drop(built.number)
             raise StoreError(
-                f"no projection could be fitted: {'; '.join(built.notes)}", code="too_few_photos"
+                f"{len(built.failures)} photos are neither in the embedding cache nor can they be "
+                f"read, such as {built.failures[0]}; nothing was changed"
+                if built.failures
+                else f"no projection could be fitted: {'; '.join(built.notes)}",
+                code="photos_gone" if built.failures else "too_few_photos",
             )
         self.switch(built.number)
         self.drop(before)
@@ -338,7 +344,7 @@ class GenerationTasks:
                 "embedder.whiten is 0: these settings ask for no projection; set the number of "
                 "dimensions, or take a profile that has one"
             )
-        enough = MIN_PHOTOS_PER_DIMENSION * min(wanted, active.parts.encoder.embedder.dim)
+        enough = _enough(active)
         schema_of(active.store)
         photos = count_photos(active)
         if photos < enough:
@@ -364,6 +370,30 @@ def count_photos(opened: Opened) -> int:
     """Different photos of a collection."""
     records = scroll_all(opened.store, fields=("item_id", "photo_sha256"))
     return len({one.payload["photo_sha256"] for one in records if is_ours(one.payload)})
+
+
+def outgrown(opened: Opened) -> bool:
+    """Whether a collection that began raw has photos enough for the projection it is to have.
+
+    Raises:
+        StoreError: it cannot be read.
+    """
+    schema = opened.store.schema
+    if not opened.settings.embedder.whiten or schema is None:
+        return False
+    found, config = opened.record.read(), wiring.config_of(opened.settings)
+    beside = [one for one in found.every if one.number != found.active] if found else []
+    # one that this began, and did not come to the end of, is gone on with
+    if opened.projection() is not None or any(one.whole or one.config != config for one in beside):
+        return False
+    enough = _enough(opened)
+    return opened.store.count() >= enough and count_photos(opened) >= enough
+
+
+def _enough(opened: Opened) -> int:
+    """Photos that a projection is fitted on at least."""
+    whiten = opened.settings.embedder.whiten
+    return MIN_PHOTOS_PER_DIMENSION * min(whiten, opened.parts.encoder.embedder.dim)
 
 
 def _first(opened: Opened, made: str) -> Generations:

@@ -127,6 +127,7 @@ class Engine:
             return serving.run(task, times)
 
     def _written(self) -> None:
+        self._generations.written()
         # it was written to all of them
         for one in self._generations.every:
             one.facets.forget()

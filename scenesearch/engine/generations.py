@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any
 
-from scenesearch.api.generations import GenerationTasks
+from scenesearch.api.generations import GenerationTasks, outgrown
 from scenesearch.api.handover import Handover
 from scenesearch.api.opened import Opened
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
@@ -59,6 +59,8 @@ class LiveGenerations:
         self._stop = Event()
         self._thread: Thread | None = None
         self._working: Thread | None = None
+        self._wrote = False
+        self._cold = True
         self._handover = (
             None if is_url(root.address) else Handover(Path(root.address), root.collection)
         )
@@ -98,6 +100,7 @@ class LiveGenerations:
             try:
                 self.refresh()
                 self._do_what_is_asked()
+                self._warm_up()
             except StoreError as error:
                 log.debug("the record of the generations: %s", error)
             except Exception:
@@ -114,6 +117,33 @@ class LiveGenerations:
             )
             self._working.daemon = True
             self._working.start()
+
+    def written(self) -> None:
+        """To be called when items were."""
+        self._wrote = True
+
+    def _warm_up(self) -> None:
+        """Give a collection that began with few photos its projection, once there are enough."""
+        if not self._wrote or (self._working and self._working.is_alive()):
+            return
+        self._wrote = False
+        if self._cold and outgrown(self.active):
+            self._working = Thread(target=self._reproject, name="generations-work")
+            self._working.daemon = True
+            self._working.start()
+
+    def _reproject(self) -> None:
+        try:
+            self._do("reproject", {}, lambda *_: None)
+        except SceneSearchError as error:
+            self._cold = False
+            log.warning(
+                "the collection has photos enough for a projection, and it could not be fitted: "
+                "%s. scenesearch reproject tries again",
+                error,
+            )
+        else:
+            log.info("the collection has photos enough by now, and a projection fitted to them")
 
     def _do(self, what: str, values: Mapping[str, Any], progress: Progress) -> Any:
         step_back(HTTP)  # looks go first
