@@ -271,6 +271,26 @@ def test_a_lost_projection_is_worked_out_again(store, whole):
     assert answers(store) == before
 
 
+def test_a_projection_that_nobody_can_work_out_again_is_fitted_anew(store, whole):
+    with SceneSearch(store) as front:
+        front.put(shop.pattern_items(store / "more", 6))
+        front.delete(ids=["red-tall"])
+        before = front.count()
+    (store / "items/blobs" / PROJECTION_BLOB).unlink()
+    # the scenes had the same one
+    shutil.rmtree(store / "scenes")
+
+    repaired = verify(store, repair=True, deep=True)
+    assert repaired.sound, repaired.findings
+    assert "fitted anew" in repaired.findings[0].repaired
+    assert verify(store, deep=True).sound
+    with SceneSearch(store) as front:
+        assert front.count() == before
+        match = front.search(items="red-wide").matches[0]
+        assert front.search(photos=shop.product("red", "wide")).matches[0].item_id == "red-wide"
+        assert match.item_id != "red-wide"
+
+
 @pytest.mark.parametrize("name", [OOD_BLOB, KNOWN])
 def test_what_was_learned_is_learned_again(store, name):
     (store / "items/blobs" / name).write_bytes(b"\0damaged")

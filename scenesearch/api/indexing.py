@@ -84,6 +84,8 @@ def index(
     ):
         plan = indexer.plan(fetched.items, prune=prune, progress=progress)
         report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
+        if report is not None:
+            opened.write_to_others()
     notes = (*notes, *found.notes, *fetched.notes)
     return IndexOutcome(plan, report, found.errors, notes)
 
@@ -103,7 +105,9 @@ def put(
         fields = field_types(items, schema.fields if schema is not None else {})
     with _while_nobody_makes_it(opened), _indexer(opened, load, indexer) as writer:
         plan = writer.plan(items)
-        return IndexOutcome(plan, writer.run(plan, fields, finish=settle), (), ())
+        outcome = IndexOutcome(plan, writer.run(plan, fields, finish=settle), (), ())
+        opened.write_to_others([item.id for item in items])
+        return outcome
 
 
 def set_attributes(
@@ -114,11 +118,16 @@ def set_attributes(
         fields = field_types(items, opened.fields())
     with _indexer(opened) as indexer:
         plan = indexer.plan_attributes(items)
-        return IndexOutcome(plan, indexer.run(plan, fields, finish=False), (), ())
+        outcome = IndexOutcome(plan, indexer.run(plan, fields, finish=False), (), ())
+        opened.write_to_others([item.id for item in items])
+        return outcome
 
 
 def settle(opened: Opened) -> tuple[str, ...]:
     """As :meth:`SceneSearch.settle`."""
+    for other in opened.others():
+        with _indexer(other) as indexer:
+            indexer.finish()
     with _indexer(opened) as indexer:
         return indexer.finish()
 
@@ -161,6 +170,7 @@ def sync(
         if dry_run:
             return plan
         done = syncer.run(plan, progress=progress)
+        opened.write_to_others()
         _sweep(opened)
         return done
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,14 +19,16 @@ from scenesearch.complete import Completer
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
 from scenesearch.core.conditions import Condition
+from scenesearch.core.errors import SceneSearchError, StoreUnavailableError
 from scenesearch.core.points import FIELDS, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
 from scenesearch.filters.parse import parse_filter
 from scenesearch.images import ImageSource, load_scene
 from scenesearch.images.media_folder import MediaFolder
+from scenesearch.index.follow import Followed, follow
 from scenesearch.index.run import Progress
-from scenesearch.index.stored import Deleted, delete_items
+from scenesearch.index.stored import Deleted, delete_items, items_meant
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.scenes.find import SceneFinder
@@ -33,8 +36,12 @@ from scenesearch.scenes.index import SceneIndex
 from scenesearch.scenes.points import SCENES
 from scenesearch.search.by_words import vocabulary_of
 from scenesearch.search.searcher import Searcher
+from scenesearch.store.generations import FIRST, Generation, name_of
+from scenesearch.store.priced import unwrapped
 from scenesearch.system.once import once
 from scenesearch.tagging.tagger import Tagger
+
+log = logging.getLogger(__name__)
 
 
 class Opened:
@@ -49,6 +56,9 @@ class Opened:
         collection: of items.
         scenes: collection of photos of scenes.
         process: keep an embedded store in a process of its own.
+        beside: another generation of the same items, whose photos and embedding cache are these,
+            too; its models are, where they are the same.
+        generation: which one; the one that answers by default.
     """
 
     def __init__(
@@ -59,24 +69,131 @@ class Opened:
         collection: str = wiring.ITEMS,
         scenes: str = SCENES,
         process: bool = False,
+        beside: Opened | None = None,
+        generation: Generation | None = None,
     ) -> None:
         self.address = address
-        self.settings = settings
         self.collection = collection
         self.scenes = scenes
         self.syncing = False
         """Whether other syncs of this collection are kept out."""
+        self.given = settings
+        """The settings of whoever opens it."""
         self._process = process
+        self._beside = beside
+        self._which = generation
+        self.siblings: Callable[[bool], Sequence[Opened]] | None = None
+        """Gives the other generations, where somebody else has them open; told whether the record
+        is to be read again for it."""
+        self._others: dict[int, Opened] = {}
+
+    @once
+    def record(self) -> wiring.GenerationsRecord:
+        """Which generations of the items there are."""
+        return wiring.GenerationsRecord(self.given, self.address, self.collection)
+
+    @once
+    def generation(self) -> Generation:
+        """The one that this is; found out once.
+
+        Raises:
+            StoreError: the record cannot be read.
+        """
+        if self._which is not None:
+            return self._which
+        found = self.record.read()
+        return Generation(FIRST, {}, whole=True) if found is None else found.of(found.active)
+
+    @property
+    def settings(self) -> Settings:
+        """What this generation is made with and answers by, and all else as it was given.
+
+        As it was given while a server does not say which generation answers.
+        """
+        try:
+            return self._settings
+        except StoreUnavailableError:
+            return self.given
+
+    @once
+    def _settings(self) -> Settings:
+        return wiring.settings_of(self.given, self.generation)
+
+    def of(self, generation: Generation) -> Opened:
+        """Another generation beside this one."""
+        return Opened(
+            self.address,
+            self.given,
+            collection=self.collection,
+            scenes=self.scenes,
+            process=self._process,
+            beside=self._beside or self,
+            generation=generation,
+        )
+
+    def others(self, *, fresh: bool = False) -> Sequence[Opened]:
+        """The other generations that there are now, which what is written has to go to as well.
+
+        Args:
+            fresh: not as they were a second ago.
+
+        Raises:
+            StoreError: the record cannot be read.
+        """
+        if self.siblings is not None:
+            return self.siblings(fresh)
+        found = self.record.read()
+        mine = self.generation.number
+        every = {one.number: one for one in (found.every if found else ()) if one.number != mine}
+        for number in self._others.keys() - every.keys():
+            self._others.pop(number).close()
+        for number in every.keys() - self._others.keys():
+            self._others[number] = self.of(every[number])
+        return tuple(self._others.values())
+
+    def write_to_others(self, ids: Sequence[str] | None = None) -> None:
+        """Bring what was written here into the other generations that there are by now.
+
+        One that cannot be written is told of in the log: it is made good before it answers.
+
+        Args:
+            ids: of the items; all by default.
+        """
+        for other in self.others():
+            try:
+                if other.store.schema is not None:  # whoever makes it reads what is here
+                    other.follow(self, ids)
+            except SceneSearchError as error:
+                log.warning(
+                    "generation %d lacks what was written just now: %s",
+                    other.generation.number,
+                    error,
+                )
+
+    def follow(
+        self, source: Opened, ids: Sequence[str] | None = None, progress: Progress | None = None
+    ) -> Followed:
+        """Hold the items that another generation does; see :func:`scenesearch.index.follow`."""
+        indexer = wiring.build_indexer(self.parts, self.store, self.collection, self.embeddings)
+        try:
+            return follow(unwrapped(source.store), self.store, indexer, ids=ids, progress=progress)
+        finally:
+            self.changed()
 
     @once
     def store(self) -> Store:
         """The collection of items."""
-        return self._store(self.collection)
+        return self._store(self.stored_as)
+
+    @property
+    def stored_as(self) -> str:
+        """What the collection of this generation is called."""
+        return name_of(self.collection, self.generation.number)
 
     @once
     def photos(self) -> Store:
         """The collection of photos of scenes."""
-        return self._store(self.scenes)
+        return self._beside.photos if self._beside else self._store(self.scenes)
 
     def _store(self, collection: str) -> Store:
         return wiring.build_store(self.settings, self.address, collection, process=self._process)
@@ -84,12 +201,17 @@ class Opened:
     @once
     def embeddings(self) -> EmbeddingCache:
         """The embedding cache of the store."""
+        if self._beside:
+            return self._beside.embeddings
         return wiring.build_cache(self.settings, self.address)
 
     @once
     def parts(self) -> wiring.Parts:
         """The models."""
-        return wiring.Parts(self.settings)
+        beside, settings = self._beside, self.settings
+        if beside is not None and wiring.config_of(beside.settings) == wiring.config_of(settings):
+            return beside.parts
+        return wiring.Parts(settings)
 
     @once
     def searcher(self) -> Searcher:
@@ -176,7 +298,7 @@ class Opened:
         """What the items' vectors were projected with; a collection that was closed stays so."""
         if "store" in self.__dict__:
             return projection_of(self.store)
-        with closing(self._store(self.collection)) as items:
+        with closing(self._store(self.stored_as)) as items:
             return projection_of(items)
 
     def load(self) -> None:
@@ -196,13 +318,39 @@ class Opened:
 
     def rest(self) -> None:
         """Give the store and its cache back, until they are needed again; models stay loaded."""
+        self._rest_others()
         self._close("embeddings", "photos", "store")
         self._forget("embeddings", "photos", "store", "scene_tagger", "finder")
         self.changed()
+        if self._which is None and "generation" in self.__dict__:
+            with suppress(StoreUnavailableError):
+                found = self.record.read()
+                if found is not None and found.active != self.generation.number:
+                    self._close("parts")
+                    self._forget("parts", "generation", "_settings")
 
     def close(self) -> None:
-        """Give the store, the cache and the models back for good."""
-        self._close("embeddings", "photos", "store", "parts")
+        """Give the store, the cache and the models back for good; what others share stays."""
+        self._rest_others()
+        self._close("record", "store")
+        if self._beside is None:
+            self._close("embeddings", "photos", "parts")
+        elif self.__dict__.get("parts") is not self._beside.__dict__.get("parts"):
+            self._close("parts")
+
+    def retire(self, *, models: bool) -> None:
+        """Give back what only this generation has; what others share stays.
+
+        Args:
+            models: whether nobody else has its models.
+        """
+        self._close("store", *(("parts",) if models else ()))
+        self._forget("store", "searcher", "completer", "parts")
+
+    def _rest_others(self) -> None:
+        for other in self._others.values():
+            other.close()
+        self._others.clear()
 
     def _close(self, *names: str) -> None:
         for name in names:
@@ -244,9 +392,13 @@ class Opened:
 
     def delete(self, ids: Sequence[str], where: str | Condition | None) -> Deleted:
         """As :meth:`SceneSearch.delete`; says how many items are gone, too."""
-        gone = delete_items(self.store, ids=ids, where=self.parse(where))
+        condition = self.parse(where)
+        doomed = items_meant(self.store, ids, condition) if self.others() else ()
+        gone = delete_items(self.store, ids=ids, where=condition)
         if gone.items:
             self.changed()
+        if doomed:
+            self.write_to_others(doomed)
         return gone
 
     def options(

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from scenesearch import wiring
+from scenesearch.api.generations import GenerationTasks
 from scenesearch.api.opened import Opened
 from scenesearch.complete.completer import CENTRES_BLOB
 from scenesearch.complete.known_scenes import BLOB as KNOWN_BLOB
@@ -21,6 +22,7 @@ from scenesearch.fetch.address_book import FORM as ADDRESSES
 from scenesearch.index.plan import IndexPlan
 from scenesearch.index.run import Progress
 from scenesearch.models.embed.projection import projection_of
+from scenesearch.store.generations import name_of, split_name
 from scenesearch.system.sqlite_file import Form
 from scenesearch.tagging.ledger import FORM as LEDGER
 from scenesearch.verify.cache import check_cache, mend_cache
@@ -77,11 +79,26 @@ def _files(folder: Path) -> list[Path]:
     return [*sorted(folder.glob("*.sqlite")), *sorted(folder.glob("photos/*/*.sqlite"))]
 
 
+def _generation_of(opened: Opened, name: str) -> Opened:
+    """The generation that a collection is, with its own models."""
+    collection, number = split_name(name)
+    found = opened.record.read() if collection == opened.collection else None
+    if found is None or number not in found.numbers or number == opened.generation.number:
+        return opened
+    return opened.of(found.of(number))
+
+
 def _collections(opened: Opened) -> list[str]:
     if not wiring.is_url(opened.address):
         return wiring.list_collections(opened.settings, opened.address, damaged=True)
     names = []
-    for name in (opened.collection, opened.scenes):
+    found = opened.record.read()
+    items = (
+        [opened.collection]
+        if found is None
+        else [name_of(opened.collection, number) for number in found.numbers]
+    )
+    for name in (*items, opened.scenes):
         with closing(wiring.build_inspected(opened.settings, opened.address, name)) as store:
             there = True
             try:
@@ -90,7 +107,7 @@ def _collections(opened: Opened) -> list[str]:
                 raise
             except StoreError as error:
                 log.debug("%s: %s", name, error)  # looked at in its turn, and then said
-        if there or name == opened.collection:
+        if there or name in items:
             names.append(name)
     return names
 
@@ -146,8 +163,9 @@ class _Collection:
     """One collection of a store."""
 
     def __init__(self, opened: Opened, name: str, *, deep: bool, progress: Progress | None) -> None:
-        self._opened = opened
         self._name = name
+        self._opened = _generation_of(opened, name)
+        self._items = split_name(name)[0] == opened.collection
         self._deep = deep
         self._url = wiring.is_url(opened.address)
         self._report: Callable[[int, int], None] | None = None
@@ -237,9 +255,22 @@ class _Collection:
                 with self._store() as store:
                     store.write_blob(PROJECTION_BLOB, data)
                 return "its projection was worked out again, and is the same"
-        raise StoreError(
-            "its projection cannot be worked out again, since the photos are not those that it was "
-            "fitted on; restore it from a backup, or index into a new --collection"
+        if not self._items:
+            raise StoreError(
+                "its projection cannot be worked out again, since the photos are not those that it "
+                "was fitted on; restore it from a backup, or index into a new --collection"
+            )
+        return self._reproject()
+
+    def _reproject(self) -> str:
+        """Another projection, in another generation: what is there cannot be compared any more."""
+        opened = self._opened
+        opened.rest()
+        built = GenerationTasks(lambda: opened, opened.rest).reproject()
+        self._name = name_of(opened.collection, built.number)
+        return (
+            f"its projection was fitted anew on what it holds, in {self._name!r}, which answers "
+            f"from here on; {built.embedded} photos embedded again"
         )
 
     def _projections(self, state: State) -> list[bytes]:
@@ -255,7 +286,9 @@ class _Collection:
         if state.points is not None:
             photos = {photo for _, photo in state.points.photos}
             with suppress(SceneSearchError), self._store() as store:
-                indexer = wiring.build_indexer(opened.parts, store, self._name, opened.embeddings)
+                indexer = wiring.build_indexer(
+                    opened.parts, store, opened.collection, opened.embeddings
+                )
                 fitted = indexer.refit(photos)
                 if fitted is not None:
                     found.append(fitted.to_bytes())
@@ -274,7 +307,9 @@ class _Collection:
                 store.write_blob(name, encode_scenes(()) if name == KNOWN_BLOB else NOTHING)
             if OOD_BLOB in names:
                 opened = self._opened
-                wiring.build_indexer(opened.parts, store, self._name, opened.embeddings).finish()
+                wiring.build_indexer(
+                    opened.parts, store, opened.collection, opened.embeddings
+                ).finish()
         again = "; known scenes must be added again" if KNOWN_BLOB in names else ""
         return f"{', '.join(names)} made anew{again}"
 
@@ -299,7 +334,10 @@ class _Collection:
                 fields = {k: v for k, v in schema.fields.items() if k not in FIELDS}
                 try:
                     indexer = wiring.build_indexer(
-                        self._opened.parts, store, self._name, self._opened.embeddings
+                        self._opened.parts,
+                        store,
+                        split_name(self._name)[0],
+                        self._opened.embeddings,
                     )
                     done = indexer.run(IndexPlan(work.rewrite), fields)
                 except ModelError as error:

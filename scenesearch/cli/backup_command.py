@@ -44,14 +44,14 @@ def backup(
     from scenesearch.backup import back_up
     from scenesearch.config.settings import load_settings
     from scenesearch.scenes.points import SCENES
-    from scenesearch.wiring import copyable, is_url
+    from scenesearch.wiring import copyable, is_url, stored_name
     from scenesearch.wiring import state_dir as state_of
 
     settings = load_settings(config)
     nodes = node or ()
     held = {}
     for name in (collection, SCENES):
-        found = copyable(settings, store, name, nodes)
+        found = copyable(settings, store, stored_name(settings, store, name), nodes)
         if found is not None:
             held[name] = found
     if not held:

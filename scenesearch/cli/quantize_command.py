@@ -24,5 +24,7 @@ def quantize(
     from scenesearch.config.settings import load_settings
 
     start = time.perf_counter()
-    wiring.quantize(load_settings(config), store, collection, quantization)
+    settings = load_settings(config)
+    name = wiring.stored_name(settings, store, collection)
+    wiring.quantize(settings, store, name, quantization)
     output.line(f"{collection} in {store}: {quantization}, {time.perf_counter() - start:.1f} s")

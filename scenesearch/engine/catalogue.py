@@ -48,6 +48,7 @@ class CatalogueTasks:
         media: where the photos of inserted items are kept.
         decode: bytes to pixels, where a bad photo can be killed; raises ImageError.
         thumbnails: shared with the scenes; its own by default.
+        lock: shared with other generations of the items; its own by default.
     """
 
     def __init__(
@@ -57,13 +58,14 @@ class CatalogueTasks:
         decode: Decode,
         *,
         thumbnails: Thumbnails | None = None,
+        lock: RLock | None = None,
     ) -> None:
         self._opened = opened
         self._media = media
         self._decode = decode
         self._thumbnails = thumbnails or Thumbnails(decode)
         self._listings = Listings()
-        self.lock = RLock()
+        self.lock = lock or RLock()
         """Held by who writes items; what changes an item takes several writes of the store."""
         self._writes = ItemWrites(opened, media, decode, self.lock)
 

@@ -17,24 +17,23 @@ class Health:
     """Says whether the engine can answer; never raises.
 
     Args:
-        opened: the collection and its models.
         queries: photos that can be asked again.
     """
 
-    def __init__(self, opened: Opened, queries: Queries) -> None:
-        self._opened = opened
+    def __init__(self, queries: Queries) -> None:
         self._queries = queries
         self.loaded = False
         self.problem: str | None = None
         """Why the models could not be loaded."""
 
-    def status(self, *, deep: bool) -> dict[str, Any]:
+    def status(self, opened: Opened, *, deep: bool) -> dict[str, Any]:
         """Whether it is ready, and why not.
 
         Args:
+            opened: the collection and its models.
             deep: ask the store too, instead of saying what its files say.
         """
-        store = self._store(deep=deep)
+        store = _store(opened, deep=deep)
         reasons = []
         if self.problem is not None:
             reasons.append(self.problem)
@@ -50,26 +49,28 @@ class Health:
             "queries": len(self._queries),
         }
 
-    def _store(self, *, deep: bool) -> dict[str, Any]:
-        store = unwrapped(self._opened.store)
-        with store.at_once() if isinstance(store, Remote) else nullcontext():
-            return self._asked(deep=deep)
 
-    def _asked(self, *, deep: bool) -> dict[str, Any]:
-        try:
-            schema = self._opened.store.schema
-            if schema is None:
-                reason = "there is no collection yet: index a catalogue, or insert items"
-                return {"ok": False, "reason": reason}
-            if not deep:
-                return {"ok": True}
-            self._opened.searcher.open()
-            points = self._opened.store.count()
-        except DamagedError as error:
-            return {"ok": False, "reason": str(error), "damaged": True}
-        except (SceneSearchError, OSError) as error:
-            return {"ok": False, "reason": str(error)}
-        return {"ok": True, "points": points, "fields": len(schema.fields)}
+def _store(opened: Opened, *, deep: bool) -> dict[str, Any]:
+    store = unwrapped(opened.store)
+    with store.at_once() if isinstance(store, Remote) else nullcontext():
+        return _asked(opened, deep=deep)
+
+
+def _asked(opened: Opened, *, deep: bool) -> dict[str, Any]:
+    try:
+        schema = opened.store.schema
+        if schema is None:
+            reason = "there is no collection yet: index a catalogue, or insert items"
+            return {"ok": False, "reason": reason}
+        if not deep:
+            return {"ok": True}
+        opened.searcher.open()
+        points = opened.store.count()
+    except DamagedError as error:
+        return {"ok": False, "reason": str(error), "damaged": True}
+    except (SceneSearchError, OSError) as error:
+        return {"ok": False, "reason": str(error)}
+    return {"ok": True, "points": points, "fields": len(schema.fields)}
 
 
 def models(opened: Opened) -> dict[str, Any]:

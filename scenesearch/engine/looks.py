@@ -139,12 +139,12 @@ class LookTasks:
             "min_confidence": SENSITIVITY[task.detection_sensitivity],
         }
         if task.photo is not None:
-            seen = SlimSeen()
+            seen = SlimSeen(self._opened.parts)
             scene = self._decoder.scene(task.photo, times)
             kept = KeptPhoto.of(task.photo, scene)
             query = _query(task, scene)
         else:
-            kept, seen = self._queries.get(task.query_id or "")
+            kept, seen = self._kept(task.query_id or "")
             query = _query(task, kept.blank())
             if self._is_new(query, rules, seen):
                 query = replace(query, scene=self._decoder.scene(kept.photo, times))
@@ -159,6 +159,15 @@ class LookTasks:
         else:
             self._queries.weigh(query_id)
         return look, paging, query_id
+
+    def _kept(self, query_id: str) -> tuple[KeptPhoto, SlimSeen]:
+        """A photo that was searched, and what these models said of it."""
+        kept, seen = self._queries.get(query_id)
+        if seen.models is not self._opened.parts:
+            # it was looked at by another generation
+            seen = SlimSeen(self._opened.parts)
+            self._queries.anew(query_id, kept, seen)
+        return kept, seen
 
     def query_photo(self, task: QueryPhoto, times: CheckedTimes) -> bytes:
         """The photo of an earlier look as a small JPEG, upright and without metadata.

@@ -79,6 +79,11 @@ class Queries:
             self._put(query_id, kept)
             return kept
 
+    def anew(self, query_id: str, photo: KeptPhoto, seen: SlimSeen) -> None:
+        """Forget what the models said of a photo."""
+        with self._lock:
+            self._put(query_id, (photo, seen))
+
     def weigh(self, query_id: str) -> None:
         """Count what was computed on a photo since it was added."""
         with self._lock:

@@ -66,10 +66,15 @@ def _unpacked(packed: _Packed | None) -> Mask | None:
 
 
 class SlimSeen(Seen):
-    """What the models said of one photo, in little memory."""
+    """What the models said of one photo, in little memory.
 
-    def __init__(self) -> None:
+    Args:
+        models: which ones; what others would say is another matter.
+    """
+
+    def __init__(self, models: object = None) -> None:
         super().__init__()
+        self.models = models
         self._masks: tuple[_Packed | None, ...] = ()
 
     @property

@@ -70,11 +70,12 @@ MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
 
 RAW = (
-    "the collection was made with raw vectors, so these are raw too; index into a new --collection "
-    "to have a projection"
+    "the collection was made with raw vectors, so these are raw too; scenesearch reproject gives "
+    "it a projection"
 )
 
-_PLANNED = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
+PLANNED = ("item_id", "item_hash", "photo", "photo_sha256", "photo_index", "region_count")
+"""Payload fields that an item is compared by with what it is to be."""
 
 Fitter = Callable[[NDArray[np.float32], int], Projection]
 
@@ -186,7 +187,7 @@ class Indexer:
 
     def _stored(self, items: Sequence[Item]) -> Mapping[str, StoredItem]:
         where = OneOf("item_id", tuple(item.id for item in items))
-        return stored_items(scroll_all(self._store, where=where, fields=_PLANNED))
+        return stored_items(scroll_all(self._store, where=where, fields=PLANNED))
 
     def run(
         self,

@@ -232,11 +232,30 @@ def _plan_item(
             continue
         # the same content twice in one item is one photo
         refs.setdefault(sha256, PhotoRef(path, sha256, index))
-    if stored is None:
-        return ItemPlan(item, wanted_hash, tuple(refs.values())), failures
     # an unreadable photo must not delete what is stored of the item
+    return plan_item(item, stored, wanted_hash, refs, whole=not failures), failures
+
+
+def plan_item(
+    item: Item,
+    stored: StoredItem | None,
+    wanted_hash: str,
+    refs: Mapping[str, PhotoRef],
+    *,
+    whole: bool = True,
+) -> ItemPlan:
+    """What has to happen to one item.
+
+    Args:
+        item: as it is to be.
+        stored: what the collection holds of it; None for nothing.
+        wanted_hash: of its attributes.
+        refs: its photos by sha256, in order.
+        whole: whether these are all of its photos.
+    """
+    if stored is None:
+        return ItemPlan(item, wanted_hash, tuple(refs.values()))
     there = set(stored.photos) | stored.partial
-    stale = () if failures else tuple(sorted(there - set(refs)))
     return ItemPlan(
         item,
         wanted_hash,
@@ -246,7 +265,7 @@ def _plan_item(
             for sha256, ref in refs.items()
             if stored.photos.get(sha256, (ref.path, ref.index)) != (ref.path, ref.index)
         ),
-        stale=stale,
+        stale=tuple(sorted(there - set(refs))) if whole else (),
         patch=stored.hashes != {wanted_hash},
         known=True,
-    ), failures
+    )

@@ -43,11 +43,7 @@ def delete_items(
     if not ids and where is None:
         raise QueryError("Give the ids or a filter of what to delete", code="empty_query")
     schema_of(store)
-    if ids:
-        readable = [one for one in map(readable_id, ids) if one is not None]
-        counts = _counts_among(store, sorted(set(as_stored(store, readable).values())), where)
-    else:
-        counts = _counts(store, where)
+    counts = _meant(store, ids, where)
     points = 0
     for some in batches(sorted(counts), SLICE):
         these = OneOf("item_id", tuple(some))
@@ -55,6 +51,18 @@ def delete_items(
         points += sum(counts[one] for one in some) if where is None else store.count(these)
         store.delete(where=these)
     return Deleted(len(counts), points)
+
+
+def items_meant(store: Store, ids: Sequence[str], where: Condition | None) -> list[str]:
+    """The items that :func:`delete_items` would remove."""
+    return sorted(_meant(store, ids, where)) if ids or where is not None else []
+
+
+def _meant(store: Store, ids: Sequence[str], where: Condition | None) -> Counter[str]:
+    if not ids:
+        return _counts(store, where)
+    readable = [one for one in map(readable_id, ids) if one is not None]
+    return _counts_among(store, sorted(set(as_stored(store, readable).values())), where)
 
 
 def photos_in_use(store: Store, photos: Sequence[str]) -> set[str]:

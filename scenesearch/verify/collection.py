@@ -23,6 +23,7 @@ from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.search.out_of_distribution import OodModel
 from scenesearch.store.census import differences
+from scenesearch.store.generations import split_name
 from scenesearch.verify.indexes import Values, Words
 from scenesearch.verify.points import Points
 from scenesearch.verify.report import Finding, Report, some
@@ -139,7 +140,8 @@ class Checking:
         items = schema.metadata.get("schema") == SCHEMA_VERSION
         points = state.points = Points(
             schema,
-            self._name,
+            # ids are of what the items are, in whichever generation
+            split_name(self._name)[0],
             projection,
             self._cache,
             every=self._deep,

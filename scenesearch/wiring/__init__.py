@@ -15,6 +15,13 @@ from scenesearch.wiring.collections import (
     name_collection,
 )
 from scenesearch.wiring.fetching import CatalogFile, build_catalog_photos, catalog_file
+from scenesearch.wiring.generations import (
+    GenerationsRecord,
+    config_of,
+    drop_generation,
+    settings_of,
+    stored_name,
+)
 from scenesearch.wiring.models import (
     build_detector,
     build_embedder,
@@ -51,6 +58,7 @@ __all__ = [
     "EMBEDDINGS",
     "ITEMS",
     "CatalogFile",
+    "GenerationsRecord",
     "Parts",
     "build_cache",
     "build_catalog_photos",
@@ -70,9 +78,11 @@ __all__ = [
     "build_tower",
     "catalog_file",
     "compact_collection",
+    "config_of",
     "copyable",
     "describe_collection",
     "drop_collection",
+    "drop_generation",
     "export_detector",
     "export_models",
     "first_lock_file",
@@ -85,6 +95,8 @@ __all__ = [
     "rebuilding",
     "region_rules",
     "scene_loader",
+    "settings_of",
     "state_dir",
+    "stored_name",
     "sync_lock_file",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 from scenesearch.config.settings import Settings
 from scenesearch.core.errors import StoreError
+from scenesearch.wiring.generations import GenerationsRecord, drop_generation, stored_name
 from scenesearch.wiring.stores import build_store, is_url, server_tls
 
 
@@ -39,7 +40,7 @@ def describe_collection(settings: Settings, store: str | Path, name: str) -> dic
     Raises:
         StoreError: there is no such collection, or it cannot be opened.
     """
-    with closing(build_store(settings, store, name)) as opened:
+    with closing(build_store(settings, store, stored_name(settings, store, name))) as opened:
         schema = opened.schema
         if schema is None:
             raise _none(settings, store, name)
@@ -60,21 +61,27 @@ def compact_collection(settings: Settings, store: str | Path, name: str) -> None
     Raises:
         StoreError: there is no such collection, or it cannot be opened.
     """
-    with closing(build_store(settings, store, name)) as opened:
+    with closing(build_store(settings, store, stored_name(settings, store, name))) as opened:
         if opened.schema is None:
             raise _none(settings, store, name)
         opened.optimize()
 
 
 def drop_collection(settings: Settings, store: str | Path, name: str) -> None:
-    """Remove a collection and its record for good.
+    """Remove a collection and its record for good, with all of its generations.
 
     Raises:
         StoreError: there is no such collection.
         StoreUnavailableError: somebody has it open.
     """
-    if name not in list_collections(settings, store):
-        raise _none(settings, store, name)
+    with closing(GenerationsRecord(settings, store, name)) as record:
+        found = record.read()
+        if found is None and name not in list_collections(settings, store):
+            raise _none(settings, store, name)
+        for number in found.numbers if found is not None else ():
+            drop_generation(settings, store, name, number)
+        if found is not None:
+            record.forget()
     if is_url(store):
         from scenesearch.store.server import collections as server
 
@@ -83,7 +90,8 @@ def drop_collection(settings: Settings, store: str | Path, name: str) -> None:
         return
     from scenesearch.store.embedded.edge_directory import EdgeDirectory
 
-    EdgeDirectory(Path(store), name).drop()
+    if (Path(store) / name).exists():
+        EdgeDirectory(Path(store), name).drop()
 
 
 def name_collection(settings: Settings, store: str | Path, alias: str, name: str) -> None:

@@ -203,6 +203,11 @@ def first_lock_file(settings: Settings, store: str | Path, collection: str) -> P
     return _lock_file(settings, store, collection, "first")
 
 
+def generations_lock_file(settings: Settings, store: str | Path, collection: str) -> Path:
+    """What is locked by who changes which generations there are; likewise."""
+    return _lock_file(settings, store, collection, "generations")
+
+
 def _lock_file(settings: Settings, store: str | Path, collection: str, what: str) -> Path:
     if not is_url(store):
         return Path(store) / f"{collection}.{what}.lock"

@@ -114,6 +114,26 @@ class ClientMeta:
         text = base64.b64encode(data).decode("ascii")
         self._write(f"blob:{name}", {"name": name, "data": text})
 
+    def read_note(self, name: str) -> str | None:
+        """A text beside the schema and the blobs, or None."""
+        payload = self._read(f"note:{name}")
+        return None if payload is None else str(payload.get("text"))
+
+    def write_note(self, name: str, text: str) -> None:
+        """Replace a text."""
+        self._write(f"note:{name}", {"name": name, "text": text})
+
+    def forget(self, *notes: str, all_else: bool = False) -> None:
+        """Remove notes; or everything but them, which leaves a collection without a record."""
+        from qdrant_client import models
+
+        ids = models.HasIdCondition(has_id=[self._id(f"note:{name}") for name in notes])
+        which = models.Filter(must_not=[ids]) if all_else else models.Filter(must=[ids])
+        self._server.ask(
+            f"write about {self._collection!r}",
+            lambda c: c.delete(self._meta, models.FilterSelector(filter=which), wait=True),
+        )
+
     def _read(self, key: str) -> dict[str, Any] | None:
         from qdrant_client.http.exceptions import UnexpectedResponse
 

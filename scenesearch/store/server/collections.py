@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import Any
 
 from scenesearch.store.checks import check_name
-from scenesearch.store.server.client_meta import META_SUFFIX
+from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
 from scenesearch.store.server.connection import Connection, Tls
 
 TIMEOUT_S = 60.0
@@ -28,10 +28,19 @@ def names(server: Connection) -> list[str]:
     return sorted(name for name in every if name + META_SUFFIX in every)
 
 
-def drop(server: Connection, name: str) -> None:
-    """Remove points, then the record; killed between the two, it is done again."""
-    for one in (name, name + META_SUFFIX):
-        server.ask(f"drop {one!r}", partial(_delete, name=one))
+def drop(server: Connection, name: str, *, keep: Sequence[str] = ()) -> None:
+    """Remove points, then the record; killed between the two, it is done again.
+
+    Args:
+        server: where.
+        name: of the collection.
+        keep: notes that stay, in a companion of nothing else.
+    """
+    server.ask(f"drop {name!r}", partial(_delete, name=name))
+    if keep:
+        ClientMeta(server, name).forget(*keep, all_else=True)
+    else:
+        server.ask(f"drop {name + META_SUFFIX!r}", partial(_delete, name=name + META_SUFFIX))
 
 
 def _delete(client: Any, name: str) -> None:
