@@ -74,7 +74,11 @@ class Service(NamedTuple):
 
 @contextmanager
 def serving(
-    folder: Path, *, section: Mapping[str, Any] | None = None, indexed: bool = True
+    folder: Path,
+    *,
+    section: Mapping[str, Any] | None = None,
+    indexed: bool = True,
+    tenant_field: str | None = None,
 ) -> Iterator[Service]:
     """A service over 24 coloured things.
 
@@ -82,9 +86,12 @@ def serving(
         folder: for the store and the catalogue.
         section: settings of the service.
         indexed: whether there is a catalogue at all.
+        tenant_field: that says whose an item is.
     """
     service = {"decoders": 1, "query_megabytes": 64, **(section or {})}
-    settings = Settings(service=service, cache_dir=folder / "cache")
+    settings = Settings(
+        service=service, cache_dir=folder / "cache", store={"tenant_field": tenant_field}
+    )
     front = SceneSearch(folder / "store", config=settings)
     models = Parts(settings)
     front._opened.use_parts(models)  # type: ignore[arg-type]

@@ -31,6 +31,7 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     shoppable_command,
     sync_command,
     tag_command,
+    tenants_command,
     train_command,
     verify_command,
 )

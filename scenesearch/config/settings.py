@@ -191,6 +191,9 @@ class StoreSettings(_Section):
     and a thirty-second of their size, and scores the best 2 or 8 times as many as are wanted again
     by the vectors; ``auto``: ``int8`` in an embedded store, ``none`` on a server. See
     docs/scale.md."""
+    tenant_field: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    """Attribute that says whose an item is, where several share a collection: indexed as Qdrant
+    indexes tenants, and what a key of the service with a ``tenant`` is bound to."""
     retry_s: float = Field(120.0, ge=0, le=86_400)
     """Seconds that ``index`` and ``sync`` wait for a server that does not answer; anything else
     waits for a few."""
@@ -278,6 +281,22 @@ class Settings(BaseSettings):
     """How answers are made, where a search does not say otherwise."""
     service: ServiceSettings = ServiceSettings()
     """How the service listens, whom it lets in, and what it lets them cost."""
+
+    @property
+    def declared_fields(self) -> Mapping[str, FieldType]:
+        """Types of attributes that their values do not decide: ``fields`` and the tenant's."""
+        tenant = self.store.tenant_field
+        return self.fields if tenant is None else {**self.fields, tenant: "keyword"}
+
+    @model_validator(mode="after")
+    def _tenants_have_a_field(self) -> Self:
+        bound = [key.tenant for key in self.service.keys if key.tenant is not None]
+        if bound and self.store.tenant_field is None:
+            raise ValueError(
+                f"a key has the tenant {bound[0]!r}, and nothing says whose an item is: expected "
+                "store.tenant_field, the attribute that does (store: {tenant_field: tenant})"
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -140,6 +140,10 @@ class Engine:
                 return Answer(self.health.status(deep=task.deep))
             case tasks.BackUp():
                 return self._timed(times, "backup", lambda: self._backed_up(Path(task.folder)))
+            case tasks.TenantsTask():
+                return self._timed(times, "engine", lambda: self._catalogue.tenants(task))
+            case tasks.RemoveTenant():
+                return self._written(times, lambda: self._catalogue.remove_tenant(task))
             case tasks.ModelsTask():
                 return Answer(models(self.opened))
             case tasks.GetItem():

@@ -36,6 +36,7 @@ from scenesearch.look.look import Look
 from scenesearch.search.query import Query
 from scenesearch.search.seen import Seen
 from scenesearch.wiring import region_rules
+from scenesearch.words import ParsedWords
 
 MAX_DEPTH = 1000
 """Matches of a fused list that can be reached by paging."""
@@ -142,10 +143,10 @@ class LookTasks:
             seen = SlimSeen()
             scene = self._decoder.scene(task.photo, times)
             kept = KeptPhoto.of(task.photo, scene)
-            query = _query(task, scene)
+            query = self._query(task, scene)
         else:
-            kept, seen = self._queries.get(task.query_id or "")
-            query = _query(task, kept.blank())
+            kept, seen = self._queries.get(task.query_id or "", task.tenant)
+            query = self._query(task, kept.blank())
             if self._is_new(query, rules, seen):
                 query = replace(query, scene=self._decoder.scene(kept.photo, times))
         look = self._opened.searcher.look(
@@ -155,7 +156,7 @@ class LookTasks:
             look = replace(look, notes=(*look.notes, NO_DETECTOR))
         query_id = task.query_id
         if query_id is None:
-            query_id = self._queries.add(kept, seen)
+            query_id = self._queries.add(kept, seen, task.tenant)
         else:
             self._queries.weigh(query_id)
         return look, paging, query_id
@@ -168,7 +169,7 @@ class LookTasks:
             QueryError: the width is outside its range.
         """
         check_width(task.width)
-        kept, _ = self._queries.get(task.query_id)
+        kept, _ = self._queries.get(task.query_id, task.tenant)
         return encode_jpeg(self._decoder.scene(kept.photo, times).image, task.width)
 
     def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
@@ -190,29 +191,35 @@ class LookTasks:
             texts=_weighted(task.texts),
             items=_weighted(task.items),
             vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
-            words=task.words,
+            words=self._words(task),
         )
         look = self._opened.searcher.look(query, options, offset=paging.offset, times=times)
         return _answer(look, paging, None, times)
 
     def _options(self, task: LookTask | SearchTask) -> tuple[SearchOptions, Paging]:
-        only = self._opened.parse(task.only)
+        only = self._opened.only(task.only)
         check_items(self._opened, task.items, only)
         where = all_of(only, self._opened.parse(task.where))
         options = self._opened.options(where, task.options)
         paging = Paging(task.offset, options.limit)
         return options, paging
 
+    def _query(self, task: LookTask, scene: Scene) -> Query:
+        return Query(
+            scene=scene,
+            boxes=pixel_boxes(task.boxes, task.box_format, scene.size),
+            point=pixel_point(task.point, task.box_format, scene.size),
+            texts=_weighted(task.texts),
+            items=_weighted(task.items),
+            words=self._words(task),
+        )
 
-def _query(task: LookTask, scene: Scene) -> Query:
-    return Query(
-        scene=scene,
-        boxes=pixel_boxes(task.boxes, task.box_format, scene.size),
-        point=pixel_point(task.point, task.box_format, scene.size),
-        texts=_weighted(task.texts),
-        items=_weighted(task.items),
-        words=task.words,
-    )
+    def _words(self, task: LookTask | SearchTask) -> str | ParsedWords | None:
+        """Words, understood by what the caller's key lets it see, where that is not everything."""
+        words = task.words
+        if words is None or task.only is None or not words.strip():
+            return words
+        return self._opened.searcher.understand(words, within=self._opened.only(task.only))
 
 
 def _answer(look: Look, paging: Paging, query_id: str | None, times: CheckedTimes) -> Answer:

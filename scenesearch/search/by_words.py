@@ -338,11 +338,13 @@ def _palette_of(colours: tuple[str, ...]) -> Vector:
     return found
 
 
-def vocabulary_of(store: Store, fields: Mapping[str, FieldType]) -> Vocabulary:
-    """The categories of a collection that words can name."""
+def vocabulary_of(
+    store: Store, fields: Mapping[str, FieldType], within: Condition | None = None
+) -> Vocabulary:
+    """The categories of a collection, or of a part of it, that words can name."""
     if fields.get(CATEGORY) != "keyword":
         return Vocabulary()
-    found = store.facet(CATEGORY, limit=MAX_CATEGORIES)
+    found = store.facet(CATEGORY, where=within, limit=MAX_CATEGORIES)
     return Vocabulary({str(value): count for value, count in found})
 
 

@@ -6,6 +6,7 @@ everything after that is pure numpy on matrices of (regions, items).
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -56,6 +57,8 @@ from scenesearch.words import ParsedWords, Vocabulary, parse_words
 from scenesearch.words.meaning import shipped_meaning
 
 NO_MATCH = "nothing like this in the catalogue"
+VOCABULARIES = 256
+"""Of filters that keys are bound to, the least recently used out first."""
 
 
 class Searcher:
@@ -91,10 +94,21 @@ class Searcher:
         self._shown = ShownPoints(store)
         self._opening = RLock()
         self._opened: Opened | None = None
-        self._known: tuple[Opened, Vocabulary] | None = None
+        self._known: tuple[Opened, OrderedDict[Condition | None, Vocabulary]] | None = None
 
-    def understand(self, words: str | ParsedWords, *, strict_category: bool = False) -> ParsedWords:
+    def understand(
+        self,
+        words: str | ParsedWords,
+        *,
+        strict_category: bool = False,
+        within: Condition | None = None,
+    ) -> ParsedWords:
         """What some words ask for in this collection; what was understood already stays as it is.
+
+        Args:
+            words: plain words.
+            strict_category: as for ``parse_words``.
+            within: only categories of points for which this holds are known.
 
         Raises:
             QueryError: the text is too long.
@@ -104,7 +118,10 @@ class Searcher:
             return words
         opened = self.open()
         return parse_words(
-            words, self._vocabulary(opened), opened.schema.fields, strict_category=strict_category
+            words,
+            self._vocabulary(opened, within),
+            opened.schema.fields,
+            strict_category=strict_category,
         )
 
     def open(self) -> Opened:
@@ -142,11 +159,17 @@ class Searcher:
             None if data is None or data == NOTHING else OodModel.from_bytes(data),
         )
 
-    def _vocabulary(self, opened: Opened) -> Vocabulary:
+    def _vocabulary(self, opened: Opened, within: Condition | None = None) -> Vocabulary:
         with self._opening:
             if self._known is None or self._known[0] is not opened:
-                self._known = opened, vocabulary_of(self._store, opened.schema.fields)
-            return self._known[1]
+                self._known = opened, OrderedDict()
+            known = self._known[1]
+            if within not in known:
+                known[within] = vocabulary_of(self._store, opened.schema.fields, within)
+                while len(known) > VOCABULARIES:
+                    known.popitem(last=False)
+            known.move_to_end(within)
+            return known[within]
 
     @property
     def _reads_words(self) -> bool:

@@ -72,11 +72,13 @@ def _store(settings: Settings, store: str | Path, collection: str, *, process: b
             quantization=_quantization(settings, embedded=False),
             layout=Layout(chosen.shards, chosen.replicas, chosen.write_consistency),
             tls=server_tls(settings),
+            tenant_field=chosen.tenant_field,
         )
     from scenesearch.store.embedded.edge import EdgeStore
 
     free = settings.min_free_megabytes * 1_000_000
     quantization = _quantization(settings, embedded=True)
+    tenant_field = settings.store.tenant_field
     if process:
         from scenesearch.store.process.store import ProcessStore
 
@@ -89,9 +91,16 @@ def _store(settings: Settings, store: str | Path, collection: str, *, process: b
             min_free_bytes=free,
             search_threads=threads,
             quantization=quantization,
+            tenant_field=tenant_field,
         )
         return ProcessStore(made, name=f"the index in {Path(store) / collection}")
-    return EdgeStore(Path(store), collection, min_free_bytes=free, quantization=quantization)
+    return EdgeStore(
+        Path(store),
+        collection,
+        min_free_bytes=free,
+        quantization=quantization,
+        tenant_field=tenant_field,
+    )
 
 
 def build_inspected(settings: Settings, store: str | Path, collection: str) -> Store:
@@ -105,7 +114,14 @@ def build_inspected(settings: Settings, store: str | Path, collection: str) -> S
     from scenesearch.store.process.store import ProcessStore
 
     free = settings.min_free_megabytes * 1_000_000
-    made = partial(EdgeStore, Path(store), collection, min_free_bytes=free, counted=False)
+    made = partial(
+        EdgeStore,
+        Path(store),
+        collection,
+        min_free_bytes=free,
+        counted=False,
+        tenant_field=settings.store.tenant_field,
+    )
     return ProcessStore(made, name=f"the index in {Path(store) / collection}")
 
 
@@ -130,7 +146,13 @@ def rebuilding(
     shutil.rmtree(store / name, ignore_errors=True)  # of a repair that was killed
     free = settings.min_free_megabytes * 1_000_000
     with closing(
-        EdgeStore(store, name, min_free_bytes=free, quantization=schema.quantization)
+        EdgeStore(
+            store,
+            name,
+            min_free_bytes=free,
+            quantization=schema.quantization,
+            tenant_field=settings.store.tenant_field,
+        )
     ) as new:
         yield new
     replace_collection(store, collection, name)

@@ -48,7 +48,12 @@ class Guard:
 
     def _adopt(self, settings: ServiceSettings) -> None:
         self._settings = settings
-        self._keys = Keyring(settings.read_keys, settings.write_keys, settings.keys)
+        self._keys = self._shared.keys = Keyring(
+            settings.read_keys,
+            settings.write_keys,
+            settings.keys,
+            tenant_field=self._shared.settings.store.tenant_field,
+        )
         self._buckets = Buckets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,7 +108,8 @@ class Guard:
             access = PICTURED
         state = scope.setdefault("state", {})
         state["scopes"], state["where"] = access.scopes, access.where
-        state["caller"] = access.caller
+        state["caller"], state["tenant"] = access.caller, access.tenant
+        state["per_day"] = access.per_day
 
     def _check_record(self, access: Access, headers: Headers) -> None:
         if not access.scopes:

@@ -246,7 +246,8 @@ class JobRunner:
         attempt = 0
         while True:
             try:
-                answer = await self._backend.run(PutItems(items), deadline_s=self._pace.deadline_s)
+                put = PutItems(items, tenant=job.tenant or None)
+                answer = await self._backend.run(put, deadline_s=self._pace.deadline_s)
             except SceneSearchError as error:
                 self._state.damaged = str(error) if isinstance(error, DamagedError) else None
                 last = len(items) > 1 or attempt + 1 >= self._pace.attempts

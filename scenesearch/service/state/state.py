@@ -9,6 +9,7 @@ from pathlib import Path
 from scenesearch.service.state.database import Database
 from scenesearch.service.state.feedback import FeedbackLog
 from scenesearch.service.state.jobs import JobLimits, Jobs
+from scenesearch.service.state.usage import Usage
 from scenesearch.system.disk import MIN_FREE_BYTES
 
 
@@ -29,6 +30,7 @@ class State:
     Attributes:
         jobs: what is to be done, and what was.
         feedback: what people did with answers.
+        usage: what keys cost today.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class State:
         self._database = Database(self.folder, min_free_bytes=min_free_bytes)
         self.jobs = Jobs(self._database, limits, clock)
         self.feedback = FeedbackLog(self._database, clock=clock)
+        self.usage = Usage(self._database, clock)
         self._listener: Callable[[], None] | None = None
         self.damaged: str | None = None
         """What of the store needs repair, as the last batch of a job found it."""

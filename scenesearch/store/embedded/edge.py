@@ -106,6 +106,7 @@ class EdgeStore:
         quantization: of a collection that ``create`` makes; one that is there keeps its own.
         counted: refuse a collection that has more or less than when it was closed; not for who
             repairs it.
+        tenant_field: that says whose a point is.
     """
 
     def __init__(
@@ -117,8 +118,12 @@ class EdgeStore:
         search_threads: int | None = None,
         quantization: Quantization = "none",
         counted: bool = True,
+        tenant_field: str | None = None,
     ) -> None:
-        self._directory = EdgeDirectory(Path(path), collection, search_threads)
+        self._tenant_field = tenant_field
+        self._directory = EdgeDirectory(
+            Path(path), collection, search_threads, tenant_field=tenant_field
+        )
         self._home = self._directory.home
         self._min_free = min_free_bytes
         self._quantization = quantization
@@ -177,10 +182,13 @@ class EdgeStore:
                 for field, kind in new.items():
                     if field in opened.schema.fields:
                         opened.shard.update(no_field_index(field))
-                    opened.shard.update(field_index(field, kind))
+                    opened.shard.update(self._index(field, kind))
                 opened.shard.flush()
             # Last: without it the indexes are there, unused, and are made again next time.
             self._record(opened, replace(opened.schema, fields={**opened.schema.fields, **new}))
+
+    def _index(self, field: str, kind: FieldType) -> Any:
+        return field_index(field, kind, tenant=field == self._tenant_field)
 
     def _record(self, opened: OpenShard, schema: CollectionSchema) -> None:
         self._directory.write_schema(schema)
@@ -480,7 +488,7 @@ class EdgeStore:
                 for field in fields:
                     opened.shard.update(no_field_index(field))
                     if (kind := opened.schema.fields.get(field)) is not None:
-                        opened.shard.update(field_index(field, kind))
+                        opened.shard.update(self._index(field, kind))
                 opened.shard.flush()
 
     # --- files and life --------------------------------------------------------------------

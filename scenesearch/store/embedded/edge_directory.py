@@ -117,11 +117,20 @@ class EdgeDirectory:
         root: directory of all collections.
         collection: its checked name.
         search_threads: see :class:`~scenesearch.store.embedded.edge.EdgeStore`.
+        tenant_field: likewise.
     """
 
-    def __init__(self, root: Path, collection: str, search_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        collection: str,
+        search_threads: int | None = None,
+        *,
+        tenant_field: str | None = None,
+    ) -> None:
         self.root = root
         self._search_threads = search_threads
+        self._tenant_field = tenant_field
         self.name = check_name(collection)
         self.home = root / collection
 
@@ -205,7 +214,9 @@ class EdgeDirectory:
         for name, data in blobs.items():
             write_whole(new / "blobs" / name, data)
         with engine_errors(f"create the index in {new}"):
-            shard = create_shard(new / "shard", schema, self._search_threads)
+            shard = create_shard(
+                new / "shard", schema, self._search_threads, tenant_field=self._tenant_field
+            )
             shard.flush()
             shard.close()
         write_whole(new / "schema.json", dump_schema(schema).encode())

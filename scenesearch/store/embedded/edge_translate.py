@@ -78,7 +78,13 @@ def engine_errors(what: str) -> Iterator[None]:
         ) from error
 
 
-def create_shard(path: Path, schema: CollectionSchema, search_threads: int | None = None) -> Any:
+def create_shard(
+    path: Path,
+    schema: CollectionSchema,
+    search_threads: int | None = None,
+    *,
+    tenant_field: str | None = None,
+) -> Any:
     """A new, open shard in a directory that does not exist yet, payload indexes first."""
     import qdrant_edge as edge
 
@@ -96,7 +102,7 @@ def create_shard(path: Path, schema: CollectionSchema, search_threads: int | Non
     )
     shard = edge.EdgeShard.create(str(path), config)
     for field, kind in schema.fields.items():
-        shard.update(field_index(field, kind))
+        shard.update(field_index(field, kind, tenant=field == tenant_field))
     return shard
 
 
@@ -153,11 +159,12 @@ def _threads(asked: int | None) -> int:
     return asked or os.cpu_count() or 1
 
 
-def field_index(field: str, kind: FieldType) -> Any:
+def field_index(field: str, kind: FieldType, *, tenant: bool = False) -> Any:
     """The update that indexes a payload field. Bools are stored as integers.
 
     Texts, and keywords of our own (which have about as many values as there are points, and no
-    facets), stay in their files: in memory they are most of what a point costs.
+    facets), stay in their files: in memory they are most of what a point costs. The field that says
+    whose a point is has the index for that, which keeps the points of one tenant together.
     """
     import qdrant_edge as edge
 
@@ -165,7 +172,11 @@ def field_index(field: str, kind: FieldType) -> Any:
     cold = edge.Memory.Cold
     schemas: dict[FieldType, Any] = {
         "keyword": (
-            edge.KeywordIndexParams(memory=cold) if field in POINT_FIELDS else types.Keyword
+            edge.KeywordIndexParams(is_tenant=True)
+            if tenant
+            else edge.KeywordIndexParams(memory=cold)
+            if field in POINT_FIELDS
+            else types.Keyword
         ),
         "integer": types.Integer,
         "float": types.Float,

@@ -104,6 +104,7 @@ class ClientStore:
         quantization: of a collection that ``create`` makes; one that is there keeps its own.
         layout: likewise.
         tls: certificates of a private authority, and of this client; for a URL.
+        tenant_field: that says whose a point is.
     """
 
     def __init__(
@@ -116,6 +117,7 @@ class ClientStore:
         quantization: Quantization = "none",
         layout: Layout | None = None,
         tls: Tls | None = None,
+        tenant_field: str | None = None,
     ) -> None:
         self._name = check_name(collection)
         if collection.endswith(META_SUFFIX):
@@ -125,6 +127,7 @@ class ClientStore:
             )
         self._server = Connection(client_or_url, api_key, timeout, tls)
         self._quantization, self._layout = quantization, layout or Layout()
+        self._tenant_field = tenant_field
         self._gate = RLock()
         self._schema: CollectionSchema | None = None
         self._read_at = 0.0
@@ -226,7 +229,7 @@ class ClientStore:
                 client.create_payload_index(
                     self._name,
                     key_path(field),
-                    field_schema=field_schema(kind),
+                    field_schema=field_schema(kind, tenant=field == self._tenant_field),
                     wait=True,
                     timeout=CONSENSUS_S,
                 )

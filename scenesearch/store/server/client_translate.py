@@ -200,10 +200,15 @@ def _codes(dim: int, quantization: Quantization) -> Any:
     )
 
 
-def field_schema(kind: FieldType) -> Any:
-    """The payload index of a field. Bools are stored as integers."""
+def field_schema(kind: FieldType, *, tenant: bool = False) -> Any:
+    """The payload index of a field; one that says whose a point is keeps a tenant's together.
+
+    Bools are stored as integers.
+    """
     from qdrant_client import models
 
+    if tenant:
+        return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
     types = models.PayloadSchemaType
     schemas: dict[FieldType, Any] = {
         "keyword": types.KEYWORD,
