@@ -153,6 +153,9 @@ class ServiceSettings(BaseModel):
     0 keeps none."""
     drain_s: float = Field(2.0, ge=0, le=60)
     """Seconds after SIGTERM in which what comes is still answered, with ``Connection: close``."""
+    state: SecretStr | None = Field(None, repr=False)
+    """PostgreSQL database of jobs, feedback, looks and limits that several services share,
+    ``postgresql://user:password@host/database``; none: a file in ``state_dir``, of one service."""
     state_dir: Path | None = None
     """Folder of jobs, feedback and photos of inserted items and scenes; by default the store's, or
     ``cache_dir`` with a Qdrant server."""
@@ -163,6 +166,18 @@ class ServiceSettings(BaseModel):
     and request id."""
     fetch: FetchSettings = FetchSettings()
     """Whether photos are fetched from addresses that callers name."""
+
+    @field_validator("state")
+    @classmethod
+    def _is_postgres(cls, state: SecretStr | None) -> SecretStr | None:
+        if state is not None and not state.get_secret_value().startswith(
+            ("postgresql://", "postgres://")
+        ):
+            raise ValueError(
+                "expected postgresql://user:password@host/database; a folder for a file of this "
+                "service alone is state_dir"
+            )
+        return state
 
     @field_validator("frame_ancestors")
     @classmethod
@@ -188,4 +203,5 @@ class ServiceSettings(BaseModel):
 
     def without_keys(self) -> Self:
         """For an engine, or a service that nobody else reaches."""
-        return self.model_copy(update={"read_keys": (), "write_keys": (), "keys": ()})
+        nothing = {"read_keys": (), "write_keys": (), "keys": (), "state": None}
+        return self.model_copy(update=nothing)

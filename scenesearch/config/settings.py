@@ -372,7 +372,8 @@ def _explain(error: ValidationError) -> str:
     path = [str(part) for part in first["loc"]]
     name = ".".join(path)
     if first["type"] not in {"extra_forbidden", "unexpected_keyword_argument"}:
-        got = "a value not shown here" if "key" in name else repr(first["input"])
+        secret = "key" in name or name == "service.state"
+        got = "a value not shown here" if secret else repr(first["input"])
         return f"{name}: {first['msg']}, got {got}"
     known = sorted(_names_beside(path))
     near = difflib.get_close_matches(path[-1], known, n=3, cutoff=0.5)

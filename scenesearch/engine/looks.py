@@ -156,7 +156,7 @@ class LookTasks:
             look = replace(look, notes=(*look.notes, NO_DETECTOR))
         query_id = task.query_id
         if query_id is None:
-            query_id = self._queries.add(kept, seen, task.tenant)
+            query_id = self._queries.add(kept, seen, task.tenant, task.keep_as)
         else:
             self._queries.weigh(query_id)
         return look, paging, query_id
@@ -169,8 +169,8 @@ class LookTasks:
             QueryError: the width is outside its range.
         """
         check_width(task.width)
-        kept, _ = self._queries.get(task.query_id, task.tenant)
-        return encode_jpeg(self._decoder.scene(kept.photo, times).image, task.width)
+        photo = task.photo or self._queries.get(task.query_id, task.tenant)[0].photo
+        return encode_jpeg(self._decoder.scene(photo, times).image, task.width)
 
     def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
         """Whether a kept photo is asked for something that needs its pixels."""

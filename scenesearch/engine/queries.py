@@ -17,6 +17,11 @@ ID_BYTES = 24
 """Of randomness in an id: 192 bits."""
 
 
+def new_query_id() -> str:
+    """An id that nobody can guess."""
+    return secrets.token_urlsafe(ID_BYTES)
+
+
 class QueryExpiredError(QueryError):
     """A query id that is not known any more, or never was."""
 
@@ -54,9 +59,22 @@ class Queries:
         with self._lock:
             return int(self._kept.currsize)
 
-    def add(self, photo: KeptPhoto, seen: SlimSeen, tenant: str | None = None) -> str | None:
-        """Keep a photo, of a tenant or nobody's; its id, or None where it has no room at all."""
-        query_id = secrets.token_urlsafe(ID_BYTES)
+    def add(
+        self,
+        photo: KeptPhoto,
+        seen: SlimSeen,
+        tenant: str | None = None,
+        query_id: str | None = None,
+    ) -> str | None:
+        """Keep a photo, of a tenant or nobody's; its id, or None where it has no room at all.
+
+        Args:
+            photo: the photo.
+            seen: what is known of it.
+            tenant: whose it is.
+            query_id: that it is to have.
+        """
+        query_id = query_id or new_query_id()
         with self._lock:
             self._put(query_id, (photo, seen, tenant))
             return query_id if query_id in self._kept else None

@@ -50,6 +50,7 @@ class LookTask:
         offset: matches of the fused list to leave out.
         only: a filter text of the caller's key, which holds as well.
         tenant: of that key: whose the photo stays.
+        keep_as: the query id that the photo is to have; None for a new one.
     """
 
     photo: Photo | None = None
@@ -67,6 +68,7 @@ class LookTask:
     offset: int = 0
     only: str | None = None
     tenant: str | None = None
+    keep_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,11 +276,13 @@ class QueryPhoto:
         query_id: of that look.
         width: the longer side is at most this many pixels, 32 to 2048.
         tenant: of the caller's key.
+        photo: the photo itself, where it is no photo of this engine's looks.
     """
 
     query_id: str
     width: int = 320
     tenant: str | None = None
+    photo: Photo | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from scenesearch.engine.tasks import (
 from scenesearch.service.http.auth import Keyring
 from scenesearch.service.http.metrics import Metrics
 from scenesearch.service.http.problems import ClientLeftError, ProblemError
+from scenesearch.service.http.recall import recalled
 from scenesearch.service.jobs.runner import PhotoFetcher
 from scenesearch.service.state import State
 from scenesearch.service.state.usage import QuotaUsedError
@@ -246,9 +247,13 @@ async def run_task(request: Request, task: Task, *, deadline_s: float | None = N
     limit_s = time_left(request) if deadline_s is None else deadline_s
     # only where there are keys is anybody somebody
     caller = getattr(request.state, "caller", "") or None
-    answering = asyncio.ensure_future(
-        shared(request).backend.run(task, deadline_s=limit_s, client=caller)
-    )
+    found = shared(request)
+
+    async def run(asked: Task) -> Answer:
+        return await found.backend.run(asked, deadline_s=limit_s, client=caller)
+
+    queries = None if found.state is None else found.state.queries
+    answering = asyncio.ensure_future(recalled(task, run, queries))
     leaving = asyncio.ensure_future(_client_left(request))
     try:
         done, _ = await asyncio.wait(

@@ -147,7 +147,7 @@ class Database(DurableFile):
         """Every job is this service's: nobody else has the file."""
         return True
 
-    def let_go(self, job: int) -> None:
+    def let_go(self) -> None:
         """Do nothing: there is nobody to take it."""
 
     def damaged(self, said: str) -> StoreError:

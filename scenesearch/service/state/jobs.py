@@ -251,6 +251,7 @@ class Jobs:
             )
             seq = next((int(one) for (one,) in rows if self._database.take(int(one))), None)
             if seq is None:
+                self._database.let_go()
                 return None
             job = self._by_seq(seq)
             if job.status == "queued":
@@ -325,10 +326,6 @@ class Jobs:
         with self._database.writing() as db:
             self._prune(db)
         self._database.shrink()
-
-    def let_go(self, job: Job) -> None:
-        """Leave a job to whoever takes it next."""
-        self._database.let_go(job.seq)
 
     def _jobs(self, rest: str) -> str:
         return self._database.select(JOBS, _COLUMNS, rest)

@@ -78,13 +78,13 @@ class Tables(Protocol):
         """
 
     def take(self, job: int) -> bool:
-        """Whether a job is this service's to work on, from here on until it is let go of.
+        """Whether a job is this service's to work on, from here on; the one before is let go.
 
-        What a service held that died is free at once.
+        What a service had taken that died is free at once.
         """
 
-    def let_go(self, job: int) -> None:
-        """Leave a job to others."""
+    def let_go(self) -> None:
+        """Leave the job that was taken last, if any, to others."""
 
     def damaged(self, said: str) -> StoreError:
         """The error of something that is not what was written."""
