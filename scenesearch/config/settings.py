@@ -40,7 +40,7 @@ from scenesearch.config.secret_files import names_file, secrets_of
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.limits import ImageLimits
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import FieldType
 from scenesearch.system.resources import resource_dir
 
@@ -194,6 +194,13 @@ class StoreSettings(_Section):
     tenant_field: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,63}$")
     """Attribute that says whose an item is, where several share a collection: indexed as Qdrant
     indexes tenants, and what a key of the service with a ``tenant`` is bound to."""
+    on_disk: Literal["auto"] | bool = "auto"
+    """Whether vectors are read from the disk as they are needed, of a collection that is made or
+    that ``scenesearch quantize`` changes; ``auto``: where codes are searched first."""
+    memory: Literal["auto"] | Memory = "auto"
+    """Where those codes, or the graph where there are none, are held, likewise: ``pinned`` for
+    good, ``cached`` as long as there is room, ``cold`` read as needed; ``auto``: codes are
+    pinned."""
     retry_s: float = Field(120.0, ge=0, le=86_400)
     """Seconds that ``index`` and ``sync`` wait for a server that does not answer; anything else
     waits for a few."""

@@ -43,6 +43,7 @@ from scenesearch.wiring.stores import (
     quantize,
     rebuilding,
     state_dir,
+    store_memory,
     sync_lock_file,
 )
 
@@ -84,5 +85,6 @@ __all__ = [
     "region_rules",
     "scene_loader",
     "state_dir",
+    "store_memory",
     "sync_lock_file",
 ]

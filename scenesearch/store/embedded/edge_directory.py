@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch.core.errors import DamagedError, StoreError
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import Census, CollectionSchema
 from scenesearch.store.census import REPAIR, dump_census, load_census
 from scenesearch.store.checks import check_blob_name, check_name
@@ -30,7 +30,7 @@ from scenesearch.store.embedded.edge_translate import (
     engine_errors,
     load_shard,
 )
-from scenesearch.store.schemas import dump_schema, load_schema
+from scenesearch.store.schemas import check_schema, dump_schema, load_schema
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.whole_file import copy_sparse, sync_directory, sync_file, write_whole
 
@@ -293,8 +293,19 @@ class EdgeDirectory:
         finally:
             lock.release()
 
-    def quantize(self, quantization: Quantization) -> None:
-        """Give a collection other codes. It must not be open.
+    def quantize(
+        self,
+        quantization: Quantization,
+        *,
+        on_disk: bool | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        """Give a collection other codes, and another place. It must not be open.
+
+        Args:
+            quantization: what is searched first.
+            on_disk: see :class:`~scenesearch.core.types.CollectionSchema`.
+            memory: likewise.
 
         Raises:
             StoreError: there is no collection, or its files cannot be used.
@@ -303,7 +314,9 @@ class EdgeDirectory:
         self._require()
         lock = self._lock()
         try:
-            schema = replace(self._require(), quantization=quantization)
+            schema = check_schema(
+                replace(self._require(), quantization=quantization, on_disk=on_disk, memory=memory)
+            )
             # First: what is searched for is right whichever codes there are, and the next
             # ``optimize`` goes on where this one is killed.
             self.write_schema(schema)
