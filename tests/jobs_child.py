@@ -1,7 +1,7 @@
 """Works off the jobs of a state, as a process of its own that is killed.
 
-``python jobs_child.py FOLDER`` prints ``stored ITEM`` for each item, and ends when there is no job.
-The store is a file of ids, each written and synced before it is answered.
+``python jobs_child.py FOLDER [ADDRESS]`` prints ``stored ITEM`` for each item, and ends when there
+is no job. The store is a file of ids, each written and synced before it is answered.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ class FileBackend:
         pass
 
 
-async def main(folder: Path) -> None:
-    state = State(folder, min_free_bytes=0)
+async def main(folder: Path, address: str | None = None) -> None:
+    state = State(folder, address=address, min_free_bytes=0)
     runner = JobRunner(state, FileBackend(folder / "ids.txt"))
     runner.start()
     while any(not job.ended for job in state.jobs.page(100)):
@@ -57,4 +57,4 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:3]))

@@ -74,7 +74,12 @@ class Service(NamedTuple):
 
 @contextmanager
 def serving(
-    folder: Path, *, section: Mapping[str, Any] | None = None, indexed: bool = True
+    folder: Path,
+    *,
+    section: Mapping[str, Any] | None = None,
+    indexed: bool = True,
+    tenant_field: str | None = None,
+    address: str | None = None,
 ) -> Iterator[Service]:
     """A service over 24 coloured things.
 
@@ -82,9 +87,13 @@ def serving(
         folder: for the store and the catalogue.
         section: settings of the service.
         indexed: whether there is a catalogue at all.
+        tenant_field: that says whose an item is.
+        address: of a PostgreSQL database for the state.
     """
     service = {"decoders": 1, "query_megabytes": 64, **(section or {})}
-    settings = Settings(service=service, cache_dir=folder / "cache")
+    settings = Settings(
+        service=service, cache_dir=folder / "cache", store={"tenant_field": tenant_field}
+    )
     front = SceneSearch(folder / "store", config=settings)
     models = Parts(settings)
     front._opened.use_parts(models)  # type: ignore[arg-type]
@@ -95,7 +104,7 @@ def serving(
         engine.load()
         backend = ThreadBackend(engine)
         free = settings.min_free_megabytes * 1_000_000
-        state = State(state_dir(settings, folder / "store"), min_free_bytes=free)
+        state = State(state_dir(settings, folder / "store"), address=address, min_free_bytes=free)
         app = create_app(settings, backend, state=state)
         with TestClient(app, base_url=LOCAL) as client:
             yield Service(app, client, engine, backend, models, folder)

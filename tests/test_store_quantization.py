@@ -290,3 +290,74 @@ def test_a_collection_of_a_server_keeps_and_changes_its_own() -> None:
     assert [hit.id for hit in store.query([VectorQuery("cutout", VECTORS[0], 5)])[0]] == [
         point_id(0)
     ]
+
+
+def placed(store: EdgeStore) -> list[Any]:
+    """What the segments' files say of where vectors and codes are held, anywhere in them."""
+    return [
+        json.loads(file.read_text())["config"]["vector_data"]["cutout"]
+        for file in store._home.glob("shard/segments/*/segment.json")
+    ]
+
+
+def test_where_it_is_held_is_changed_on_a_collection_that_is_there(
+    tmp_path: Path, fill: Callable[[EdgeStore], EdgeStore]
+) -> None:
+    store = fill(EdgeStore(tmp_path, "items"))
+    before = placed(store)
+    store.quantize("int8", on_disk=False, memory="cold")
+    cold = placed(store)
+    kept = store.schema
+    store.close()
+
+    again = EdgeStore(tmp_path, "items")
+    assert again.schema == kept
+    assert kept is not None
+    assert (kept.on_disk, kept.memory) == (False, "cold")
+    assert before != cold
+    assert recall(again) >= 0.999
+    again.quantize("none", on_disk=True)
+    assert placed(again) not in (before, cold)
+    assert recall(again) >= 0.9
+    assert again.count() == COUNT
+    again.quantize("none")
+    assert again.schema is not None
+    assert (again.schema.on_disk, again.schema.memory) == (None, None)
+
+
+def test_a_record_says_where_only_if_it_was_said() -> None:
+    said = CollectionSchema(SCHEMA.vectors, SCHEMA.fields, on_disk=True, memory="cached")
+
+    assert "on_disk" not in json.loads(dump_schema(SCHEMA))
+    assert load_schema(dump_schema(said), "a file") == said
+    with pytest.raises(StoreError, match="memory must be pinned, cached, cold, got 'warm'"):
+        load_schema(json.dumps({**unsummed(), "memory": "warm"}), "a file")
+
+
+def test_a_server_is_told_where_it_is_held() -> None:
+    cold = CollectionSchema(SCHEMA.vectors, SCHEMA.fields, {}, "int8", on_disk=False, memory="cold")
+
+    made, changed = vector_params(cold)["cutout"], vector_diffs(cold)["cutout"]
+
+    for one in (made, changed):
+        assert one.on_disk is False
+        assert one.quantization_config.scalar.always_ram is False
+        assert one.hnsw_config.on_disk is True
+    plain = vector_diffs(CollectionSchema(SCHEMA.vectors, on_disk=True))["cutout"]
+    assert (plain.on_disk, plain.hnsw_config.on_disk) == (True, False)
+
+
+def test_settings_and_flags_say_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(store={"on_disk": True, "memory": "cached"})
+    made = build_store(settings, tmp_path, "items")
+    made.create(SCHEMA)
+    assert made.schema is not None
+    assert (made.schema.on_disk, made.schema.memory) == (True, "cached")
+    made.close()
+    words = ["quantize", "none", "--in-memory", "--memory", "cold", "--store", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["scenesearch", *words])
+
+    assert command.main() == 0
+    schema = EdgeStore(tmp_path, "items").schema
+    assert schema is not None
+    assert (schema.quantization, schema.on_disk, schema.memory) == ("none", False, "cold")

@@ -19,7 +19,7 @@ from scenesearch.complete import Completer
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import SceneSearchError, StoreUnavailableError
+from scenesearch.core.errors import ConfigError, SceneSearchError, StoreUnavailableError
 from scenesearch.core.points import FIELDS, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
@@ -290,7 +290,7 @@ class Opened:
         asked = options or FeedOptions()
         return replace(
             asked,
-            types={**self.settings.fields, **asked.types},
+            types={**self.settings.declared_fields, **asked.types},
             fetch=asked.fetch or self.settings.fetch.enabled,
         )
 
@@ -389,6 +389,28 @@ class Opened:
             return where
         fields = self.fields()
         return parse_filter(where, fields, partial(_meant, self.store, fields))
+
+    def only(self, where: str | None) -> Condition | None:
+        """The filter of a key; what says whose an item is, is a field of the collection from here.
+
+        Raises:
+            StoreError: there is no collection.
+            ConfigError: the field that says whose an item is, is no keyword in this collection.
+            FilterError: it cannot be parsed, or names an unknown field.
+        """
+        tenant = self.settings.store.tenant_field
+        if where is not None and tenant is not None:
+            kind = self.fields().get(tenant)
+            if kind is None:
+                self.store.add_fields({tenant: "keyword"})
+                self.changed()
+            elif kind != "keyword":
+                raise ConfigError(
+                    f"The field {tenant!r} (store.tenant_field) is of type {kind} in this "
+                    "collection, expected keyword: a text is compared word by word. Index into a "
+                    "new collection with store.tenant_field set"
+                )
+        return self.parse(where)
 
     def delete(self, ids: Sequence[str], where: str | Condition | None) -> Deleted:
         """As :meth:`SceneSearch.delete`; says how many items are gone, too."""

@@ -10,6 +10,7 @@ import typer
 from scenesearch.cli import (  # noqa: F401 - importing them registers the commands
     backup_command,
     basket_command,
+    bench_commands,
     catalog_command,
     collections_commands,
     complete_command,
@@ -33,6 +34,7 @@ from scenesearch.cli import (  # noqa: F401 - importing them registers the comma
     shoppable_command,
     sync_command,
     tag_command,
+    tenants_command,
     train_command,
     verify_command,
 )

@@ -31,6 +31,12 @@ def serve(
     store: options.Store = DEFAULT_STORE,
     collection: options.Collection = "items",
     config: options.Config = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=1, max=64, help="Services behind the port; needs service.state."
+        ),
+    ] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Warnings and errors only.")] = False,
 ) -> None:
     """Serve REST and a web page over a collection, until Ctrl-C or SIGTERM."""
@@ -40,9 +46,11 @@ def serve(
         from scenesearch.demo import sample
         from scenesearch.service import assemble
         from scenesearch.service.http.serve import bind, run
+        from scenesearch.service.http.workers import Workers, check_workers
     from scenesearch.config.settings import load_settings
     from scenesearch.system.disk import check_writable
     from scenesearch.system.log_lines import log_to_stderr
+    from scenesearch.wiring import is_url
 
     settings = _at(load_settings(config), host, port)
     log_to_stderr(
@@ -55,6 +63,7 @@ def serve(
     check_writable(settings.cache_dir, "cache_dir")
     if settings.service.state_dir is not None:
         check_writable(settings.service.state_dir, "service.state_dir")
+    check_workers(settings, workers, server=is_url(store))
     # a port that is taken is said before models load
     sockets = bind(settings.service)
     place: str | Path = store
@@ -71,6 +80,9 @@ def serve(
             "no detector: photos are searched whole, in parts, and by the boxes you give"
             + ("; scenesearch models list says where to get yolov8n-seg" if config is None else "")
         )
+    if workers > 1 and not Workers(workers).run():
+        say("stopped")
+        return
     say("loading models ...")
 
     async def open_app() -> FastAPI:

@@ -1,8 +1,9 @@
 """Keys that lie in files: ``SCENESEARCH_SERVICE__READ_KEYS_FILE=/run/secrets/read_keys``.
 
 What is in the environment of a process is seen by whoever may look at the container; a secret that
-is mounted as a file is not. Every setting whose name ends in ``KEY`` or ``KEYS`` can be given so;
-of several keys there is one in a line, and lines that are empty or begin with ``#`` are none.
+is mounted as a file is not. Every setting whose name ends in ``KEY`` or ``KEYS`` can be given so,
+and ``service.state``; of several keys there is one in a line, and lines that are empty or begin
+with ``#`` are none.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from scenesearch.config.environment import BETWEEN, FILE, PREFIX
 from scenesearch.core.errors import ConfigError
 
 _LARGEST = 100_000
+SECRET = ("KEY", "KEYS", "SERVICE__STATE")
+"""Ends of the names of settings that can lie in files; the last has a password in it."""
 
 
 def secrets_of(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -57,7 +60,7 @@ def names_file(variable: str) -> bool:
     [True, False]
     """
     upper = variable.upper()
-    return upper.startswith(PREFIX) and upper.endswith(("KEY" + FILE, "KEYS" + FILE))
+    return upper.startswith(PREFIX) and upper.endswith(tuple(one + FILE for one in SECRET))
 
 
 def _keys(name: str, path: Path) -> list[str]:

@@ -22,6 +22,25 @@ Key = Annotated[SecretStr, Field(min_length=16)]
 
 
 Scope = Literal["search", "feedback", "read", "write"]
+TENANT = r"^[a-z0-9][a-z0-9_-]{0,63}$"
+"""A tenant's name: it stands in filters and before the ids of its items, so it has no quotes, no
+slash, and one way to be written."""
+TENANT_ROOM = 200
+"""Characters of a filter that the condition on a tenant takes."""
+
+
+class DayLimits(BaseModel):
+    """What a key may cost in a day, UTC; 0 for any number of each."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    photos: int = Field(0, ge=0)
+    """Photos of looks, baskets, searches, tags and scenes; a photo that is asked again by its
+    ``query_id`` is none."""
+    searches: int = Field(0, ge=0)
+    """Requests that search, whatever they ask with."""
+    items: int = Field(0, ge=0)
+    """Items sent to be stored, those of jobs included."""
 
 
 class KeySettings(BaseModel):
@@ -38,6 +57,8 @@ class KeySettings(BaseModel):
     where: str | None = Field(None, min_length=1, max_length=4000)
     """A filter that holds for every answer and cannot be dropped; only with ``search`` and
     ``feedback``."""
+    tenant: str | None = Field(None, pattern=TENANT)
+    """Whose items it sees and changes, and nobody else's: the value of ``store.tenant_field``."""
     origins: tuple[str, ...] = ()
     """Pages of these origins may use it from a browser (``https://shop.example``), and nobody else;
     empty for anybody. With them a key may be public."""
@@ -45,6 +66,8 @@ class KeySettings(BaseModel):
     """From this time on it is refused: ``2027-01-31T00:00:00Z``."""
     per_minute: int = Field(0, ge=0, le=1_000_000)
     """Requests a minute, as many at once at most; more are answered 429. 0 for any number."""
+    per_day: DayLimits = DayLimits()
+    """Photos, searches and items a day."""
 
     @field_validator("origins")
     @classmethod
@@ -61,7 +84,12 @@ class KeySettings(BaseModel):
         if self.where is not None and {"read", "write"} & set(self.scopes):
             raise ValueError(
                 "a key with a filter (where) may search and give feedback only: lists, jobs and "
-                "scenes know no filter; expected scopes of search and feedback"
+                "scenes know no filter; expected scopes of search and feedback, or a tenant"
+            )
+        if self.tenant is not None and len(self.where or "") > 4000 - TENANT_ROOM:
+            raise ValueError(
+                f"the filter (where) of a tenant's key has {len(self.where or '')} characters, "
+                f"expected at most {4000 - TENANT_ROOM}"
             )
         return self
 
@@ -125,6 +153,9 @@ class ServiceSettings(BaseModel):
     0 keeps none."""
     drain_s: float = Field(2.0, ge=0, le=60)
     """Seconds after SIGTERM in which what comes is still answered, with ``Connection: close``."""
+    state: SecretStr | None = Field(None, repr=False)
+    """PostgreSQL database of jobs, feedback, looks and limits that several services share,
+    ``postgresql://user:password@host/database``; none: a file in ``state_dir``, of one service."""
     state_dir: Path | None = None
     """Folder of jobs, feedback and photos of inserted items and scenes; by default the store's, or
     ``cache_dir`` with a Qdrant server."""
@@ -135,6 +166,18 @@ class ServiceSettings(BaseModel):
     and request id."""
     fetch: FetchSettings = FetchSettings()
     """Whether photos are fetched from addresses that callers name."""
+
+    @field_validator("state")
+    @classmethod
+    def _is_postgres(cls, state: SecretStr | None) -> SecretStr | None:
+        if state is not None and not state.get_secret_value().startswith(
+            ("postgresql://", "postgres://")
+        ):
+            raise ValueError(
+                "expected postgresql://user:password@host/database; a folder for a file of this "
+                "service alone is state_dir"
+            )
+        return state
 
     @field_validator("frame_ancestors")
     @classmethod
@@ -160,4 +203,5 @@ class ServiceSettings(BaseModel):
 
     def without_keys(self) -> Self:
         """For an engine, or a service that nobody else reaches."""
-        return self.model_copy(update={"read_keys": (), "write_keys": (), "keys": ()})
+        nothing = {"read_keys": (), "write_keys": (), "keys": (), "state": None}
+        return self.model_copy(update=nothing)

@@ -40,7 +40,7 @@ from scenesearch.config.secret_files import names_file, secrets_of
 from scenesearch.config.service import ServiceSettings
 from scenesearch.core.errors import ConfigError
 from scenesearch.core.limits import ImageLimits
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import FieldType
 from scenesearch.system.resources import resource_dir
 
@@ -191,6 +191,16 @@ class StoreSettings(_Section):
     and a thirty-second of their size, and scores the best 2 or 8 times as many as are wanted again
     by the vectors; ``auto``: ``int8`` in an embedded store, ``none`` on a server. See
     docs/scale.md."""
+    tenant_field: str | None = Field(None, pattern=r"^[a-z][a-z0-9_]{0,63}$")
+    """Attribute that says whose an item is, where several share a collection: indexed as Qdrant
+    indexes tenants, and what a key of the service with a ``tenant`` is bound to."""
+    on_disk: Literal["auto"] | bool = "auto"
+    """Whether vectors are read from the disk as they are needed, of a collection that is made or
+    that ``scenesearch quantize`` changes; ``auto``: where codes are searched first."""
+    memory: Literal["auto"] | Memory = "auto"
+    """Where those codes, or the graph where there are none, are held, likewise: ``pinned`` for
+    good, ``cached`` as long as there is room, ``cold`` read as needed; ``auto``: codes are
+    pinned."""
     retry_s: float = Field(120.0, ge=0, le=86_400)
     """Seconds that ``index`` and ``sync`` wait for a server that does not answer; anything else
     waits for a few."""
@@ -279,6 +289,22 @@ class Settings(BaseSettings):
     service: ServiceSettings = ServiceSettings()
     """How the service listens, whom it lets in, and what it lets them cost."""
 
+    @property
+    def declared_fields(self) -> Mapping[str, FieldType]:
+        """Types of attributes that their values do not decide: ``fields`` and the tenant's."""
+        tenant = self.store.tenant_field
+        return self.fields if tenant is None else {**self.fields, tenant: "keyword"}
+
+    @model_validator(mode="after")
+    def _tenants_have_a_field(self) -> Self:
+        bound = [key.tenant for key in self.service.keys if key.tenant is not None]
+        if bound and self.store.tenant_field is None:
+            raise ValueError(
+                f"a key has the tenant {bound[0]!r}, and nothing says whose an item is: expected "
+                "store.tenant_field, the attribute that does (store: {tenant_field: tenant})"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -353,7 +379,8 @@ def _explain(error: ValidationError) -> str:
     path = [str(part) for part in first["loc"]]
     name = ".".join(path)
     if first["type"] not in {"extra_forbidden", "unexpected_keyword_argument"}:
-        got = "a value not shown here" if "key" in name else repr(first["input"])
+        secret = "key" in name or name == "service.state"
+        got = "a value not shown here" if secret else repr(first["input"])
         return f"{name}: {first['msg']}, got {got}"
     known = sorted(_names_beside(path))
     near = difflib.get_close_matches(path[-1], known, n=3, cutoff=0.5)

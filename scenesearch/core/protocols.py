@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import (
     Census,
     CollectionSchema,
@@ -281,8 +281,19 @@ class Store(Protocol):
 class Quantizable(Protocol):
     """A store whose collection can be searched by codes of its vectors, or by the vectors."""
 
-    def quantize(self, quantization: Quantization) -> None:
-        """Change which of them.
+    def quantize(
+        self,
+        quantization: Quantization,
+        *,
+        on_disk: bool | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        """Change which of them, and where they are held.
+
+        Args:
+            quantization: what is searched first.
+            on_disk: see :class:`~scenesearch.core.types.CollectionSchema`.
+            memory: likewise.
 
         Raises:
             StoreError: there is no collection.

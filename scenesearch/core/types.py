@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 
 Image = NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""
@@ -232,6 +232,9 @@ class CollectionSchema:
         fields: type of each payload field that can be filtered, faceted or sorted.
         metadata: model fingerprints, preprocessing, schema version: must match to be opened.
         quantization: how its vectors are searched; a store says it of the collections it makes.
+        on_disk: whether the vectors are read from the disk as they are needed; None: where there
+            are codes to be searched first.
+        memory: where those are held; None: the engine's own choice, and codes are pinned.
         mean_words: words that a text has, as searches by words take it; fixed when the collection
             is made, and no part of what makes two schemas equal. None: the store's to choose, and
             in what a store says, not counted yet.
@@ -247,6 +250,8 @@ class CollectionSchema:
     mean_words: float | None = field(default=None, compare=False)
     blobs: Mapping[str, str] = field(default_factory=dict, compare=False)
     made: str = field(default="", compare=False)
+    on_disk: bool | None = None
+    memory: Memory | None = None
 
 
 POINT_FIELDS = frozenset(

@@ -15,13 +15,14 @@ from scenesearch.api.opened import Opened
 from scenesearch.catalog import RESERVED, item_hash
 from scenesearch.catalog.records import CellError
 from scenesearch.core.batches import scroll_all
-from scenesearch.core.conditions import Condition, Equals, OneOf, all_of
+from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf, all_of
 from scenesearch.core.errors import CatalogError, QueryError
 from scenesearch.core.sales import regular
 from scenesearch.core.types import FieldType, Item, Record
 from scenesearch.engine.item_json import JSON, group_items, item_json, stored_attributes
 from scenesearch.engine.item_writes import ItemWrites
 from scenesearch.engine.listing import Listings, Place, read_cursor, write_cursor
+from scenesearch.engine.ownership import check_stays
 from scenesearch.engine.records import read_attributes
 from scenesearch.engine.tasks import (
     DeleteItems,
@@ -29,12 +30,15 @@ from scenesearch.engine.tasks import (
     ListItems,
     PatchItem,
     PutItems,
+    RemoveTenant,
     StoredPhoto,
+    TenantsTask,
 )
 from scenesearch.engine.thumbnails import Decode, Thumbnails
 from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.item_points import item_payload, payload_hash
 from scenesearch.index.stored import as_stored, ids_among, ids_where, readable_id
+from scenesearch.tenants import counted, removed
 
 PAGE = 1000
 """The largest page of a listing, and points of one request."""
@@ -73,10 +77,8 @@ class CatalogueTasks:
 
     def get_item(self, task: GetItem) -> JSON | None:
         """One item, or None."""
-        found = self._stored(task.item_id)
-        if found is None or not self._allowed(found[1], task.only):
-            return None
-        return item_json(*found)
+        found = self._stored(task.item_id, task.only)
+        return None if found is None else item_json(*found)
 
     def list_items(self, task: ListItems) -> JSON:
         """A page of items, by id.
@@ -93,7 +95,7 @@ class CatalogueTasks:
         fields = self._fields()
         if fields is None:
             return {"items": [], "cursor": None}
-        where = all_of(self._opened.parse(task.only), self._opened.parse(task.where))
+        where = all_of(self._opened.only(task.only), self._opened.parse(task.where))
         if place is None:
             name, ids = self._listings.begin(ids_where(self._opened.store, where))
         else:
@@ -120,7 +122,9 @@ class CatalogueTasks:
             found = self._opened.store.retrieve([task.point_id])
         except ValueError:  # no such id could be
             return None
-        if not found or not self._allowed(found, task.only):
+        # also where there is none, so that it takes as long as one that is not to be seen
+        allowed = self._allowed(found, task.only)
+        if not found or not allowed:
             return None
         payload = found[0].payload
         path, sha256 = payload.get("photo"), str(payload.get("photo_sha256"))
@@ -149,17 +153,19 @@ class CatalogueTasks:
             StoreError: the collection cannot be written.
         """
         with self.lock:
-            found = self._stored(task.item_id)
+            found = self._stored(task.item_id, task.only)
             if found is None:
                 return None
             item_id, points, fields = found
             try:
                 values, types = read_attributes(
-                    task.attributes, {**self._opened.settings.fields, **fields}
+                    task.attributes, {**self._opened.settings.declared_fields, **fields}
                 )
             except CellError as error:
                 where = f"{error.column}: " if error.column else ""
                 raise CatalogError(f"{where}{error}", code=error.code) from error
+            if task.tenant is not None:
+                check_stays(values, self._opened.settings.store.tenant_field, task.tenant)
             merged = {**regular(stored_attributes(points, fields)), **values}
             item = Item(item_id, (), {k: v for k, v in merged.items() if v is not None})
             wanted = payload_hash(item_hash(item))
@@ -183,7 +189,29 @@ class CatalogueTasks:
         with self.lock:
             if self._fields() is None and (task.ids or task.where is not None):
                 return {"items": 0, "points": 0}
-            return self._opened.delete(task.ids, task.where)._asdict()
+            where = self._opened.parse(task.where)
+            if task.only is not None and (task.ids or where is not None):
+                where = all_of(self._opened.only(task.only), where)
+            return self._opened.delete(task.ids, where)._asdict()
+
+    # --- tenants ---------------------------------------------------------------------------
+
+    def tenants(self, task: TenantsTask) -> list[JSON]:
+        """What each tenant has, or one of them."""
+        if self._fields() is None:
+            return []
+        found = counted(self._opened.store, self._opened.settings, task.tenant)
+        return [one._asdict() for one in found]
+
+    def remove_tenant(self, task: RemoveTenant) -> dict[str, int]:
+        """Remove all items of a tenant."""
+        with self.lock:
+            if self._fields() is None:
+                return {"items": 0, "points": 0}
+            gone = removed(self._opened.store, self._opened.settings, task.tenant)
+            if gone.items:
+                self._opened.changed()
+            return gone._asdict()
 
     # --- pieces ----------------------------------------------------------------------------
 
@@ -194,10 +222,10 @@ class CatalogueTasks:
 
     def _allowed(self, points: Sequence[Record], only: str | None) -> bool:
         """Whether the filter of the caller's key lets it see any of these points."""
-        where = self._opened.parse(only)
+        where = self._opened.only(only)
         return where is None or any(
             self._opened.store.count(all_of(Equals("item_id", str(one)), where))
-            for one in {point.payload.get("item_id") for point in points}
+            for one in {point.payload.get("item_id") for point in points} or {""}
         )
 
     def _scroll(self, where: Condition) -> Iterator[Record]:
@@ -213,13 +241,23 @@ class CatalogueTasks:
         stored = group_items(self._scroll(OneOf("item_id", tuple(wanted))))
         return [item_json(one, stored[one], fields) for one in wanted if one in stored]
 
-    def _stored(self, item_id: str) -> tuple[str, list[Record], dict[str, FieldType]] | None:
-        """An item's id as the collection has it, its points and all fields; None without any."""
+    def _stored(
+        self, item_id: str, only: str | None
+    ) -> tuple[str, list[Record], dict[str, FieldType]] | None:
+        """An item's id as the collection has it, its points and all fields; None without any.
+
+        What a key may not see takes as long as what is not there: nothing of it is read.
+        """
         fields, readable = self._fields(), readable_id(item_id)
         if fields is None or readable is None:
             return None
         known = as_stored(self._opened.store, [readable])[readable]
-        points = group_items(self._scroll(Equals("item_id", known))).get(known)
+        where: Condition = Equals("item_id", known)
+        if (within := self._opened.only(only)) is not None and not self._opened.store.count(
+            AllOf((where, within))
+        ):
+            return None
+        points = group_items(self._scroll(where)).get(known)
         return (known, points, fields) if points else None
 
 

@@ -20,7 +20,7 @@ def complete(opened: Opened, task: CompleteTask) -> dict[str, Any]:
         QueryError: an unknown item, none, or a limit that makes no sense.
         StoreError: there is no collection.
     """
-    only = opened.parse(task.only)
+    only = opened.only(task.only)
     check_items(opened, task.items, only)
     found = opened.completer.complete(
         list(task.items),
@@ -30,6 +30,9 @@ def complete(opened: Opened, task: CompleteTask) -> dict[str, Any]:
     )
     pictures = _pictures(opened, [one.item_id for one in found.suggestions])
     values = found.to_dict()
+    if only is not None:
+        # they count what all have
+        values["notes"] = []
     for group in values["groups"]:
         for one in group["suggestions"]:
             del one["photo"]

@@ -97,7 +97,8 @@ def facets(opened: Opened, task: FacetTask) -> dict[str, Any]:
             f"{len(task.fields)} fields, expected at most {MAX_FIELDS}", code="too_many"
         )
     store = opened.store
-    where = all_of(opened.parse(task.only), opened.parse(task.where))
+    only = opened.only(task.only)
+    where = all_of(only, opened.parse(task.where))
     points = store.count(where)
     if task.fields:
         found = {
@@ -105,7 +106,7 @@ def facets(opened: Opened, task: FacetTask) -> dict[str, Any]:
             for name in dict.fromkeys(task.fields)
         }
     else:
-        found = dict(_usual(store, fields, where, task.limit))
+        found = dict(_usual(store, fields, where, only, task.limit))
     return {
         "facets": found,
         "items": _items(store, where, points),
@@ -138,9 +139,13 @@ def _kind(name: str, fields: Mapping[str, FieldType]) -> FieldType:
 
 
 def _usual(
-    store: Store, fields: Mapping[str, FieldType], where: Condition | None, limit: int
+    store: Store,
+    fields: Mapping[str, FieldType],
+    where: Condition | None,
+    only: Condition | None,
+    limit: int,
 ) -> Iterator[tuple[str, Any]]:
-    """The fields people choose by: few values, or a range."""
+    """The fields people choose by: few values of all that the caller may see, or a range."""
     for name in (*FIRST, *sorted(set(fields) - set(FIRST))):
         kind = fields.get(name)
         if kind is None or kind == "text" or (name in FIELDS and name not in FIRST):
@@ -148,7 +153,7 @@ def _usual(
         if kind == "float":
             yield name, _range(store, name, where)
             continue
-        values = store.facet(name, limit=FEW + 1)
+        values = store.facet(name, where=only, limit=FEW + 1)
         if name in FIRST or len(values) <= FEW:
             yield name, _field(store, name, kind, where, limit)
         elif kind == "integer":

@@ -27,8 +27,10 @@ from scenesearch.core.types import FieldType, Item
 from scenesearch.engine.batching import DynamicBatcher
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON, group_items, item_json
+from scenesearch.engine.ownership import checked as checked_owner
+from scenesearch.engine.ownership import owned
 from scenesearch.engine.records import Accepted, Reading, Refused, read_records
-from scenesearch.engine.tasks import PutItems
+from scenesearch.engine.tasks import ItemRecord, PutItems
 from scenesearch.engine.thumbnails import Decode
 from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.indexer import Indexer
@@ -50,12 +52,14 @@ class _Ready:
     """A request whose photos are kept.
 
     Attributes:
-        readings: of its records, against ``fields``.
+        records: of the task, each with whose it is.
+        readings: of these, against ``fields``.
         fields: declared ones and the collection's, when they were read.
         paths: where the photos of a record are, by its place.
     """
 
     task: PutItems
+    records: Sequence[ItemRecord]
     readings: Sequence[Reading]
     fields: Mapping[str, FieldType]
     paths: Mapping[int, tuple[str, ...]]
@@ -64,7 +68,7 @@ class _Ready:
         """The records against other fields; what was refused stays so."""
         if fields == self.fields:
             return self.readings
-        again = read_records(self.task.records, fields)
+        again = read_records(self.records, fields)
         pairs = zip(self.readings, again, strict=True)
         return [old if isinstance(old, Refused) else new for old, new in pairs]
 
@@ -107,13 +111,15 @@ class ItemWrites:
         fields = self._declared(self._fields())
         readings: list[Reading] = []
         paths: dict[int, tuple[str, ...]] = {}
-        for place, reading in enumerate(read_records(task.records, fields)):
+        records = owned(task, self._opened.settings.store.tenant_field)
+        read = checked_owner(self._opened, read_records(records, fields), task.tenant)
+        for place, reading in enumerate(read):
             refused = self._refused(reading, checked) if isinstance(reading, Accepted) else None
             readings.append(refused or reading)
             if isinstance(reading, Accepted) and refused is None:
                 photos = reading.record.photos
                 paths[place] = tuple(str(self._media.keep(photo.data)) for photo in photos)
-        return _Ready(task, readings, fields, paths)
+        return _Ready(task, records, readings, fields, paths)
 
     def _refused(self, reading: Accepted, checked: list[str]) -> Refused | None:
         """Why the photos of a record cannot be stored; None where they can."""
@@ -232,7 +238,7 @@ class ItemWrites:
 
     def _declared(self, fields: Mapping[str, FieldType]) -> dict[str, FieldType]:
         """The fields of the collection, and those that the settings declare beside them."""
-        return {**self._opened.settings.fields, **fields}
+        return {**self._opened.settings.declared_fields, **fields}
 
     def _fields(self) -> dict[str, FieldType]:
         """Types of the collection's fields; none where there is no collection yet."""

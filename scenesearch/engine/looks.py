@@ -142,10 +142,10 @@ class LookTasks:
             seen = SlimSeen(self._opened.parts)
             scene = self._decoder.scene(task.photo, times)
             kept = KeptPhoto.of(task.photo, scene)
-            query = _query(task, scene)
+            query = self._query(task, scene)
         else:
-            kept, seen = self._kept(task.query_id or "")
-            query = _query(task, kept.blank())
+            kept, seen = self._kept(task.query_id or "", task.tenant)
+            query = self._query(task, kept.blank())
             if self._is_new(query, rules, seen):
                 query = replace(query, scene=self._decoder.scene(kept.photo, times))
         look = self._opened.searcher.look(
@@ -155,18 +155,18 @@ class LookTasks:
             look = replace(look, notes=(*look.notes, NO_DETECTOR))
         query_id = task.query_id
         if query_id is None:
-            query_id = self._queries.add(kept, seen)
+            query_id = self._queries.add(kept, seen, task.tenant, task.keep_as)
         else:
             self._queries.weigh(query_id)
         return look, paging, query_id
 
-    def _kept(self, query_id: str) -> tuple[KeptPhoto, SlimSeen]:
+    def _kept(self, query_id: str, tenant: str | None) -> tuple[KeptPhoto, SlimSeen]:
         """A photo that was searched, and what these models said of it."""
-        kept, seen = self._queries.get(query_id)
+        kept, seen = self._queries.get(query_id, tenant)
         if seen.models is not self._opened.parts:
             # it was looked at by another generation
             seen = SlimSeen(self._opened.parts)
-            self._queries.anew(query_id, kept, seen)
+            self._queries.anew(query_id, kept, seen, tenant)
         return kept, seen
 
     def query_photo(self, task: QueryPhoto, times: CheckedTimes) -> bytes:
@@ -177,8 +177,8 @@ class LookTasks:
             QueryError: the width is outside its range.
         """
         check_width(task.width)
-        kept, _ = self._queries.get(task.query_id)
-        return encode_jpeg(self._decoder.scene(kept.photo, times).image, task.width)
+        photo = task.photo or self._queries.get(task.query_id, task.tenant)[0].photo
+        return encode_jpeg(self._decoder.scene(photo, times).image, task.width)
 
     def _is_new(self, query: Query, rules: Mapping[str, Any], seen: Seen) -> bool:
         """Whether a kept photo is asked for something that needs its pixels."""
@@ -201,12 +201,13 @@ class LookTasks:
             vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
             words=task.words,
             refine=task.refine,
+            within=self._opened.only(task.only),
         )
         look = self._opened.searcher.look(query, options, offset=paging.offset, times=times)
         return _answer(look, paging, None, times)
 
     def _options(self, task: LookTask | SearchTask) -> tuple[SearchOptions, Paging]:
-        only = self._opened.parse(task.only)
+        only = self._opened.only(task.only)
         compared = [item for turn in task.refine for item in turn.to.values()]
         check_items(self._opened, [*task.items, *compared], only)
         where = all_of(only, self._opened.parse(task.where))
@@ -214,17 +215,18 @@ class LookTasks:
         paging = Paging(task.offset, options.limit)
         return options, paging
 
+    def _query(self, task: LookTask, scene: Scene) -> Query:
+        return Query(
+            scene=scene,
+            boxes=pixel_boxes(task.boxes, task.box_format, scene.size),
+            point=pixel_point(task.point, task.box_format, scene.size),
+            texts=_weighted(task.texts),
+            items=_weighted(task.items),
+            words=task.words,
+            refine=task.refine,
+            within=self._opened.only(task.only),
+        )
 
-def _query(task: LookTask, scene: Scene) -> Query:
-    return Query(
-        scene=scene,
-        boxes=pixel_boxes(task.boxes, task.box_format, scene.size),
-        point=pixel_point(task.point, task.box_format, scene.size),
-        texts=_weighted(task.texts),
-        items=_weighted(task.items),
-        words=task.words,
-        refine=task.refine,
-    )
 
 
 def _answer(look: Look, paging: Paging, query_id: str | None, times: CheckedTimes) -> Answer:

@@ -17,6 +17,11 @@ ID_BYTES = 24
 """Of randomness in an id: 192 bits."""
 
 
+def new_query_id() -> str:
+    """An id that nobody can guess."""
+    return secrets.token_urlsafe(ID_BYTES)
+
+
 class QueryExpiredError(QueryError):
     """A query id that is not known any more, or never was."""
 
@@ -37,7 +42,7 @@ class Queries:
     ) -> None:
         self._ttl_s = ttl_s
         self._lock = Lock()
-        self._kept: TTLCache[str, tuple[KeptPhoto, SlimSeen]] = TTLCache(
+        self._kept: TTLCache[str, tuple[KeptPhoto, SlimSeen, str | None]] = TTLCache(
             int(max_megabytes * 1_000_000),
             ttl_s,
             timer=clock,
@@ -54,15 +59,28 @@ class Queries:
         with self._lock:
             return int(self._kept.currsize)
 
-    def add(self, photo: KeptPhoto, seen: SlimSeen) -> str | None:
-        """Keep a photo; its id, or None where it has no room at all."""
-        query_id = secrets.token_urlsafe(ID_BYTES)
+    def add(
+        self,
+        photo: KeptPhoto,
+        seen: SlimSeen,
+        tenant: str | None = None,
+        query_id: str | None = None,
+    ) -> str | None:
+        """Keep a photo, of a tenant or nobody's; its id, or None where it has no room at all.
+
+        Args:
+            photo: the photo.
+            seen: what is known of it.
+            tenant: whose it is.
+            query_id: that it is to have.
+        """
+        query_id = query_id or new_query_id()
         with self._lock:
-            self._put(query_id, (photo, seen))
+            self._put(query_id, (photo, seen, tenant))
             return query_id if query_id in self._kept else None
 
-    def get(self, query_id: str) -> tuple[KeptPhoto, SlimSeen]:
-        """A photo and what is known of it; it stays for another while.
+    def get(self, query_id: str, tenant: str | None = None) -> tuple[KeptPhoto, SlimSeen]:
+        """A photo of the tenant and what is known of it; it stays for another while.
 
         Raises:
             QueryExpiredError: there is none under this id.
@@ -70,19 +88,20 @@ class Queries:
         with self._lock:
             self._kept.expire()
             kept = self._kept.get(query_id)
-            if kept is None:
+            # who guessed another's id is told what anybody is
+            if kept is None or kept[2] != tenant:
                 raise QueryExpiredError(
                     f"There is no query {query_id!r:.80} any more; queries are kept for "
                     f"{self._ttl_s:g} s after their last use, and fewer when there are many: send "
                     f"the photo again"
                 )
             self._put(query_id, kept)
-            return kept
+            return kept[:2]
 
-    def anew(self, query_id: str, photo: KeptPhoto, seen: SlimSeen) -> None:
+    def anew(self, query_id: str, photo: KeptPhoto, seen: SlimSeen, tenant: str | None) -> None:
         """Forget what the models said of a photo."""
         with self._lock:
-            self._put(query_id, (photo, seen))
+            self._put(query_id, (photo, seen, tenant))
 
     def weigh(self, query_id: str) -> None:
         """Count what was computed on a photo since it was added."""
@@ -96,7 +115,7 @@ class Queries:
         with self._lock:
             self._kept.clear()
 
-    def _put(self, query_id: str, kept: tuple[KeptPhoto, SlimSeen]) -> None:
+    def _put(self, query_id: str, kept: tuple[KeptPhoto, SlimSeen, str | None]) -> None:
         # out first: others would have to make room for what it weighed before, too
         self._kept.pop(query_id, None)
         with suppress(ValueError):  # it alone is too much

@@ -88,6 +88,10 @@ class Serving:
                 return Answer(self._shared.health.status(self.opened, deep=task.deep))
             case tasks.BackUp():
                 return _timed(times, "backup", lambda: self._backed_up(Path(task.folder)))
+            case tasks.TenantsTask():
+                return _timed(times, "engine", lambda: self._catalogue.tenants(task))
+            case tasks.RemoveTenant():
+                return self._written(times, lambda: self._catalogue.remove_tenant(task))
             case tasks.ModelsTask():
                 return Answer(models(self.opened))
             case tasks.GetItem():

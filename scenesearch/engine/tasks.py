@@ -51,6 +51,8 @@ class LookTask:
         offset: matches of the fused list to leave out.
         only: a filter text of the caller's key, which holds as well.
         refine: turns that narrow the answer.
+        tenant: of that key: whose the photo stays.
+        keep_as: the query id that the photo is to have; None for a new one.
     """
 
     photo: Photo | None = None
@@ -68,6 +70,8 @@ class LookTask:
     offset: int = 0
     only: str | None = None
     refine: tuple[Turn, ...] = ()
+    tenant: str | None = None
+    keep_as: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,26 +222,40 @@ class PutItems:
 
     Attributes:
         items: answer "item" of what was stored too, as :class:`GetItem` does.
+        tenant: whose they become; nobody else's are replaced.
     """
 
     records: tuple[ItemRecord, ...]
     items: bool = False
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PatchItem:
-    """Merge attributes into one item; None removes one. Answer: the item, or None."""
+    """Merge attributes into one item; None removes one. Answer: the item, or None.
+
+    Attributes:
+        only: a filter text of the caller's key, which holds as well.
+        tenant: of that key: whose the item stays.
+    """
 
     item_id: str
     attributes: Mapping[str, Any]
+    only: str | None = None
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteItems:
-    """Remove items by id, or by a filter. Answer: {"items": n, "points": n}."""
+    """Remove items by id, or by a filter. Answer: {"items": n, "points": n}.
+
+    Attributes:
+        only: a filter text of the caller's key, which holds as well.
+    """
 
     ids: tuple[str, ...] = ()
     where: str | None = None
+    only: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +280,14 @@ class QueryPhoto:
     Attributes:
         query_id: of that look.
         width: the longer side is at most this many pixels, 32 to 2048.
+        tenant: of the caller's key.
+        photo: the photo itself, where it is no photo of this engine's looks.
     """
 
     query_id: str
     width: int = 320
+    tenant: str | None = None
+    photo: Photo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +360,24 @@ class BackUp:
 
 
 @dataclass(frozen=True, slots=True)
+class TenantsTask:
+    """Whose items there are. Answer: a list of {"tenant", "items", "points"}, by name.
+
+    Attributes:
+        tenant: only this one's.
+    """
+
+    tenant: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveTenant:
+    """Remove all items of a tenant. Answer: {"items": n, "points": n}."""
+
+    tenant: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelsTask:
     """Which models answer, by task, with licence and fingerprint. Answer: a JSON object."""
 
@@ -363,6 +403,8 @@ Task: TypeAlias = (
     | ScenePhoto
     | Status
     | BackUp
+    | TenantsTask
+    | RemoveTenant
     | ModelsTask
 )
 Lane = Literal["heavy", "light", "inserts"]

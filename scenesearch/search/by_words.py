@@ -335,12 +335,15 @@ def _palette_of(colours: tuple[str, ...]) -> Vector:
 
 
 def vocabulary_of(
-    store: Store, fields: Mapping[str, FieldType], field: str = CATEGORY
+    store: Store,
+    fields: Mapping[str, FieldType],
+    field: str = CATEGORY,
+    within: Condition | None = None,
 ) -> Vocabulary:
-    """The categories of a collection, or values of another field, that words can name."""
+    """The categories of a collection or of a part of it, or values of another field."""
     if fields.get(field) != "keyword":
         return Vocabulary()
-    found = store.facet(field, limit=MAX_CATEGORIES)
+    found = store.facet(field, where=within, limit=MAX_CATEGORIES)
     return Vocabulary({str(value): count for value, count in found})
 
 

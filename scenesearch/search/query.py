@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import QueryError
 from scenesearch.core.turns import MAX_TURNS, Turn
 from scenesearch.core.types import BoxTuple, Scene
@@ -27,6 +28,7 @@ class Query:
         vectors: raw or stored-size embeddings of the caller, with weights.
         words: plain words to be understood, or what was understood of some, corrected.
         refine: turns that narrow the answer, each about what those before it leave.
+        within: words know only categories of points for which this holds; None for all.
     """
 
     scene: Scene | None = None
@@ -38,6 +40,7 @@ class Query:
     vectors: tuple[tuple[NDArray[np.float32], float], ...] = ()
     words: str | ParsedWords | None = None
     refine: tuple[Turn, ...] = ()
+    within: Condition | None = None
 
     def check(self) -> None:
         """Refuse a question with nothing to look for.

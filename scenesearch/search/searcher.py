@@ -6,6 +6,7 @@ everything after that is pure numpy on matrices of (regions, items).
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -63,6 +64,8 @@ from scenesearch.words.meaning import shipped_meaning
 from scenesearch.words.parsed import joined
 
 NO_MATCH = "nothing like this in the catalogue"
+VOCABULARIES = 256
+"""Of filters that keys are bound to, the least recently used out first."""
 
 
 class Searcher:
@@ -98,10 +101,21 @@ class Searcher:
         self._shown = ShownPoints(store)
         self._opening = RLock()
         self._opened: Opened | None = None
-        self._known: tuple[Opened, Vocabulary] | None = None
+        self._known: tuple[Opened, OrderedDict[Condition | None, Vocabulary]] | None = None
 
-    def understand(self, words: str | ParsedWords, *, strict_category: bool = False) -> ParsedWords:
+    def understand(
+        self,
+        words: str | ParsedWords,
+        *,
+        strict_category: bool = False,
+        within: Condition | None = None,
+    ) -> ParsedWords:
         """What some words ask for in this collection; what was understood already stays as it is.
+
+        Args:
+            words: plain words.
+            strict_category: as for ``parse_words``.
+            within: only categories of points for which this holds are known.
 
         Raises:
             QueryError: the text is too long.
@@ -111,7 +125,10 @@ class Searcher:
             return words
         opened = self.open()
         return parse_words(
-            words, self._vocabulary(opened), opened.schema.fields, strict_category=strict_category
+            words,
+            self._vocabulary(opened, within),
+            opened.schema.fields,
+            strict_category=strict_category,
         )
 
     def open(self) -> Opened:
@@ -149,11 +166,17 @@ class Searcher:
             None if data is None or data == NOTHING else OodModel.from_bytes(data),
         )
 
-    def _vocabulary(self, opened: Opened) -> Vocabulary:
+    def _vocabulary(self, opened: Opened, within: Condition | None = None) -> Vocabulary:
         with self._opening:
             if self._known is None or self._known[0] is not opened:
-                self._known = opened, vocabulary_of(self._store, opened.schema.fields)
-            return self._known[1]
+                self._known = opened, OrderedDict()
+            known = self._known[1]
+            if within not in known:
+                known[within] = vocabulary_of(self._store, opened.schema.fields, within=within)
+                while len(known) > VOCABULARIES:
+                    known.popitem(last=False)
+            known.move_to_end(within)
+            return known[within]
 
     @property
     def _reads_words(self) -> bool:
@@ -255,9 +278,9 @@ class Searcher:
         parts, parsed = query, None
         if query.words is not None:
             with times.stage("words"):
-                parsed = self.understand(query.words)
+                parsed = self.understand(query.words, within=query.within)
             # the vector of what was said in all, turns that compare left out
-            whole = self._said(parsed, query.refine)
+            whole = self._said(parsed, query)
             text = dense_text(whole)
             if text and query.scene is None and self._reads_words:
                 parts = replace(query, texts=(*query.texts, (text, 1.0)))
@@ -312,13 +335,14 @@ class Searcher:
         times = times or StageTimes(prepared.seconds)
         ask = partial(self._answer, prepared, asked, ood, weights, boosts)
         for turn in query.refine:
-            narrowed = self._narrowed(narrowed, turn, len(encoded), ask, options, times)
+            narrowed = self._narrowed(narrowed, turn, query, len(encoded), ask, options, times)
         return ask(options, narrowed, offset, times)
 
     def _narrowed(
         self,
         narrowed: Narrowed,
         turn: Turn,
+        query: Query,
         regions: int,
         ask: Callable[[SearchOptions, Narrowed, int, StageTimes], Look],
         options: SearchOptions,
@@ -331,7 +355,8 @@ class Searcher:
             return narrowed
         compared = read_comparison(turn.words, self.open().schema.fields)
         if compared is None:
-            return narrowed.with_words(turn, self.understand(turn.words), regions)
+            parsed = self.understand(turn.words, within=query.within)
+            return narrowed.with_words(turn, parsed, regions)
         if turn.to:
             return narrowed.with_comparison(turn, compared, self._named(turn.to), regions)
         few = {"limit": 1, "per_region": 1, "facets": (), "suggest": 0}
@@ -375,12 +400,12 @@ class Searcher:
             if turn.where is not None
         ]
 
-    def _said(self, parsed: ParsedWords, turns: Sequence[Turn]) -> ParsedWords:
+    def _said(self, parsed: ParsedWords, query: Query) -> ParsedWords:
         """Some words, and those of turns about everything."""
         fields = self.open().schema.fields
-        for turn in turns:
+        for turn in query.refine:
             if turn.words and turn.object is None and not read_comparison(turn.words, fields):
-                parsed = joined(parsed, self.understand(turn.words))
+                parsed = joined(parsed, self.understand(turn.words, within=query.within))
         return parsed
 
     def _boosts(self, options: SearchOptions) -> Mapping[Boosted, float]:

@@ -33,7 +33,14 @@ async def open_app(settings: Settings, store: str | Path, collection: str) -> Fa
     from scenesearch.engine.remote.gated import EngineBackend
 
     free = settings.min_free_megabytes * 1_000_000
-    state = State(state_dir(settings, store), min_free_bytes=free)
+    service = settings.service
+    state = State(
+        state_dir(settings, store),
+        address=None if service.state is None else service.state.get_secret_value(),
+        min_free_bytes=free,
+        query_ttl_s=service.query_ttl_s,
+        query_megabytes=service.query_megabytes,
+    )
     backend = EngineBackend(settings, store, collection=collection)
     try:
         await backend.start()

@@ -12,7 +12,7 @@ from zlib import crc32
 
 from scenesearch.core.errors import CollectionMismatchError, DamagedError, StoreError
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import CollectionSchema, FieldType
 from scenesearch.store.bm25 import MEAN_WORDS, has_words
 from scenesearch.store.checks import check_blob_name, check_key, check_name
@@ -48,6 +48,10 @@ def check_schema(schema: CollectionSchema) -> CollectionSchema:
             )
     check_fields(schema.fields)
     check_quantization(schema.quantization)
+    if schema.on_disk not in (None, True, False):
+        raise StoreError(f"on_disk must be true or false, got {schema.on_disk!r}")
+    if schema.memory not in (None, *get_args(Memory)):
+        raise StoreError(f"memory must be {', '.join(get_args(Memory))}, got {schema.memory!r}")
     return schema
 
 
@@ -173,6 +177,9 @@ def dump_schema(schema: CollectionSchema) -> str:
         "mean_words": schema.mean_words,
         "blobs": dict(schema.blobs),
         "made": schema.made,
+        # not said where it is the engine's choice, as it always was before there was one
+        **({} if schema.on_disk is None else {"on_disk": schema.on_disk}),
+        **({} if schema.memory is None else {"memory": schema.memory}),
     }
     return json.dumps({**value, "sum": _sum(value)}, ensure_ascii=False, indent=1)
 
@@ -213,6 +220,8 @@ def load_schema(text: str, source: str) -> CollectionSchema:
             mean_words=None if (mean := data.get("mean_words")) is None else float(mean),
             blobs={str(k): str(v) for k, v in data.get("blobs", {}).items()},
             made=str(data.get("made", "")),
+            on_disk=data.get("on_disk"),
+            memory=data.get("memory"),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DamagedError(

@@ -94,5 +94,21 @@ class Summed:
         summed = f"UPDATE {self.table} SET sum = {self._sum('')}"  # noqa: S608 - our names
         return f"ALTER TABLE {self.table} ADD COLUMN sum INTEGER; {summed}; {self.triggers}"
 
+    def widening(self, older: Summed, column: str) -> str:
+        """A script that gives the table one column more.
+
+        A row that is not what was written stays one: its sum is left as it was.
+
+        Args:
+            older: the table as it was.
+            column: its name, type and default.
+        """
+        table = self.table
+        dropped = "".join(
+            f"DROP TRIGGER {table}_{what};" for what in ("added", "change", "changed")
+        )
+        summed = f"UPDATE {table} SET sum = {self._sum('')} WHERE {older.sound()}"  # noqa: S608 - our names
+        return f"{dropped} ALTER TABLE {table} ADD COLUMN {column}; {summed}; {self.triggers}"
+
     def _sum(self, prefix: str) -> str:
         return f"{FUNCTION}({', '.join(prefix + name for name in self.columns)})"

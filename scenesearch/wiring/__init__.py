@@ -51,6 +51,7 @@ from scenesearch.wiring.stores import (
     quantize,
     rebuilding,
     state_dir,
+    store_memory,
     sync_lock_file,
 )
 
@@ -97,6 +98,7 @@ __all__ = [
     "scene_loader",
     "settings_of",
     "state_dir",
+    "store_memory",
     "stored_name",
     "sync_lock_file",
 ]

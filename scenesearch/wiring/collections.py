@@ -48,6 +48,8 @@ def describe_collection(settings: Settings, store: str | Path, name: str) -> dic
             "name": name,
             "points": opened.count(),
             "quantization": schema.quantization,
+            "on_disk": schema.on_disk,
+            "memory": schema.memory,
             "vectors": dict(schema.vectors),
             "words": schema.mean_words is not None,
             "fields": dict(schema.fields),

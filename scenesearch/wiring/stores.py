@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from scenesearch.config.settings import Settings
 from scenesearch.core.protocols import Quantizable, Store
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import CollectionSchema
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.system import disk
@@ -61,6 +61,7 @@ def build_store(
 
 
 def _store(settings: Settings, store: str | Path, collection: str, *, process: bool) -> Store:
+    on_disk, memory = _placed(settings)
     if is_url(store):
         from scenesearch.store.server.client import ClientStore
         from scenesearch.store.server.layout import Layout
@@ -71,13 +72,17 @@ def _store(settings: Settings, store: str | Path, collection: str, *, process: b
             collection,
             api_key=settings.qdrant_api_key,
             quantization=_quantization(settings, embedded=False),
+            on_disk=on_disk,
+            memory=memory,
             layout=Layout(chosen.shards, chosen.replicas, chosen.write_consistency),
             tls=server_tls(settings),
+            tenant_field=chosen.tenant_field,
         )
     from scenesearch.store.embedded.edge import EdgeStore
 
     free = settings.min_free_megabytes * 1_000_000
     quantization = _quantization(settings, embedded=True)
+    tenant_field = settings.store.tenant_field
     if process:
         # the other half of the cores is for whoever asks
         threads = max(1, (os.cpu_count() or 1) // 2)
@@ -88,9 +93,20 @@ def _store(settings: Settings, store: str | Path, collection: str, *, process: b
             min_free_bytes=free,
             search_threads=threads,
             quantization=quantization,
+            on_disk=on_disk,
+            memory=memory,
+            tenant_field=tenant_field,
         )
         return _in_process(made, store, collection)
-    return EdgeStore(Path(store), collection, min_free_bytes=free, quantization=quantization)
+    return EdgeStore(
+        Path(store),
+        collection,
+        min_free_bytes=free,
+        quantization=quantization,
+        on_disk=on_disk,
+        memory=memory,
+        tenant_field=tenant_field,
+    )
 
 
 def build_inspected(settings: Settings, store: str | Path, collection: str) -> Store:
@@ -103,7 +119,14 @@ def build_inspected(settings: Settings, store: str | Path, collection: str) -> S
     from scenesearch.store.embedded.edge import EdgeStore
 
     free = settings.min_free_megabytes * 1_000_000
-    made = partial(EdgeStore, Path(store), collection, min_free_bytes=free, counted=False)
+    made = partial(
+        EdgeStore,
+        Path(store),
+        collection,
+        min_free_bytes=free,
+        counted=False,
+        tenant_field=settings.store.tenant_field,
+    )
     return _in_process(made, store, collection)
 
 
@@ -144,7 +167,16 @@ def rebuilding(
     name = collection[: 64 - len(MENDED)] + MENDED
     shutil.rmtree(store / name, ignore_errors=True)  # of a repair that was killed
     free = settings.min_free_megabytes * 1_000_000
-    made = partial(EdgeStore, store, name, min_free_bytes=free, quantization=schema.quantization)
+    made = partial(
+        EdgeStore,
+        store,
+        name,
+        min_free_bytes=free,
+        quantization=schema.quantization,
+        on_disk=schema.on_disk,
+        memory=schema.memory,
+        tenant_field=settings.store.tenant_field,
+    )
     cramped = is_cramped(settings, store)
     with closing(_in_process(made, store, name) if cramped else made()) as new:
         yield new
@@ -158,10 +190,32 @@ def _quantization(settings: Settings, *, embedded: bool) -> Quantization:
     return asked
 
 
+def _placed(settings: Settings) -> tuple[bool | None, Memory | None]:
+    chosen = settings.store
+    return (
+        None if chosen.on_disk == "auto" else chosen.on_disk,
+        None if chosen.memory == "auto" else chosen.memory,
+    )
+
+
 def quantize(
-    settings: Settings, store: str | Path, collection: str, quantization: Quantization
+    settings: Settings,
+    store: str | Path,
+    collection: str,
+    quantization: Quantization,
+    *,
+    on_disk: bool | None = None,
+    memory: Memory | None = None,
 ) -> None:
-    """Change what a collection is searched by; no other store may have it open.
+    """Change what a collection is searched by; no other store may have an embedded one open.
+
+    Args:
+        settings: of the store, and of what is not said here.
+        store: a folder, or a URL.
+        collection: its name.
+        quantization: what is searched first.
+        on_disk: whether vectors are read as they are needed.
+        memory: where what is searched first is held.
 
     Raises:
         StoreError: there is no collection, or its files cannot be used.
@@ -171,9 +225,43 @@ def quantize(
     opened = _store(settings, store, collection, process=cramped)
     try:
         if isinstance(opened, Quantizable):
-            opened.quantize(quantization)
+            usual = _placed(settings)
+            opened.quantize(
+                quantization,
+                on_disk=usual[0] if on_disk is None else on_disk,
+                memory=usual[1] if memory is None else memory,
+            )
     finally:
         opened.close()
+
+
+def store_memory(settings: Settings, address: str | Path, store: Store) -> int | None:
+    """Bytes that the engine of an open store has in memory; None where nobody says.
+
+    Of an embedded store that is in a process of its own, that process, files that it maps included;
+    of a server, what its metrics say of all its collections.
+
+    Args:
+        settings: hold the key of a server.
+        address: of the store.
+        store: from :func:`build_store`.
+    """
+    if is_url(address):
+        from scenesearch.store.server.collections import connected, resident_bytes
+
+        with connected(str(address), settings.qdrant_api_key, server_tls(settings)) as server:
+            return resident_bytes(server)
+    from scenesearch.store.priced import unwrapped
+    from scenesearch.store.process.store import ProcessStore
+
+    inner = unwrapped(store)
+    pid = inner.pid if isinstance(inner, ProcessStore) else None
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    sizes = [line.split()[1] for line in lines if line.startswith("VmRSS:")]
+    return int(sizes[0]) * 1024 if sizes else None
 
 
 def build_cache(settings: Settings, store: str | Path) -> EmbeddingCache:

@@ -32,6 +32,7 @@ from scenesearch.service.http.routes import (
     pictures,
     scenes,
     search,
+    tenants,
     ucp,
     ucp_mcp,
     widget,
@@ -43,7 +44,7 @@ from scenesearch.service.state import State
 ROUTERS = (
     *(search.router, search.tag_router, health.models_router),
     *(items.router, pictures.router, scenes.router),
-    *(jobs.router, feedback.router, backups.router),
+    *(jobs.router, feedback.router, backups.router, tenants.router),
     *(health.router, page.router, widget.router, ucp.router, ucp_mcp.router),
 )
 """Every route there is."""
@@ -97,7 +98,10 @@ def _middleware(service: ServiceSettings, shared: Shared) -> list[Middleware]:
             allow_origins=service.asking_origins,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["Authorization", "X-API-Key", "Content-Type", "Idempotency-Key"],
-            expose_headers=["X-Request-ID", "Retry-After", "Location", "ETag"],
+            expose_headers=[
+                *("X-Request-ID", "Retry-After", "Location", "ETag"),
+                *("RateLimit", "RateLimit-Policy"),
+            ],
         )
     ]
     return [

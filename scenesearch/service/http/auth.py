@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import ipaddress
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from scenesearch.config.service import Key, KeySettings, Scope, ServiceSettings
@@ -30,6 +30,8 @@ class Access:
         origins: of the pages that may use the key; empty for anybody.
         expires: when it is refused from.
         per_minute: requests; 0 for any number.
+        tenant: whose items it sees and changes; None for everybody's. ``where`` says so too.
+        per_day: what it may cost a day, of what is limited.
     """
 
     scopes: frozenset[Scope]
@@ -38,6 +40,8 @@ class Access:
     origins: tuple[str, ...] = ()
     expires: datetime | None = None
     per_minute: int = 0
+    tenant: str | None = None
+    per_day: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def read(self) -> bool:
@@ -67,10 +71,15 @@ class Keyring:
     """
 
     def __init__(
-        self, read: Iterable[Key], write: Iterable[Key], keys: Iterable[KeySettings] = ()
+        self,
+        read: Iterable[Key],
+        write: Iterable[Key],
+        keys: Iterable[KeySettings] = (),
+        *,
+        tenant_field: str | None = None,
     ) -> None:
         known = [(key, Access(READING)) for key in read]
-        known += [(one.key, _access(one)) for one in keys]
+        known += [(one.key, _access(one, tenant_field)) for one in keys]
         # last, so that a key that is named twice may do more
         known += [(key, Access(WRITING)) for key in write]
         self._known = tuple((_digest(key.get_secret_value().encode()), may) for key, may in known)
@@ -93,19 +102,30 @@ class Keyring:
                 found = may
         return found if found is NOTHING else replace(found, caller=asked.hex()[:8])
 
+    def limited(self) -> list[tuple[str, Mapping[str, int]]]:
+        """Keys with quotas: who they are in the state, and what they may cost a day."""
+        return [(known.hex()[:8], may.per_day) for known, may in self._known if may.per_day]
 
-def _access(key: KeySettings) -> Access:
+
+def _access(key: KeySettings, tenant_field: str | None) -> Access:
     scopes = frozenset(key.scopes)
     if "write" in scopes:
         scopes = WRITING
     elif "read" in scopes:
         scopes = READING
+    where = key.where
+    if key.tenant is not None:
+        # quoted as it is: a tenant's name has nothing that ends a text
+        own = f'{tenant_field} = "{key.tenant}"'
+        where = own if where is None else f"{own} and ({where})"
     return Access(
         scopes,
-        where=key.where,
+        where=where,
         origins=tuple(one.lower() for one in key.origins),
         expires=key.expires,
         per_minute=key.per_minute,
+        tenant=key.tenant,
+        per_day={name: most for name, most in key.per_day if most},
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
@@ -14,11 +15,25 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from scenesearch.config.service import Scope
 from scenesearch.config.settings import Settings
 from scenesearch.engine.remote.backend import Backend, DeadlineError
-from scenesearch.engine.tasks import Answer, Task
+from scenesearch.engine.tasks import (
+    AddScenes,
+    Answer,
+    BasketTask,
+    CompleteTask,
+    FindScenes,
+    LookTask,
+    PutItems,
+    SearchTask,
+    TagTask,
+    Task,
+)
+from scenesearch.service.http.auth import Keyring
 from scenesearch.service.http.metrics import Metrics
 from scenesearch.service.http.problems import ClientLeftError, ProblemError
+from scenesearch.service.http.recall import recalled
 from scenesearch.service.jobs.runner import PhotoFetcher
 from scenesearch.service.state import State
+from scenesearch.service.state.usage import QuotaUsedError
 
 BACKSTOP_S = 2.0
 """An engine that does not keep a deadline itself is given up this much after it."""
@@ -40,6 +55,7 @@ class Shared:
         state: jobs and feedback; None for a service without.
         fetcher: fetches photos from addresses; None where that is off.
         draining: the service was told to stop: it still answers, but wants no new connections.
+        keys: that are known now.
     """
 
     settings: Settings
@@ -48,6 +64,7 @@ class Shared:
     state: State | None = None
     fetcher: PhotoFetcher | None = None
     draining: bool = False
+    keys: Keyring = field(default_factory=lambda: Keyring((), ()))
 
 
 def shared(request: Request) -> Shared:
@@ -121,6 +138,78 @@ def key_filter(request: Request) -> str | None:
     return found
 
 
+def key_tenant(request: Request) -> str | None:
+    """Whose items the caller's key sees and changes; None for everybody's."""
+    found: str | None = getattr(request.state, "tenant", None)
+    return found
+
+
+async def _of_nobody(request: Request) -> None:
+    if key_tenant(request) is not None:
+        raise ProblemError(
+            "forbidden",
+            "This key is a tenant's, and what is asked for belongs to all of them; it needs a key "
+            "without a tenant",
+        )
+
+
+OfNobody = Depends(_of_nobody)
+"""For ``dependencies=[...]``: what is no tenant's, no tenant's key may ask for."""
+
+
+async def charge(request: Request, costs: Mapping[str, int]) -> None:
+    """Count what a request costs against the quotas of its key, before it is done.
+
+    Args:
+        request: whose key has quotas, or none.
+        costs: ``photos``, ``searches`` and ``items``.
+
+    Raises:
+        ProblemError: a quota has not that much left; nothing was counted.
+        NoSpaceError: the disk of the state is full.
+    """
+    limits: Mapping[str, int] = getattr(request.state, "per_day", {})
+    state = shared(request).state
+    if not limits or state is None:
+        return
+    said = request.scope.setdefault("state", {})
+    try:
+        left = await asyncio.to_thread(state.usage.take, request.state.caller, costs, limits)
+    except QuotaUsedError as error:
+        wait_s = math.ceil(error.wait_s)
+        said["quota"] = ({**limits}, {error.what: error.left}, wait_s)
+        raise ProblemError(
+            "quota_used",
+            f"This key has {error.left} of its {error.limit} {error.what} a day left, and this "
+            f"needs {costs.get(error.what, 0)}; wait until the next day (UTC), or ask for a larger "
+            "quota (per_day of its record in service.keys)",
+            limit=error.limit,
+            headers={"Retry-After": str(wait_s)},
+        ) from error
+    said["quota"] = (limits, left, math.ceil(state.usage.wait_s))
+
+
+def costs_of(task: Task) -> dict[str, int]:
+    """What a task costs of the quotas of a key."""
+    match task:
+        case BasketTask():
+            return costs_of(task.look)
+        case LookTask() | FindScenes():
+            return {"photos": int(task.photo is not None), "searches": 1}
+        case SearchTask():
+            return {"photos": len(task.photos), "searches": 1}
+        case CompleteTask():
+            return {"searches": 1}
+        case TagTask():
+            return {"photos": 1}
+        case AddScenes():
+            return {"photos": len(task.photos)}
+        case PutItems():
+            return {"items": len(task.records)}
+        case _:
+            return {}
+
+
 def time_left(request: Request) -> float:
     """Seconds until the request must be answered; they begin to count when first asked for.
 
@@ -153,12 +242,18 @@ async def run_task(request: Request, task: Task, *, deadline_s: float | None = N
         ClientLeftError: nobody waits any more.
         SceneSearchError: as the engine raised it.
     """
+    if costs := costs_of(task):
+        await charge(request, costs)
     limit_s = time_left(request) if deadline_s is None else deadline_s
     # only where there are keys is anybody somebody
     caller = getattr(request.state, "caller", "") or None
-    answering = asyncio.ensure_future(
-        shared(request).backend.run(task, deadline_s=limit_s, client=caller)
-    )
+    found = shared(request)
+
+    async def run(asked: Task) -> Answer:
+        return await found.backend.run(asked, deadline_s=limit_s, client=caller)
+
+    queries = None if found.state is None else found.state.queries
+    answering = asyncio.ensure_future(recalled(task, run, queries))
     leaving = asyncio.ensure_future(_client_left(request))
     try:
         done, _ = await asyncio.wait(

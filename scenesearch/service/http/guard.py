@@ -5,6 +5,8 @@ Pure ASGI, so that nothing of a body is read for a request that is not let in.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import math
 from datetime import UTC, datetime
 from urllib.parse import unquote_plus
@@ -13,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from scenesearch.config.service import ServiceSettings
+from scenesearch.core.errors import SceneSearchError
 from scenesearch.service.http.auth import (
     KEY_NAMES,
     Access,
@@ -25,6 +28,7 @@ from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.problems import ProblemError, of_error, too_large
 from scenesearch.service.http.rate import Buckets
 
+log = logging.getLogger("scenesearch.service")
 URL_MAX = 8_192
 HEADERS_MAX = 100
 HEADER_BYTES_MAX = 32_768
@@ -48,7 +52,12 @@ class Guard:
 
     def _adopt(self, settings: ServiceSettings) -> None:
         self._settings = settings
-        self._keys = Keyring(settings.read_keys, settings.write_keys, settings.keys)
+        self._keys = self._shared.keys = Keyring(
+            settings.read_keys,
+            settings.write_keys,
+            settings.keys,
+            tenant_field=self._shared.settings.store.tenant_field,
+        )
         self._buckets = Buckets()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -57,13 +66,15 @@ class Guard:
             await self.app(scope, receive, send)
             return
         try:
-            self._check(scope)
+            access = self._check(scope)
+            if access is not None and access.per_minute:
+                await self._check_rate(access)
         except ProblemError as error:
             await of_error(error)(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope) -> Access | None:
         if self._settings is not self._shared.settings.service:
             # they were read again while the service runs
             self._adopt(self._shared.settings.service)
@@ -90,10 +101,12 @@ class Guard:
                 "(SCENESEARCH_SERVICE__CORS_ORIGINS)",
             )
         check_no_key_in_query(scope["query_string"])
-        self._check_key(scope, headers, path)
+        access = self._check_key(scope, headers, path)
         check_body_kind(headers, self._settings.max_body_megabytes * MEGABYTE)
+        return access
 
-    def _check_key(self, scope: Scope, headers: Headers, path: str) -> None:
+    def _check_key(self, scope: Scope, headers: Headers, path: str) -> Access | None:
+        """What the key allows; None where none is asked for."""
         access = self._keys.access(key_of(headers))
         public = self._settings.public_photos and path.startswith(PICTURES)
         asked = path == "/metrics" or (path.startswith(ASKED) and not public)
@@ -103,7 +116,9 @@ class Guard:
             access = PICTURED
         state = scope.setdefault("state", {})
         state["scopes"], state["where"] = access.scopes, access.where
-        state["caller"] = access.caller
+        state["caller"], state["tenant"] = access.caller, access.tenant
+        state["per_day"] = access.per_day
+        return access if asked else None
 
     def _check_record(self, access: Access, headers: Headers) -> None:
         if not access.scopes:
@@ -119,7 +134,18 @@ class Guard:
                 "This key is for pages of other origins; name this one in the origins of its "
                 "record (service.keys)",
             )
-        wait_s = self._buckets.take(access.caller, access.per_minute) if access.per_minute else 0
+
+    async def _check_rate(self, access: Access) -> None:
+        state = self._shared.state
+        wait_s = None
+        if state is not None and state.rates is not None:
+            try:
+                wait_s = await asyncio.to_thread(state.rates.take, access.caller, access.per_minute)
+            except SceneSearchError as error:
+                # each service then counts its own
+                log.warning("limits of keys are this service's alone: %s", error)
+        if wait_s is None:
+            wait_s = self._buckets.take(access.caller, access.per_minute)
         if wait_s:
             raise ProblemError(
                 "rate_limited",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Protocol, runtime_checkable
 
@@ -102,6 +102,9 @@ class Metrics:
         self._points = kept("scenesearch_points", "Regions of their photos, likewise.")
         self._jobs = kept("scenesearch_jobs", "Jobs that are kept.", ("status",))
         self._feedback = kept("scenesearch_feedback", "Feedback that is kept.")
+        quota = ("caller", "what")
+        self._quota = kept("scenesearch_quota", "What a key may cost a day.", quota)
+        self._used = kept("scenesearch_quota_used", "What a key cost today (UTC).", quota)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         if isinstance(engine, Gauged):
@@ -123,6 +126,19 @@ class Metrics:
         for status, count in jobs.items():
             self._jobs.labels(status).set(count)
         self._feedback.set(feedback)
+
+    def quotas(self, keys: Iterable[tuple[str, Mapping[str, int], Mapping[str, int]]]) -> None:
+        """What keys may cost a day, and did; a key that was withdrawn is shown no longer.
+
+        Args:
+            keys: as a short digest, with its limits and what it used of them.
+        """
+        self._quota.clear()
+        self._used.clear()
+        for caller, limits, used in keys:
+            for what, limit in limits.items():
+                self._quota.labels(caller, what).set(limit)
+                self._used.labels(caller, what).set(used.get(what, 0))
 
     def catalogue(self, *, items: int | None, points: int) -> None:
         """What the store holds; None for items that are too many to be counted."""

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from scenesearch.config.service import ServiceSettings
 from scenesearch.service.http.depends import Shared
 from scenesearch.service.http.problems import CLIENT_LEFT, internal, problem
+from scenesearch.service.state.usage import DAY_S
 from scenesearch.system.log_lines import FIELDS
 
 CSP = (
@@ -81,6 +82,8 @@ class Observe:
                     headers.setdefault(name, value)
                 if self._shared.draining:
                     headers["Connection"] = "close"
+                if quota := state.get("quota"):
+                    headers.update(quota_headers(*quota))
                 if seconds := state.get("stage_seconds"):
                     headers["Server-Timing"] = server_timing(seconds)
             await send(message)
@@ -109,6 +112,19 @@ def _log_request(scope: Scope, status: int, seconds: float) -> None:
             FIELDS: {"method": method, "path": path, "status": status, "milliseconds": milliseconds}
         },
     )
+
+
+def quota_headers(
+    limits: Mapping[str, int], left: Mapping[str, int], wait_s: int
+) -> dict[str, str]:
+    """A key's quotas as the draft of the IETF has them, draft-ietf-httpapi-ratelimit-headers-10.
+
+    >>> quota_headers({"photos": 100}, {"photos": 98}, 3600)
+    {'RateLimit-Policy': '"photos";q=100;w=86400', 'RateLimit': '"photos";r=98;t=3600'}
+    """
+    policies = (f'"{what}";q={limit};w={DAY_S}' for what, limit in limits.items())
+    levels = (f'"{what}";r={rest};t={wait_s}' for what, rest in left.items())
+    return {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(levels)}
 
 
 def server_timing(seconds: Mapping[str, float]) -> str:

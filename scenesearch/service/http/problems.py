@@ -80,6 +80,8 @@ BY_CODE = {
     "validation": 422,
     "store_limit": 422,
     "rate_limited": 429,
+    "quota_used": 429,
+    "other_tenant": 422,
     "headers_too_large": 431,
     "internal": 500,
     "fetch_failed": 502,

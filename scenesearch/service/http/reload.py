@@ -35,6 +35,15 @@ class Limited(Protocol):
         """Take other limits from here on."""
 
 
+def _check_tenants(found: Settings, now: Settings) -> None:
+    field = now.store.tenant_field
+    if any(key.tenant for key in found.service.keys) and found.store.tenant_field != field:
+        raise ConfigError(
+            f"keys have tenants and store.tenant_field is {found.store.tenant_field!r}, while this "
+            f"service runs with {field!r}; start it again, which a change of that field needs"
+        )
+
+
 def reload_on_signal(shared: Shared, read: ReadSettings) -> None:
     """Read the settings again whenever SIGHUP comes, in the loop that runs."""
     if hasattr(signal, "SIGHUP"):
@@ -53,6 +62,7 @@ def reload(shared: Shared, read: ReadSettings) -> None:
     try:
         found = read()
         check_binding(found.service.model_copy(update={"host": old.host}))
+        _check_tenants(found, shared.settings)
     except ConfigError as error:
         # the user's to mend; where it was read is of no use
         log.error("the settings were not read again, the old ones hold: %s", error)  # noqa: TRY400

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -142,13 +143,17 @@ class JobRunner:
         return self._task is not None and not self._task.done()
 
     async def _run(self) -> None:
+        prune_at = 0.0
         while not self._stopping.is_set():
             self._wake.clear()
             try:
                 job = await asyncio.to_thread(self._state.jobs.next)
                 if job is None:
-                    await asyncio.to_thread(self._state.jobs.prune)
-                    await _wait(self._wake, _PRUNE_S)
+                    if time.monotonic() >= prune_at:
+                        await asyncio.to_thread(self._state.jobs.prune)
+                        prune_at = time.monotonic() + _PRUNE_S
+                    # of what other services took nobody tells this one
+                    await _wait(self._wake, self._state.poll_s or _PRUNE_S)
                 else:
                     await self._work(job)
             except SceneSearchError as error:
@@ -246,7 +251,8 @@ class JobRunner:
         attempt = 0
         while True:
             try:
-                answer = await self._backend.run(PutItems(items), deadline_s=self._pace.deadline_s)
+                put = PutItems(items, tenant=job.tenant or None)
+                answer = await self._backend.run(put, deadline_s=self._pace.deadline_s)
             except SceneSearchError as error:
                 self._state.damaged = str(error) if isinstance(error, DamagedError) else None
                 last = len(items) > 1 or attempt + 1 >= self._pace.attempts

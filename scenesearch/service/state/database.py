@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 from scenesearch.core.errors import StoreError
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.row_sums import Summed
-from scenesearch.system.sqlite_file import DurableFile, Form, explained
+from scenesearch.system.sqlite_file import DurableFile, Form, damage, explained
 
 APPLICATION_ID = 0x53435356
 """In the header of the file (``SCSV``): what tells it from any other database."""
-VERSION = 2
+VERSION = 3
 JOBS = Summed(
     "jobs",
     ("seq",),
     (
         *("seq", "id", "kind", "status", "total", "done", "failed", "bytes", "created", "started"),
-        *("finished", "code", "detail"),
+        *("finished", "code", "detail", "tenant"),
     ),
 )
 RECORDS = Summed(
@@ -36,16 +37,24 @@ KEYS = Summed("keys", ("caller", "key"), ("caller", "key", "body", "job"))
 FEEDBACK = Summed(
     "feedback",
     ("seq",),
-    ("seq", "at", "caller", "kind", "item_id", "query_id", "region", "rank"),
+    ("seq", "at", "caller", "kind", "item_id", "query_id", "region", "rank", "tenant"),
 )
-SUMMED = (JOBS, RECORDS, ERRORS, KEYS, FEEDBACK)
+USAGE = Summed("usage", ("caller", "day", "what"), ("caller", "day", "what", "used"))
+SUMMED = (JOBS, RECORDS, ERRORS, KEYS, FEEDBACK, USAGE)
 """Photos have none: their sha256 is their name."""
+OF_NOBODY = "tenant TEXT NOT NULL DEFAULT ''"
+_JOBS_2, _FEEDBACK_2 = (replace(one, columns=one.columns[:-1]) for one in (JOBS, FEEDBACK))
+"""Before there were tenants."""
+_USAGE = """
+CREATE TABLE usage (caller TEXT NOT NULL, day TEXT NOT NULL, what TEXT NOT NULL,
+    used INTEGER NOT NULL, sum INTEGER, PRIMARY KEY (caller, day, what)) WITHOUT ROWID;
+"""
 _PAGES = 25_000
 TABLES = f"""
 CREATE TABLE jobs (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE,
     kind TEXT NOT NULL, status TEXT NOT NULL, total INTEGER NOT NULL, done INTEGER NOT NULL,
     failed INTEGER NOT NULL, bytes INTEGER NOT NULL, created REAL NOT NULL, started REAL,
-    finished REAL, code TEXT, detail TEXT, sum INTEGER);
+    finished REAL, code TEXT, detail TEXT, {OF_NOBODY}, sum INTEGER);
 CREATE INDEX jobs_by_status ON jobs (status, seq);
 CREATE TABLE records (job INTEGER NOT NULL REFERENCES jobs ON DELETE CASCADE,
     place INTEGER NOT NULL, line INTEGER, item_id TEXT NOT NULL, attributes TEXT NOT NULL,
@@ -61,8 +70,9 @@ CREATE TABLE keys (caller TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
 CREATE INDEX keys_by_job ON keys (job);
 CREATE TABLE feedback (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL,
     caller TEXT NOT NULL, kind TEXT NOT NULL, item_id TEXT NOT NULL, query_id TEXT,
-    region INTEGER, rank INTEGER, sum INTEGER);
+    region INTEGER, rank INTEGER, {OF_NOBODY}, sum INTEGER);
 CREATE INDEX feedback_by_time ON feedback (at);
+{_USAGE}
 {" ".join(table.triggers for table in SUMMED)}
 """
 FORM = Form(
@@ -85,12 +95,22 @@ FORM = Form(
         "status IN ('queued', 'running') AND total - done - failed <> "
         "(SELECT count(*) FROM records r WHERE r.job = j.seq)",
     },
-    migrations={1: " ".join(table.migration for table in SUMMED)},
+    migrations={
+        1: " ".join(one.migration for one in (_JOBS_2, RECORDS, ERRORS, KEYS, _FEEDBACK_2)),
+        2: " ".join(
+            (
+                JOBS.widening(_JOBS_2, OF_NOBODY),
+                FEEDBACK.widening(_FEEDBACK_2, OF_NOBODY),
+                _USAGE,
+                USAGE.triggers,
+            )
+        ),
+    },
 )
 
 
 class Database(DurableFile):
-    """The file; one process at a time.
+    """The file; one process at a time. See :class:`~scenesearch.service.state.tables.Tables`.
 
     Args:
         folder: of ``service.sqlite`` and ``service.lock``; made where it is missing.
@@ -116,6 +136,23 @@ class Database(DurableFile):
         """Give the file back."""
         super().close()
         self._lock.release()
+
+    poll_s: float | None = None
+
+    def select(self, table: Summed, columns: str, rest: str) -> str:
+        """A query that says of each row whether it is what was written."""
+        return table.select(columns, rest)
+
+    def take(self, job: int) -> bool:  # noqa: ARG002
+        """Every job is this service's: nobody else has the file."""
+        return True
+
+    def let_go(self) -> None:
+        """Do nothing: there is nobody to take it."""
+
+    def damaged(self, said: str) -> StoreError:
+        """The error of something that is not what was written."""
+        return self._explained(damage(said))
 
     def check_space(self, needed: int) -> None:
         """Refuse a write before it is begun.

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from scenesearch.service.state.database import FEEDBACK, Database
+from scenesearch.service.state.database import FEEDBACK
+from scenesearch.service.state.tables import Tables
 
 FeedbackKind = Literal["click", "like", "dislike", "purchase", "withdraw"]
 _ROWS = 1_000_000
@@ -27,6 +28,7 @@ class Feedback:
         query_id: after which look; None where that is not known.
         region: in the list of which region of it, from 0; None for the fused list.
         rank: at which place of the list, from 0.
+        tenant: of that key; empty for nobody's.
     """
 
     seq: int
@@ -37,6 +39,7 @@ class Feedback:
     query_id: str | None
     region: int | None
     rank: int | None
+    tenant: str = ""
 
 
 class FeedbackLog:
@@ -49,7 +52,7 @@ class FeedbackLog:
     """
 
     def __init__(
-        self, database: Database, *, rows: int = _ROWS, clock: Callable[[], float] = time.time
+        self, database: Tables, *, rows: int = _ROWS, clock: Callable[[], float] = time.time
     ) -> None:
         self._database = database
         self._rows = rows
@@ -64,6 +67,7 @@ class FeedbackLog:
         query_id: str | None = None,
         region: int | None = None,
         rank: int | None = None,
+        tenant: str | None = None,
     ) -> Feedback:
         """Keep one; it is durable when this returns.
 
@@ -74,35 +78,52 @@ class FeedbackLog:
         now = self._clock()
         with self._database.writing() as db:
             cursor = db.execute(
-                "INSERT INTO feedback (at, caller, kind, item_id, query_id, region, rank) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (now, caller, kind, item_id, query_id, region, rank),
+                "INSERT INTO feedback (at, caller, kind, item_id, query_id, region, rank, tenant) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING seq",
+                (now, caller, kind, item_id, query_id, region, rank, tenant or ""),
             )
-            seq = cursor.lastrowid
-            assert seq is not None
-            # numbers are never used again, so they tell how many there are
+            seq = int(cursor.fetchone()[0])
+            # numbers are never used again, so they tell which are the oldest
             db.execute("DELETE FROM feedback WHERE seq <= ?", (seq - self._rows,))
-        return Feedback(seq, now, caller, kind, item_id, query_id, region, rank)
+        return Feedback(seq, now, caller, kind, item_id, query_id, region, rank, tenant or "")
 
-    def count(self) -> int:
-        """How many are kept."""
-        # numbers are never used again, and the oldest go first
-        ((first, last),) = self._database.rows("SELECT min(seq), max(seq) FROM feedback", ())
-        return 0 if first is None else int(last) - int(first) + 1
+    def count(self, tenant: str | None = None) -> int:
+        """How many are kept; of a tenant, where one is named."""
+        query = "SELECT count(*) FROM feedback"
+        if tenant is None:
+            found = self._database.one(query)
+        else:
+            found = self._database.one(f"{query} WHERE tenant = ?", (tenant,))
+        return int(found[0]) if found else 0
 
-    def page(self, limit: int, *, since: float | None = None, after: int = 0) -> list[Feedback]:
+    def remove_tenant(self, tenant: str) -> int:
+        """Forget what a tenant's keys sent; how much it was."""
+        with self._database.writing() as db:
+            return db.execute("DELETE FROM feedback WHERE tenant = ?", (tenant,)).rowcount
+
+    def page(
+        self,
+        limit: int,
+        *,
+        since: float | None = None,
+        after: int = 0,
+        tenant: str | None = None,
+    ) -> list[Feedback]:
         """Feedback in the order it came.
 
         Args:
             limit: how many at most.
             since: only from this time on, in seconds since the epoch.
             after: only with a larger ``seq``.
+            tenant: only of this one's keys.
         """
+        whose, named = ("", ()) if tenant is None else ("AND tenant = ? ", (tenant,))
         rows = self._database.sound_rows(
-            FEEDBACK.select(
-                "seq, at, caller, kind, item_id, query_id, region, rank",
-                "WHERE seq > ? AND at >= ? ORDER BY seq LIMIT ?",
+            self._database.select(
+                FEEDBACK,
+                "seq, at, caller, kind, item_id, query_id, region, rank, tenant",
+                f"WHERE seq > ? AND at >= ? {whose}ORDER BY seq LIMIT ?",
             ),
-            (after, 0.0 if since is None else since, limit),
+            (after, 0.0 if since is None else since, *named, limit),
         )
         return [Feedback(*row) for row in rows]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from typing import get_args
 
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.remote.backend import BusyError
-from scenesearch.service.state.database import ERRORS, JOBS, KEYS, RECORDS, Database
+from scenesearch.service.state.database import ERRORS, JOBS, KEYS, RECORDS
 from scenesearch.service.state.records import (
     DETAIL_LENGTH,
     Job,
@@ -27,11 +26,13 @@ from scenesearch.service.state.records import (
     Link,
     RecordError,
 )
-from scenesearch.system.sqlite_file import damage
+from scenesearch.service.state.tables import Statements, Tables
 
-_JOBS = JOBS.select(
-    "seq, id, kind, status, total, done, failed, created, started, finished, code, detail", "{}"
+_COLUMNS = (
+    "seq, id, kind, status, total, done, failed, created, started, finished, code, detail, tenant"
 )
+ALL = 2**62
+"""More rows than there can be."""
 _ROW_BYTES = 512
 """What a record takes beside its photos, roughly."""
 WEEK_S = 7 * 86_400.0
@@ -86,7 +87,7 @@ class Jobs:
 
     def __init__(
         self,
-        database: Database,
+        database: Tables,
         limits: JobLimits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -101,6 +102,7 @@ class Jobs:
         *,
         kind: str = "index",
         once: OnceKey | None = None,
+        tenant: str | None = None,
     ) -> tuple[Job, bool]:
         """Accept a job; it is durable when this returns.
 
@@ -109,6 +111,7 @@ class Jobs:
             errors: records that were bad from the start.
             kind: of the job.
             once: makes a repeated call give the first one's job.
+            tenant: whose it is; None for nobody's.
 
         Returns:
             The job, and whether it is new.
@@ -118,7 +121,7 @@ class Jobs:
             BusyError: too much is waiting.
             NoSpaceError: the disk is full.
         """
-        earlier = None if once is None else self._earlier(once)
+        earlier = self.earlier(once)
         if earlier is not None:
             return earlier, False
         photos = {
@@ -132,23 +135,23 @@ class Jobs:
         now = self._clock()
         with self._database.writing() as db:
             # again, now that nobody else writes
-            earlier = None if once is None else self._earlier(once)
+            earlier = self.earlier(once)
             if earlier is not None:
                 return earlier, False
             self._check_room(size)
             status: JobStatus = "queued" if records else "done"
             cursor = db.execute(
-                "INSERT INTO jobs (id, kind, status, total, done, failed, bytes, created, finished)"
-                " VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?)",
+                "INSERT INTO jobs (id, kind, status, total, done, failed, bytes, created, finished,"
+                " tenant) VALUES (?, ?, ?, ?, 0, ?, ?, ?, ?, ?) RETURNING seq",
                 (
                     *(secrets.token_hex(16), kind, status, len(records) + len(errors)),
                     *(len(errors), size if records else 0, now, None if records else now),
+                    tenant or "",
                 ),
             )
-            seq = cursor.lastrowid
-            assert seq is not None
+            seq = int(cursor.fetchone()[0])
             db.executemany(
-                "INSERT INTO photos VALUES (?, ?, ?)",
+                "INSERT INTO photos (job, sha256, data) VALUES (?, ?, ?)",
                 ((seq, digest, data) for digest, data in photos.items()),
             )
             db.executemany(
@@ -168,23 +171,37 @@ class Jobs:
         )
         return {status: int(found.get(status, 0)) for status in get_args(JobStatus)}
 
-    def get(self, job_id: str) -> Job | None:
-        """One job."""
-        found = self._database.sound_one(_JOBS.format("WHERE id = ?"), (job_id,))
-        return None if found is None else Job(*found)
+    def get(self, job_id: str, *, tenant: str | None = None) -> Job | None:
+        """One job; of a tenant, where one is named."""
+        found = self._found("WHERE id = ?", (job_id,))
+        return found if found is None or tenant in (None, found.tenant) else None
 
-    def page(self, limit: int, before: int | None = None) -> list[Job]:
+    def page(
+        self, limit: int, before: int | None = None, *, tenant: str | None = None
+    ) -> list[Job]:
         """Jobs, newest first.
 
         Args:
             limit: how many at most.
             before: only those with a smaller ``seq``.
+            tenant: only this one's.
         """
+        whose, named = ("", ()) if tenant is None else ("AND tenant = ? ", (tenant,))
         rows = self._database.sound_rows(
-            _JOBS.format("WHERE seq < ? ORDER BY seq DESC LIMIT ?"),
-            (2**62 if before is None else before, limit),
+            self._jobs(f"WHERE seq < ? {whose}ORDER BY seq DESC LIMIT ?"),
+            (ALL if before is None else before, *named, limit),
         )
         return [Job(*row) for row in rows]
+
+    def remove_tenant(self, tenant: str) -> int:
+        """End and forget all jobs of a tenant; how many there were."""
+        with self._database.writing() as db:
+            return db.execute("DELETE FROM jobs WHERE tenant = ?", (tenant,)).rowcount
+
+    def count(self, tenant: str) -> int:
+        """How many jobs of a tenant are kept."""
+        found = self._database.one("SELECT count(*) FROM jobs WHERE tenant = ?", (tenant,))
+        return int(found[0]) if found else 0
 
     def errors(self, job: Job, limit: int, after: int = -1) -> list[RecordError]:
         """Errors of a job's records, in their order.
@@ -195,7 +212,8 @@ class Jobs:
             after: only records after this place.
         """
         rows = self._database.sound_rows(
-            ERRORS.select(
+            self._database.select(
+                ERRORS,
                 "place, code, detail, item_id, line",
                 "WHERE job = ? AND place > ? ORDER BY place LIMIT ?",
             ),
@@ -203,21 +221,21 @@ class Jobs:
         )
         return [RecordError(*row) for row in rows]
 
-    def cancel(self, job_id: str) -> Job | None:
+    def cancel(self, job_id: str, *, tenant: str | None = None) -> Job | None:
         """End a job; what is being worked on at this moment is still stored."""
         with self._database.writing() as db:
-            job = self.get(job_id)
+            job = self.get(job_id, tenant=tenant)
             if job is not None and not job.ended:
                 self._end(db, job.seq, "cancelled")
-        return self.get(job_id)
+        return self.get(job_id, tenant=tenant)
 
-    def remove(self, job_id: str) -> Job | None:
+    def remove(self, job_id: str, *, tenant: str | None = None) -> Job | None:
         """End a job and forget it, with its errors and its idempotency key.
 
         Returns:
             The job as it stood; None where there was none.
         """
-        job = self.cancel(job_id)
+        job = self.cancel(job_id, tenant=tenant)
         if job is not None:
             with self._database.writing() as db:
                 db.execute("DELETE FROM jobs WHERE seq = ?", (job.seq,))
@@ -226,14 +244,16 @@ class Jobs:
     # what the runner asks
 
     def next(self) -> Job | None:
-        """The oldest job with something left to do, from now on running."""
+        """The oldest job with something left to do that nobody else works on; it is running now."""
         with self._database.writing() as db:
-            found = self._database.sound_one(
-                _JOBS.format("WHERE status IN ('queued', 'running') ORDER BY seq LIMIT 1")
+            rows = self._database.rows(
+                "SELECT seq FROM jobs WHERE status IN ('queued', 'running') ORDER BY seq"
             )
-            if found is None:
+            seq = next((int(one) for (one,) in rows if self._database.take(int(one))), None)
+            if seq is None:
+                self._database.let_go()
                 return None
-            job = Job(*found)
+            job = self._by_seq(seq)
             if job.status == "queued":
                 db.execute(
                     "UPDATE jobs SET status = 'running', started = ? WHERE seq = ?",
@@ -244,8 +264,10 @@ class Jobs:
     def batch(self, job: Job, limit: int) -> list[JobRecord]:
         """The first records of a job that have no outcome yet; they stay until they have one."""
         rows = self._database.sound_rows(
-            RECORDS.select(
-                "place, line, item_id, attributes, photos", "WHERE job = ? ORDER BY place LIMIT ?"
+            self._database.select(
+                RECORDS,
+                "place, line, item_id, attributes, photos",
+                "WHERE job = ? ORDER BY place LIMIT ?",
             ),
             (job.seq, limit),
         )
@@ -272,21 +294,20 @@ class Jobs:
             The job as it stands now; one that was cancelled meanwhile stays so, and one that was
             removed is as if it was.
         """
-        places = [*done, *(error.place for error in errors)]
         with self._database.writing() as db:
             found = self.get(job.id)
             if found is None:
                 return replace(job, status="cancelled")
             ended = found.ended
-            kept = () if ended else errors
-            db.executemany(
-                "DELETE FROM records WHERE job = ? AND place = ?",
-                ((job.seq, place) for place in places),
-            )
+            # who lost the job to another for a moment counts nothing twice
+            settled = sum(_settled(db, job.seq, place) for place in done)
+            # of a job that was ended the records are gone, and what is stored is
+            stored = len(done) if ended else settled
+            kept = [one for one in errors if _settled(db, job.seq, one.place) and not ended]
             _write_errors(db, job.seq, kept)
             db.execute(
                 "UPDATE jobs SET done = done + ?, failed = failed + ? WHERE seq = ?",
-                (len(done), len(kept), job.seq),
+                (stored, len(kept), job.seq),
             )
             left = db.execute("SELECT 1 FROM records WHERE job = ? LIMIT 1", (job.seq,)).fetchone()
             if left is None and not ended:
@@ -306,9 +327,16 @@ class Jobs:
             self._prune(db)
         self._database.shrink()
 
+    def _jobs(self, rest: str) -> str:
+        return self._database.select(JOBS, _COLUMNS, rest)
+
+    def _found(self, rest: str, values: Sequence[object]) -> Job | None:
+        found = self._database.sound_one(self._jobs(rest), values)
+        return None if found is None else Job(*found)
+
     def _end(
         self,
-        db: sqlite3.Connection,
+        db: Statements,
         seq: int,
         status: JobStatus,
         code: str | None = None,
@@ -322,11 +350,11 @@ class Jobs:
             (status, self._clock(), code, detail, seq),
         )
 
-    def _prune(self, db: sqlite3.Connection) -> None:
+    def _prune(self, db: Statements) -> None:
         db.execute(
             "DELETE FROM jobs WHERE finished < ? OR seq IN (SELECT seq FROM jobs "
-            "WHERE finished IS NOT NULL ORDER BY seq DESC LIMIT -1 OFFSET ?)",
-            (self._clock() - self._limits.ended_s, self._limits.ended),
+            "WHERE finished IS NOT NULL ORDER BY seq DESC LIMIT ? OFFSET ?)",
+            (self._clock() - self._limits.ended_s, ALL, self._limits.ended),
         )
 
     def _check_room(self, size: int) -> None:
@@ -345,9 +373,17 @@ class Jobs:
                 retry_after_s=30,
             )
 
-    def _earlier(self, once: OnceKey) -> Job | None:
+    def earlier(self, once: OnceKey | None) -> Job | None:
+        """The job that a key was sent with before; None where there is none.
+
+        Raises:
+            IdempotencyError: the same key came with another body.
+        """
+        if once is None:
+            return None
         found = self._database.sound_one(
-            KEYS.select("body, job", "WHERE caller = ? AND key = ?"), (once.caller, once.key)
+            self._database.select(KEYS, "body, job", "WHERE caller = ? AND key = ?"),
+            (once.caller, once.key),
         )
         if found is None:
             return None
@@ -359,9 +395,9 @@ class Jobs:
         return self._by_seq(found[1])
 
     def _by_seq(self, seq: int) -> Job:
-        found = self._database.sound_one(_JOBS.format("WHERE seq = ?"), (seq,))
+        found = self._found("WHERE seq = ?", (seq,))
         assert found is not None
-        return Job(*found)
+        return found
 
     def _photo(self, job: Job, photo: Mapping[str, str]) -> bytes | Link:
         if "url" in photo:
@@ -373,8 +409,7 @@ class Jobs:
             return b""  # gone where the job was cancelled since
         data = bytes(found[0])
         if hashlib.sha256(data).hexdigest() != photo["sha256"]:
-            with self._database.guard():
-                raise damage(f"a photo of job {job.id} is not what was written")
+            raise self._database.damaged(f"a photo of job {job.id} is not what was written")
         return data
 
 
@@ -389,9 +424,16 @@ def _row(seq: int, record: JobRecord) -> tuple[object, ...]:
     return seq, record.place, record.line, record.item_id, attributes, json.dumps(photos)
 
 
-def _write_errors(db: sqlite3.Connection, seq: int, errors: Sequence[RecordError]) -> None:
+def _settled(db: Statements, seq: int, place: int) -> bool:
+    """Whether a record had no outcome yet; it has one from here on."""
+    gone = db.execute("DELETE FROM records WHERE job = ? AND place = ?", (seq, place))
+    return gone.rowcount > 0
+
+
+def _write_errors(db: Statements, seq: int, errors: Sequence[RecordError]) -> None:
     db.executemany(
-        ERRORS.insert("INSERT OR REPLACE"),
+        f"{ERRORS.insert()} ON CONFLICT (job, place) DO UPDATE SET code = excluded.code, "
+        "detail = excluded.detail",
         (
             (seq, one.place, one.line, one.item_id, one.code, one.detail[:DETAIL_LENGTH])
             for one in errors

@@ -67,6 +67,7 @@ class Job:
         failed: records that have an error.
         created: seconds since the epoch, as ``started`` and ``finished``.
         code: why the job as a whole failed, where it did; ``detail`` in words.
+        tenant: whose it is; empty for nobody's.
     """
 
     seq: int
@@ -81,6 +82,7 @@ class Job:
     finished: float | None
     code: str | None
     detail: str | None
+    tenant: str = ""
 
     @property
     def ended(self) -> bool:

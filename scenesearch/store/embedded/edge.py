@@ -27,7 +27,7 @@ from scenesearch.core.errors import (
     StoreUnavailableError,
 )
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import (
     Census,
     CollectionSchema,
@@ -108,8 +108,11 @@ class EdgeStore:
         search_threads: that search the segments of a collection side by side, which a query that
             is alone has its answer sooner by; as many as cores by default.
         quantization: of a collection that ``create`` makes; one that is there keeps its own.
+        on_disk: likewise.
+        memory: likewise.
         counted: refuse a collection that has more or less than when it was closed; not for who
             repairs it.
+        tenant_field: that says whose a point is.
     """
 
     def __init__(
@@ -120,12 +123,18 @@ class EdgeStore:
         min_free_bytes: int = MIN_FREE_BYTES,
         search_threads: int | None = None,
         quantization: Quantization = "none",
+        on_disk: bool | None = None,
+        memory: Memory | None = None,
         counted: bool = True,
+        tenant_field: str | None = None,
     ) -> None:
-        self._directory = EdgeDirectory(Path(path), collection, search_threads)
+        self._tenant_field = tenant_field
+        self._directory = EdgeDirectory(
+            Path(path), collection, search_threads, tenant_field=tenant_field
+        )
         self._home = self._directory.home
         self._min_free = min_free_bytes
-        self._quantization = quantization
+        self._held: Any = {"quantization": quantization, "on_disk": on_disk, "memory": memory}
         self._counted = counted
         self._gate = RLock()
         self._opened: OpenShard | None = None
@@ -154,7 +163,7 @@ class EdgeStore:
         """See :meth:`scenesearch.core.protocols.Store.create`."""
         with self._gate:
             self._refuse_closed()
-            wanted = new_schema(replace(schema, quantization=self._quantization), blobs)
+            wanted = new_schema(replace(schema, **self._held), blobs)
             existing = self.schema
             if existing is None:
                 size = sum(map(len, (blobs or {}).values()))
@@ -181,10 +190,13 @@ class EdgeStore:
                 for field, kind in new.items():
                     if field in opened.schema.fields:
                         opened.shard.update(no_field_index(field))
-                    opened.shard.update(field_index(field, kind))
+                    opened.shard.update(self._index(field, kind))
                 opened.shard.flush()
             # Last: without it the indexes are there, unused, and are made again next time.
             self._record(opened, replace(opened.schema, fields={**opened.schema.fields, **new}))
+
+    def _index(self, field: str, kind: FieldType) -> Any:
+        return field_index(field, kind, tenant=field == self._tenant_field)
 
     def _record(self, opened: OpenShard, schema: CollectionSchema) -> None:
         with engine_errors(f"write the record of {self._home}"):
@@ -192,10 +204,21 @@ class EdgeStore:
         opened.schema = schema
         opened.requests = EdgeRequests(schema)
 
-    def quantize(self, quantization: Quantization) -> None:
+    def quantize(
+        self,
+        quantization: Quantization,
+        *,
+        on_disk: bool | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         """Change how the vectors of a collection are searched; its segments are written anew.
 
         Where it is killed, the next ``optimize`` goes on.
+
+        Args:
+            quantization: what is searched first.
+            on_disk: see :class:`~scenesearch.core.types.CollectionSchema`.
+            memory: likewise.
 
         Raises:
             StoreError: it is no quantization, or the disk is too full.
@@ -206,7 +229,7 @@ class EdgeStore:
             check_quantization(quantization)
             self._release()
             check_free_space(self._home, tree_bytes(self._home), self._min_free)
-            self._directory.quantize(quantization)
+            self._directory.quantize(quantization, on_disk=on_disk, memory=memory)
 
     def _add_words(self, opened: OpenShard) -> None:
         """Give points their vectors of words, in a collection made before there were any.
@@ -485,7 +508,7 @@ class EdgeStore:
                 for field in fields:
                     opened.shard.update(no_field_index(field))
                     if (kind := opened.schema.fields.get(field)) is not None:
-                        opened.shard.update(field_index(field, kind))
+                        opened.shard.update(self._index(field, kind))
                 opened.shard.flush()
 
     # --- files and life --------------------------------------------------------------------

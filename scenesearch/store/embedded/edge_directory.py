@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch.core.errors import DamagedError, NoSpaceError, StoreError
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import Census, CollectionSchema
 from scenesearch.store.census import REPAIR, dump_census, load_census
 from scenesearch.store.checks import check_blob_name, check_name
@@ -30,7 +30,7 @@ from scenesearch.store.embedded.edge_translate import (
     engine_errors,
     load_shard,
 )
-from scenesearch.store.schemas import dump_schema, load_schema
+from scenesearch.store.schemas import check_schema, dump_schema, load_schema
 from scenesearch.system.disk import is_full
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.whole_file import copy_sparse, sync_directory, sync_file, write_whole
@@ -118,11 +118,20 @@ class EdgeDirectory:
         root: directory of all collections.
         collection: its checked name.
         search_threads: see :class:`~scenesearch.store.embedded.edge.EdgeStore`.
+        tenant_field: likewise.
     """
 
-    def __init__(self, root: Path, collection: str, search_threads: int | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        collection: str,
+        search_threads: int | None = None,
+        *,
+        tenant_field: str | None = None,
+    ) -> None:
         self.root = root
         self._search_threads = search_threads
+        self._tenant_field = tenant_field
         self.name = check_name(collection)
         self.home = root / collection
 
@@ -211,7 +220,9 @@ class EdgeDirectory:
         for name, data in blobs.items():
             write_whole(new / "blobs" / name, data)
         with engine_errors(f"create the index in {new}"):
-            shard = create_shard(new / "shard", schema, self._search_threads)
+            shard = create_shard(
+                new / "shard", schema, self._search_threads, tenant_field=self._tenant_field
+            )
             shard.flush()
             shard.close()
         write_whole(new / "schema.json", dump_schema(schema).encode())
@@ -288,8 +299,19 @@ class EdgeDirectory:
         finally:
             lock.release()
 
-    def quantize(self, quantization: Quantization) -> None:
-        """Give a collection other codes. It must not be open.
+    def quantize(
+        self,
+        quantization: Quantization,
+        *,
+        on_disk: bool | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        """Give a collection other codes, and another place. It must not be open.
+
+        Args:
+            quantization: what is searched first.
+            on_disk: see :class:`~scenesearch.core.types.CollectionSchema`.
+            memory: likewise.
 
         Raises:
             StoreError: there is no collection, or its files cannot be used.
@@ -298,7 +320,9 @@ class EdgeDirectory:
         self._require()
         lock = self._lock()
         try:
-            schema = replace(self._require(), quantization=quantization)
+            schema = check_schema(
+                replace(self._require(), quantization=quantization, on_disk=on_disk, memory=memory)
+            )
             # First: what is searched for is right whichever codes there are, and the next
             # ``optimize`` goes on where this one is killed.
             self.write_schema(schema)

@@ -27,7 +27,6 @@ from scenesearch.core.errors import (
     StoreUnavailableError,
 )
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import POINT_FIELDS, CollectionSchema, FieldType
 from scenesearch.store.bm25 import Terms, has_words, query_terms
 from scenesearch.store.census import REPAIR
@@ -86,7 +85,13 @@ def engine_errors(what: str) -> Iterator[None]:
         ) from error
 
 
-def create_shard(path: Path, schema: CollectionSchema, search_threads: int | None = None) -> Any:
+def create_shard(
+    path: Path,
+    schema: CollectionSchema,
+    search_threads: int | None = None,
+    *,
+    tenant_field: str | None = None,
+) -> Any:
     """A new, open shard in a directory that does not exist yet, payload indexes first."""
     import qdrant_edge as edge
 
@@ -104,7 +109,7 @@ def create_shard(path: Path, schema: CollectionSchema, search_threads: int | Non
     )
     shard = edge.EdgeShard.create(str(path), config)
     for field, kind in schema.fields.items():
-        shard.update(field_index(field, kind))
+        shard.update(field_index(field, kind, tenant=field == tenant_field))
     return shard
 
 
@@ -126,46 +131,58 @@ def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None 
 
 
 def _spaces(schema: CollectionSchema) -> dict[str, Any]:
-    return {space: _space(dim, schema.quantization) for space, dim in schema.vectors.items()}
+    return {space: _space(dim, schema) for space, dim in schema.vectors.items()}
 
 
-def _space(dim: int, quantization: Quantization) -> Any:
+def _space(dim: int, schema: CollectionSchema) -> Any:
     import qdrant_edge as edge
 
-    cold, pinned = edge.Memory.Cold, edge.Memory.Pinned
+    places = {
+        "pinned": edge.Memory.Pinned,
+        "cached": edge.Memory.Cached,
+        "cold": edge.Memory.Cold,
+    }
+    place = None if schema.memory is None else places[schema.memory]
+    held = place or edge.Memory.Pinned
+    on_disk = schema.quantization != "none" if schema.on_disk is None else schema.on_disk
     codes: Any = None
     if dim <= SCANNED_DIM:
         pass
-    elif quantization == "int8":
-        codes = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, memory=pinned)
-    elif quantization == "binary":
-        codes = edge.BinaryQuantizationConfig(memory=pinned)
+    elif schema.quantization == "int8":
+        codes = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, memory=held)
+    elif schema.quantization == "binary":
+        codes = edge.BinaryQuantizationConfig(memory=held)
     return edge.EdgeVectorParams(
         size=dim,
         distance=edge.Distance.Cosine,
         # codes are scanned: over segments of this size a graph is no faster, and finds less
-        hnsw_config=_graph(0) if codes or dim <= SCANNED_DIM else None,
+        hnsw_config=_graph(0)
+        if codes or dim <= SCANNED_DIM
+        else None
+        if place is None
+        else _graph(16, place),
         quantization_config=codes,
         # of the vectors, only the best candidates are read
-        memory=None if quantization == "none" else cold,
+        memory=edge.Memory.Cold if on_disk else None,
     )
 
 
-def _graph(m: int) -> Any:
+def _graph(m: int, place: Any = None) -> Any:
     import qdrant_edge as edge
 
-    return edge.HnswIndexConfig(m=m, ef_construct=100, full_scan_threshold=10_000)
+    return edge.HnswIndexConfig(m=m, ef_construct=100, full_scan_threshold=10_000, memory=place)
 
 
 def _threads(asked: int | None) -> int:
     return asked or os.cpu_count() or 1
 
 
-def field_index(field: str, kind: FieldType) -> Any:
+def field_index(field: str, kind: FieldType, *, tenant: bool = False) -> Any:
     """The update that indexes a payload field. Bools are stored as integers.
 
     Texts, and keywords of our own (which have about as many values as there are points, and no
-    facets), stay in their files: in memory they are most of what a point costs.
+    facets), stay in their files: in memory they are most of what a point costs. The field that says
+    whose a point is has the index for that, which keeps the points of one tenant together.
     """
     import qdrant_edge as edge
 
@@ -173,7 +190,11 @@ def field_index(field: str, kind: FieldType) -> Any:
     cold = edge.Memory.Cold
     schemas: dict[FieldType, Any] = {
         "keyword": (
-            edge.KeywordIndexParams(memory=cold) if field in POINT_FIELDS else types.Keyword
+            edge.KeywordIndexParams(is_tenant=True)
+            if tenant
+            else edge.KeywordIndexParams(memory=cold)
+            if field in POINT_FIELDS
+            else types.Keyword
         ),
         "integer": types.Integer,
         "float": types.Float,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import StoreError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import (
     POINT_FIELDS,
     Census,
@@ -55,6 +55,7 @@ from scenesearch.store.schemas import (
     check_new_fields,
     check_quantization,
     check_same_schema,
+    check_schema,
     new_schema,
 )
 from scenesearch.store.server.answers import FORBIDDEN, PARTS, POINT_GONE
@@ -102,8 +103,11 @@ class ClientStore:
         api_key: for a URL; a given client has its own.
         timeout: seconds for each request, for a URL.
         quantization: of a collection that ``create`` makes; one that is there keeps its own.
+        on_disk: likewise.
+        memory: likewise.
         layout: likewise.
         tls: certificates of a private authority, and of this client; for a URL.
+        tenant_field: that says whose a point is.
     """
 
     def __init__(
@@ -114,8 +118,11 @@ class ClientStore:
         api_key: str | None = None,
         timeout: float = 10.0,
         quantization: Quantization = "none",
+        on_disk: bool | None = None,
+        memory: Memory | None = None,
         layout: Layout | None = None,
         tls: Tls | None = None,
+        tenant_field: str | None = None,
     ) -> None:
         self._name = check_name(collection)
         if collection.endswith(META_SUFFIX):
@@ -124,7 +131,9 @@ class ClientStore:
                 "by what collections know about themselves"
             )
         self._server = Connection(client_or_url, api_key, timeout, tls)
-        self._quantization, self._layout = quantization, layout or Layout()
+        self._held: Any = {"quantization": quantization, "on_disk": on_disk, "memory": memory}
+        self._layout = layout or Layout()
+        self._tenant_field = tenant_field
         self._gate = RLock()
         self._schema: CollectionSchema | None = None
         self._read_at = 0.0
@@ -172,7 +181,7 @@ class ClientStore:
         The server makes a collection once, so who has made it has the claim to all that belongs
         to it; the record comes last, and without it the collection does not exist.
         """
-        wanted = new_schema(replace(schema, quantization=self._quantization), blobs)
+        wanted = new_schema(replace(schema, **self._held), blobs)
         with self._gate:
             existing = self._read_schema()
             if existing is None and self._claim(wanted):
@@ -226,24 +235,42 @@ class ClientStore:
                 client.create_payload_index(
                     self._name,
                     key_path(field),
-                    field_schema=field_schema(kind),
+                    field_schema=field_schema(kind, tenant=field == self._tenant_field),
                     wait=True,
                     timeout=CONSENSUS_S,
                 )
 
         self._server.ask(f"index fields of {self._name!r}", index)
 
-    def quantize(self, quantization: Quantization) -> None:
-        """Change how the vectors of a collection are searched.
+    def quantize(
+        self,
+        quantization: Quantization,
+        *,
+        on_disk: bool | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        """Change how the vectors of a collection are searched, and where they are held.
 
         The server makes the codes in the background, and answers meanwhile.
+
+        Args:
+            quantization: what is searched first.
+            on_disk: see :class:`~scenesearch.core.types.CollectionSchema`.
+            memory: likewise.
 
         Raises:
             StoreError: it is no quantization, or there is no collection.
         """
         with self._gate:
             checked = check_quantization(quantization)
-            schema = replace(self._require(fresh=True), quantization=checked)
+            schema = check_schema(
+                replace(
+                    self._require(fresh=True),
+                    quantization=checked,
+                    on_disk=on_disk,
+                    memory=memory,
+                )
+            )
             params = vector_diffs(schema)
             self._server.ask(
                 f"quantize {self._name!r}",

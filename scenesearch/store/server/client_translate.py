@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from scenesearch.core.points import REVISION
 from scenesearch.core.protocols import WORDS
-from scenesearch.core.quantization import Quantization
 from scenesearch.core.types import CollectionSchema, FieldType, Hit
 from scenesearch.store.bm25 import Terms, query_terms
 from scenesearch.store.payloads import decode_payload
@@ -166,44 +165,62 @@ def vector_params(schema: CollectionSchema) -> dict[str, Any]:
         space: models.VectorParams(
             size=dim,
             distance=models.Distance.COSINE,
-            quantization_config=_codes(dim, schema.quantization),
+            quantization_config=_codes(dim, schema),
             # of the vectors, only the best candidates are read
-            on_disk=True if _codes(dim, schema.quantization) else None,
+            on_disk=(True if _codes(dim, schema) else None)
+            if schema.on_disk is None
+            else schema.on_disk,
+            hnsw_config=_graph_placed(schema),
         )
         for space, dim in schema.vectors.items()
     }
 
 
 def vector_diffs(schema: CollectionSchema) -> dict[str, Any]:
-    """What changes the quantization of a collection that is there."""
+    """What changes the quantization of a collection that is there, and where it is held."""
     from qdrant_client import models
 
     return {
         space: models.VectorParamsDiff(
-            quantization_config=_codes(dim, schema.quantization) or models.Disabled.DISABLED,
-            on_disk=_codes(dim, schema.quantization) is not None,
+            quantization_config=_codes(dim, schema) or models.Disabled.DISABLED,
+            on_disk=_codes(dim, schema) is not None if schema.on_disk is None else schema.on_disk,
+            hnsw_config=models.HnswConfigDiff(on_disk=schema.memory == "cold"),
         )
         for space, dim in schema.vectors.items()
     }
 
 
-def _codes(dim: int, quantization: Quantization) -> Any:
+def _graph_placed(schema: CollectionSchema) -> Any:
+    """Of a new collection; None for the server's own choice."""
     from qdrant_client import models
 
-    if quantization == "none" or dim <= SCANNED_DIM:
+    return models.HnswConfigDiff(on_disk=True) if schema.memory == "cold" else None
+
+
+def _codes(dim: int, schema: CollectionSchema) -> Any:
+    from qdrant_client import models
+
+    # `memory` of a placement is newer than the oldest server that is taken; this they all know
+    held = schema.memory in (None, "pinned")
+    if schema.quantization == "none" or dim <= SCANNED_DIM:
         return None
-    if quantization == "binary":
-        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=True))
+    if schema.quantization == "binary":
+        return models.BinaryQuantization(binary=models.BinaryQuantizationConfig(always_ram=held))
     kind = models.ScalarType.INT8
     return models.ScalarQuantization(
-        scalar=models.ScalarQuantizationConfig(type=kind, always_ram=True)
+        scalar=models.ScalarQuantizationConfig(type=kind, always_ram=held)
     )
 
 
-def field_schema(kind: FieldType) -> Any:
-    """The payload index of a field. Bools are stored as integers."""
+def field_schema(kind: FieldType, *, tenant: bool = False) -> Any:
+    """The payload index of a field; one that says whose a point is keeps a tenant's together.
+
+    Bools are stored as integers.
+    """
     from qdrant_client import models
 
+    if tenant:
+        return models.KeywordIndexParams(type=models.KeywordIndexType.KEYWORD, is_tenant=True)
     types = models.PayloadSchemaType
     schemas: dict[FieldType, Any] = {
         "keyword": types.KEYWORD,

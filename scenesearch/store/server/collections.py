@@ -28,6 +28,19 @@ def names(server: Connection) -> list[str]:
     return sorted(name for name in every if name + META_SUFFIX in every)
 
 
+def resident_bytes(server: Connection) -> int | None:
+    """What the server has in memory, of all its collections; None where it does not say."""
+    # as JSON: the client's own class of it knows one version of servers
+    said = server.ask(
+        "read telemetry",
+        lambda c: c.http.client.request(
+            type_=Any, method="GET", url="/telemetry", params={"details_level": 1}
+        ),
+    )
+    held = (said.get("result") or {}).get("memory") or {}
+    return int(held["resident_bytes"]) if "resident_bytes" in held else None
+
+
 def drop(server: Connection, name: str, *, keep: Sequence[str] = ()) -> None:
     """Remove points, then the record; killed between the two, it is done again.
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from scenesearch.engine.tasks import BackUp
 from scenesearch.schemas.backups import BackupRequest, BackupResponse
 from scenesearch.schemas.openapi import json_body
-from scenesearch.service.http.depends import WriteKey, run_task, shared
+from scenesearch.service.http.depends import OfNobody, WriteKey, run_task, shared
 from scenesearch.service.http.intake import NoQuery, read_json
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.problems import ProblemError
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/v1/backups", tags=["backups"], route_class=Operation
 
 @router.post(
     "",
-    dependencies=[WriteKey, NoQuery],
+    dependencies=[WriteKey, OfNobody, NoQuery],
     description="Collections, jobs, feedback and photos of inserted items, in a new folder of the "
     "service's machine. Writes wait while an embedded store is copied. 404 where the service was "
     "started without `service.backup_dir`.",

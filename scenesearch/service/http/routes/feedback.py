@@ -16,7 +16,7 @@ from scenesearch.schemas.feedback import (
 )
 from scenesearch.schemas.jobs import time_text
 from scenesearch.schemas.openapi import json_body
-from scenesearch.service.http.depends import FeedbackKey, WriteKey, kept_state
+from scenesearch.service.http.depends import FeedbackKey, WriteKey, kept_state, key_tenant
 from scenesearch.service.http.intake import NoQuery, read_json
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.routes.replies import json_reply
@@ -41,6 +41,7 @@ async def add_feedback(request: Request) -> Response:
     found = await asyncio.to_thread(
         kept_state(request, "feedback").feedback.add,
         getattr(request.state, "caller", ""),
+        tenant=key_tenant(request),
         **body.model_dump(),
     )
     return json_reply(_sent(found).model_dump(), 201)
@@ -55,7 +56,11 @@ async def list_feedback(request: Request, query: Annotated[FeedbackQuery, Query(
     """Feedback in the order it came."""
     log = kept_state(request, "feedback").feedback
     found = await asyncio.to_thread(
-        log.page, query.one_more, since=query.since_s(), after=query.place or 0
+        log.page,
+        query.one_more,
+        since=query.since_s(),
+        after=query.place or 0,
+        tenant=key_tenant(request),
     )
     page, cursor = query.page(found, lambda one: one.seq)
     answer = FeedbackPage(feedback=[_sent(one) for one in page], cursor=cursor)
@@ -64,4 +69,5 @@ async def list_feedback(request: Request, query: Annotated[FeedbackQuery, Query(
 
 def _sent(found: Feedback) -> FeedbackResponse:
     values = asdict(found)
+    del values["tenant"]
     return FeedbackResponse(id=str(values.pop("seq")), time=time_text(values.pop("at")), **values)

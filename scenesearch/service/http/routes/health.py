@@ -17,7 +17,7 @@ from scenesearch.core.errors import SceneSearchError
 from scenesearch.engine.remote.backend import Backend
 from scenesearch.engine.tasks import FacetTask, ModelsTask, Status
 from scenesearch.schemas.base import ModelsResponse
-from scenesearch.service.http.depends import ReadKey, shared
+from scenesearch.service.http.depends import OfNobody, ReadKey, shared
 from scenesearch.service.http.intake import NoQuery
 from scenesearch.service.http.metrics import MEDIA_TYPE, Metrics
 from scenesearch.service.http.openapi import Operation
@@ -153,7 +153,7 @@ async def readyz(request: Request) -> Response:
 @router.get(
     "/metrics",
     name="metrics",
-    dependencies=[ReadKey],
+    dependencies=[ReadKey, OfNobody],
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
 )
@@ -164,6 +164,10 @@ async def show_metrics(request: Request) -> Response:
         jobs = await asyncio.to_thread(found.state.jobs.counts)
         feedback = await asyncio.to_thread(found.state.feedback.count)
         found.metrics.kept(jobs, feedback)
+        limited, usage = found.keys.limited(), found.state.usage
+        used = await asyncio.to_thread(lambda: [usage.used(caller) for caller, _ in limited])
+        pairs = zip(limited, used, strict=True)
+        found.metrics.quotas((caller, limits, costs) for (caller, limits), costs in pairs)
     census: Census = request.app.state.census
     await census.take(found.metrics)
     return Response(shared(request).metrics.render(), media_type=MEDIA_TYPE)

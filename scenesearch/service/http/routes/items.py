@@ -29,7 +29,14 @@ from scenesearch.schemas.items import (
 )
 from scenesearch.schemas.openapi import json_body, json_or_form
 from scenesearch.schemas.photos import MAX_PHOTOS
-from scenesearch.service.http.depends import ReadKey, SearchKey, WriteKey, key_filter, run_task
+from scenesearch.service.http.depends import (
+    ReadKey,
+    SearchKey,
+    WriteKey,
+    key_filter,
+    key_tenant,
+    run_task,
+)
 from scenesearch.service.http.intake import NoQuery, Sent, photos_in, read_either, read_json
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.problems import ProblemError
@@ -63,7 +70,7 @@ ItemPath = Annotated[
 )
 async def list_items(request: Request, query: Annotated[ItemsQuery, Query()]) -> Response:
     """Items, page by page."""
-    task = ListItems(where=query.where, limit=query.limit, cursor=query.cursor)
+    task = ListItems(query.where, query.limit, query.cursor, key_filter(request))
     return await reply(request, task)
 
 
@@ -107,7 +114,7 @@ async def add_item(request: Request) -> Response:
 async def delete_items(request: Request) -> Response:
     """Remove items by id or by filter."""
     body = await read_json(request, DeleteRequest)
-    task = DeleteItems(ids=tuple(body.ids or ()), where=body.where)
+    task = DeleteItems(tuple(body.ids or ()), body.where, key_filter(request))
     return await reply(request, task)
 
 
@@ -155,7 +162,8 @@ async def put_item(request: Request, item_id: ItemPath) -> Response:
 async def update_item(request: Request, item_id: ItemPath) -> Response:
     """Change attributes of an item."""
     body = await read_json(request, AttributesRequest)
-    return await reply(request, PatchItem(item_id, body.attributes), missing=_NO_ITEM)
+    task = PatchItem(item_id, body.attributes, key_filter(request), key_tenant(request))
+    return await reply(request, task, missing=_NO_ITEM)
 
 
 @router.delete(
@@ -166,7 +174,8 @@ async def update_item(request: Request, item_id: ItemPath) -> Response:
 )
 async def delete_item(request: Request, item_id: ItemPath) -> Response:
     """Remove an item."""
-    gone = (await run_task(request, DeleteItems(ids=(item_id,)))).value
+    task = DeleteItems((item_id,), only=key_filter(request))
+    gone = (await run_task(request, task)).value
     if not gone["items"]:
         raise ProblemError("not_found", _NO_ITEM)
     return json_reply(gone)
@@ -176,6 +185,7 @@ async def _put(
     request: Request, item_id: str, sent: Sent[ItemAttributes] | Sent[PathItemAttributes]
 ) -> Response:
     record = ItemRecord(item_id, await photos_in(request, sent), sent.asked.attributes)
-    outcome = (await run_task(request, PutItems((record,), items=True))).value[0]
+    task = PutItems((record,), items=True, tenant=key_tenant(request))
+    outcome = (await run_task(request, task)).value[0]
     refuse_failure(outcome)
     return json_reply(outcome["item"], 201 if outcome["status"] == "added" else 200)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -20,7 +21,7 @@ from scenesearch.schemas.jobs import (
     time_text,
 )
 from scenesearch.schemas.openapi import json_body
-from scenesearch.service.http.depends import ReadKey, WriteKey, kept_state
+from scenesearch.service.http.depends import ReadKey, WriteKey, charge, kept_state, key_tenant
 from scenesearch.service.http.intake import FORM, NoQuery
 from scenesearch.service.http.job_intake import PART, once_key, read_job
 from scenesearch.service.http.openapi import Operation, problem_responses
@@ -111,7 +112,11 @@ async def add_job(request: Request) -> Response:
         raise DamagedError(damaged)
     sent = await read_job(request, kept.folder)
     once = once_key(request, sent.digest)
-    job, _ = await asyncio.to_thread(kept.jobs.add, sent.records, sent.errors, once=once)
+    if await asyncio.to_thread(kept.jobs.earlier, once) is None:
+        await charge(request, {"items": len(sent.records)})
+    job, _ = await asyncio.to_thread(
+        kept.jobs.add, sent.records, sent.errors, once=once, tenant=key_tenant(request)
+    )
     kept.announce()
     reply = json_reply(_described(job).model_dump(), 202)
     reply.headers["Location"] = f"/v1/jobs/{job.id}"
@@ -125,7 +130,9 @@ async def add_job(request: Request) -> Response:
 )
 async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> Response:
     """Jobs, newest first."""
-    jobs = await asyncio.to_thread(_state(request).jobs.page, query.one_more, query.place)
+    jobs = await asyncio.to_thread(
+        _state(request).jobs.page, query.one_more, query.place, tenant=key_tenant(request)
+    )
     page, cursor = query.page(jobs, lambda job: job.seq)
     answer = JobsResponse(jobs=[_described(job) for job in page], cursor=cursor)
     return json_reply(answer.model_dump())
@@ -138,7 +145,7 @@ async def list_jobs(request: Request, query: Annotated[JobsQuery, Query()]) -> R
 )
 async def get_job(request: Request, job_id: JobId) -> Response:
     """One job."""
-    return _sent(await asyncio.to_thread(_state(request).jobs.get, job_id))
+    return _sent(await _asked(request, _state(request).jobs.get, job_id))
 
 
 @router.get(
@@ -150,7 +157,7 @@ async def list_job_errors(
     request: Request, job_id: JobId, query: Annotated[JobErrorsQuery, Query()]
 ) -> Response:
     """Records of a job that failed."""
-    job = await asyncio.to_thread(_state(request).jobs.get, job_id)
+    job = await _asked(request, _state(request).jobs.get, job_id)
     if job is None:
         raise ProblemError("not_found", _NO_JOB)
     after = -1 if query.place is None else query.place
@@ -176,7 +183,7 @@ async def list_job_errors(
 )
 async def cancel_job(request: Request, job_id: JobId) -> Response:
     """Cancel a job."""
-    return _sent(await asyncio.to_thread(_state(request).jobs.cancel, job_id))
+    return _sent(await _asked(request, _state(request).jobs.cancel, job_id))
 
 
 @router.delete(
@@ -187,7 +194,11 @@ async def cancel_job(request: Request, job_id: JobId) -> Response:
 )
 async def remove_job(request: Request, job_id: JobId) -> Response:
     """Cancel a job and forget it."""
-    return _sent(await asyncio.to_thread(_state(request).jobs.remove, job_id))
+    return _sent(await _asked(request, _state(request).jobs.remove, job_id))
+
+
+async def _asked(request: Request, what: Callable[..., Job | None], job_id: str) -> Job | None:
+    return await asyncio.to_thread(what, job_id, tenant=key_tenant(request))
 
 
 def _sent(job: Job | None) -> Response:

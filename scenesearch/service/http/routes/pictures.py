@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from scenesearch.engine.tasks import QueryPhoto, ScenePhoto, StoredPhoto
 from scenesearch.schemas.photos import PictureQuery
-from scenesearch.service.http.depends import SearchKey, key_filter, run_task
+from scenesearch.service.http.depends import SearchKey, key_filter, key_tenant, run_task
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.replies import is_current
@@ -100,4 +100,4 @@ async def get_query_photo(
     request: Request, query_id: QueryPath, query: Annotated[PictureQuery, Query()]
 ) -> Response:
     """The photo of a look."""
-    return await picture(request, QueryPhoto(query_id, query.width), "look")
+    return await picture(request, QueryPhoto(query_id, query.width, key_tenant(request)), "look")

@@ -22,7 +22,7 @@ from scenesearch.schemas.scenes import (
     ScenesRequest,
     ScenesResponse,
 )
-from scenesearch.service.http.depends import ReadKey, WriteKey, run_task
+from scenesearch.service.http.depends import OfNobody, ReadKey, WriteKey, run_task
 from scenesearch.service.http.intake import NoQuery, photo_of, photos_in, read_either
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.problems import ProblemError
@@ -31,7 +31,9 @@ from scenesearch.service.http.routes.pictures import PICTURE_RESPONSE, picture
 from scenesearch.service.http.routes.replies import json_reply, refuse_failure, reply
 
 register_paths()
-router = APIRouter(prefix="/v1/scenes", tags=["scenes"], route_class=Operation)
+router = APIRouter(
+    prefix="/v1/scenes", tags=["scenes"], dependencies=[OfNobody], route_class=Operation
+)
 
 ScenePath = Annotated[SceneId, Path(description="The sha256 of the photo")]
 

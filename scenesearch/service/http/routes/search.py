@@ -24,7 +24,7 @@ from scenesearch.schemas.openapi import json_or_form
 from scenesearch.schemas.photos import MAX_PHOTOS
 from scenesearch.schemas.search import FacetQuery, FacetsResponse, SearchOptions, SearchRequest
 from scenesearch.schemas.tag import TagOptions, TagRequest, TagResponse
-from scenesearch.service.http.depends import ReadKey, SearchKey, key_filter
+from scenesearch.service.http.depends import ReadKey, SearchKey, key_filter, key_tenant
 from scenesearch.service.http.intake import NoQuery, photo_of, photos_of, read_either
 from scenesearch.service.http.openapi import Operation, problem_responses
 from scenesearch.service.http.routes.replies import reply
@@ -125,6 +125,7 @@ async def _look_task(request: Request, asked: LookOptions, photos: Sequence[Phot
         offset=asked.offset,
         only=key_filter(request),
         refine=asked.turns(),
+        tenant=key_tenant(request),
     )
 
 

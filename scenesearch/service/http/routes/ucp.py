@@ -21,7 +21,7 @@ from scenesearch.schemas.ucp import (
     Filters,
     GetProduct,
 )
-from scenesearch.service.http.depends import SearchKey, key_filter, run_task, shared
+from scenesearch.service.http.depends import SearchKey, key_filter, key_tenant, run_task, shared
 from scenesearch.service.http.intake import photo_of, read_json
 from scenesearch.service.http.problems import ProblemError
 from scenesearch.service.http.routes.replies import json_reply
@@ -201,6 +201,7 @@ async def _searched(
             options=options,
             offset=offset,
             only=key_filter(request),
+            tenant=key_tenant(request),
         )
     look = json.loads((await run_task(request, task)).value)
     base = str(request.base_url)
