@@ -228,7 +228,6 @@ class LookTasks:
         )
 
 
-
 def _answer(look: Look, paging: Paging, query_id: str | None, times: CheckedTimes) -> Answer:
     with times.stage("encode"):
         total = look.total or 0
