@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from random import Random
 
 import pytest
 import service_app
 import tenant_requests as requests
 from pydantic import ValidationError
+from qdrant_client import QdrantClient
 
 from scenesearch.config.service import KeySettings
 from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import ConfigError
+from scenesearch.core.types import CollectionSchema
 from scenesearch.service.http.reload import reload
+from scenesearch.store.server.client import ClientStore
+from scenesearch.tenants import index_field
 
 ACME, BETA, ADMIN = "acme-key-0123456789", "beta-key-0123456789", "admin-key-0123456789"
 READS = "acme-read-key-012345"
@@ -408,6 +413,56 @@ def test_an_index_of_the_field_keeps_a_tenants_points_together():
     from scenesearch.store.server.client_translate import field_schema
 
     assert field_schema("keyword", tenant=True).is_tenant is True
+
+
+def test_a_field_of_before_is_indexed_as_that_of_tenants(tmp_path, monkeypatch, capsys):
+    from scenesearch.cli.main import main
+
+    with service_app.serving(tmp_path, section={}, indexed=False) as served:
+        body = {"id": "a", "photos": [photo()], "attributes": {"tenant": "acme"}}
+        assert served.client.post("/v1/items", json=body).status_code == 201
+    where = ("--store", str(tmp_path / "store"))
+
+    def run(field):
+        monkeypatch.setenv("SCENESEARCH_STORE__TENANT_FIELD", field)
+        monkeypatch.setattr("sys.argv", ["scenesearch", "tenants", "index", *where])
+        return main()
+
+    assert run("tenant") == 0
+    assert "tenant is indexed" in capsys.readouterr().out
+    assert run("shop") == 0, "a new field"
+    assert run("words") != 0, "a text"
+    monkeypatch.delenv("SCENESEARCH_STORE__TENANT_FIELD")
+    section = {"keys": KEYS}
+    with service_app.serving(
+        tmp_path, section=section, indexed=False, tenant_field="tenant"
+    ) as served:
+        assert ask(served.client, "GET", "/v1/facets").json()["items"] == 1
+
+
+@pytest.mark.store
+@pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="needs a server: QDRANT_URL")
+def test_a_server_keeps_a_tenants_points_together():
+    url, key = os.environ["QDRANT_URL"], os.environ.get("QDRANT_API_KEY")
+    schema = CollectionSchema({"cutout": 4}, {"item_id": "keyword", "tenant": "keyword"})
+    names = [f"tenants-{os.getpid()}-{number}" for number in range(2)]
+    client = QdrantClient(url, api_key=key)
+    try:
+        new = ClientStore(url, names[0], api_key=key, tenant_field="tenant")
+        new.create(schema)
+        ClientStore(url, names[1], api_key=key).create(schema)
+        old = ClientStore(url, names[1], api_key=key, tenant_field="tenant")
+        index_field(old, load_settings(store={"tenant_field": "tenant"}))
+
+        for name in names:
+            fields = client.get_collection(name).payload_schema
+            assert fields["tenant"].params.is_tenant is True
+            assert fields["item_id"].params is None
+    finally:
+        for name in names:
+            client.delete_collection(name)
+            client.delete_collection(f"{name}--meta")
+        client.close()
 
 
 def test_the_command_counts_exports_and_removes(tmp_path, monkeypatch, capsys):
