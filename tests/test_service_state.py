@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import sqlite3
@@ -16,6 +17,7 @@ from scenesearch.engine.remote.backend import BusyError
 from scenesearch.service.state import State
 from scenesearch.service.state.jobs import WEEK_S, IdempotencyError, JobLimits, OnceKey
 from scenesearch.service.state.records import JobRecord, Link, RecordError
+from scenesearch.system.row_sums import Summed, teach
 
 DRAWN = random.Random(0)
 KEY = OnceKey("me", "once", "body")
@@ -430,3 +432,22 @@ def test_nothing_that_was_answered_is_lost_when_it_is_killed(disk_path) -> None:
         job = state.jobs.get(job_id)
         assert [len(one.photos[0]) for one in state.jobs.batch(job, 9)] == [3000] * 3
     state.close()
+
+
+def test_a_table_that_is_widened_keeps_what_is_damaged_so() -> None:
+    before = Summed("t", ("id",), ("id", "text"))
+    after = Summed("t", ("id",), ("id", "text", "tenant"))
+    with contextlib.closing(teach(sqlite3.connect(":memory:", isolation_level=None))) as db:
+        db.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT, sum INTEGER)")
+        db.executescript(before.triggers)
+        db.executemany(before.insert(), [(1, "sound"), (2, "damaged")])
+        db.execute("UPDATE t SET sum = sum + 1 WHERE id = 2")
+        db.executescript(after.widening(before, "tenant TEXT NOT NULL DEFAULT ''"))
+        db.execute("UPDATE t SET tenant = 'acme' WHERE id = 1")
+
+        assert db.execute(after.select("id, tenant", "ORDER BY id")).fetchall() == [
+            (1, 1, "acme"),
+            (0, 2, ""),
+        ]
+        with pytest.raises(sqlite3.IntegrityError, match="not what was written"):
+            db.execute("UPDATE t SET tenant = 'acme' WHERE id = 2")

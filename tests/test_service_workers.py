@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
 
+import httpx
+import postgres_server
 import pytest
+import service_app
+from qdrant_client import QdrantClient
 
 from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import ConfigError
@@ -86,3 +92,56 @@ def test_workers_that_do_not_start_are_given_up():
     assert parent.wait(20) != 0
     assert 2 <= said.count("up ") <= 4
     assert "all ended" not in said
+
+
+@pytest.mark.store
+@postgres_server.needs_postgres
+@pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="needs a server: QDRANT_URL")
+def test_two_workers_behind_one_port_answer_as_one(tmp_path):
+    url, collection = os.environ["QDRANT_URL"], f"workers-{os.getpid()}"
+    photo = base64.b64encode(service_app.room_photo()).decode()
+    with postgres_server.running() as database:
+        environment = {
+            **os.environ,
+            "SCENESEARCH_QDRANT_API_KEY": os.environ.get("QDRANT_API_KEY", ""),
+            "SCENESEARCH_SERVICE__STATE": database.address,
+            "SCENESEARCH_SERVICE__STATE_DIR": str(tmp_path / "state"),
+            "SCENESEARCH_CACHE_DIR": str(tmp_path / "cache"),
+        }
+        command = [sys.executable, "-m", "scenesearch", "serve", "--workers", "2", "--port", "0"]
+        command += ["--store", url, "--collection", collection, "--config", "offline"]
+        parent = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        try:
+            told = _until(parent.stderr, "listening on", 2)
+            port = int(told[0].split("127.0.0.1:")[1].split("/")[0])
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                item = {"id": "one", "photos": [{"base64": photo}], "attributes": {}}
+                assert client.post("/v1/items", json=item).status_code == 201
+                looked = client.post("/v1/look", json={"photo": {"base64": photo}}).json()
+            asked = {"query_id": looked["query_id"]}
+            answers = [
+                # a connection each, which either may accept
+                httpx.post(f"http://127.0.0.1:{port}/v1/look", json=asked, timeout=60)
+                for _ in range(20)
+            ]
+        finally:
+            parent.terminate()
+            code = parent.wait(60)
+            parent.stderr.close()
+    with contextlib.closing(QdrantClient(url, api_key=os.environ.get("QDRANT_API_KEY"))) as client:
+        for name in (collection, f"{collection}--meta"):
+            client.delete_collection(name)
+
+    assert code == 0
+    assert {one.status_code for one in answers} == {200}
+    assert {one.json()["query_id"] for one in answers} == {looked["query_id"]}
+    assert {one["item_id"] for one in answers[0].json()["matches"]} == {"one"}
+
+
+def _until(stream, text, times):
+    found = []
+    while len(found) < times:
+        line = stream.readline()
+        assert line, f"it ended before it said {text!r}"
+        found += [line] if text in line else []
+    return found

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
+import os
 from random import Random
 
 import pytest
 import service_app
 import tenant_requests as requests
 from pydantic import ValidationError
+from qdrant_client import QdrantClient
 
 from scenesearch.config.service import KeySettings
 from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import ConfigError
+from scenesearch.core.types import CollectionSchema
 from scenesearch.service.http.reload import reload
+from scenesearch.store.server.client import ClientStore
+from scenesearch.tenants import index_field
 
 ACME, BETA, ADMIN = "acme-key-0123456789", "beta-key-0123456789", "admin-key-0123456789"
 READS = "acme-read-key-012345"
@@ -319,20 +325,15 @@ def test_a_filter_beside_the_tenant_holds_too(served):
     assert {one["attributes"]["tenant"] for one in found["matches"]} == {"acme"}
 
 
-LIMITED = "limited-key-0123456"
+LIMITED, OTHER = "limited-key-0123456", "limited-key-too-0123"
 
 
-@pytest.fixture
-def limited(tmp_path):
-    keys = [
-        {
-            "key": LIMITED,
-            "scopes": ["write"],
-            "per_day": {"photos": 3, "searches": 4, "items": 2},
-        },
-        {"key": ADMIN, "scopes": ["write"]},
-    ]
-    with service_app.serving(tmp_path, section={"keys": keys}) as found:
+@pytest.fixture(scope="module")
+def limited(tmp_path_factory):
+    per_day = {"photos": 3, "searches": 4, "items": 2}
+    keys = [{"key": key, "scopes": ["write"], "per_day": per_day} for key in (LIMITED, OTHER)]
+    keys.append({"key": ADMIN, "scopes": ["write"]})
+    with service_app.serving(tmp_path_factory.mktemp("limited"), section={"keys": keys}) as found:
         yield found.client
 
 
@@ -361,7 +362,9 @@ def test_a_day_has_so_many_photos_searches_and_items(limited):
     assert put(limited, LIMITED, "b").status_code == 201
     assert put(limited, LIMITED, "c").status_code == 429
     text = ask(limited, "GET", "/metrics", ADMIN).text
-    assert 'what="items"} 2.0' in text.split("scenesearch_quota_used", 2)[2]
+    used = [line for line in text.splitlines() if line.startswith("scenesearch_quota_used{")]
+    mine = hashlib.sha256(LIMITED.encode()).hexdigest()[:8]
+    assert f'scenesearch_quota_used{{caller="{mine}",what="items"}} 2.0' in used
     free = ask(limited, "POST", "/v1/search", ADMIN, {"words": "red"})
     assert free.status_code == 200
     assert "ratelimit" not in free.headers
@@ -370,7 +373,7 @@ def test_a_day_has_so_many_photos_searches_and_items(limited):
 def test_a_job_that_is_sent_again_costs_nothing(limited):
     body = {"records": [{"id": one, "photos": [photo()]} for one in "ab"]}
     sent = [
-        limited.post("/v1/jobs", json=body, headers={**header(LIMITED), "idempotency-key": "one"})
+        limited.post("/v1/jobs", json=body, headers={**header(OTHER), "idempotency-key": "one"})
         for _ in range(3)
     ]
 
@@ -408,6 +411,57 @@ def test_an_index_of_the_field_keeps_a_tenants_points_together():
     from scenesearch.store.server.client_translate import field_schema
 
     assert field_schema("keyword", tenant=True).is_tenant is True
+
+
+@pytest.mark.process
+def test_a_field_of_before_is_indexed_as_that_of_tenants(tmp_path, monkeypatch, capsys):
+    from scenesearch.cli.main import main
+
+    with service_app.serving(tmp_path, section={}, indexed=False) as served:
+        body = {"id": "a", "photos": [photo()], "attributes": {"tenant": "acme"}}
+        assert served.client.post("/v1/items", json=body).status_code == 201
+    where = ("--store", str(tmp_path / "store"))
+
+    def run(field):
+        monkeypatch.setenv("SCENESEARCH_STORE__TENANT_FIELD", field)
+        monkeypatch.setattr("sys.argv", ["scenesearch", "tenants", "index", *where])
+        return main()
+
+    assert run("tenant") == 0
+    assert "tenant is indexed" in capsys.readouterr().out
+    assert run("shop") == 0, "a new field"
+    assert run("words") != 0, "a text"
+    monkeypatch.delenv("SCENESEARCH_STORE__TENANT_FIELD")
+    section = {"keys": KEYS}
+    with service_app.serving(
+        tmp_path, section=section, indexed=False, tenant_field="tenant"
+    ) as served:
+        assert ask(served.client, "GET", "/v1/facets").json()["items"] == 1
+
+
+@pytest.mark.store
+@pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="needs a server: QDRANT_URL")
+def test_a_server_keeps_a_tenants_points_together():
+    url, key = os.environ["QDRANT_URL"], os.environ.get("QDRANT_API_KEY")
+    schema = CollectionSchema({"cutout": 4}, {"item_id": "keyword", "tenant": "keyword"})
+    names = [f"tenants-{os.getpid()}-{number}" for number in range(2)]
+    client = QdrantClient(url, api_key=key)
+    try:
+        new = ClientStore(url, names[0], api_key=key, tenant_field="tenant")
+        new.create(schema)
+        ClientStore(url, names[1], api_key=key).create(schema)
+        old = ClientStore(url, names[1], api_key=key, tenant_field="tenant")
+        index_field(old, load_settings(store={"tenant_field": "tenant"}))
+
+        for name in names:
+            fields = client.get_collection(name).payload_schema
+            assert fields["tenant"].params.is_tenant is True
+            assert fields["item_id"].params is None
+    finally:
+        for name in names:
+            client.delete_collection(name)
+            client.delete_collection(f"{name}--meta")
+        client.close()
 
 
 def test_the_command_counts_exports_and_removes(tmp_path, monkeypatch, capsys):

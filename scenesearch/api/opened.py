@@ -19,7 +19,7 @@ from scenesearch.complete import Completer
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import ConfigError, SceneSearchError, StoreUnavailableError
+from scenesearch.core.errors import SceneSearchError, StoreUnavailableError
 from scenesearch.core.points import FIELDS, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
@@ -40,6 +40,7 @@ from scenesearch.store.generations import FIRST, Generation, name_of
 from scenesearch.store.priced import unwrapped
 from scenesearch.system.once import once
 from scenesearch.tagging.tagger import Tagger
+from scenesearch.tenants import not_a_keyword
 
 log = logging.getLogger(__name__)
 
@@ -405,11 +406,7 @@ class Opened:
                 self.store.add_fields({tenant: "keyword"})
                 self.changed()
             elif kind != "keyword":
-                raise ConfigError(
-                    f"The field {tenant!r} (store.tenant_field) is of type {kind} in this "
-                    "collection, expected keyword: a text is compared word by word. Index into a "
-                    "new collection with store.tenant_field set"
-                )
+                raise not_a_keyword(tenant, kind)
         return self.parse(where)
 
     def delete(self, ids: Sequence[str], where: str | Condition | None) -> Deleted:

@@ -1,4 +1,4 @@
-"""``scenesearch tenants list|export|remove``."""
+"""``scenesearch tenants list|export|remove|index``."""
 
 from __future__ import annotations
 
@@ -71,3 +71,17 @@ def remove(
     output.answer(
         gone._asdict(), f"removed {gone.items} items ({gone.points} points)", as_json=as_json
     )
+
+
+@tenants.command()
+def index(
+    store: options.Store = "store",
+    collection: options.Collection = "items",
+    config: options.Config = None,
+) -> None:
+    """Give a collection of before store.tenant_field the field, or its field the index for it."""
+    from scenesearch.tenants import index_field
+
+    with options.open_shop(store, collection, config) as shop:
+        field = index_field(shop.store, shop.settings)
+    output.line(f"{collection} in {store}: {field} is indexed as what says whose an item is")

@@ -1,5 +1,13 @@
 """Whose items there are: counted, exported, removed, over any store."""
 
-from scenesearch.tenants.whose import Holding, counted, exported, of_tenant, removed
+from scenesearch.tenants.whose import (
+    Holding,
+    counted,
+    exported,
+    index_field,
+    not_a_keyword,
+    of_tenant,
+    removed,
+)
 
-__all__ = ["Holding", "counted", "exported", "of_tenant", "removed"]
+__all__ = ["Holding", "counted", "exported", "index_field", "not_a_keyword", "of_tenant", "removed"]

@@ -16,8 +16,9 @@ from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import Condition, Equals
 from scenesearch.core.errors import ConfigError, QueryError
 from scenesearch.core.points import is_ours, schema_of
-from scenesearch.core.protocols import Store
+from scenesearch.core.protocols import Inspectable, Store
 from scenesearch.index.stored import Deleted, delete_items, ids_where
+from scenesearch.store.priced import unwrapped
 
 
 class Holding(NamedTuple):
@@ -84,6 +85,36 @@ def counted(store: Store, settings: Settings, tenant: str | None = None) -> list
             items.setdefault(whose, set()).add(str(point.payload["item_id"]))
             points[whose] = points.get(whose, 0) + 1
     return [Holding(one, len(ids), points[one]) for one, ids in sorted(items.items())]
+
+
+def index_field(store: Store, settings: Settings) -> str:
+    """Give a collection the field that says whose an item is, with its index; the field's name.
+
+    A collection that is made with the setting has both. One that has the field from before has it
+    indexed anew, while a server goes on answering.
+
+    Raises:
+        ConfigError: there is no field that says whose an item is, or it is no keyword here.
+        StoreError: there is no collection, or it cannot be written.
+    """
+    field = field_of(settings)
+    kind = schema_of(store).fields.get(field)
+    if kind is None:
+        store.add_fields({field: "keyword"})
+    elif kind != "keyword":
+        raise not_a_keyword(field, kind)
+    elif isinstance(inner := unwrapped(store), Inspectable):
+        inner.reindex((field,))
+    return field
+
+
+def not_a_keyword(field: str, kind: str) -> ConfigError:
+    """The error of a collection in which whose an item is would be compared word by word."""
+    return ConfigError(
+        f"The field {field!r} (store.tenant_field) is of type {kind} in this collection, expected "
+        "keyword: a text is compared word by word. Index into a new collection with "
+        "store.tenant_field set"
+    )
 
 
 def exported(store: Store, settings: Settings, tenant: str) -> Iterator[dict[str, Any]]:

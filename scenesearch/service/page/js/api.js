@@ -67,7 +67,9 @@ async function call(path, options, onWait) {
       answer.status, answer.headers.get("content-type"), await answer.text(),
       answer.headers.get("x-request-id"), answer.headers.get("retry-after"),
     );
-    const mayWait = (answer.status === 503 || answer.status === 429) && problem.retryAfter !== null;
+    const busy = answer.status === 503 || answer.status === 429;
+    // a quota is of a day: nobody waits for the next one
+    const mayWait = busy && problem.code !== "quota_used" && problem.retryAfter !== null;
     if (!mayWait || !onWait || attempt >= TRIES) throw new ProblemError(problem);
     const seconds = Math.min(Math.max(problem.retryAfter ?? 1, 1), LONGEST_WAIT_S);
     onWait({ seconds, attempt });

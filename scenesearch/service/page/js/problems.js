@@ -26,6 +26,7 @@ const SAID = {
   busy: ["The service is busy", "Many people are asking at once. Try again in a moment."],
   deadline_exceeded: ["That took too long", "The service gave up. Try again in a moment."],
   rate_limited: ["Too many questions at once", "Wait a moment, then try again."],
+  quota_used: ["This key is used up for today", "Come back tomorrow, or ask whoever runs the service."],
   not_found: ["There is nothing here", "What was asked for is not in the catalogue any more."],
   no_collection: ["There is no catalogue yet", "Index some products first: scenesearch index."],
 };
