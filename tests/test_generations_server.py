@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.store, needs_server]
 WHITEN = 6
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch, clean_surroundings):
+@pytest.fixture(params=["raw"])
+def place(request, tmp_path, monkeypatch, clean_surroundings):
     shop.use_fakes(monkeypatch)
     settings = load_settings(
         None,
@@ -43,7 +43,8 @@ def place(tmp_path, monkeypatch, clean_surroundings):
 
         with SceneSearch(os.environ["QDRANT_URL"], collection=name, config=settings) as front:
             items = shop.colour_shop(tmp_path)
-            front.index(shop.write_catalog(tmp_path, items[:3]))
+            if request.param == "raw":
+                front.index(shop.write_catalog(tmp_path, items[:3]))
             front.index(shop.write_catalog(tmp_path, items))
         yield opened, settings, name
 
@@ -69,6 +70,7 @@ def test_a_raw_collection_is_projected_and_the_old_one_is_gone(place):
     assert f"{name}--g2" in names
 
 
+@pytest.mark.parametrize("place", ["projected"], indirect=True)
 def test_two_services_follow_and_lose_nothing(place):
     make, settings, _ = place
     engines = [Engine(make()) for _ in range(2)]

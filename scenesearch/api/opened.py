@@ -77,6 +77,8 @@ class Opened:
         """Whether other syncs of this collection are kept out."""
         self.given = settings
         """The settings of whoever opens it."""
+        self.retired = False
+        """Whether another generation took the place of this one, for good."""
         self._process = process
         self._beside = beside
         self._which = generation
@@ -162,6 +164,8 @@ class Opened:
                 if other.store.schema is not None:  # whoever makes it reads what is here
                     other.follow(self, ids)
             except SceneSearchError as error:
+                if other.retired:
+                    continue  # dropped meanwhile
                 log.warning(
                     "generation %d lacks what was written just now: %s",
                     other.generation.number,
@@ -342,8 +346,12 @@ class Opened:
         Args:
             models: whether nobody else has its models.
         """
-        self._close("store", *(("parts",) if models else ()))
-        self._forget("store", "searcher", "completer", "parts")
+        # closed and not forgotten: who still has this object is not to open it again
+        self.retired = True
+        self._close("store")
+        if models:
+            self._close("parts")
+            self._forget("parts")
 
     def _rest_others(self) -> None:
         for other in self._others.values():

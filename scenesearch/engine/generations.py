@@ -27,7 +27,9 @@ from scenesearch.wiring import is_url
 log = logging.getLogger(__name__)
 
 POLL_S = 0.4
-"""Between two looks at the record."""
+"""Between two looks at the record, a file."""
+ASK_S = 0.8
+"""Between two looks at that of a server, which is a request."""
 JOIN_S = 60.0
 """For what the thread does when the engine is closed."""
 
@@ -96,7 +98,8 @@ class LiveGenerations:
             self._thread.start()
 
     def _follow(self) -> None:
-        while not self._stop.wait(POLL_S):
+        pause = POLL_S if self._handover else ASK_S
+        while not self._stop.wait(pause):
             try:
                 self.refresh()
                 self._do_what_is_asked()
