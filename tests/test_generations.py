@@ -14,7 +14,7 @@ import shop
 from fakes.models import FakeEmbedder
 
 from scenesearch import wiring
-from scenesearch.api import SceneSearch, generations
+from scenesearch.api import SceneSearch, generations, indexing
 from scenesearch.api.generations import GenerationTasks
 from scenesearch.api.opened import Opened
 from scenesearch.api.verifying import verify_store
@@ -271,6 +271,7 @@ def test_a_service_that_had_nothing_open_follows_as_well(raw):
     made.close()
 
 
+@pytest.mark.process
 def test_nobody_sees_a_mixture_and_no_write_is_lost(raw, engine):
     """Readers and writers while the projection changes three times."""
     stop, wrong, asked = threading.Event(), [], [0]
@@ -459,6 +460,18 @@ def test_index_and_deletions_go_to_both(two):
         (other,) = opened.others()
         assert plain(other.store) == old
         assert len(old) == 20
+
+
+def test_who_has_a_dropped_generation_open_makes_no_collection_of_it(two):
+    with closing(opened_at(two, **OLD)) as opened:
+        assert opened.generation.number == 1
+        do(two, "build", config_of(two, **NEW))
+        do(two, "switch", {"generation": 2})
+        do(two, "drop", {"generation": 1})
+        item = shop.colour_shop(two)[0]
+        with pytest.raises(StoreError, match="was dropped, and generation 2 answers"):
+            indexing.put(opened, [item])
+    assert not (two / "store" / "items").exists()
 
 
 def test_a_photo_that_is_gone_is_told_and_the_rest_is_built(two):

@@ -18,7 +18,7 @@ from scenesearch.complete import Completer
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import SceneSearchError, StoreUnavailableError
+from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.points import FIELDS, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
@@ -150,6 +150,20 @@ class Opened:
         for number in every.keys() - self._others.keys():
             self._others[number] = self.of(every[number])
         return tuple(self._others.values())
+
+    def refuse_dropped(self) -> None:
+        """For who would make the collection that is not there: it may have been dropped.
+
+        Raises:
+            StoreError: another generation took its place for good.
+        """
+        found = self.record.read()
+        if found is not None and self.generation.number not in found.numbers:
+            raise StoreError(
+                f"generation {self.generation.number} of {self.collection!r}, which this has open, "
+                f"was dropped, and generation {found.active} answers; open the collection anew",
+                code="generation_dropped",
+            )
 
     def write_to_others(self, ids: Sequence[str] | None = None) -> None:
         """Bring what was written here into the other generations that there are by now.

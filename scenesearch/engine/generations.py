@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any
@@ -49,12 +49,14 @@ class LiveGenerations:
         self._following = RLock()
         self._retired: list[Serving] = []
         self._failed: Generations | None = None
+        self._assumed = False
         try:
             number = root.generation.number
         except SceneSearchError as error:
             log.warning("not known yet which generation of the items answers: %s", error)
             root.generation = Generation(FIRST, {}, whole=True)
             number = FIRST
+            self._assumed = True
         self._share(root)
         self._active = make(root)
         self._served = {number: self._active}
@@ -81,6 +83,9 @@ class LiveGenerations:
     @contextmanager
     def answering(self) -> Iterator[Serving]:
         """What answers, for one task."""
+        if self._assumed:
+            with suppress(StoreError):  # the task itself says what is amiss
+                self.refresh()
         with self._guard:
             one = self._active
             one.users += 1
@@ -166,6 +171,7 @@ class LiveGenerations:
         """
         with self._following:
             found = self._root.record.read()
+            self._assumed = False
             if found is None:
                 return
             for one in found.every:
