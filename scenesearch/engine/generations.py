@@ -30,7 +30,7 @@ POLL_S = 0.4
 """Between two looks at the record, a file."""
 ASK_S = 0.8
 """Between two looks at that of a server, which is a request."""
-JOIN_S = 60.0
+JOIN_S = 20.0
 """For what the thread does when the engine is closed."""
 
 
