@@ -12,6 +12,7 @@ import base64
 import csv
 import json
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -20,9 +21,9 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from measure import Report, parser
 from served import Served, served
@@ -31,6 +32,7 @@ FULL = 0.98
 """A photo compared with itself: decoded twice, and stored in half the digits."""
 EQUAL = 1e-3
 PATIENCE_S = 60.0
+T = TypeVar("T")
 
 
 def main() -> int:
@@ -46,18 +48,30 @@ def main() -> int:
         folder = Path(name)
         catalog = _catalog(rows, folder / "catalog.csv")
         index = ("index", catalog, "--image-root", arguments.catalog.parent, "--store")
-        fresh, _ = _run(arguments.second, *index, folder / "fresh")
+        fresh, fresh_cpu = _run(arguments.second, *index, folder / "fresh")
         _run(arguments.first, *index, folder / "store")
         with served(folder / "store", arguments.first, quiet=True) as service:
             one = _Shop(service, folder / "store", rows, held, arguments.catalog.parent)
             one.ask_photo(rows[0])  # the service has the store open
             before = service.cpu_s()
-            built, _ = _run(None, "generation", "build", "--current", arguments.first, "--config",
-                            arguments.second, "--store", folder / "store")  # fmt: skip
+            built, built_cpu = _run(
+                None,
+                *("generation", "build", "--current", arguments.first),
+                *("--config", arguments.second, "--store", folder / "store"),
+            )
+            built_cpu += service.cpu_s() - before
             report.add("building over a fresh index, wall", built / fresh, at_most=1.1)
+            report.add("building over a fresh index, CPU", built_cpu / fresh_cpu, at_most=1.1)
             report.facts["fresh_s"], report.facts["built_s"] = round(fresh, 1), round(built, 1)
-            report.facts["built_service_cpu_s"] = round(service.cpu_s() - before, 1)
-            _under_load(one, report, arguments)
+            took = one.under_load(arguments, lambda: _switches(one.store, arguments))
+            report.facts |= {**one.answers, "switches": len(took), "first_errors": one.errors[:3]}
+            report.add("a switch, the command as a whole, median", statistics.median(took), "s")
+            report.add("errors", len(one.errors), at_most=0)
+            report.add("answers without the own photo first", len(one.mixed), at_most=0)
+            if arguments.control:
+                errors = len(one.errors)
+                one.under_load(arguments, lambda: time.sleep(sum(took)))
+                report.add("errors in the same time without a switch", len(one.errors) - errors)
             for generation in (1, 2):
                 _run(None, "generation", "switch", str(generation), "--store", folder / "store")
                 time.sleep(2)
@@ -146,6 +160,29 @@ class _Shop:
                 said = error.read()[:300] if isinstance(error, urllib.error.HTTPError) else b""
                 self.errors.append(f"{error!r} {said!r}")
 
+    def under_load(self, arguments: argparse.Namespace, work: Callable[[], T]) -> T:
+        """Do something while readers and writers ask."""
+
+        def read(number: int) -> None:
+            draw = random.Random(arguments.seed + number)
+            ask = self.ask_words if number % 4 == 3 else self.ask_photo
+            self.loop(lambda: ask(draw.choice(self.rows)))
+
+        def write(number: int) -> None:
+            draw = random.Random(1000 + arguments.seed + number + len(self.kept))
+            self.loop(lambda: self.write(number, draw))
+
+        self.stop.clear()
+        workers = [threading.Thread(target=read, args=(n,)) for n in range(arguments.readers)]
+        workers += [threading.Thread(target=write, args=(n,)) for n in range(arguments.writers)]
+        for worker in workers:
+            worker.start()
+        done = work()
+        self.stop.set()
+        for worker in workers:
+            worker.join()
+        return done
+
     def compare(self) -> tuple[int, int]:
         """How many acknowledged writes are not there, and how many removed items are."""
         lost = 0
@@ -165,33 +202,13 @@ class _Shop:
         return lost, there
 
 
-def _under_load(one: _Shop, report: Report, arguments: argparse.Namespace) -> None:
-    def read(number: int) -> None:
-        draw = random.Random(arguments.seed + number)
-        ask = one.ask_words if number % 4 == 3 else one.ask_photo
-        one.loop(lambda: ask(draw.choice(one.rows)))
-
-    def write(number: int) -> None:
-        draw = random.Random(1000 + arguments.seed + number)
-        one.loop(lambda: one.write(number, draw))
-
-    workers = [threading.Thread(target=read, args=(n,)) for n in range(arguments.readers)]
-    workers += [threading.Thread(target=write, args=(n,)) for n in range(arguments.writers)]
-    for worker in workers:
-        worker.start()
+def _switches(store: Path, arguments: argparse.Namespace) -> list[float]:
     took = []
     for _ in range(arguments.turns):
         for generation in ("2", "1"):
-            took.append(_run(None, "generation", "switch", generation, "--store", one.store)[0])
+            took.append(_run(None, "generation", "switch", generation, "--store", store)[0])
             time.sleep(arguments.pause)
-    one.stop.set()
-    for worker in workers:
-        worker.join()
-    report.facts |= {**one.answers, "switches": len(took), "first_errors": one.errors[:3]}
-    report.facts["first_mixed"] = one.mixed[:3]
-    report.add("a switch, the command as a whole, median", statistics.median(took), "s")
-    report.add("errors", len(one.errors), at_most=0)
-    report.add("answers that were not the own photo at its full score", len(one.mixed), at_most=0)
+    return took
 
 
 def _catalog(rows: Sequence[Mapping[str, str]], file: Path) -> Path:
@@ -202,16 +219,22 @@ def _catalog(rows: Sequence[Mapping[str, str]], file: Path) -> Path:
     return file
 
 
-def _run(config: str | None, *arguments: object) -> tuple[float, str]:
-    """A command of ours; seconds, and what it said."""
+def _run(config: str | None, *arguments: object) -> tuple[float, float]:
+    """A command of ours: seconds, and those of CPU."""
     command = [sys.executable, "-P", "-m", "scenesearch", *map(str, arguments)]
     if config is not None:
         command += ["--config", config]
-    begun = time.perf_counter()
+    begun, before = time.perf_counter(), _children_cpu()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}: {done.stderr[-2000:]}")
-    return time.perf_counter() - begun, done.stdout
+    return time.perf_counter() - begun, _children_cpu() - before
+
+
+def _children_cpu() -> float:
+    """Of children that have ended, and theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _arguments() -> argparse.Namespace:
@@ -224,6 +247,7 @@ def _arguments() -> argparse.Namespace:
     made.add_argument("--writers", type=int, default=2)
     made.add_argument("--turns", type=int, default=20)
     made.add_argument("--pause", type=float, default=1.0, help="seconds between two switches")
+    made.add_argument("--control", action="store_true", help="as long without a switch, too")
     made.add_argument("--folder", type=Path, help="where a folder is made for it")
     return made.parse_args()
 

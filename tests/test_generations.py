@@ -14,7 +14,7 @@ import shop
 from fakes.models import FakeEmbedder
 
 from scenesearch import wiring
-from scenesearch.api import SceneSearch, generations
+from scenesearch.api import SceneSearch, generations, indexing
 from scenesearch.api.generations import GenerationTasks
 from scenesearch.api.opened import Opened
 from scenesearch.api.verifying import verify_store
@@ -230,9 +230,10 @@ def test_the_command(raw, monkeypatch, capsys):
 # --- behind a service ----------------------------------------------------------------------
 
 
-@pytest.fixture
-def engine(raw):
-    made = Engine(opened_at(raw))
+@pytest.fixture(params=[False, pytest.param(True, marks=pytest.mark.process)])
+def engine(raw, request):
+    """As a service has it, but for the process of its own that the store is in there."""
+    made = Engine(Opened(raw / "store", settings(raw), process=request.param))
     made.load()
     made.opened.store.count()  # it has the collection open from here on
     yield made
@@ -270,6 +271,7 @@ def test_a_service_that_had_nothing_open_follows_as_well(raw):
     made.close()
 
 
+@pytest.mark.process
 def test_nobody_sees_a_mixture_and_no_write_is_lost(raw, engine):
     """Readers and writers while the projection changes three times."""
     stop, wrong, asked = threading.Event(), [], [0]
@@ -460,6 +462,18 @@ def test_index_and_deletions_go_to_both(two):
         assert len(old) == 20
 
 
+def test_who_has_a_dropped_generation_open_makes_no_collection_of_it(two):
+    with closing(opened_at(two, **OLD)) as opened:
+        assert opened.generation.number == 1
+        do(two, "build", config_of(two, **NEW))
+        do(two, "switch", {"generation": 2})
+        do(two, "drop", {"generation": 1})
+        item = shop.colour_shop(two)[0]
+        with pytest.raises(StoreError, match="was dropped, and generation 2 answers"):
+            indexing.put(opened, [item])
+    assert not (two / "store" / "items").exists()
+
+
 def test_a_photo_that_is_gone_is_told_and_the_rest_is_built(two):
     (two / "red-tall.png").unlink()
     built = do(two, "build", config_of(two, **NEW))
@@ -529,3 +543,50 @@ def test_a_service_answers_with_the_models_of_the_generation(two):
         assert first(engine, shop.product("red"))[0] == "red-square"
     finally:
         engine.close()
+
+
+def test_two_generations_are_compared_by_overlap_and_by_truth(two):
+    do(two, "build", config_of(two, **NEW))
+    truth = two / "truth.jsonl"
+    shop.save(shop.product("red", "wide"), two / "asked.png")
+    truth.write_text(json.dumps({"image": "asked.png", "items": ["red-wide"]}) + "\n")
+    found = do(two, "compare", {"truth": str(truth), "sample": 10})
+
+    assert (found["generations"], found["items"], found["only_in_one"]) == ([1, 2], 10, 0)
+    assert 0 < found["overlap@10"] <= 1
+    assert [one["overlap"] for one in found["most_different"]] == sorted(
+        one["overlap"] for one in found["most_different"]
+    )
+    assert {one["metric"]: one["new"] for one in found["truth"]["metrics"]}["hit@1"] == 1.0
+    same = do(two, "compare", {"generation": 2, "sample": 5})
+    assert same["truth"] is None
+    with pytest.raises(StoreError, match="give the generation"):
+        do(two, "compare", {"generation": 1, "sample": 5})
+
+
+def test_the_commands(two, monkeypatch, capsys):
+    monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(two / "cache"))
+    profile = two / "new.yaml"
+    profile.write_text("embedder: {image_size: 96, whiten: 6}\n")
+    monkeypatch.setenv("SCENESEARCH_EMBEDDER__WHITEN", str(WHITEN))
+
+    def command(*arguments):
+        monkeypatch.setattr(
+            "sys.argv",
+            ["scenesearch", "generation", *map(str, arguments), "--store", str(two / "store")],
+        )
+        code = main()
+        return code, capsys.readouterr().out
+
+    assert "24 points" in command("build", "--config", profile)[1]
+    code, said = command("compare", "--save", two / "lists.html")
+    assert code == 0
+    assert "the same" in said
+    page = (two / "lists.html").read_text()
+    assert page.count("data:image/jpeg") >= 20
+    assert "generation 1, which answers" in page
+    assert command("switch", 2) == (0, "generation 2 answers now\n")
+    assert "2: answers" in command("list")[1]
+    assert command("back") == (0, "generation 1 answers again\n")
+    assert command("drop", 2) == (0, "dropped generation 2\n")
+    assert command("drop", 1)[0] == 5

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from contextlib import closing
+from unittest.mock import Mock
 
 import pytest
 import shop
@@ -16,6 +17,7 @@ from scenesearch import wiring
 from scenesearch.api import SceneSearch, generations
 from scenesearch.api.opened import Opened
 from scenesearch.config.settings import load_settings
+from scenesearch.core.errors import StoreUnavailableError
 from scenesearch.core.points import PROJECTION_BLOB
 from scenesearch.engine import tasks
 from scenesearch.engine.engine import Engine
@@ -26,8 +28,8 @@ pytestmark = [pytest.mark.store, needs_server]
 WHITEN = 6
 
 
-@pytest.fixture
-def place(tmp_path, monkeypatch, clean_surroundings):
+@pytest.fixture(params=["raw"])
+def place(request, tmp_path, monkeypatch, clean_surroundings):
     shop.use_fakes(monkeypatch)
     settings = load_settings(
         None,
@@ -43,7 +45,8 @@ def place(tmp_path, monkeypatch, clean_surroundings):
 
         with SceneSearch(os.environ["QDRANT_URL"], collection=name, config=settings) as front:
             items = shop.colour_shop(tmp_path)
-            front.index(shop.write_catalog(tmp_path, items[:3]))
+            if request.param == "raw":
+                front.index(shop.write_catalog(tmp_path, items[:3]))
             front.index(shop.write_catalog(tmp_path, items))
         yield opened, settings, name
 
@@ -69,6 +72,7 @@ def test_a_raw_collection_is_projected_and_the_old_one_is_gone(place):
     assert f"{name}--g2" in names
 
 
+@pytest.mark.parametrize("place", ["projected"], indirect=True)
 def test_two_services_follow_and_lose_nothing(place):
     make, settings, _ = place
     engines = [Engine(make()) for _ in range(2)]
@@ -140,3 +144,20 @@ def test_two_services_follow_and_lose_nothing(place):
     finally:
         for one in engines:
             one.close()
+
+
+def test_a_service_that_starts_before_its_server_answers_with_the_right_one(place, monkeypatch):
+    make, _, _ = place
+    with closing(make()) as opened:
+        generations.do(opened, "reproject", {})
+    opened = make()
+    away = StoreUnavailableError("no answer")
+    with monkeypatch.context() as patch:
+        patch.setattr(opened.record, "read", Mock(side_effect=away))
+        engine = Engine(opened)
+    try:
+        engine.load()
+        assert match(engine, shop.product("red", "wide"))[0] == "red-wide"
+        assert engine.opened.generation.number == 2
+    finally:
+        engine.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch import wiring
+from scenesearch.api.comparing import compare_generations
 from scenesearch.api.handover import Handover
 from scenesearch.api.opened import Opened
 from scenesearch.complete.known_scenes import BLOB as KNOWN_BLOB
@@ -127,6 +128,10 @@ class GenerationTasks:
                 return self.back()
             case "drop":
                 return self.drop(int(values["generation"]))
+            case "compare":
+                return self.compare(
+                    values.get("generation"), values.get("truth"), int(values["sample"])
+                )
             case "reproject":
                 return asdict(self.reproject())
         raise StoreError(f"no {what!r} can be done about generations")
@@ -299,6 +304,37 @@ class GenerationTasks:
             else:
                 return {"dropped": number}
 
+    def compare(self, number: int | None, truth: str | None, sample: int) -> dict[str, Any]:
+        """What would change if another generation answered; see ``comparing``.
+
+        Args:
+            number: of the other one; the only other by default.
+            truth: a file of photos with the items in them.
+            sample: items whose neighbours are compared, at most.
+
+        Raises:
+            StoreError: there is no such generation, or it is not built to its end.
+        """
+        active = self._active
+        found = _known(active.record.read())
+        others = [one for one in found.numbers if one != found.active]
+        if number is None and len(others) == 1:
+            number = others[0]
+        if number is None or number == found.active:
+            raise StoreError(
+                f"give the generation to compare with the one that answers ({found.active}); there "
+                f"are {', '.join(map(str, others)) or 'no others'}",
+                code="no_generation",
+            )
+        found.switched(number)
+        return compare_generations(
+            active,
+            self._of(number),
+            truth=None if truth is None else Path(truth),
+            sample=sample,
+            progress=self._progress,
+        )
+
     # --- a new projection ------------------------------------------------------------------
 
     def reproject(self) -> Built:
@@ -375,6 +411,8 @@ def count_photos(opened: Opened) -> int:
 def outgrown(opened: Opened) -> bool:
     """Whether a collection that began raw has photos enough for the projection it is to have.
 
+    Not where there are photos of scenes: they are compared with the items as these are.
+
     Raises:
         StoreError: it cannot be read.
     """
@@ -387,7 +425,9 @@ def outgrown(opened: Opened) -> bool:
     if opened.projection() is not None or any(one.whole or one.config != config for one in beside):
         return False
     enough = _enough(opened)
-    return opened.store.count() >= enough and count_photos(opened) >= enough
+    if opened.store.count() < enough or count_photos(opened) < enough:
+        return False
+    return opened.photos.schema is None
 
 
 def _enough(opened: Opened) -> int:

@@ -282,6 +282,8 @@ def _indexer(
     missing: Mapping[str, str] | None = None,
 ) -> Iterator[Indexer]:
     """What brings the collection up to date; what was read of it is forgotten in the end."""
+    if opened.store.schema is None:
+        opened.refuse_dropped()
     # the cache is opened by who reads an embedding: neither a plan nor a patch does
     cache = opened.embeddings
     try:

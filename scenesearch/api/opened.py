@@ -19,7 +19,7 @@ from scenesearch.complete import Completer
 from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import SceneSearchError, StoreUnavailableError
+from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
 from scenesearch.core.points import FIELDS, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
@@ -80,6 +80,8 @@ class Opened:
         """Whether other syncs of this collection are kept out."""
         self.given = settings
         """The settings of whoever opens it."""
+        self.retired = False
+        """Whether another generation took the place of this one, for good."""
         self._process = process
         self._beside = beside
         self._which = generation
@@ -152,6 +154,20 @@ class Opened:
             self._others[number] = self.of(every[number])
         return tuple(self._others.values())
 
+    def refuse_dropped(self) -> None:
+        """For who would make the collection that is not there: it may have been dropped.
+
+        Raises:
+            StoreError: another generation took its place for good.
+        """
+        found = self.record.read()
+        if found is not None and self.generation.number not in found.numbers:
+            raise StoreError(
+                f"generation {self.generation.number} of {self.collection!r}, which this has open, "
+                f"was dropped, and generation {found.active} answers; open the collection anew",
+                code="generation_dropped",
+            )
+
     def write_to_others(self, ids: Sequence[str] | None = None) -> None:
         """Bring what was written here into the other generations that there are by now.
 
@@ -165,6 +181,8 @@ class Opened:
                 if other.store.schema is not None:  # whoever makes it reads what is here
                     other.follow(self, ids)
             except SceneSearchError as error:
+                if other.retired:
+                    continue  # dropped meanwhile
                 log.warning(
                     "generation %d lacks what was written just now: %s",
                     other.generation.number,
@@ -345,8 +363,12 @@ class Opened:
         Args:
             models: whether nobody else has its models.
         """
-        self._close("store", *(("parts",) if models else ()))
-        self._forget("store", "searcher", "completer", "parts")
+        # closed and not forgotten: who still has this object is not to open it again
+        self.retired = True
+        self._close("store")
+        if models:
+            self._close("parts")
+            self._forget("parts")
 
     def _rest_others(self) -> None:
         for other in self._others.values():

@@ -1,9 +1,10 @@
-"""``scenesearch generation list|build|switch|back|drop``."""
+"""``scenesearch generation list|build|compare|switch|back|drop``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -118,6 +119,62 @@ def drop(
     """Remove a generation that does not answer, for good."""
     done = _do("drop", {"generation": number}, store, collection, config)
     output.answer(done, f"dropped generation {number}", as_json=as_json)
+
+
+@generation.command()
+def compare(
+    number: Annotated[
+        int | None, typer.Argument(min=1, help="Of the other generation; the only other one.")
+    ] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option("--truth", help="JSONL of photos and the items in them, as for eval."),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option("--sample", min=1, help="Items whose neighbours are compared, at most.")
+    ] = 500,
+    save: Annotated[
+        Path | None, typer.Option("--save", "-o", help="The lists that differ most, as HTML.")
+    ] = None,
+    store: options.Store = "store",
+    collection: options.Collection = "items",
+    config: options.Config = None,
+    as_json: options.Json = False,
+) -> None:
+    """What would change if another generation answered: by truth, and by how lists overlap."""
+    values = {
+        "generation": number,
+        "truth": None if truth is None else str(truth.absolute()),
+        "sample": sample,
+    }
+    found = _do("compare", values, store, collection, config)
+    old, new = found["generations"]
+    if save is not None:
+        from scenesearch.look.render.lists import render_lists
+        from scenesearch.system.whole_file import write_whole
+
+        names = (f"generation {old}, which answers", f"generation {new}")
+        title = "What is like an item: where two generations differ most"
+        write_whole(save, render_lists(title, names, found["most_different"]).encode())
+        output.note(f"saved {save}")
+    if as_json:
+        output.data(found)
+        return
+    if found["truth"] is not None:
+        output.line(f"{found['truth']['queries']} photos: generation {old}, {new}, gain, 95 %")
+        for one in found["truth"]["metrics"]:
+            low, high = one["interval"]
+            output.line(
+                f"{one['metric']:<10} {one['old']:.3f}  {one['new']:.3f}  {one['gain']:+.3f} "
+                f"[{low:+.3f}, {high:+.3f}]"
+            )
+    if found["items"]:
+        output.line(
+            f"what is like {found['items']} items: {found['overlap@10']:.0%} of the first ten are "
+            f"the same, {found['same_first']:.0%} of the very first"
+        )
+    if found["only_in_one"]:
+        output.line(f"{found['only_in_one']} items are in one of them only")
 
 
 def _do(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, RLock, Thread
 from typing import Any
@@ -27,8 +27,10 @@ from scenesearch.wiring import is_url
 log = logging.getLogger(__name__)
 
 POLL_S = 0.4
-"""Between two looks at the record."""
-JOIN_S = 60.0
+"""Between two looks at the record, a file."""
+ASK_S = 0.8
+"""Between two looks at that of a server, which is a request."""
+JOIN_S = 20.0
 """For what the thread does when the engine is closed."""
 
 
@@ -47,12 +49,14 @@ class LiveGenerations:
         self._following = RLock()
         self._retired: list[Serving] = []
         self._failed: Generations | None = None
+        self._assumed = False
         try:
             number = root.generation.number
         except SceneSearchError as error:
             log.warning("not known yet which generation of the items answers: %s", error)
             root.generation = Generation(FIRST, {}, whole=True)
             number = FIRST
+            self._assumed = True
         self._share(root)
         self._active = make(root)
         self._served = {number: self._active}
@@ -79,6 +83,9 @@ class LiveGenerations:
     @contextmanager
     def answering(self) -> Iterator[Serving]:
         """What answers, for one task."""
+        if self._assumed:
+            with suppress(StoreError):  # the task itself says what is amiss
+                self.refresh()
         with self._guard:
             one = self._active
             one.users += 1
@@ -96,7 +103,8 @@ class LiveGenerations:
             self._thread.start()
 
     def _follow(self) -> None:
-        while not self._stop.wait(POLL_S):
+        pause = POLL_S if self._handover else ASK_S
+        while not self._stop.wait(pause):
             try:
                 self.refresh()
                 self._do_what_is_asked()
@@ -163,6 +171,7 @@ class LiveGenerations:
         """
         with self._following:
             found = self._root.record.read()
+            self._assumed = False
             if found is None:
                 return
             for one in found.every:
