@@ -59,6 +59,7 @@ def test_two_first_runs_at_once_end_in_one_space(tmp_path: Any, name: str, race:
         run.store.close()
 
 
+@pytest.mark.timeout(60 * RACES)
 def test_fields_that_two_add_at_once_are_all_there_and_filtered_by(name: str) -> None:
     stores = [opened(name) for _ in range(2)]
     stores[0].create(CollectionSchema({"cutout": 4}, {"item_id": "keyword"}))

@@ -32,7 +32,7 @@ from scenesearch.complete.options import SCENES, CompleteOptions
 from scenesearch.complete.signals import SceneEvidence, Signals
 from scenesearch.complete.style import StyleCentres, learn_centres
 from scenesearch.core.conditions import AllOf, Condition, Equals, Not, OneOf
-from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.errors import QueryError, StoreError, StoreUnavailableError
 from scenesearch.core.points import COLOUR, CUTOUT, schema_of
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.core.types import CollectionSchema, Record
@@ -177,15 +177,16 @@ class Completer:
         return self._learned
 
     def _centres(self, digest: str, name: str, schema: CollectionSchema) -> StyleCentres:
-        data = self._store.read_blob(CENTRES_BLOB)
-        if data is not None:
-            try:
-                kept = StyleCentres.from_bytes(data)
-            except StoreError as error:
-                log.warning("category means are learned again: %s", error)
-            else:
-                if kept.digest == digest:
-                    return kept
+        try:
+            data = self._store.read_blob(CENTRES_BLOB)
+            kept = None if data is None else StyleCentres.from_bytes(data)
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            log.warning("category means are learned again: %s", error)
+        else:
+            if kept is not None and kept.digest == digest:
+                return kept
         made = learn_centres(walk(self._store, name, schema), schema.vectors[CUTOUT], digest)
         try:
             self._store.write_blob(CENTRES_BLOB, made.to_bytes())

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
-from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.errors import QueryError, StoreError, StoreUnavailableError
 from scenesearch.core.json_values import json_object
 from scenesearch.core.protocols import Store
 
@@ -165,10 +165,13 @@ class KnownScenes:
         with self._gate:
             try:
                 count = len(self)
+                there = self._store.read_blob(BLOB) is not None
+            except StoreUnavailableError:
+                raise
             except StoreError:
                 # damaged: this is the way out
-                count = 0
-            if self._store.read_blob(BLOB) is not None:
+                count, there = 0, True
+            if there:
                 self._write(())
             return count
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches, scroll_all
-from scenesearch.core.errors import StoreError
+from scenesearch.core.errors import DamagedError, StoreError
 from scenesearch.core.points import AUGMENTED, CUTOUT, OOD_BLOB, PROFILE
 from scenesearch.core.protocols import Embedder, Profiler, Store
 from scenesearch.core.types import Point
@@ -53,7 +53,7 @@ def refresh_augmented(store: Store, neighbours: int) -> str | None:
         digest.update(record.id.encode())
         digest.update(record.vectors[CUTOUT].tobytes())
     state = digest.digest()
-    if store.read_blob(BLOB) == state:
+    if _learned(store, BLOB) == state:
         return None
     if records:
         moved = augment(np.stack([r.vectors[CUTOUT] for r in records]), neighbours)
@@ -102,6 +102,14 @@ def augment(
     return result.astype(np.float32)
 
 
+def _learned(store: Store, name: str) -> bytes | None:
+    """What was learned before; None where it is damaged: it is learned again."""
+    try:
+        return store.read_blob(name)
+    except DamagedError:
+        return None
+
+
 def _photos_of(data: bytes) -> str | None:
     try:
         return OodModel.from_bytes(data).photos
@@ -132,7 +140,7 @@ def learn_ood(
         return None
     keys = sorted(set(photos))
     digest = hashlib.sha256("".join(keys).encode()).hexdigest()
-    data = store.read_blob(OOD_BLOB)
+    data = _learned(store, OOD_BLOB)
     if data is not None and _photos_of(data) == digest:
         return None
     sample = keys[:: -(-len(keys) // SAMPLE)] if keys else []
