@@ -163,10 +163,10 @@ class Completer:
     def _learn(self, options: CompleteOptions) -> _Learned:
         """What is learned from the whole collection; again when that or the scenes changed."""
         schema, name, before = schema_of(self._store), options.category_field, self._learned
-        state = (self._store.count(), name, self.known.digest)
+        state = (schema.made, self._store.count(), name, self.known.digest)
         if before is not None and before.state == state:
             return before
-        if before is not None and before.state[:2] == state[:2]:
+        if before is not None and before.state[:3] == state[:3]:
             centres = before.centres
         else:
             centres = self._centres(catalogue_digest(self._store, name, schema), name, schema)
@@ -234,10 +234,10 @@ class _Learned:
     """What one state of the collection and its scenes gave.
 
     Attributes:
-        state: points in the collection, category field, digest of the known scenes.
+        state: which collection, its points, category field, digest of the known scenes.
     """
 
-    state: tuple[int, str, str]
+    state: tuple[str, int, str, str]
     schema: CollectionSchema
     centres: StyleCentres
     table: SceneTable
