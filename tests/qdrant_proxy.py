@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import os
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,7 @@ class Proxy:
         connections: how many were opened.
         fault: says for a method and path what goes wrong; nothing by default.
         between: called before a connection is closed.
+        delay_s: gives the seconds that a request of a method and path waits before it goes on.
     """
 
     def __init__(self, target: str | None = None) -> None:
@@ -41,6 +43,7 @@ class Proxy:
         self.connections = 0
         self.fault: Callable[[str, str], Fault] = lambda method, path: None
         self.between: Callable[[], None] = lambda: None
+        self.delay_s: Callable[[str, str], float] = lambda method, path: 0.0
         outer, address = self, urlsplit(target or first_url())
 
         class Handler(BaseHTTPRequestHandler):
@@ -56,6 +59,7 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if self.path != "/":
                     outer.asked.append(f"{self.command} {urlsplit(self.path).path}")
+                time.sleep(outer.delay_s(self.command, self.path))
                 fault = outer.fault(self.command, self.path)
                 if fault == "before":
                     outer.between()

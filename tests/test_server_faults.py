@@ -264,6 +264,27 @@ def test_what_waits_can_be_stopped(two: Two, proxy: Proxy) -> None:
         two.broken.upsert([point("b", 1.0)])
 
 
+def test_who_can_wait_gives_no_write_up_that_may_still_be_carried_out(
+    two: Two, proxy: Proxy, name: str
+) -> None:
+    slow = ClientStore(proxy.url, name, api_key=key(), timeout=1)
+    assert slow.schema is not None
+    late = [2.5]  # the first insert is on its way for longer than that
+    inserts = ("PUT", f"/collections/{name}/points")
+    proxy.delay_s = lambda method, path: (
+        late.pop() if late and (method, path.partition("?")[0]) == inserts else 0.0
+    )
+
+    with slow.in_bulk(20, lambda waited: None):
+        slow.upsert([point("a", 1.0)])
+        slow.delete(ids=[point("a", 1.0).id])
+    time.sleep(3)
+
+    assert late == []
+    assert two.prices() == {}
+    slow.close()
+
+
 def test_who_only_asks_how_things_are_does_not_wait(two: Two, proxy: Proxy) -> None:
     proxy.fault = lambda method, path: 503
     start = time.monotonic()

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from pathlib import Path
+from threading import Barrier, Event
 from typing import Any
 
+import numpy as np
 import pytest
 import shop
 from qdrant_proxy import collection, key, needs_server
 
+from scenesearch import SceneSearch
 from scenesearch.core.conditions import Equals, Not
+from scenesearch.core.errors import StoreUnavailableError
 from scenesearch.core.protocols import TextQuery
 from scenesearch.core.types import CollectionSchema, Point
 from scenesearch.images import load_scene
@@ -59,6 +64,48 @@ def test_two_first_runs_at_once_end_in_one_space(tmp_path: Any, name: str, race:
         run.store.close()
 
 
+@pytest.mark.parametrize("race", range(RACES))
+def test_an_insert_during_a_first_index_is_in_its_space(
+    tmp_path: Path,
+    name: str,
+    race: int,
+    clean_surroundings: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop.use_fakes(monkeypatch)
+    monkeypatch.setenv("SCENESEARCH_EMBEDDER__WHITEN", "8")
+    monkeypatch.setenv("SCENESEARCH_QDRANT_API_KEY", key() or "")
+    items = shop.pattern_items(tmp_path, 41)
+    manifest = shop.write_catalog(tmp_path, items[:40])
+    fronts = [SceneSearch(os.environ["QDRANT_URL"], collection=name) for _ in range(2)]
+    # from before anything is embedded to after all is written
+    pause_s = float(np.random.default_rng(race).uniform(0, 1))
+    begun = Event()
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(fronts[0].index, manifest, progress=lambda *_: begun.set())
+        assert begun.wait(60)
+        time.sleep(pause_s)
+        while True:
+            try:
+                fronts[1].put(items[40:], settle=True)
+                break
+            except StoreUnavailableError:
+                time.sleep(0.05)  # until the run has made the collection
+        assert first.result().report is not None
+
+    store = opened(name)
+    assert store.schema is not None
+    assert store.schema.vectors["cutout"] == 8
+    for item in items:
+        match = fronts[1].search(photos=item.photos[0]).matches[0]
+        assert match.item_id == item.id
+        assert match.parts["similarity"] == pytest.approx(1, abs=1e-3)
+    for one in (*fronts, store):
+        one.close()
+
+
+@pytest.mark.timeout(60 * RACES)
 def test_fields_that_two_add_at_once_are_all_there_and_filtered_by(name: str) -> None:
     stores = [opened(name) for _ in range(2)]
     stores[0].create(CollectionSchema({"cutout": 4}, {"item_id": "keyword"}))

@@ -442,6 +442,25 @@ def test_a_proxy_of_the_environment_is_used(
     store.close()
 
 
+ABOUT = {
+    "status": "green",
+    "optimizer_status": "ok",
+    "segments_count": 1,
+    "config": {
+        "params": {"vectors": {"cutout": {"size": 4, "distance": "Cosine"}}},
+        "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000},
+        "optimizer_config": {
+            "deleted_threshold": 0.2,
+            "vacuum_min_vector_number": 1000,
+            "default_segment_number": 0,
+            "flush_interval_sec": 5,
+        },
+    },
+    "payload_schema": {},
+}
+"""What a server says of the collection."""
+
+
 class Copies:
     """A collection of two copies that differ, as far as scrolling goes."""
 
@@ -459,6 +478,8 @@ class Copies:
             there = [{**shard, "peer_id": 2}]
             lies = {"peer_id": 1, "shard_count": 1, "shard_transfers": []}
             return ok({**lies, "local_shards": here, "remote_shards": there})
+        if asked.endswith("/items"):
+            return ok(ABOUT)
         body = json.loads(self._server.body)
         start, limit = body.get("offset") or "", body["limit"]
         pages = [

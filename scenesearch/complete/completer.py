@@ -32,7 +32,7 @@ from scenesearch.complete.options import SCENES, CompleteOptions
 from scenesearch.complete.signals import SceneEvidence, Signals
 from scenesearch.complete.style import StyleCentres, learn_centres
 from scenesearch.core.conditions import AllOf, Condition, Equals, Not, OneOf
-from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.errors import QueryError, StoreError, StoreUnavailableError
 from scenesearch.core.points import COLOUR, CUTOUT, schema_of
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.core.types import CollectionSchema, Record
@@ -163,10 +163,10 @@ class Completer:
     def _learn(self, options: CompleteOptions) -> _Learned:
         """What is learned from the whole collection; again when that or the scenes changed."""
         schema, name, before = schema_of(self._store), options.category_field, self._learned
-        state = (self._store.count(), name, self.known.digest)
+        state = (schema.made, self._store.count(), name, self.known.digest)
         if before is not None and before.state == state:
             return before
-        if before is not None and before.state[:2] == state[:2]:
+        if before is not None and before.state[:3] == state[:3]:
             centres = before.centres
         else:
             centres = self._centres(catalogue_digest(self._store, name, schema), name, schema)
@@ -177,15 +177,16 @@ class Completer:
         return self._learned
 
     def _centres(self, digest: str, name: str, schema: CollectionSchema) -> StyleCentres:
-        data = self._store.read_blob(CENTRES_BLOB)
-        if data is not None:
-            try:
-                kept = StyleCentres.from_bytes(data)
-            except StoreError as error:
-                log.warning("category means are learned again: %s", error)
-            else:
-                if kept.digest == digest:
-                    return kept
+        try:
+            data = self._store.read_blob(CENTRES_BLOB)
+            kept = None if data is None else StyleCentres.from_bytes(data)
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:
+            log.warning("category means are learned again: %s", error)
+        else:
+            if kept is not None and kept.digest == digest:
+                return kept
         made = learn_centres(walk(self._store, name, schema), schema.vectors[CUTOUT], digest)
         try:
             self._store.write_blob(CENTRES_BLOB, made.to_bytes())
@@ -233,10 +234,10 @@ class _Learned:
     """What one state of the collection and its scenes gave.
 
     Attributes:
-        state: points in the collection, category field, digest of the known scenes.
+        state: which collection, its points, category field, digest of the known scenes.
     """
 
-    state: tuple[int, str, str]
+    state: tuple[str, int, str, str]
     schema: CollectionSchema
     centres: StyleCentres
     table: SceneTable

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any
 
-from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.core.errors import QueryError, StoreError, StoreUnavailableError
 from scenesearch.core.json_values import json_object
 from scenesearch.core.protocols import Store
 
@@ -119,7 +119,7 @@ class KnownScenes:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._kept: _Kept | None = None
+        self._kept: tuple[str, _Kept] | None = None
         self._gate = RLock()
 
     def __len__(self) -> int:
@@ -165,10 +165,13 @@ class KnownScenes:
         with self._gate:
             try:
                 count = len(self)
+                there = self._store.read_blob(BLOB) is not None
+            except StoreUnavailableError:
+                raise
             except StoreError:
                 # damaged: this is the way out
-                count = 0
-            if self._store.read_blob(BLOB) is not None:
+                count, there = 0, True
+            if there:
                 self._write(())
             return count
 
@@ -179,14 +182,20 @@ class KnownScenes:
 
     def _read(self) -> _Kept:
         with self._gate:
-            if self._kept is None:
-                self._kept = _kept(self._store.read_blob(BLOB))
-            return self._kept
+            made = self._made()
+            if self._kept is None or self._kept[0] != made:
+                self._kept = made, _kept(self._store.read_blob(BLOB))
+            return self._kept[1]
+
+    def _made(self) -> str:
+        """Which collection it is: one may be made anew under the same name."""
+        schema = self._store.schema
+        return "" if schema is None else schema.made
 
     def _write(self, scenes: tuple[KnownScene, ...]) -> None:
         data = encode_scenes(scenes)
         self._store.write_blob(BLOB, data)
-        self._kept = _kept(data)
+        self._kept = self._made(), _kept(data)
 
 
 def _check(scene: KnownScene) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches, scroll_all
-from scenesearch.core.errors import StoreError
+from scenesearch.core.errors import DamagedError, StoreError
 from scenesearch.core.points import AUGMENTED, CUTOUT, OOD_BLOB, PROFILE
 from scenesearch.core.protocols import Embedder, Profiler, Store
 from scenesearch.core.types import Point
@@ -53,7 +53,7 @@ def refresh_augmented(store: Store, neighbours: int) -> str | None:
         digest.update(record.id.encode())
         digest.update(record.vectors[CUTOUT].tobytes())
     state = digest.digest()
-    if store.read_blob(BLOB) == state:
+    if _learned(store, BLOB) == state:
         return None
     if records:
         moved = augment(np.stack([r.vectors[CUTOUT] for r in records]), neighbours)
@@ -112,6 +112,14 @@ def _distinct(photos: Iterable[str]) -> NDArray[np.bytes_]:
     return keys[np.concatenate([[True], keys[1:] != keys[:-1]])] if len(keys) else keys
 
 
+def _learned(store: Store, name: str) -> bytes | None:
+    """What was learned before; None where it is damaged: it is learned again."""
+    try:
+        return store.read_blob(name)
+    except DamagedError:
+        return None
+
+
 def _photos_of(data: bytes) -> str | None:
     try:
         return OodModel.from_bytes(data).photos
@@ -144,7 +152,7 @@ def learn_ood(
     digest = hashlib.sha256()
     for part in batches(keys, 10_000):
         digest.update(b"".join(part))
-    data = store.read_blob(OOD_BLOB)
+    data = _learned(store, OOD_BLOB)
     if data is not None and _photos_of(data) == digest.hexdigest():
         return None
     sample = [key.decode() for key in keys[:: -(-len(keys) // SAMPLE)]] if len(keys) else []

@@ -43,9 +43,10 @@ class Centres:
 
     def _read(self) -> tuple[int, Mapping[str, Vector]]:
         page = self._store.scroll(limit=SAMPLE, fields=("item_id",), spaces=self._spaces)
+        ours = [record for record in page.records if "item_id" in record.payload]
         found: dict[str, Vector] = {}
         for space in self._spaces:
-            rows = [record.vectors[space] for record in page.records if space in record.vectors]
+            rows = [record.vectors[space] for record in ours if space in record.vectors]
             if rows:
                 found[space] = np.stack(rows).sum(axis=0) / np.float32(len(rows) + FEW)
         return len(page.records), found

@@ -17,7 +17,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from scenesearch.core.conditions import Condition
-from scenesearch.core.errors import StoreError
+from scenesearch.core.errors import DamagedError, StoreError, StoreUnavailableError
 from scenesearch.core.protocols import WORDS, TextQuery, VectorQuery
 from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import (
@@ -40,6 +40,7 @@ from scenesearch.store.bm25 import (
     stored_spaces,
     stored_terms,
 )
+from scenesearch.store.census import REPAIR
 from scenesearch.store.checks import (
     canonical_id,
     check_blob_name,
@@ -60,12 +61,17 @@ from scenesearch.store.schemas import (
 )
 from scenesearch.store.server.answers import FORBIDDEN, PARTS, POINT_GONE
 from scenesearch.store.server.claim import claim
-from scenesearch.store.server.client_meta import META_SUFFIX, ClientMeta
+from scenesearch.store.server.client_meta import META_SUFFIX, NOT_FOUND, ClientMeta
 from scenesearch.store.server.client_translate import (
     ClientRequests,
     ask_batch,
+    batch_body,
     field_schema,
+    of_type,
+    scroll_body,
     to_hits,
+    to_rows,
+    unlike,
     vector_diffs,
     words_config,
 )
@@ -85,6 +91,8 @@ SPREAD_S = 5.0
 """Where a collection lies is known so long."""
 RECORD_S = 1.0
 """Others may add fields to a collection, or make it anew: what is read of it is known so long."""
+LOOK_S = 60.0
+"""Whether a collection still is what its record says is looked at so often."""
 BEYOND = 8
 """Hits asked for beyond a limit: most ties at the cut end within them, without another request."""
 ATTEMPTS = 5
@@ -137,6 +145,7 @@ class ClientStore:
         self._gate = RLock()
         self._schema: CollectionSchema | None = None
         self._read_at = 0.0
+        self._looked_at = 0.0
         self._blobs: dict[str, tuple[str, bytes]] = {}
         self._absent: dict[str, float] = {}
         self._revisions = Revisions()
@@ -160,12 +169,29 @@ class ClientStore:
 
     def _read_schema(self) -> CollectionSchema | None:
         self._read_at = time.monotonic()
+        try:
+            return self._read_anew()
+        except StoreUnavailableError:
+            raise
+        except StoreError:
+            # what was known before is wrong
+            self._schema = None
+            raise
+
+    def _read_anew(self) -> CollectionSchema | None:
         found = self._meta.read_schema()
         # the same object as long as nothing changes: what others know of it stays known
-        if found is None or found != self._schema or found.made != self._schema.made:
+        changed = found is None or found != self._schema or found.made != self._schema.made
+        if found is not None and (changed or self._read_at > self._looked_at + LOOK_S):
+            self._server.ask(f"read about {self._name!r}", partial(self._look, found))
+            self._looked_at = self._read_at
+        if changed:
             self._schema = found
         if self._schema is None and (points := self._meta.count_points()):
-            # points are written after the record, so this one was lost
+            # points are written after the record: it came since, or it was lost
+            self._schema = self._meta.read_schema()
+            if self._schema is not None:
+                return self._schema
             raise StoreError(
                 f"{self._server.where} has a collection {self._name!r} of {points} points, and no "
                 f"{self._name + META_SUFFIX!r} that says what they are. If that was lost, restore "
@@ -174,6 +200,24 @@ class ClientStore:
                 code="record_lost",
             )
         return self._schema
+
+    def _look(self, schema: CollectionSchema, client: Any) -> None:
+        """Compare a collection with its record: somebody may have made it anew by hand."""
+        from qdrant_client.http.exceptions import UnexpectedResponse
+
+        try:
+            wrong = unlike(schema, client.get_collection(self._name).config.params)
+        except (UnexpectedResponse, ValueError) as error:
+            # the in-memory mode has no status to tell by
+            if getattr(error, "status_code", NOT_FOUND) != NOT_FOUND:
+                raise
+            wrong = ["it is gone"]
+        if wrong:
+            raise DamagedError(
+                f"collection {self._name!r} in {self._server.where} is not what its record says: "
+                f"{'; '.join(wrong)}. Restore it from a backup, or index into a new --collection "
+                f"(photos that were embedded before are not embedded again); {REPAIR}"
+            )
 
     def create(self, schema: CollectionSchema, blobs: Mapping[str, bytes] | None = None) -> bool:
         """See :meth:`scenesearch.core.protocols.Store.create`.
@@ -368,37 +412,47 @@ class ClientStore:
         names: list[str],
         spread: Spread | None = None,
     ) -> tuple[Sequence[Any], Any]:
-        def scroll(client: Any, size: int, consistency: Any, *, bare: bool = False) -> Any:
-            return client.scroll(
-                self._name,
-                scroll_filter=selection,
-                limit=size,
-                offset=offset,
-                with_payload=False if bare else selector,
-                with_vectors=False if bare else names or False,
-                consistency=consistency,
-            )
-
-        def ask(client: Any, spread: Spread) -> tuple[Sequence[Any], Any]:
-            size = limit
-            while True:
-                points, following = scroll(client, size, spread.consistency)
-                if following is not None or not spread.copies:
-                    return points, following
-                # a page that copies differ on is short, and looks like the last one: go on from
-                # its last point, or, where they have no other in common, look further
-                if len(points) > 1:
-                    return points[:-1], points[-1].id
-                if scroll(client, size, None, bare=True)[1] is None:
-                    return points, None
-                size *= 4
-
         now = spread or Spread()
         # a copy may have gone away
         then = replace(now, active=False)
-        return self._server.ask(
-            f"read points of {self._name!r}", lambda c: ask(c, now), again=lambda c: ask(c, then)
-        )
+        what = f"read points of {self._name!r}"
+
+        def scroll(size: int, *, bare: bool = False) -> tuple[Sequence[Any], Any]:
+            shown, spaces = (False, []) if bare else (selector, names)
+            if self._server.local:
+                page: tuple[Sequence[Any], Any] = self._server.ask(
+                    what,
+                    lambda c: c.scroll(
+                        self._name,
+                        scroll_filter=selection,
+                        limit=size,
+                        offset=offset,
+                        with_payload=shown,
+                        with_vectors=spaces or False,
+                    ),
+                )
+                return page
+            path, ways = f"/collections/{self._name}/points/scroll", Spread() if bare else None
+            found = self._server.post(
+                what,
+                path + (ways or now).query,
+                scroll_body(selection, size, offset, shown, spaces),
+                again=path + (ways or then).query,
+            )
+            return to_rows(found["points"]), found.get("next_page_offset")
+
+        size = limit
+        while True:
+            points, following = scroll(size)
+            if following is not None or not now.copies:
+                return points, following
+            # a page that copies differ on is short, and looks like the last one: go on from
+            # its last point, or, where they have no other in common, look further
+            if len(points) > 1:
+                return points[:-1], points[-1].id
+            if scroll(size, bare=True)[1] is None:
+                return points, None
+            size *= 4
 
     def _spread_now(self) -> Spread:
         """How the collection lies, at most some seconds old."""
@@ -469,10 +523,11 @@ class ClientStore:
     def _ask_batch(self, batch: Sequence[Any]) -> list[list[Any]]:
         """In one request, or in as many as the server takes."""
         local = self._server.local
+        what, path = f"search {self._name!r}", f"/collections/{self._name}/points/query/batch"
         try:
-            return self._server.ask(
-                f"search {self._name!r}", lambda c: ask_batch(c, self._name, batch, local=local)
-            )
+            if local:
+                return self._server.ask(what, lambda c: ask_batch(c, self._name, batch))
+            return [one["points"] for one in self._server.post(what, path, batch_body(batch))]
         except StoreError as error:
             if error.code not in PARTS or len(batch) == 1:
                 raise
@@ -576,9 +631,12 @@ class ClientStore:
                     space: int(client.count(self._name, having(space), exact=True).count)
                     for space in spaces
                 },
+                # one of another type answers no filter
                 {
-                    str(field).strip('"'): int(index.points)
+                    name: int(index.points)
                     for field, index in (info.payload_schema or {}).items()
+                    if (name := str(field).strip('"')) not in schema.fields
+                    or of_type(index, schema.fields[name])
                 },
             )
 

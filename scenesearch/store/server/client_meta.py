@@ -11,16 +11,20 @@ import binascii
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from hashlib import sha256
+from typing import Any, get_args
 
-from scenesearch.core.errors import StoreError
+from scenesearch.core.errors import DamagedError, StoreError
 from scenesearch.core.types import CollectionSchema, FieldType
-from scenesearch.store.schemas import dump_schema, load_schema
+from scenesearch.store.census import REPAIR
+from scenesearch.store.schemas import dump_schema, load_schema, widens
 from scenesearch.store.server.connection import CONSENSUS_S, Connection
 
 META_SUFFIX = "--meta"
 _ADDED = "added"
 """Key of the fields that were added since the collection was made, beside its schema."""
+_WRITTEN = "written"
+"""Key of the names of the blobs that were written since, so that one that is gone is missed."""
 NOT_FOUND = 404
 MAX_BLOB_BYTES = 16 * 2**20
 """Servers refuse requests above 32 MB, and base64 adds a third."""
@@ -43,15 +47,24 @@ class ClientMeta:
         self._collection = collection
         self._meta = collection + META_SUFFIX
         self.layout: Mapping[str, int] = {}
+        self._written: frozenset[str] | None = None
 
     def read_schema(self) -> CollectionSchema | None:
         """The schema, or None where there is no collection."""
         payload = self._read("schema")
+        self._written = None if payload is None else frozenset(payload.get(_WRITTEN) or ())
         if payload is None:
             return None
         source = f"{self._meta!r} in {self._server.where}"
         schema = load_schema(str(payload.get("schema")), source)
         added = payload.get(_ADDED) or {}
+        for field, kind in added.items():
+            known = schema.fields.get(field, kind)
+            if kind not in get_args(FieldType) or not (kind == known or widens(known, kind)):
+                raise DamagedError(
+                    f"{source} says that field {field!r} is {kind!r}, where it was {known!r}; "
+                    f"{REPAIR}"
+                )
         return replace(schema, fields={**schema.fields, **added}) if added else schema
 
     def count_points(self) -> int:
@@ -88,17 +101,23 @@ class ClientMeta:
         """A blob, or None.
 
         Raises:
-            StoreError: what is stored is no blob.
+            DamagedError: it was written and is gone, or is not what was written.
         """
         payload = self._read(f"blob:{name}")
         if payload is None:
+            if name in (self._written or ()):
+                raise DamagedError(f"{name!r} in {self._meta!r} is gone; {REPAIR}")
             return None
         try:
-            return base64.b64decode(str(payload.get("data")), validate=True)
+            data = base64.b64decode(str(payload.get("data")), validate=True)
         except (binascii.Error, ValueError) as error:
-            raise StoreError(
-                f"blob {name!r} in {self._meta!r} is damaged: {error}; write it again"
+            raise DamagedError(
+                f"{name!r} in {self._meta!r} is damaged: {error}; {REPAIR}"
             ) from error
+        # older versions wrote no sum
+        if payload.get("sum", wanted := sha256(data).hexdigest()) != wanted:
+            raise DamagedError(f"{name!r} in {self._meta!r} is not what was written; {REPAIR}")
+        return data
 
     def write_blob(self, name: str, data: bytes) -> None:
         """Replace a blob.
@@ -112,7 +131,12 @@ class ClientMeta:
                 "files outside the collection"
             )
         text = base64.b64encode(data).decode("ascii")
-        self._write(f"blob:{name}", {"name": name, "data": text})
+        about = {"name": name, "data": text, "sum": sha256(data).hexdigest()}
+        self._write(f"blob:{name}", about)
+        # what a collection is made with stands in its schema, which comes last
+        if self._written is not None and name not in self._written:
+            self._merge({name: True}, _WRITTEN)
+            self._written |= {name}
 
     def read_note(self, name: str) -> str | None:
         """A text beside the schema and the blobs, or None."""

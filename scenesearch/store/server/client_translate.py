@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,30 +236,83 @@ def field_schema(kind: FieldType, *, tenant: bool = False) -> Any:
     return schemas[kind]
 
 
-def ask_batch(client: Any, name: str, batch: Sequence[Any], *, local: bool) -> list[list[Any]]:
-    """The answers to a batch of queries: for each, the points as JSON has them.
+def of_type(index: Any, kind: FieldType) -> bool:
+    """Whether a payload index that is there is one for a type of field."""
+    wanted = field_schema(kind)
+    return bool(index.data_type == getattr(wanted, "type", wanted))
 
-    Making the client's objects of them costs more than all else about a search.
+
+def unlike(schema: CollectionSchema, params: Any) -> list[str]:
+    """In what a collection differs from its record: spaces, their sizes and distances, in words.
+
+    Spaces of words may be missing: they are added to collections that are older.
     """
+    spaces = params.vectors if isinstance(params.vectors, dict) else {}
+    said = []
+    for space, dim in schema.vectors.items():
+        found = spaces.get(space)
+        if found is None:
+            said.append(f"the space {space!r} is gone")
+        elif (found.size, found.distance.value) != (dim, "Cosine"):
+            lies = f"{found.size} numbers and distance {found.distance.value}"
+            said.append(f"the space {space!r} has {lies}, expected {dim} and Cosine")
+    if schema.mean_words is not None and WORDS not in (params.sparse_vectors or {}):
+        said.append(f"the space {WORDS!r} is gone")
+    return said
+
+
+def batch_body(batch: Sequence[Any]) -> bytes:
+    """A batch of queries as the server takes it."""
     from qdrant_client import models
 
-    if local:
-        return [
-            [{"id": p.id, "score": p.score, "payload": p.payload} for p in answer.points]
-            for answer in client.query_batch_points(name, requests=batch)
-        ]
-    said = client.http.client.request(
-        type_=Any,
-        method="POST",
-        url="/collections/{name}/points/query/batch",
-        path_params={"name": name},
-        headers={"Content-Type": "application/json"},
-        content=models.QueryRequestBatch(searches=list(batch)).model_dump_json(exclude_unset=True),
+    searches = models.QueryRequestBatch(searches=list(batch))
+    return bytes(searches.model_dump_json(exclude_unset=True), "utf-8")
+
+
+class Row(NamedTuple):
+    """A point as JSON has it."""
+
+    id: str
+    payload: dict[str, Any] | None
+    vector: dict[str, Any] | None
+
+
+def scroll_body(where: Any, limit: int, offset: Any, selector: Any, names: Sequence[str]) -> bytes:
+    """A page of points as the server takes the question."""
+    from qdrant_client import models
+
+    asked = models.ScrollRequest(
+        filter=where,
+        limit=limit,
+        offset=offset,
+        with_payload=selector,
+        with_vector=list(names) or False,
     )
-    try:
-        return [answer["points"] for answer in said["result"]]
-    except (KeyError, TypeError) as error:
-        raise AssertionError(f"an answer without a result: {error}") from error
+    return bytes(asked.model_dump_json(exclude_none=True), "utf-8")
+
+
+def to_rows(points: Sequence[Any]) -> list[Row]:
+    """The points of a page."""
+    return [
+        Row(str(point["id"]), point.get("payload"), _vectors(point.get("vector") or {}))
+        for point in points
+    ]
+
+
+def _vectors(found: dict[str, Any]) -> dict[str, Any]:
+    return {space: _terms(row) if isinstance(row, dict) else row for space, row in found.items()}
+
+
+def _terms(sparse: dict[str, Any]) -> Terms:
+    return Terms(sparse["indices"], sparse["values"])
+
+
+def ask_batch(client: Any, name: str, batch: Sequence[Any]) -> list[list[Any]]:
+    """What the in-memory mode answers to it: for each query, the points as JSON has them."""
+    return [
+        [{"id": p.id, "score": p.score, "payload": p.payload} for p in answer.points]
+        for answer in client.query_batch_points(name, requests=batch)
+    ]
 
 
 def to_hits(points: Sequence[Any], bools: Collection[str], *, cosines: bool) -> list[Hit]:
@@ -269,7 +322,7 @@ def to_hits(points: Sequence[Any], bools: Collection[str], *, cosines: bool) -> 
     vectors scores that differ in the last bits, from one call to the next.
 
     Args:
-        points: from :func:`ask_batch`.
+        points: as JSON has them.
         bools: names of the bool fields.
         cosines: whether scores have bounds; those of BM25 have none.
     """
@@ -281,6 +334,8 @@ def to_hits(points: Sequence[Any], bools: Collection[str], *, cosines: bool) -> 
             if bools or None in payload.values():
                 payload = decode_payload(payload, bools)
         if cosines:
-            score = round(min(max(score, -1.0), 1.0), 6)
+            score = round(score, 6)
+            if not -1 <= score <= 1:
+                score = min(max(score, -1.0), 1.0)
         hits.append(Hit(str(point["id"]), score, payload or {}, revision))
     return hits

@@ -11,6 +11,7 @@ import random
 import re
 import ssl
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +19,12 @@ from pathlib import Path
 from threading import RLock, local
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.request import getproxies, proxy_bypass
 
 from scenesearch.core.addresses import addresses
 from scenesearch.core.errors import ConfigError, StoreError, StoreUnavailableError
 from scenesearch.store.server.answers import client_errors, may_pass, no_qdrant
+from scenesearch.store.server.requests import Requests
 
 if TYPE_CHECKING:
     import httpx
@@ -139,13 +142,49 @@ class Connection:
         Raises:
             StoreError: as for :func:`client_errors`; after several tries where those could help.
         """
+        then = None if again is None else lambda server: again(server.client)
+        return self._ask(what, lambda server: call(server.client), then)
+
+    def post(self, what: str, path: str, body: bytes, *, again: str | None = None) -> Any:
+        """The result that a server answers with, as JSON has it.
+
+        Making the client's objects, and passing its layers, costs more than all else about a
+        search.
+
+        Args:
+            what: names it in messages.
+            path: from the root of the server.
+            body: JSON.
+            again: the path from the second time on.
+
+        Raises:
+            StoreError: as for :meth:`ask`.
+        """
+
+        def post(server: _Server, path: str) -> Any:
+            if server.requests is not None:
+                return server.requests.post(path, body)
+            # a client that was passed in has connections of its own
+            json = {"Content-Type": "application/json"}
+            return server.client.http.client.request(
+                type_=Any, method="POST", url=path, headers=json, content=body
+            )["result"]
+
+        return self._ask(what, lambda s: post(s, path), lambda s: post(s, again or path))
+
+    def _ask(
+        self,
+        what: str,
+        call: Callable[[_Server], T],
+        again: Callable[[_Server], T] | None,
+    ) -> T:
         start, pause, tried = time.monotonic(), FIRST_PAUSE_S, 0
         while True:
             server = self._servers[self._at]
             try:
-                client = self._connected(server)
+                self._connect(server)
                 with client_errors(what, server.where):
-                    return call(client)
+                    return call(server)
             except StoreUnavailableError as error:
                 if not may_pass(error):
                     raise
@@ -219,45 +258,73 @@ class Connection:
             if self._servers[self._at] is failed:
                 self._at = (self._at + 1) % len(self._servers)
 
-    def _connected(self, server: _Server) -> Any:
+    def _connect(self, server: _Server) -> None:
         if server.checked:
-            return server.client
+            return
         with self._gate:
             self.refuse_closed()
             if server.client is None:
                 with client_errors("connect", server.where):
-                    server.client = self._new_client(server)
+                    self._make_client(server)
             if not server.checked and not self.local:
                 _check(server.client, server.where)
             server.checked = True
-            return server.client
 
-    def _new_client(self, server: _Server) -> QdrantClient:
+    def _make_client(self, server: _Server) -> None:
         import httpx
         from qdrant_client import QdrantClient
 
-        address = urlsplit(server.url)
-        login = None
-        if address.username is not None:
-            login = (unquote(address.username), unquote(address.password or ""))
         # as its own argument, the client warns of a key without TLS: where the server stands is
-        # the user's to know, and docs/deploy.md says it
-        key = {"api-key": self._api_key} if self._api_key else {}
-        return QdrantClient(
-            url=server.where,
-            # the server's packing and our unpacking cost more than the way to a server nearby
-            headers={**key, "accept-encoding": "identity"},
-            timeout=max(1, round(self._timeout)),
-            # a request of its own in a thread, and only a warning: see _check
-            check_compatibility=False,
-            # of its own accord it keeps none to this machine, and 5 s to others
+        # the user's to know, and docs/deploy.md says it. The server's packing and our unpacking
+        # cost more than the way to a server nearby.
+        headers = {"accept-encoding": "identity"}
+        if self._api_key:
+            headers["api-key"] = self._api_key
+        address = urlsplit(server.url)
+        if address.username is not None:
+            login = f"{unquote(address.username)}:{unquote(address.password or '')}"
+            headers["authorization"] = f"Basic {b64encode(login.encode()).decode()}"
+        # given a transport, the client does not look for proxies itself
+        host = address.hostname or ""
+        proxies = {} if proxy_bypass(host) else getproxies()
+        transport = httpx.HTTPTransport(
+            proxy=proxies.get(address.scheme) or proxies.get("all"),
+            verify=True if self._tls is None else self._tls.context(),
+            # of its own accord the client keeps none to this machine, and 5 s to others
             limits=httpx.Limits(
                 max_keepalive_connections=KEPT_ALIVE, keepalive_expiry=KEPT_ALIVE_S
             ),
-            auth=login,
-            verify=True if self._tls is None else self._tls.context(),
-            event_hooks={"request": [_soon] if len(self._servers) > 1 else []},
         )
+        timeout = max(1, round(self._timeout))
+        server.client = QdrantClient(
+            url=server.where,
+            headers=headers,
+            timeout=timeout,
+            # a request of its own in a thread, and only a warning: see _check
+            check_compatibility=False,
+            transport=transport,
+            event_hooks={"request": [self._patiently]},
+        )
+        server.requests = Requests(transport, server.where, headers, self._times(timeout))
+
+    def _times(self, seconds: float) -> dict[str, float]:
+        times = dict.fromkeys(("connect", "read", "write", "pool"), float(seconds))
+        if len(self._servers) > 1:
+            times["connect"] = min(times["connect"], NEXT_S)
+        return times
+
+    def _patiently(self, request: httpx.Request) -> None:
+        """How long a request of the client waits.
+
+        One that was given up may be carried out later, after what came after its second try: an
+        insert would undo a deletion then. So who can wait gives none up that may still be under
+        way; when a server dies, its connections end at once.
+        """
+        times = request.extensions["timeout"]
+        if len(self._servers) > 1:
+            times["connect"] = min(times["connect"], NEXT_S)
+        if self._patience is not None:
+            times["read"] = max(times["read"], CONSENSUS_S)
 
 
 @dataclass(slots=True, eq=False)
@@ -267,6 +334,7 @@ class _Server:
     url: str
     where: str
     client: Any = None
+    requests: Requests | None = None
     checked: bool = False
 
 
@@ -274,11 +342,6 @@ class _Hurry(local):
     """Whether a thread cannot wait."""
 
     on = False
-
-
-def _soon(request: httpx.Request) -> None:
-    times = request.extensions["timeout"]
-    times["connect"] = min(times["connect"], NEXT_S)
 
 
 def _check(client: Any, where: str) -> None:

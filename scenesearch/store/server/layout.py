@@ -84,6 +84,11 @@ class Spread:
             return None
         return models.ReadConsistencyType.ALL if self.active else models.ReadConsistencyType.QUORUM
 
+    @property
+    def query(self) -> str:
+        """The same as the end of an address."""
+        return "" if self.consistency is None else f"?consistency={self.consistency.value}"
+
 
 def spread_of(client: Any, name: str) -> Spread:
     """Ask a server."""
