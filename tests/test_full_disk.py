@@ -16,6 +16,8 @@ import pytest
 import shop
 from store_contract.contract_data import SCHEMA, make_points
 
+from scenesearch import wiring
+from scenesearch.config.settings import Settings
 from scenesearch.core.errors import NoSpaceError, StoreBrokeError, StoreUnavailableError
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.store import ProcessStore
@@ -167,3 +169,18 @@ def test_a_collection_that_is_closed_on_a_full_disk_is_whole(tmp_path, monkeypat
     with closing(EdgeStore(tmp_path, "items", min_free_bytes=0)) as again:
         assert again.recorded_census() is None
         assert again.count() == count
+
+
+@pytest.mark.process
+def test_codes_are_changed_in_a_process_where_there_is_no_guard(tmp_path):
+    settings = Settings(min_free_megabytes=0)
+    with closing(EdgeStore(tmp_path, "items", min_free_bytes=0)) as store:
+        store.create(SCHEMA)
+        store.upsert(make_points(20))
+    assert wiring.is_cramped(settings, tmp_path)
+
+    wiring.quantize(settings, tmp_path, "items", "int8")
+
+    with closing(EdgeStore(tmp_path, "items", min_free_bytes=0)) as again:
+        assert again.schema.quantization == "int8"
+        assert again.count() == 20
