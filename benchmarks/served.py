@@ -17,7 +17,8 @@ from pathlib import Path
 import psutil
 from measure import parser
 
-START_S = 120.0
+START_S = 600.0
+"""A machine with other work starts it in minutes."""
 
 
 class Served:

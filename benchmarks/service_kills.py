@@ -74,14 +74,17 @@ def main() -> int:
         asyncio.run(_soak(service, arguments, seen))
         service.process.send_signal(signal.SIGKILL)
         service.process.wait()
+    # before anything else can go wrong: an hour is in it
+    report = _report(arguments, seen)
+    report.print(as_json=arguments.json)
     with served(arguments.store, arguments.config, quiet=True) as service:
         lost = asyncio.run(_lost(service, seen))
-    report = _report(arguments, seen, lost)
+    report.add("acknowledged and lost, after a SIGKILL of all", lost, at_most=0)
     report.print(as_json=arguments.json)
     return int(any(row.ok is False for row in report.rows))
 
 
-def _report(arguments: argparse.Namespace, seen: Seen, lost: int) -> Report:
+def _report(arguments: argparse.Namespace, seen: Seen) -> Report:
     report = Report(f"{arguments.minutes:g} minutes, a kill every {arguments.every:g} s")
     for kind, count in sorted(seen.kills.items()):
         report.add(f"kills of {kind}", count)
@@ -94,7 +97,6 @@ def _report(arguments: argparse.Namespace, seen: Seen, lost: int) -> Report:
     failed = sum(n for what, n in seen.writes.items() if what.startswith("failed"))
     report.add("writes failed otherwise", failed, at_most=0)
     report.add("wrong answers", len(seen.wrong), at_most=0)
-    report.add("acknowledged and lost, after a SIGKILL of all", lost, at_most=0)
     third = max(1, len(seen.samples) // 3)
     early, late = seen.samples[third : 2 * third] or seen.samples, seen.samples[-third:]
     for name, column in (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import math
 import random
 import signal
 import statistics
@@ -43,7 +44,7 @@ class Ledger:
 def main() -> int:
     arguments = _arguments()
     ledger = Ledger()
-    memory: list[float] = []
+    memory: list[tuple[int, float]] = []
     with served(arguments.store, arguments.config) as service:
         reads = asyncio.run(_soak(service, arguments, ledger, memory))
         service.process.send_signal(signal.SIGKILL)
@@ -57,26 +58,49 @@ def main() -> int:
     report.add("writes acknowledged", ledger.writes)
     report.add("writes failed", ledger.failed.total(), at_most=0)
     report.add("acknowledged and lost, after a SIGKILL", wrong, at_most=0)
-    # models and caches fill in the first quarter
-    quarter = max(1, len(memory) // 4)
-    early, late = memory[quarter : 2 * quarter] or memory, memory[-quarter:]
-    report.add("memory, second quarter", statistics.median(early), "MB")
-    report.add("memory, last quarter", statistics.median(late), "MB")
-    report.add("last over second", statistics.median(late) / statistics.median(early), at_most=1.1)
+    _grown(report, memory, arguments)
     if ledger.failed:
         report.facts["failed"] = dict(ledger.failed)
-    report.facts["memory_mb"] = " ".join(f"{value:.0f}" for value in memory)
+    report.facts["memory_mb"] = " ".join(f"{value:.0f}" for _, value in memory)
     report.print(as_json=arguments.json)
     return 0
 
 
+def _grown(report: Report, memory: list[tuple[int, float]], arguments: argparse.Namespace) -> None:
+    """From when models and caches are filled to the end."""
+    if arguments.requests:
+        begun = next(i for i, (asked, _) in enumerate(memory) if asked >= arguments.after)
+        early, late = memory[begun : begun + 3], memory[-3:]
+        names = f"after {arguments.after:,} requests", f"after {memory[-1][0]:,}"
+        goal = 1.05
+    else:
+        quarter = max(1, len(memory) // 4)
+        early, late = memory[quarter : 2 * quarter] or memory, memory[-quarter:]
+        names, goal = ("second quarter", "last quarter"), 1.1
+    before, after = (statistics.median(value for _, value in part) for part in (early, late))
+    report.add(f"memory, {names[0]}", before, "MB")
+    report.add(f"memory, {names[1]}", after, "MB")
+    report.add("the last over the first", after / before, at_most=goal)
+
+
 async def _soak(
-    service: Served, arguments: argparse.Namespace, ledger: Ledger, memory: list[float]
+    service: Served,
+    arguments: argparse.Namespace,
+    ledger: Ledger,
+    memory: list[tuple[int, float]],
 ) -> Outcome:
     end = time.monotonic() + 60 * arguments.minutes
+    asked = 0
 
     def over() -> bool:
+        if arguments.requests:
+            return asked >= arguments.requests
         return time.monotonic() >= end
+
+    def stop() -> bool:  # asked for before each request
+        nonlocal asked
+        asked += 1
+        return over()
 
     photos = [path.read_bytes() for path in arguments.photos]
     requests = [photo_request("/v1/look", photo, {}) for photo in photos]
@@ -86,9 +110,9 @@ async def _soak(
     requests += [get_request("/v1/facets?field=category")]
     random.Random(arguments.seed).shuffle(requests)
     reading, *_ = await asyncio.gather(
-        closed_loop(service.port, requests, arguments.clients, 60 * arguments.minutes),
+        closed_loop(service.port, requests, arguments.clients, math.inf, stop),
         _write(service, photos, ledger, random.Random(arguments.seed), over),
-        _watch(service, memory, over),
+        _watch(service, memory, over, lambda: asked),
     )
     return reading
 
@@ -128,10 +152,15 @@ async def _write(
             turn += 1
 
 
-async def _watch(service: Served, memory: list[float], over: Callable[[], bool]) -> None:
+async def _watch(
+    service: Served,
+    memory: list[tuple[int, float]],
+    over: Callable[[], bool],
+    asked: Callable[[], int],
+) -> None:
     while not over():
         await asyncio.sleep(SAMPLE_S)
-        memory.append(service.memory() / 1e6)
+        memory.append((asked(), service.memory() / 1e6))
 
 
 async def _missing(service: Served, ledger: Ledger) -> int:
@@ -153,6 +182,10 @@ def _arguments() -> argparse.Namespace:
     made = service_parser(__doc__)
     made.add_argument("--clients", type=int, default=4)
     made.add_argument("--minutes", type=float, default=30.0)
+    made.add_argument(
+        "--requests", type=int, default=0, help="read so often, however long it takes"
+    )
+    made.add_argument("--after", type=int, default=5000, help="requests that warm it up")
     return made.parse_args()
 
 

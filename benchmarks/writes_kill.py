@@ -48,7 +48,7 @@ def main() -> int:
     arguments = _arguments()
     report = Report("SIGKILLs while writing")
     with TemporaryDirectory(dir=arguments.folder) as folder:
-        _import_everything()
+        import_everything()
         total = kills = 0
         for name in arguments.only or KINDS:
             rng = random.Random(f"{arguments.seed} {name}")
@@ -144,7 +144,7 @@ class Child:
         return got
 
 
-def _asked(question: Callable[[], Any]) -> Any:
+def asked(question: Callable[[], Any]) -> Any:
     """What a function gives in a process of its own: an engine does not survive a fork."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -267,7 +267,7 @@ def _points(
         return [lost, wrong + abs(count - int(seen.sum()))]
 
     def check(acknowledged: int) -> tuple[int, int]:
-        lost, wrong = _asked(lambda: look(acknowledged))
+        lost, wrong = asked(lambda: look(acknowledged))
         return lost, wrong
 
     return _batches(write, check, POINTS, -(-arguments.points // POINTS), kills, rng)
@@ -302,7 +302,7 @@ def _rows(
         return run
 
     def check(acknowledged: int) -> tuple[int, int]:
-        lost, wrong = _asked(lambda: look(acknowledged))
+        lost, wrong = asked(lambda: look(acknowledged))
         return lost, wrong
 
     def look(acknowledged: int) -> list[int]:
@@ -321,7 +321,7 @@ def _rows(
 # --- whole runs --------------------------------------------------------------------------------
 
 
-def _feeds(folder: Path) -> list[Path]:
+def feeds(folder: Path) -> list[Path]:
     """The sample, and the sample without some of it and at other prices."""
     from scenesearch.system.resources import resource_dir
 
@@ -342,7 +342,7 @@ def _feeds(folder: Path) -> list[Path]:
     return feeds
 
 
-def _stored(store: Path) -> dict[str, Any]:
+def stored(store: Path) -> dict[str, Any]:
     from scenesearch import SceneSearch
     from scenesearch.core.batches import scroll_all
 
@@ -385,7 +385,7 @@ def _runs(
         began = time.monotonic()
         Child(once(start, kind)).end(None)
         lengths.append(time.monotonic() - began)
-        right.append(_asked(lambda: read(start)))
+        right.append(asked(lambda: read(start)))
     # again, for how long it takes when nothing is new
     done = lost = other = kill = turn = 0
     while kill < kills:
@@ -399,7 +399,7 @@ def _runs(
             if ended or kill >= kills:
                 break
         Child(once(hurt, kind)).end(None)
-        found = _asked(lambda: read(hurt))
+        found = asked(lambda: read(hurt))
         done += len(found)
         lost += len(right[kind].keys() - found.keys())
         other += sum(right[kind].get(key) != value for key, value in found.items())
@@ -413,13 +413,13 @@ def _index(
     from scenesearch.system.resources import resource_dir
 
     folder.mkdir()
-    feeds = _feeds(folder)
+    both = feeds(folder)
 
     def run(there: Path, kind: int) -> None:
         with SceneSearch(there / "store", config=PROFILE) as shop:
-            shop.index(feeds[kind], image_root=resource_dir("sample"), prune=True)
+            shop.index(both[kind], image_root=resource_dir("sample"), prune=True)
 
-    return _runs(folder / "runs", rng, kills, run, lambda there: _stored(there / "store"))
+    return _runs(folder / "runs", rng, kills, run, lambda there: stored(there / "store"))
 
 
 def _sync(
@@ -430,14 +430,14 @@ def _sync(
     from scenesearch.system.resources import resource_dir
 
     folder.mkdir()
-    feeds = _feeds(folder)
+    both = feeds(folder)
 
     def run(there: Path, kind: int) -> None:
         with SceneSearch(there / "store", config=PROFILE) as shop:
             rules = SyncRules(audit=False)
-            shop.sync(feeds[kind], image_root=resource_dir("sample"), rules=rules)
+            shop.sync(both[kind], image_root=resource_dir("sample"), rules=rules)
 
-    return _runs(folder / "runs", rng, kills, run, lambda there: _stored(there / "store"))
+    return _runs(folder / "runs", rng, kills, run, lambda there: stored(there / "store"))
 
 
 def _tag(
@@ -478,11 +478,11 @@ def _repair(
             shop.index(resource_dir("sample") / "catalog.csv")
 
     Child(make).end(None)
-    right = _asked(lambda: _stored(whole / "store"))
+    right = asked(lambda: stored(whole / "store"))
 
     def damaged(there: Path, kind: int) -> None:
         shutil.rmtree(there)
-        shutil.copytree(whole, there, copy_function=_copy)
+        shutil.copytree(whole, there, copy_function=copy)
         segments = there / "store" / "items" / "shard" / "segments"
         wanted = "vector_storage-*/vectors*" if kind else "payload_index/*"
         found = sorted(one for one in segments.rglob(wanted) if one.stat().st_blocks)
@@ -498,13 +498,13 @@ def _repair(
             shop.index(resource_dir("sample") / "catalog.csv")
 
     done, (lost, other) = _runs(
-        folder / "runs", rng, kills, run, lambda there: _stored(there / "store"), before=damaged
+        folder / "runs", rng, kills, run, lambda there: stored(there / "store"), before=damaged
     )
     del right
     return done, (lost, other)
 
 
-def _copy(source: str, target: str) -> str:
+def copy(source: str, target: str) -> str:
     from scenesearch.system.whole_file import copy_sparse
 
     return copy_sparse(source, target)
@@ -604,7 +604,7 @@ KILLS = {
 }
 
 
-def _import_everything() -> None:
+def import_everything() -> None:
     import cv2
     import onnxruntime
     import qdrant_edge

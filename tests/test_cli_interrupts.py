@@ -53,6 +53,26 @@ def test_an_interrupt_is_remembered_and_not_lost_whatever_is_made_of_it(work, ra
     assert interrupts.asked
 
 
+LATE = """
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from scenesearch.cli.at_once import end_at_once_from_here
+end_at_once_from_here()
+
+class Late:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+
+late = Late()
+"""
+
+
+def test_a_command_that_has_ended_does_not_die_of_it_while_the_interpreter_ends():
+    done = subprocess.run([sys.executable, "-c", LATE], check=False, capture_output=True)
+
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_who_is_started_deaf_stays_deaf():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

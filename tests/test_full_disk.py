@@ -9,14 +9,20 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import shop
+from store_contract.contract_data import SCHEMA, make_points
 
-from scenesearch.core.errors import NoSpaceError, StoreBrokeError
+from scenesearch import wiring
+from scenesearch.config.settings import Settings
+from scenesearch.core.errors import NoSpaceError, StoreBrokeError, StoreUnavailableError
+from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.process.store import ProcessStore
 from scenesearch.system import disk
+from scenesearch.system.lock_file import DirectoryLock
 
 NAMESPACE = ("unshare", "-Urm")
 SCRIPT = """
@@ -128,3 +134,53 @@ def test_what_the_engine_says_of_a_full_disk_is_no_damage(tmp_path):
 
     with pytest.raises(NoSpaceError, match="disk is full"), engine_errors(f"write {Path()}"):
         raise Exception("IO Error: No space left on device (os error 28)")  # noqa: TRY002
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_lock_holds_on_a_full_disk_although_nobody_can_be_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "write", full)
+    lock = DirectoryLock(tmp_path / "a.lock", "the index")
+    monkeypatch.undo()
+
+    with pytest.raises(StoreUnavailableError, match="unknown"):
+        DirectoryLock(tmp_path / "a.lock", "the index")
+    lock.release()
+
+
+def test_a_lock_that_cannot_be_made_on_a_full_disk_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "open", full)
+
+    with pytest.raises(NoSpaceError, match="the disk is full"):
+        DirectoryLock(tmp_path / "a.lock", "the index")
+
+
+def test_a_collection_that_is_closed_on_a_full_disk_is_whole(tmp_path, monkeypatch):
+    store = EdgeStore(tmp_path, "items", min_free_bytes=0)
+    store.create(SCHEMA)
+    store.upsert(make_points(20))
+    count = store.count()
+    monkeypatch.setattr("scenesearch.store.embedded.edge_directory.write_whole", full)
+    store.close()
+    monkeypatch.undo()
+
+    with closing(EdgeStore(tmp_path, "items", min_free_bytes=0)) as again:
+        assert again.recorded_census() is None
+        assert again.count() == count
+
+
+@pytest.mark.process
+def test_codes_are_changed_in_a_process_where_there_is_no_guard(tmp_path):
+    settings = Settings(min_free_megabytes=0)
+    with closing(EdgeStore(tmp_path, "items", min_free_bytes=0)) as store:
+        store.create(SCHEMA)
+        store.upsert(make_points(20))
+    assert wiring.is_cramped(settings, tmp_path)
+
+    wiring.quantize(settings, tmp_path, "items", "int8")
+
+    with closing(EdgeStore(tmp_path, "items", min_free_bytes=0)) as again:
+        assert again.schema.quantization == "int8"
+        assert again.count() == 20

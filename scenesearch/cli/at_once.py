@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -36,3 +37,6 @@ def end_at_once_from_here() -> None:
     """Ctrl-C ends the process from here on, but where it is ignored."""
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
         signal.signal(signal.SIGINT, end_at_once)
+        # first, so that it is done last: then the interpreter takes itself apart, gives the signal
+        # back its default, and would die of it without a word although all is done
+        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)

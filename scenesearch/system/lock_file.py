@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-from scenesearch.core.errors import StoreUnavailableError
+from scenesearch.core.errors import NoSpaceError, StoreUnavailableError
+from scenesearch.system.disk import is_full
 
 
 class DirectoryLock:
@@ -24,6 +26,7 @@ class DirectoryLock:
 
     Raises:
         StoreUnavailableError: another store holds it, or the file cannot be written.
+        NoSpaceError: the disk is full, and the file is not there yet.
     """
 
     def __init__(self, file: Path, what: str) -> None:
@@ -32,10 +35,21 @@ class DirectoryLock:
             file.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
         except OSError as error:
+            if is_full(error):
+                raise NoSpaceError(
+                    f"cannot open {what}: the disk is full ({error}); free some space"
+                ) from error
             raise StoreUnavailableError(
                 f"cannot open {what}: {error}; the directory must be writable for this user"
             ) from error
-        if not _try_lock(handle):
+        try:
+            locked = _try_lock(handle)
+        except OSError as error:
+            os.close(handle)
+            raise StoreUnavailableError(
+                f"cannot lock {what}: {error}; its file system must have locks of files"
+            ) from error
+        if not locked:
             pid = os.read(handle, 32).decode("ascii", "replace").strip()
             os.close(handle)
             holder = "this process" if pid == str(os.getpid()) else f"process {pid or 'unknown'}"
@@ -43,8 +57,10 @@ class DirectoryLock:
                 f"{what} is open in {holder}; only one store at a time can use it. Close the "
                 "other one, or run a Qdrant server for several processes"
             )
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode("ascii"))
+        # who it is serves messages alone: on a full disk the lock holds without
+        with suppress(OSError):
+            os.ftruncate(handle, 0)
+            os.write(handle, f"{os.getpid()}\n".encode("ascii"))
         self._handle = handle
         self._pid = os.getpid()
 

@@ -6,7 +6,6 @@ kill, a full disk or a power cut costs the batch in hand and nothing else.
 
 from __future__ import annotations
 
-import errno
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from scenesearch.core.errors import NoSpaceError, StoreError, StoreUnavailableError
+from scenesearch.core.errors import StoreError, StoreUnavailableError
 from scenesearch.system.lock_file import DirectoryLock
 from scenesearch.system.row_sums import Summed
 from scenesearch.system.sqlite_file import DurableFile, Form, damage, explained, sound
@@ -355,8 +354,6 @@ def _lock(out: Path, path: Path) -> DirectoryLock:
         return DirectoryLock(file, str(path))
     except StoreUnavailableError as error:
         if isinstance(error.__cause__, OSError):
-            if error.__cause__.errno == errno.ENOSPC:
-                raise _no_space(path) from error
             raise
         try:
             holder = file.read_text(encoding="ascii", errors="replace").strip()
@@ -366,11 +363,3 @@ def _lock(out: Path, path: Path) -> DirectoryLock:
             f"{out} is being written by another run, process {holder or 'unknown'}; wait until it "
             f"is done or stop it, or give another --out"
         ) from error
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise _no_space(path) from error
-        raise StoreError(f"{file} cannot be written: {error}; check the folder") from error
-
-
-def _no_space(path: Path) -> NoSpaceError:
-    return NoSpaceError(f"{path}: the disk is full; free some space and run again")

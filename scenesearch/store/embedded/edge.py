@@ -334,7 +334,8 @@ class EdgeStore:
     def _changing(self, opened: OpenShard) -> None:
         """Before the first change since the collection was opened."""
         if not opened.changed:
-            self._directory.forget_census()
+            with engine_errors(f"write to {self._home}"):
+                self._directory.forget_census()
             opened.changed = True
 
     def _flush(self, opened: OpenShard) -> None:
@@ -520,6 +521,11 @@ class EdgeStore:
             return self._directory.blob(name).read_bytes()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise StoreError(
+                f"cannot read {self._directory.blob(name)}: {error}; check the disk and its "
+                "permissions"
+            ) from error
 
     def write_blob(self, name: str, data: bytes) -> None:
         """See :meth:`scenesearch.core.protocols.Store.write_blob`."""
