@@ -83,7 +83,7 @@ def hashed(name: str, picture: Picture) -> HashedPhoto:
         hashes.plain,
         None,
         0.0,
-        hashes.inside,
+        hashes.insides,
         hashes.mirrored,
         sample,
     )
@@ -100,7 +100,7 @@ def pairs(photos: list[HashedPhoto], distance: int | None) -> set[frozenset[str]
 
 def alone(photos: list[HashedPhoto]) -> list[HashedPhoto]:
     """With nothing but their hashes."""
-    return [replace(one, inside="", mirrored="", sample=None) for one in photos]
+    return [replace(one, insides=(), mirrored="", sample=None) for one in photos]
 
 
 def read(paths: list[Path]) -> Iterator[tuple[Path, Picture]]:

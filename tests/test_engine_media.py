@@ -104,6 +104,29 @@ def test_sweeping_removes_old_unused_photos_and_drafts_and_nothing_else(media):
     ]
 
 
+def test_what_was_used_longest_ago_goes_first_and_only_where_it_may(media):
+    photos = [media.keep(encoded(colour=(n, n, n))) for n in (10, 20, 30, 40)]
+    for age, path in enumerate(photos):
+        os.utime(path, (age, age))
+    media.touch(photos[0])
+    size = photos[0].stat().st_size
+    needed = photos[1].stem
+
+    assert media.shrink(10**9, set) == 0
+    assert media.shrink(2 * size + 9, lambda some: set(some) - {needed}) == 2
+    assert [path.is_file() for path in photos] == [True, True, False, False]
+    assert [media.find(path.stem) for path in photos] == [*photos[:2], None, None]
+    assert [media.place(path.stem) for path in photos] == photos
+    assert [media.sha256_of(path) for path in photos] == [path.stem for path in photos]
+    assert media.sha256_of(media.root / "notes.txt") is None
+
+    media.keep(encoded(colour=(30, 30, 30)))
+    media.sweep(lambda _: {photos[0].stem, photos[2].stem}, young_s=-9)
+
+    assert [media.place(path.stem) for path in photos] == [photos[0], None, photos[2], None]
+    assert len([*media.root.glob("*/*")]) == 2
+
+
 def test_nothing_is_kept_while_sweeping(media):
     """The lock that who keeps photos holds until they are in use."""
     path = media.keep(encoded())

@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import shop
 import shop_feeds
@@ -195,6 +196,103 @@ def test_a_setting_that_is_no_host_and_port_is_refused() -> None:
     for bad in ("127.0.0.1", "http://x:80", "x:0", ":80"):
         with pytest.raises(ConfigError):
             load_settings(None, fetch={"private": (bad,)})
+
+
+def test_a_photo_of_many_items_is_asked_for_once_however_far_apart_they_are(
+    server: PhotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scenesearch.api.fetched.WINDOW", 2)
+    shop_ = Shop(server, tmp_path, 7)
+    shared = [f"{n},{server.base}/{n}.png {server.base}/{n % 2}.png,1" for n in range(7)]
+    shop_.path.write_text("id,image,price\n" + "\n".join(shared) + "\n")
+    server.faults["/1.png"] = [404] * 9
+    done = shop_.index()
+
+    assert done.report is not None
+    assert {failure.item_id for failure in done.report.failures} == {"1", "3", "5"}
+    assert {item.item.id: len(item.write) for item in done.plan.items} == {
+        "0": 1,
+        "2": 2,
+        "3": 1,
+        "4": 2,
+        "5": 1,
+        "6": 2,
+    }
+    assert dict(server.asked) == {f"/{n}.png": 1 for n in range(7)}
+    assert any("photos fetched: 6, unchanged or here: 0, failed: 1" in n for n in done.notes)
+
+
+def large_photo(number: int) -> bytes:
+    """A photo of its own, of some 190 kB."""
+    draw = np.random.default_rng(number)
+    stream = io.BytesIO()
+    Image.fromarray(draw.integers(0, 256, (250, 250, 3), np.uint8)).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def megabytes(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*.png")) / 1e6
+
+
+def test_fetched_photos_take_no_more_room_than_the_settings_allow(
+    server: PhotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCENESEARCH_FETCH__KEEP_MEGABYTES", "1")
+    monkeypatch.setattr("scenesearch.api.fetched.NARROW", 4)
+    shop_ = Shop(server, tmp_path, 12)
+    for number in range(12):
+        server.files[f"/{number}.png"] = large_photo(number)
+    done = shop_.sync()
+    with SceneSearch(shop_.home) as front:
+        photos = front._opened.photo_folder.root
+
+    assert done.report is not None
+    assert (done.report.failures, len(shop_.stored())) == ((), 12)
+    assert 0.5 < megabytes(photos) <= 1.0
+
+    sent = server.sent.total()
+    again = shop_.sync()
+
+    assert (again.plan.unchanged, server.conditional) == (12, 12)
+    assert server.sent.total() == sent, "that a photo did not change is enough to know"
+    assert again.plan.moved == ()
+
+    server.files["/0.png"] = large_photo(99)
+    shop_.write(lambda number: number != 11)
+    changed = shop_.sync()
+
+    assert (changed.plan.update, changed.plan.delete) == (("0",), ("11",))
+    assert shop_.stored()["0"] == sha256(server.files["/0.png"])
+    assert megabytes(photos) <= 1.0
+
+
+@pytest.mark.parametrize("why", ["embeddings lost", "no limit any more"])
+def test_photos_that_were_removed_for_room_are_fetched_again_where_they_are_needed(
+    why: str, server: PhotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCENESEARCH_FETCH__KEEP_MEGABYTES", "1")
+    monkeypatch.setattr("scenesearch.api.fetched.NARROW", 4)
+    shop_ = Shop(server, tmp_path, 9)
+    for number in range(9):
+        server.files[f"/{number}.png"] = large_photo(number)
+    shop_.index()
+    with SceneSearch(shop_.home) as front:
+        folder = front._opened.photo_folder
+    removed = 9 - sum(folder.find(one) is not None for one in shop_.stored().values())
+    before, sent = shop_.stored(), server.sent.total()
+
+    assert removed > 2
+    if why == "embeddings lost":
+        for path in shop_.home.glob("embeddings.sqlite*"):
+            path.unlink()
+    else:
+        monkeypatch.delenv("SCENESEARCH_FETCH__KEEP_MEGABYTES")
+    done = shop_.index()
+
+    assert done.report is not None
+    assert done.report.failures == ()
+    assert (done.plan.unchanged, shop_.stored()) == (9, before)
+    assert server.sent.total() - sent == removed
 
 
 @pytest.mark.process

@@ -35,6 +35,17 @@ def test_quotes_of_a_feed_with_tabs_may_be_inches(tmp_path, delimiter):
     ]
 
 
+def test_a_quote_that_is_never_closed_costs_nothing_in_a_feed_with_tabs(tmp_path):
+    long = "x" * 3000
+    rows = [f'0\t"14 inch\t{SITE}/0.jpg']
+    rows += [f"{n}\t{long}\t{SITE}/{n}.jpg" for n in range(1, 500)]
+    found = read(tmp_path, "feed.txt", "id\ttitle\timage\n" + "\n".join(rows) + "\n")
+
+    assert found.errors == ()
+    assert [item.id for item in found.items] == [str(n) for n in range(500)]
+    assert found.items[0].attributes["title"] == '"14 inch'
+
+
 def test_text_behind_a_quote_in_a_csv_costs_its_row(tmp_path):
     text = f'id,title,link,image_link\n1,"a" b,{SITE},{SITE}/1.jpg\n2,c,{SITE},{SITE}/2.jpg\n'
     found = read(tmp_path, "feed.csv", text)

@@ -230,7 +230,7 @@ def look(name, image):
     hashes, sample = hashes_and_sample(np.ascontiguousarray(image))
     size = image.shape[1], image.shape[0]
     return HashedPhoto(
-        name, name, *size, hashes.plain, None, 0.0, hashes.inside, hashes.mirrored, sample
+        name, name, *size, hashes.plain, None, 0.0, hashes.insides, hashes.mirrored, sample
     )
 
 
@@ -243,7 +243,9 @@ COPIES = {
     **{name: (change, least) for name, (change, least) in CHANGES.items()},
     "2 % cropped": (lambda image: cropped(image, 0.02), 0.98),
     "5 % cropped": (lambda image: cropped(image, 0.05), 0.98),
-    "3 % cropped at a corner": (lambda image: left_and_top(image, 0.03), 0.8),
+    "3 % cropped at a corner": (lambda image: left_and_top(image, 0.03), 0.95),
+    "5 % cropped at a corner": (lambda image: left_and_top(image, 0.05), 0.98),
+    "mirrored and cropped at a corner": (lambda i: left_and_top(i[:, ::-1], 0.05), 0.95),
     "mirrored": (lambda image: encoded(image[:, ::-1], 80), 0.98),
     "mirrored and cropped": (lambda image: cropped(image[:, ::-1], 0.05), 0.95),
 }
@@ -324,4 +326,8 @@ def test_small_pictures_are_kept_in_files_or_in_memory(tmp_path, monkeypatch):
         assert isinstance(one.sample, np.memmap)
         assert not isinstance(other.sample, np.memmap)
         assert (one.sample == other.sample).all()
-        assert (one.phash, one.inside, one.mirrored) == (other.phash, other.inside, other.mirrored)
+        assert (one.phash, one.insides, one.mirrored) == (
+            other.phash,
+            other.insides,
+            other.mirrored,
+        )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WINDOW = 20_000
 """Items whose photos are fetched together."""
+NARROW = 500
+"""The same where fetched photos may only take so much room: these may be beyond it for a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,11 @@ def fetch_photos(
         return FetchedItems(items)
     if dry_run and not opened.photo_folder.root.is_dir():
         return FetchedItems(items, notes=(_not_fetched(total),))
-    photos, book = wiring.build_catalog_photos(opened.settings, opened.photo_folder)
-    fetching = _Fetching(photos, total, progress, dry_run=dry_run)
+    room = _Room(opened) if opened.settings.fetch.keep_megabytes and not dry_run else None
+    photos, book = wiring.build_catalog_photos(
+        opened.settings, opened.photo_folder, (lambda _: ()) if room is None else room.embedded
+    )
+    fetching = _Fetching(photos, total, progress, room, dry_run=dry_run)
     with book:
         placed = kept(fetching.placed(items))
     return FetchedItems(placed, fetching.failures, fetching.notes())
@@ -65,9 +70,16 @@ class _Fetching:
     """Some thousand items at a time, so that memory does not grow with the catalogue."""
 
     def __init__(
-        self, photos: CatalogPhotos, total: int, progress: Progress | None, *, dry_run: bool
+        self,
+        photos: CatalogPhotos,
+        total: int,
+        progress: Progress | None,
+        room: _Room | None,
+        *,
+        dry_run: bool,
     ) -> None:
         self._photos = photos
+        self._room = room
         self._total = total
         self._progress = progress
         self._dry_run = dry_run
@@ -78,13 +90,14 @@ class _Fetching:
 
     def placed(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items with files for addresses, as far as there are any."""
-        for part in batches(items, WINDOW):
+        for part in batches(items, WINDOW if self._room is None else NARROW):
             addresses = list(_addresses(part))
             paths = self._paths(list(dict.fromkeys(addresses)))
             self._seen += len(addresses)
-            for item in part:
-                places = (str(paths.get(photo, photo)) for photo in item.photos)
-                yield replace(item, photos=tuple(dict.fromkeys(places)))
+            placed = [_placed(item, paths) for item in part]
+            if self._room is not None:
+                self._room.make(placed)
+            yield from placed
 
     def _paths(self, addresses: Sequence[str]) -> Mapping[str, Path]:
         """Where the photos of these addresses are; each is asked about once in a run."""
@@ -126,6 +139,40 @@ class _Fetching:
                 f"were: {self._first_stale}"
             )
         return tuple(notes)
+
+
+class _Room:
+    """Keeps the folder of fetched photos small: those that are embedded may go."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._folder = opened.photo_folder
+        self._most = opened.settings.fetch.keep_megabytes * 1_000_000
+        self._indexer = wiring.build_indexer(
+            opened.parts,
+            opened.store,
+            opened.collection,
+            opened.embeddings,
+            folder=opened.photo_folder,
+        )
+
+    def embedded(self, photos: Sequence[str]) -> Collection[str]:
+        """Those of the photos, by sha256, that need not be read any more."""
+        return self._indexer.known(photos)
+
+    def make(self, items: Sequence[Item]) -> None:
+        """Embed the photos of these items, then remove what is too much."""
+        self._indexer.embed(_only_files(items))
+        self._folder.shrink(self._most, self.embedded)
+
+
+def _only_files(items: Iterable[Item]) -> Iterator[Item]:
+    for item in items:
+        yield replace(item, photos=tuple(p for p in item.photos if not is_address(p)))
+
+
+def _placed(item: Item, paths: Mapping[str, Path]) -> Item:
+    places = (str(paths.get(photo, photo)) for photo in item.photos)
+    return replace(item, photos=tuple(dict.fromkeys(places)))
 
 
 def _addresses(items: Iterable[Item]) -> Iterable[str]:

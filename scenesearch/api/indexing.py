@@ -156,6 +156,7 @@ def sync(
             opened.embeddings,
             rules or SyncRules(),
             missing=missing,
+            folder=opened.photo_folder,
         )
 
         def fetch(catalog: Catalog) -> Catalog:
@@ -288,7 +289,13 @@ def _indexer(
     cache = opened.embeddings
     try:
         yield made or wiring.build_indexer(
-            opened.parts, opened.store, opened.collection, cache, load=load, missing=missing
+            opened.parts,
+            opened.store,
+            opened.collection,
+            cache,
+            load=load,
+            missing=missing,
+            folder=opened.photo_folder,
         )
     finally:
         opened.changed()

@@ -1,10 +1,10 @@
 """Whether a picture is a copy of another: re-encoded, scaled, cropped a little, or mirrored.
 
-Hashes propose: that of the picture, that of its inside (what is left when 2.5 % are cut off at each
-edge, which is near the hash of such a crop), and that of its mirror image. A small grey picture of
-each decides: one is laid over the other at every crop of up to a tenth, mirrored where the hashes
-say so, and the two must agree as a whole (normalised correlation) and everywhere, in grey and in
-colour: docs/scenes.md has the figures.
+Hashes propose: that of the picture, those of its insides (what is left when 2.5 % are cut off at
+each edge, or 5 % at two that meet, which are near the hashes of such crops), and that of its mirror
+image. A small grey picture of each decides: one is laid over the other at every crop of up to a
+tenth, mirrored where the hashes say so, and the two must agree as a whole (normalised correlation)
+and everywhere, in grey and in colour: docs/scenes.md has the figures.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ GREY, COLOUR = 16.0, 8.0
 quarter on each colour axis. Two cupboards that differ in a drawer differ more, two colours as well.
 """
 _WORK, _SIDE, _COARSE, _EDGE = 320, 64, 16, 8
+_MIDDLE, _ENDS = slice(_EDGE, -_EDGE), (slice(2 * _EDGE, None), slice(None, -2 * _EDGE))
+_INSIDES = ((_MIDDLE, _MIDDLE), *((rows, columns) for rows in _ENDS for columns in _ENDS))
 _CROPS = (0.0, 0.025, 0.05, 0.075, 0.1)
 """Shares of a side that may be missing in all; at both edges alike, or at one of them."""
 _ALONG = 0.9
@@ -44,12 +46,12 @@ class CopyHashes(NamedTuple):
 
     Attributes:
         plain: of the picture.
-        inside: of what is left when its edges are cut off.
+        insides: of what is left when its edges are cut off: all four, then two at each corner.
         mirrored: of its mirror image.
     """
 
     plain: str
-    inside: str
+    insides: tuple[str, ...]
     mirrored: str
 
 
@@ -59,14 +61,12 @@ def hashes_and_sample(image: Image) -> tuple[CopyHashes, Sample]:
     Args:
         image: shape (height, width, 3).
     """
-    # small first: what follows looks at it four times
+    # small first: what follows looks at it eight times
     work = np.asarray(
         PILImage.fromarray(image).resize((_WORK, _WORK), PILImage.Resampling.BOX, reducing_gap=None)
     )
-    inside, mirrored = work[_EDGE:-_EDGE, _EDGE:-_EDGE], work[:, ::-1]
-    hashes = CopyHashes(
-        phash(image), phash(np.ascontiguousarray(inside)), phash(np.ascontiguousarray(mirrored))
-    )
+    insides = tuple(phash(np.ascontiguousarray(work[rows, columns])) for rows, columns in _INSIDES)
+    hashes = CopyHashes(phash(image), insides, phash(np.ascontiguousarray(work[:, ::-1])))
     picture = PILImage.fromarray(work).convert("YCbCr")
     grey = picture.getchannel("Y").resize((_SIDE, _SIDE), PILImage.Resampling.BOX)
     colours = [

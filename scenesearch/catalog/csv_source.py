@@ -144,10 +144,9 @@ class CsvSource:
             except csv.Error as error:
                 row, text = lines.number, lines.text
                 lines.retry()
-                if "field limit" in str(error):
-                    yield row, _too_long(row)
-                else:
-                    yield row, self._as_written(text) or _bad_quotes(row, text, error)
+                too_long = "field limit" in str(error)
+                wrong = _too_long(row) if too_long else _bad_quotes(row, text, error)
+                yield row, self._as_written(text) or wrong
             else:
                 if fields:
                     yield lines.number, fields

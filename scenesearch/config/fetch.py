@@ -45,6 +45,8 @@ class CatalogFetchSettings(FetchSettings):
     """Photos fetched from one host at the same time."""
     tries: int = Field(5, ge=1, le=20)
     """How often a photo is asked for, where a server is busy (429, 503) or breaks off."""
+    keep_megabytes: int = Field(0, ge=0, le=100_000_000)
+    """Most that fetched photos take on the disk (10^6 bytes), those used longest ago go; 0: any."""
     feed_megabytes: int = Field(4000, ge=1, le=1_000_000)
     """Largest catalogue that is given by its address (10^6 bytes, as it is sent)."""
     feed_timeout_s: float = Field(1800.0, gt=0, le=86_400)

@@ -8,7 +8,7 @@ fetched is asked whether it changed. What cannot be fetched is an error of that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -52,6 +52,8 @@ class CatalogPhotos:
         folder: where the files are kept, by content.
         book: what is known of addresses.
         settings: how politely, how often.
+        embedded: which photos, by sha256, need not be read any more: of those that were removed for
+            room it is enough to know that they did not change.
     """
 
     def __init__(
@@ -60,18 +62,20 @@ class CatalogPhotos:
         folder: MediaFolder,
         book: AddressBook,
         settings: CatalogFetchSettings,
+        embedded: Callable[[Sequence[str]], Collection[str]] = lambda _: (),
     ) -> None:
         self._fetcher = fetcher
         self._folder = folder
         self._book = book
         self._settings = settings
+        self._embedded = embedded
 
     def known(self, addresses: Iterable[str]) -> dict[str, Path]:
-        """Photos that are here already; nothing is asked."""
+        """Photos that are here already, or were; nothing is asked."""
         return {
             address: path
             for address, known in self._book.find(list(dict.fromkeys(addresses))).items()
-            if (path := self._folder.find(known.sha256)) is not None
+            if (path := self._folder.place(known.sha256)) is not None
         }
 
     async def gather(
@@ -120,6 +124,7 @@ class _Run:
         self._addresses = addresses
         self._progress = progress
         self._known = photos._book.find(addresses)
+        self._places = self._found()
         self._patience = Patience(photos._settings)
         self._paths: dict[str, Path] = {}
         self._failures: dict[str, str] = {}
@@ -127,6 +132,18 @@ class _Run:
         self._unnoted: list[tuple[str, Known]] = []
         self._noting = asyncio.Lock()
         self._fetched = self._done = 0
+
+    def _found(self) -> dict[str, Path]:
+        """Where photos are, or were, by sha256; without those that have to be fetched again."""
+        folder = self._photos._folder
+        places = {
+            one.sha256: place
+            for one in self._known.values()
+            if (place := folder.place(one.sha256)) is not None
+        }
+        gone = [sha256 for sha256, place in places.items() if not place.is_file()]
+        needed = set(gone).difference(self._photos._embedded(gone)) if gone else set()
+        return {sha256: place for sha256, place in places.items() if sha256 not in needed}
 
     async def all(self) -> Gathered:
         """Everything; the first error that is not about one photo ends it."""
@@ -149,12 +166,13 @@ class _Run:
 
     async def _one(self, address: str) -> None:
         known = self._known.get(address)
-        here = None if known is None else self._photos._folder.find(known.sha256)
+        here = None if known is None else self._places.get(known.sha256)
         try:
             answer = await self._asked(address, known if here is not None else None)
             if isinstance(answer, Unchanged):
                 if here is not None:
                     self._paths[address] = here
+                    self._photos._folder.touch(here)
             else:
                 self._paths[address] = await self._kept(address, answer)
         except (FetchError, ImageError) as error:

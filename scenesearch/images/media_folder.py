@@ -11,6 +11,8 @@ import os
 import re
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 
@@ -34,6 +36,9 @@ EXTENSIONS = {
 """By what the content is; a name that came with a photo is never part of a path."""
 YOUNG_S = 3600.0
 """Files younger than this are never swept: another process may be about to name them."""
+
+GONE = ".gone"
+"""Behind the name of a photo that was removed for room: it was there, and can be had again."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DRAFT = re.compile(r"\.draft-[0-9a-f]+\.tmp")
@@ -82,6 +87,7 @@ class MediaFolder:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 sync_directory(self.root)
             write_whole(path, data)
+            _gone(path).unlink(missing_ok=True)
         except OSError as error:
             raise _failed(path, error) from error
         return path
@@ -93,6 +99,56 @@ class MediaFolder:
         folder = self.root / sha256[:2]
         paths = (folder / f"{sha256}.{extension}" for extension in EXTENSIONS.values())
         return next((path for path in paths if path.is_file()), None)
+
+    def place(self, sha256: str) -> Path | None:
+        """Where the photo with this content is, or was before it was removed for room."""
+        found = self.find(sha256)
+        if found is not None or not _SHA256.fullmatch(sha256):
+            return found
+        folder = self.root / sha256[:2]
+        paths = (folder / f"{sha256}.{extension}" for extension in EXTENSIONS.values())
+        return next((path for path in paths if _gone(path).is_file()), None)
+
+    def sha256_of(self, path: str | Path) -> str | None:
+        """The content of a photo of this folder, by its name; None for any other file."""
+        place = Path(path)
+        return place.stem if place.parent.parent == self.root and _is_photo(place) else None
+
+    def touch(self, path: Path) -> None:
+        """Note that a photo was used now; one that is gone is left so."""
+        with suppress(OSError):
+            os.utime(path)
+
+    def shrink(self, most_bytes: int, may_go: Callable[[Sequence[str]], Collection[str]]) -> int:
+        """Remove photos, those used longest ago first, until the rest fits; returns how many.
+
+        Args:
+            most_bytes: what may stay.
+            may_go: which of some photos, by sha256, are needed no more; asked for a part at a time.
+
+        Raises:
+            StoreError: a file cannot be removed.
+        """
+        found: list[tuple[int, int, Path]] = []
+        for path in self.root.glob("??/*"):
+            with suppress(FileNotFoundError):
+                if _is_photo(path):
+                    about = path.stat()
+                    found.append((about.st_mtime_ns, about.st_size, path))
+        beyond = sum(size for _, size, _ in found) - most_bytes
+        removed = 0
+        oldest = iter(sorted(found) if beyond > 0 else ())
+        while beyond > 0 and (part := list(islice(oldest, 500))):
+            free = may_go([path.stem for *_, path in part])
+            for _, size, path in part:
+                if beyond > 0 and path.stem in free:
+                    try:
+                        _gone(path).touch()
+                        path.unlink()
+                    except OSError as error:
+                        raise _failed(path, error) from error
+                    beyond, removed = beyond - size, removed + 1
+        return removed
 
     def sweep(
         self, used: Callable[[Sequence[str]], Collection[str]], *, young_s: float = YOUNG_S
@@ -113,9 +169,11 @@ class MediaFolder:
         with self.lock:
             for folder in sorted(self.root.glob("??")):
                 paths = sorted(folder.glob("*"))
-                named = used([path.stem for path in paths if _is_photo(path)])
+                photos = [path.with_suffix("") if path.suffix == GONE else path for path in paths]
+                named = used([path.stem for path in photos if _is_photo(path)])
                 for path in paths:
-                    if path.stem in named or not (_is_photo(path) or _DRAFT.fullmatch(path.name)):
+                    ours = _is_photo(path) or path.suffix == GONE or _DRAFT.fullmatch(path.name)
+                    if path.name.partition(".")[0] in named or not ours:
                         continue
                     try:
                         if path.stat().st_mtime <= before:
@@ -128,6 +186,10 @@ class MediaFolder:
         if removed:
             log.info("removed %d photos that nothing uses from %s", removed, self.root)
         return removed
+
+
+def _gone(path: Path) -> Path:
+    return path.with_name(path.name + GONE)
 
 
 def _is_photo(path: Path) -> bool:

@@ -157,6 +157,21 @@ class Indexer:
         """
         return self._cache.known(photos, self._cache_key)
 
+    def embed(self, items: Iterable[Item]) -> None:
+        """Bring the photos of items into the cache, so that their files are not needed any more.
+
+        What cannot be read is left to a run, which tells of it.
+
+        Raises:
+            ModelError: weights are missing or cannot be used.
+            StoreError: the cache cannot be written.
+        """
+        plans = make_plan(
+            items, lambda _: {}, item_hash=lambda _: "", photo_hash=self._photo_hash
+        ).items
+        for chunk in chunks(plans, CHUNK):
+            self._photos.embed(chunk, self._cache_key, Run(lambda *_: None, 0, 0))
+
     def plan(
         self, items: Sequence[Item], *, prune: bool = False, progress: Progress | None = None
     ) -> IndexPlan:

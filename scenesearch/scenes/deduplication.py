@@ -67,7 +67,7 @@ class HashedPhoto:
         phash: 16 hexadecimal digits.
         vector: of the whole photo, L2-normalised; None where there is none.
         megabytes: of its file (10^6 bytes); 0 where that is not known.
-        inside: hash of the photo without its edges; empty where that is not known.
+        insides: hashes of the photo without some of its edges; none where they are not known.
         mirrored: hash of its mirror image; likewise.
         sample: the photo, small; None where there is none.
     """
@@ -79,7 +79,7 @@ class HashedPhoto:
     phash: str
     vector: NDArray[np.float32] | None = None
     megabytes: float = 0.0
-    inside: str = ""
+    insides: tuple[str, ...] = ()
     mirrored: str = ""
     sample: Sample | None = None
 
@@ -185,7 +185,8 @@ def _sides(photo: HashedPhoto) -> Iterator[tuple[int, str]]:
         return
     yield _PLAIN, photo.phash
     if photo.sample is not None:
-        yield from ((_INSIDE, photo.inside), (_MIRRORED, photo.mirrored))
+        yield from ((_INSIDE, text) for text in photo.insides)
+        yield _MIRRORED, photo.mirrored
     elif photo.vector is not None:
         yield _MIRRORED, f"{int(photo.phash, 16) ^ _FLIPPED:016x}"
 
@@ -300,12 +301,12 @@ def _group(members: Sequence[HashedPhoto]) -> DuplicateGroup:
 
 def _apart(best: HashedPhoto, photo: HashedPhoto) -> tuple[int, bool]:
     """Bits between the nearest hashes of two photos, and whether those are of a mirror image."""
-    theirs = dict(_sides(photo))
+    theirs = tuple(_sides(photo))
     apart = (
-        ((int(text, 16) ^ int(theirs[other], 16)).bit_count(), _MIRRORED in (kind, other))
+        ((int(text, 16) ^ int(their, 16)).bit_count(), _MIRRORED in (kind, other))
         for kind, text in _sides(best)
-        for other in theirs
-        if (kind, other) in _COMPARED and text and theirs[other]
+        for other, their in theirs
+        if (kind, other) in _COMPARED and text and their
     )
     return min(apart, default=(0, False))
 
@@ -369,7 +370,7 @@ def hash_photos(
             hashes.plain,
             None,
             _megabytes(source),
-            hashes.inside,
+            hashes.insides,
             hashes.mirrored,
             sample,
         )

@@ -17,6 +17,7 @@ from scenesearch.config.settings import Settings
 from scenesearch.core.errors import ImageError
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import Scene
+from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.indexer import Indexer
 from scenesearch.index.run import IndexOptions
 from scenesearch.models.embed.cache import EmbeddingCache
@@ -55,6 +56,7 @@ def build_indexer(
     load: Callable[[str], Scene] | None = None,
     photo_hash: Callable[[str], str] | None = None,
     missing: Mapping[str, str] | None = None,
+    folder: MediaFolder | None = None,
 ) -> Indexer:
     """The index pipeline.
 
@@ -66,6 +68,7 @@ def build_indexer(
         load: reads photos in another way than in this process.
         photo_hash: knows the sha256 of photos without reading them.
         missing: why photos were not fetched, by address; another address will be.
+        folder: where photos are kept by content: their names tell it.
     """
     settings = parts.settings
     if settings.cutout.matting != "never" and parts.encoder.remover is None:
@@ -80,7 +83,7 @@ def build_indexer(
         parts.encoder,
         cache,
         load=load or scene_loader(settings),
-        photo_hash=photo_hash or _photo_hash({} if missing is None else missing),
+        photo_hash=photo_hash or _photo_hash({} if missing is None else missing, folder),
         item_hash=item_hash,
         fit=partial(_fit, settings),
         detector=parts.detector if settings.index.objects else None,
@@ -95,8 +98,11 @@ def build_indexer(
     )
 
 
-def _photo_hash(missing: Mapping[str, str]) -> Callable[[str], str]:
+def _photo_hash(missing: Mapping[str, str], folder: MediaFolder | None) -> Callable[[str], str]:
     def photo_hash(path: str) -> str:
+        known = folder.sha256_of(path) if folder is not None else None
+        if known is not None:
+            return known
         why = missing.get(path, "" if is_address(path) else None)
         if why is None:
             return sha256_of(Path(path))
@@ -115,13 +121,14 @@ def build_syncer(
     rules: SyncRules,
     *,
     missing: Mapping[str, str] | None = None,
+    folder: MediaFolder | None = None,
 ) -> Syncer:
     """The sync pipeline."""
     settings = parts.settings
     workers = min(settings.index.workers, os.cpu_count() or 1)
     encoder = parts.encoder
     looks = PhotoLooks(scene_loader(settings), encoder.rules, encoder.describer, workers)
-    indexer = build_indexer(parts, store, collection, cache, missing=missing)
+    indexer = build_indexer(parts, store, collection, cache, missing=missing, folder=folder)
     return Syncer(indexer, store, looks, rules)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,9 +22,16 @@ ADDRESSES = "addresses.sqlite"
 
 
 def build_catalog_photos(
-    settings: Settings, folder: MediaFolder
+    settings: Settings,
+    folder: MediaFolder,
+    embedded: Callable[[Sequence[str]], Collection[str]] = lambda _: (),
 ) -> tuple[CatalogPhotos, closing[AddressBook]]:
     """What fetches photos into a folder, and the file to close in the end.
+
+    Args:
+        settings: whom they may be fetched from.
+        folder: where they are kept.
+        embedded: which photos, by sha256, need not be read any more.
 
     Raises:
         StoreError: the folder cannot be used.
@@ -39,7 +46,7 @@ def build_catalog_photos(
     def fetcher() -> Fetcher:
         return Fetcher(fetch, at_once=AT_ONCE, private=_private(fetch))
 
-    return CatalogPhotos(fetcher, folder, book, fetch), closing(book)
+    return CatalogPhotos(fetcher, folder, book, fetch, embedded), closing(book)
 
 
 class CatalogFile(NamedTuple):
