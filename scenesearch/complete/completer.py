@@ -296,7 +296,7 @@ class ScenesBySight:
         self._items = items
 
     def scenes_of(self, item_id: str, limit: int) -> Sequence[ItemScene]:
-        """At most ``limit`` photos, best first; the score is the cosine, or 1 where it is known.
+        """At most ``limit`` photos, best first, of what is like it; what is known has 1.
 
         Raises:
             CollectionMismatchError: items and photos were made by other models.

@@ -181,8 +181,9 @@ class Vocabulary:
         if not said:
             return {}
         near, whole = self._likeness(text), self._in_full(text)
-        akin = [v for v in near if v not in named and self._told(v) >= set(said)]
-        things = [(_words(_head(_name_of(value))) or [""])[-1] for value in akin]
+        told = self._told
+        akin = [v for v in near if v not in named and told[v][0] >= set(said)]
+        things = [told[value][1] for value in akin]
         if len(set(things)) > MANY_HEADS:
             return {}
         heads = shipped_meaning().cosines(head, things)
@@ -193,10 +194,15 @@ class Vocabulary:
         }
         return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 
-    def _told(self, value: str) -> frozenset[str]:
-        """The words of a category that say which of its kind, without what it is."""
-        name = _name_of(value)
-        return frozenset(stems_of(_words(name))) - set(stems_of(_words(_head(name)))[-1:])
+    @cached_property
+    def _told(self) -> Mapping[str, tuple[frozenset[str], str]]:
+        """Of each category the words that say which of its kind it is, and the one for what."""
+        found = {}
+        for value in self._counts:
+            name = _name_of(value)
+            head = stems_of(_words(_head(name)))[-1:]
+            found[value] = frozenset(stems_of(_words(name))) - set(head), "".join(head)
+        return found
 
     def _likeness(self, text: str) -> Mapping[str, float]:
         """Cosines in meaning between a text and every category."""
