@@ -70,7 +70,8 @@ class Meaning:
 
     def _longest(self, words: Sequence[str]) -> tuple[int, int | None]:
         """How many of the first words the table has as one, and its row."""
-        for length in range(len(words), 0, -1):
+        # "a back" is no "aback"
+        for length in range(1 if words[0] in GLUE else len(words), 0, -1):
             *first, last = words[:length]
             for ending in dict.fromkeys((last, stem(last))):
                 for name in spellings([*first, ending]):

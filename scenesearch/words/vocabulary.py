@@ -52,9 +52,9 @@ CERTAIN = 0.76
 """From which words are read as a name where nothing is ranked: settee and couch lie at 0.78, spoon
 and fork at 0.75."""
 ALSO, ALSO_HEAD = 0.86, 0.6
-"""Likeness of categories that are one thing under two names (two-seat and three-seat sofa 0.96, floor
-and table lamp 0.91, wardrobe and chest of drawers 0.69), and of their last words: a desk chair is
-like a desk, and no desk."""
+"""Likeness of categories that are one thing under two names (two-seat and three-seat sofa 0.96,
+floor and table lamp 0.91, wardrobe and chest of drawers 0.69), and of their last words: a desk
+chair is like a desk, and no desk."""
 RELATED = 0.7
 """How far a dictionary's word that two names are the same takes their likeness towards 1."""
 WHOLE = 0.3
