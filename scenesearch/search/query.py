@@ -36,6 +36,12 @@ class Query:
     vectors: tuple[tuple[NDArray[np.float32], float], ...] = ()
     words: str | ParsedWords | None = None
 
+    @property
+    def only_texts(self) -> bool:
+        """Whether nothing but texts for a model says what is looked for."""
+        beside = (self.products, self.items, self.vectors)
+        return bool(self.texts) and self.scene is None and self.words is None and not any(beside)
+
     def check(self) -> None:
         """Refuse a question with nothing to look for.
 
