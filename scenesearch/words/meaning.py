@@ -75,7 +75,8 @@ class Meaning:
             *first, last = words[:length]
             for ending in dict.fromkeys((last, stem(last))):
                 for name in spellings([*first, ending]):
-                    row = self._row(name)
+                    # words that stand apart are not joined: a desk top is no desktop
+                    row = self._row(name) if length == 1 or " " in name else None
                     if row is not None:
                         return length, row
         return 1, None
