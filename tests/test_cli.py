@@ -438,8 +438,16 @@ def test_a_thing_is_searched_by_its_photo(cli, reading, folder):
 
     assert done.out.splitlines()[:2] == [
         "matches:",
-        "   1 cyan-wide  cyan wide thing  wide  50  1.000",
+        "   1 cyan-wide  cyan wide thing  wide  50  1.000  exact",
     ]
+
+
+def test_a_search_that_finds_nothing_says_so(cli, reading):
+    done = cli("search", "--item", "red-tall", "--where", "price > 1000000", *reading)
+
+    assert done.code == 0
+    assert "nothing like this in the catalogue" in done.err
+    assert "matches:" not in done.out
 
 
 def test_facets_and_variants_of_a_search(cli, reading):

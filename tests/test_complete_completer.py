@@ -461,3 +461,52 @@ def test_an_item_in_no_scene_has_none_and_an_unknown_one_is_an_error(memory):
         completer.scenes_of("no-such")
     with pytest.raises(QueryError, match="limit is 0"):
         completer.scenes_of("sofa-oak-0", 0)
+
+
+def named_anew(made, names):
+    """The same points, with other categories."""
+    return [Point(p.id, p.vectors, {**p.payload, "category": names(p.payload)}) for p in made]
+
+
+def two_names(payload):
+    """Half of the sofas are couches."""
+    kind = payload["category"]
+    return "couch" if kind == "sofa" and payload["item_id"].endswith(("1", "3", "5")) else kind
+
+
+def test_without_known_scenes_what_is_there_is_not_offered_under_another_name():
+    store = MemoryStore()
+    store.create(CollectionSchema({"cutout": DIM, "colour": 3}, dict(FIELDS)))
+    store.upsert(named_anew(points(), two_names))
+    completer = Completer(store)
+
+    answer = completer.complete("sofa-oak-0", limit=30, per_category=9)
+
+    assert answer.left_out == ("couch", "sofa")
+    assert {one.category for one in answer.suggestions} == {"chair", "lamp", "rug"}
+    completer.known.add([KnownScene(frozenset({"sofa-oak-0", "sofa-oak-1"}), image="a.jpg")])
+    with_scenes = completer.complete("sofa-oak-0", limit=30, per_category=9)
+    assert "couch" in {one.category for one in with_scenes.suggestions}
+
+
+def test_equal_pictures_are_suggested_once():
+    store = MemoryStore()
+    store.create(CollectionSchema({"cutout": DIM, "colour": 3}, dict(FIELDS)))
+    made = points()
+    twin = next(p for p in made if p.payload["item_id"] == "lamp-oak-1")
+    store.upsert(made)
+    store.upsert(
+        [
+            Point(
+                point_id("items", "lamp-oak-again", "x", "whole"),
+                twin.vectors,
+                {**twin.payload, "item_id": "lamp-oak-again"},
+            )
+        ]
+    )
+
+    answer = Completer(store).complete("sofa-oak-0", limit=40, per_category=40)
+
+    ids = [one.item_id for one in answer.suggestions]
+    assert len({"lamp-oak-1", "lamp-oak-again"} & set(ids)) == 1
+    assert len(ids) == 3 * 2 * EACH

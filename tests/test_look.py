@@ -118,6 +118,7 @@ def test_to_dict_gives_everything_but_the_pixels():
             "rank": 1,
             "item_id": "p2",
             "score": 0.7,
+            "verdict": "exact",
             "parts": {"cutout": 0.3},
             "evidence": [
                 {
@@ -365,3 +366,22 @@ def test_the_table_of_renamed_fields_names_what_a_look_holds(form):
         values = look_values(a_look(), photo_url=lambda point_id: f"/{point_id}")
         values |= {"query_id": None, "next_offset": None}
     assert set(fields_of(values)) == {*known["fields"].values(), *known["added"]}
+
+
+@pytest.mark.parametrize(
+    ("score", "parts", "verdict"),
+    [
+        (0.99, {}, "exact"),
+        (0.6, {"meaning": 0.065}, "exact"),
+        (0.59, {"meaning": 0.01}, "similar"),
+        (0.4, {}, "similar"),
+        (0.39, {"meaning": 0.065}, "related"),
+        (0.99, {"meaning": 0.0}, "related"),  # alike, and of another kind
+        (0.8, {"words_category": 1.0}, "exact"),
+        (0.8, {"words_category": 0.0}, "related"),
+    ],
+)
+def test_a_verdict_is_told_by_the_score_and_the_kind(
+    score: float, parts: dict[str, float], verdict: str
+) -> None:
+    assert Match("a", score, parts, (), {}, None).verdict == verdict

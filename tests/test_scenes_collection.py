@@ -497,13 +497,21 @@ def test_a_product_finds_the_rooms_it_is_known_in_and_then_those_like_it(store, 
         "known-empty.jpg",
         "like.jpg",
         "twice.jpg",
-        "unlike.jpg",
     ]
-    assert [m.known for m in answer.matches] == [True, True, False, False, False]
+    assert [m.known for m in answer.matches] == [True, True, False, False]
     assert answer.matches[1].score is None
     like = answer.matches[2]
     assert like.score > 0.9
     assert (like.label, like.box) == ("chair", (10.0, 20.0, 60.0, 120.0))
+
+
+def test_nothing_is_listed_that_nothing_speaks_for(either_store):
+    fill(either_store, photo("chair.jpg", ("chair", "red"), vectors=[CHAIR]))
+
+    answer = SceneFinder(either_store).with_item("other", make_items({"other": -CHAIR}))
+
+    assert answer.matches == ()
+    assert answer.notes == ("nothing like this in the photos",)
 
 
 def test_a_product_is_looked_for_under_conditions_and_to_a_limit(either_store):

@@ -23,7 +23,7 @@ from scenesearch.images import load_scene
 from scenesearch.models.encode import RegionRules
 from scenesearch.search.query import Query
 from scenesearch.search.rank.presets import PRESETS
-from scenesearch.search.searcher import Searcher
+from scenesearch.search.searcher import NARROW_LEAST, Searcher
 
 RED_AND_BLUE = (("red", "square"), ("blue", "tall"))
 
@@ -232,6 +232,19 @@ def test_words_find_what_they_name(searcher, colour):
     assert look.matches[0].item_id.startswith(colour)
     assert look.regions == ()
     assert look.scene is None
+
+
+def test_what_a_model_of_few_things_does_not_know_finds_nothing(indexed):
+    narrow = Searcher(indexed.store, indexed.encoder, narrow_text=True)
+    wide = Searcher(indexed.store, indexed.encoder)
+
+    assert ids(ask(narrow, texts=(("red", 1.0),)))[0].startswith("red")
+    assert all(m.score >= NARROW_LEAST for m in ask(narrow, texts=(("red", 1.0),)).matches)
+    stranger = ask(narrow, texts=(("spaceship", 1.0),))
+    assert (stranger.matches, stranger.notes) == ((), ("nothing like this in the catalogue",))
+    assert len(ids(ask(wide, texts=(("red", 1.0),), limit=100))) > len(
+        ids(ask(narrow, texts=(("red", 1.0),), limit=100))
+    )
 
 
 def test_a_text_without_a_text_tower_is_refused(indexed):

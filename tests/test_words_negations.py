@@ -158,3 +158,43 @@ def test_one_range_with_an_or_is_a_bound() -> None:
     assert less is not None
     assert more is not None
     assert (less.lte, more.gte) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "non-white chair",
+        "chair that isn't white",
+        "chairs that aren't white",
+        "chairs that arent white",
+        "chair, nothing in white",
+        "chair any colour but white",
+        "chairs in every color except white",
+        "chair, don't want white",
+        "chairs, i don’t like white",
+    ],
+)
+def test_a_colour_is_refused_as_people_say_it(text: str) -> None:
+    parsed = parse(text)
+    assert (parsed.categories, parsed.colours, parsed.not_colours) == (("chair",), (), ("white",))
+    assert not parsed.remaining
+
+
+@pytest.mark.parametrize("thing", ["a back", "any arms", "an armrest"])
+def test_articles_are_not_refused(thing: str) -> None:
+    for text in (f"chair without {thing} or wheels", f"chair that doesn't have {thing} or wheels"):
+        assert parse(text).not_words == (thing.rsplit(maxsplit=1)[-1], "wheels")
+
+
+@pytest.mark.parametrize("many", ["set of 4", "sets of 2", "pair of", "pack of 6"])
+def test_how_many_is_no_thing(many: str) -> None:
+    shop = Vocabulary({**dict.fromkeys(CATEGORIES, 30), "cord set": 4, "box, set of 3": 3})
+    parsed = parse_words(f"{many} chairs", shop, FIELDS)
+    assert parsed.categories == ("chair",)
+    assert not parsed.remaining
+    assert parse_words("box, set of 3", shop, FIELDS).categories == ("box, set of 3",)
+
+
+def test_only_is_no_word_of_a_thing() -> None:
+    parsed = parse("only white chairs")
+    assert (parsed.categories, parsed.colours, parsed.remaining) == (("chair",), ("white",), "")

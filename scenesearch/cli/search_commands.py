@@ -174,6 +174,7 @@ def _show(answer: Look, save: Sequence[Path], *, as_json: bool) -> None:
         output.remarks(answer.parsed.notes)
     for turn in answer.refined:
         output.note(f"{turn.said}: {'; '.join(turn.understood) or 'nothing'}")
+    output.remarks(answer.notes)
     for path in save:
         try:
             answer.save(path)
@@ -191,13 +192,14 @@ def _show(answer: Look, save: Sequence[Path], *, as_json: bool) -> None:
         colours = ", ".join(colour.name for colour in found.colours[:3])
         output.line(f"{number}. {region.label or region.kind}{sure}  {colours}".rstrip())
         for match in found.matches[:3]:
-            output.line(f"     {_words(match)}  {match.score:.3f}")
+            output.line(f"     {_words(match)}  {match.score:.3f}  {match.verdict}")
         for text in found.notes:
             output.line(f"     {text}")
-    output.line("fused:" if answer.regions else "matches:")
+    if answer.matches:
+        output.line("fused:" if answer.regions else "matches:")
     for rank, match in enumerate(answer.matches, 1):
-        boosted = f" {match.parts['boost']:+.3f}" if match.parts.get("boost") else ""
-        output.line(f"{rank:>4} {_words(match)}  {match.parts['similarity']:.3f}{boosted}")
+        boosted = f" ({match.parts['boost']:+.3f})" if match.parts.get("boost") else ""
+        output.line(f"{rank:>4} {_words(match)}  {match.score:.3f}{boosted}  {match.verdict}")
     for field, counts in answer.facets.items():
         output.line(f"{field}: " + ", ".join(f"{value} {n}" for value, n in counts[:10]))
     times = ", ".join(f"{stage} {ms:.0f}" for stage, ms in answer.timings_ms.items())

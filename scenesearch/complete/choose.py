@@ -17,6 +17,9 @@ from scenesearch.search.rank.exact import products
 from scenesearch.search.rank.fuse import fuse, order
 
 _MMR_POOL = 200
+EQUAL = 0.9995
+"""Cosine from which two pictures are one, shown once: cuts of one photo lie above, two photos of a
+thing below."""
 
 
 def rank_constant(candidates: int) -> float:
@@ -59,12 +62,15 @@ def choose(
             top / top[0], products(vectors, vectors), diversity=options.diversity, limit=len(head)
         )
         ranked = [*(head[i] for i in picked), *ranked[len(head) :]]
+    pictures = signals.rows.vectors[CUTOUT]
     taken: dict[str | None, int] = {}
     chosen: list[int] = []
     for i in ranked:
         name = signals.rows.categories[i]
         # what has no category is no category of its own
         if name is None or taken.get(name, 0) < per_category:
+            if any(float(pictures[i] @ pictures[j]) >= EQUAL for j in chosen):
+                continue
             taken[name] = taken.get(name, 0) + 1
             chosen.append(i)
         if len(chosen) == limit:

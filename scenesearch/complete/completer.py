@@ -39,6 +39,7 @@ from scenesearch.core.types import CollectionSchema, Record
 from scenesearch.look.look import Look
 from scenesearch.scenes.find import SceneFinder
 from scenesearch.search.rank.candidates import first_hits
+from scenesearch.words import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,14 @@ class Completer:
         present = sorted({name for name in anchors.categories if name is not None})
         if isinstance(items, Look):
             known = learned.centres.categories
+            seen = [r.region.label for r in items.regions if r.region.label]
             present = sorted({*present, *look_categories(items, options.category_field, known)})
+        else:
+            seen = []
+        if not learned.table.scenes:
+            # known scenes say what stands beside its like; without them nothing does
+            also = (name for one in (*present, *seen) for name in learned.vocabulary.also(one))
+            present = sorted({*present, *also})
         left_out = () if options.include_present else tuple(present)
         where = learned.others(where, left_out, anchors.ids, options.category_field)
         signals, records = self._signals(anchors, shares, learned, where, options)
@@ -173,7 +181,8 @@ class Completer:
         table = SceneTable.of(scene.items for scene in self.known.scenes)
         seen = read_items(self._store, table.items, name, schema)
         notes = _notes(schema, name, centres, len(table.scenes), len(seen.ids))
-        self._learned = _Learned(state, schema, centres, table, seen, notes)
+        vocabulary = Vocabulary(dict.fromkeys(centres.categories, 1))
+        self._learned = _Learned(state, schema, centres, table, seen, notes, vocabulary)
         return self._learned
 
     def _centres(self, digest: str, name: str, schema: CollectionSchema) -> StyleCentres:
@@ -243,6 +252,7 @@ class _Learned:
     table: SceneTable
     seen: ItemRows
     notes: tuple[str, ...]
+    vocabulary: Vocabulary
 
     def others(
         self, where: Condition | None, left_out: Sequence[str], items: Sequence[str], name: str
@@ -297,7 +307,7 @@ class ScenesBySight:
         self._items = items
 
     def scenes_of(self, item_id: str, limit: int) -> Sequence[ItemScene]:
-        """At most ``limit`` photos, best first; the score is the cosine, or 1 where it is known.
+        """At most ``limit`` photos, best first, of what is like it; what is known has 1.
 
         Raises:
             CollectionMismatchError: items and photos were made by other models.

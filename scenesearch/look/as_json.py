@@ -154,6 +154,7 @@ def _match(rank: int, match: Match, photo_url: PhotoUrl | None) -> dict[str, Any
         "rank": rank,
         "item_id": match.item_id,
         "score": _number(match.score),
+        "verdict": match.verdict,
         "parts": _rounded(match.parts),
         "evidence": [
             {

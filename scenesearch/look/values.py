@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from scenesearch.core.extras import extra
 from scenesearch.core.types import Colour, Region, Scene
+from scenesearch.look.verdict import Verdict, verdict_of
 from scenesearch.words import ParsedWords
 
 if TYPE_CHECKING:
@@ -68,6 +69,12 @@ class Match:
     attributes: Mapping[str, Any]
     photo: str | None
     variants: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether it may be the very thing, is one like it, or something near."""
+        named = self.parts.get("meaning", self.parts.get("words_category"))
+        return verdict_of(self.score, named)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

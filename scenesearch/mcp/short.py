@@ -111,6 +111,7 @@ def _matches(matches: Sequence[SentMatch]) -> list[dict[str, Any]]:
         {
             "item_id": match.item_id,
             "score": match.score,
+            "verdict": match.verdict,
             **{name: match.attributes[name] for name in SHOWN if name in match.attributes},
         }
         for match in matches

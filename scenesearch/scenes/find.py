@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,8 @@ from scenesearch.scenes.index import WHOLE, SceneIndex, check_projection
 from scenesearch.scenes.lexicon import Lexicon
 from scenesearch.scenes.points import OBJECT_FIELDS, SCENES, stored_vectors
 from scenesearch.scenes.understand import SceneQuery, understand
+from scenesearch.search.centres import Centres
+from scenesearch.search.rank.one_score import backgrounds, score_of
 from scenesearch.search.rank.presets import preset_weights
 from scenesearch.search.vectors import combine
 
@@ -33,6 +35,10 @@ RANKED = 20_000
 CANDIDATES = 200
 """Objects asked for at first when a product is looked for."""
 MOST_CANDIDATES = 5_000
+
+LIKE = 0.2
+"""Score from which a photo is listed for its looks: of less, nothing speaks for it."""
+NOTHING_LIKE = "nothing like this in the photos"
 
 OBJECT: Condition = Equals("region", "object")
 
@@ -63,6 +69,9 @@ class SceneFinder:
         self._store = store
         self._synonyms = synonyms
         self._known = tuple(known)
+        has = store.schema.vectors if store.schema else ()
+        spaces = tuple(space for space in (CUTOUT, CONTEXT, COLOUR) if space in has)
+        self._centres = Centres(store, spaces)
 
     def understand(self, text: str) -> SceneQuery:
         """What a query asks for in this collection.
@@ -136,6 +145,9 @@ class SceneFinder:
             where: further conditions.
             limit: how many photos.
 
+        Returns:
+            Best first, by the one score; without text and filter none below :data:`LIKE`.
+
         Raises:
             QueryError: the text cannot be read, or names nothing that is known.
         """
@@ -143,8 +155,13 @@ class SceneFinder:
         # the cutout of a whole photo is the photo; its context is no more than that
         vector = stored_vectors(encoded.vectors, projection_of(self._store))[CUTOUT]
         hits = self._store.query([VectorQuery(CUTOUT, vector, limit, condition, SHOWN_FIELDS)])[0]
-        matches = tuple(match_of(hit.payload, hit.score) for hit in hits)
-        return SceneAnswer(matches, None, query, query.notes if query else ())
+        score = _scale({CUTOUT: vector}, {CUTOUT: 1.0}, self._centres)
+        # what was asked for beside the looks speaks for a photo as well
+        least = LIKE if text == "" and where is None else 0.0
+        matches = tuple(
+            match_of(hit.payload, score(hit.score)) for hit in hits if score(hit.score) >= least
+        )
+        return SceneAnswer(matches, None, query, _notes(query, matches))
 
     def with_item(
         self,
@@ -157,6 +174,8 @@ class SceneFinder:
         preset: str = "similar",
     ) -> SceneAnswer:
         """Photos with a product: those known to have it first, then those with an object like it.
+
+        Photos without an object of at least :data:`LIKE` are not listed.
 
         Args:
             item_id: the product.
@@ -174,9 +193,12 @@ class SceneFinder:
         self._check_comparable(items)
         vectors = self._item_vectors(items, item_id, preset)
         weights = preset_weights(preset)
+        score_of_cosine = _scale(vectors, weights, self._centres, Centres(items, tuple(vectors)))
         has_it = Equals("items", item_id)
         best = self._objects_like(vectors, weights, all_of(OBJECT, has_it, wanted), limit)
-        scores = {str(record.payload["photo"]): (score, record) for score, record in best}
+        scores = {
+            str(record.payload["photo"]): (score_of_cosine(score), record) for score, record in best
+        }
         matches = []
         for record in self._ranked(all_of(WHOLE, has_it, wanted)):
             score, found = scores.get(str(record.payload["photo"]), (None, record))
@@ -186,11 +208,12 @@ class SceneFinder:
             others = all_of(OBJECT, Not(has_it), wanted)
             matches += [
                 _object_match(record, score)
-                for score, record in self._objects_like(
+                for cosine, record in self._objects_like(
                     vectors, weights, others, limit - len(matches)
                 )
+                if (score := score_of_cosine(cosine)) >= LIKE
             ]
-        return SceneAnswer(tuple(matches[:limit]), None, query, query.notes if query else ())
+        return SceneAnswer(tuple(matches[:limit]), None, query, _notes(query, matches))
 
     def facets(
         self,
@@ -290,6 +313,19 @@ class SceneFinder:
                 ordered = sorted(best.items(), key=lambda one: (-one[1][0], one[0]))
                 return [pair for _, pair in ordered[:limit]]
             asked = min(4 * asked, MOST_CANDIDATES)
+
+
+def _scale(
+    vectors: Mapping[str, Vector], weights: Mapping[str, float], *of: Centres
+) -> Callable[[float], float]:
+    """A mean cosine as the one score, by what collections as a whole are like at the least."""
+    background = min(float(backgrounds([vectors], one.now(), weights)[0]) for one in of)
+    return lambda cosine: score_of(cosine, background)
+
+
+def _notes(query: SceneQuery | None, matches: Sequence[SceneMatch]) -> tuple[str, ...]:
+    notes = query.notes if query else ()
+    return notes if matches else (*notes, NOTHING_LIKE)
 
 
 def _confidence(payload: Mapping[str, Any], labels: Sequence[str]) -> float:

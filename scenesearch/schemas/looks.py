@@ -59,6 +59,11 @@ class SentMatch(Sent):
     score: Number = Field(
         description="0: no more like the query than the catalogue as a whole; 1: the same picture"
     )
+    verdict: Literal["exact", "similar", "related"] | None = Field(
+        None,
+        description="exact: it may be the very thing; similar: a thing like it; related: something "
+        "near, or alike and of another kind. From the score, whichever model is used",
+    )
     parts: dict[str, Number] = Field(description="What each part of the ranking gave")
     evidence: list[SentEvidence]
     attributes: dict[str, Attribute]

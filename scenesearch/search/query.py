@@ -42,6 +42,12 @@ class Query:
     refine: tuple[Turn, ...] = ()
     within: Condition | None = None
 
+    @property
+    def only_texts(self) -> bool:
+        """Whether nothing but texts for a model says what is looked for."""
+        beside = (self.products, self.items, self.vectors)
+        return bool(self.texts) and self.scene is None and self.words is None and not any(beside)
+
     def check(self) -> None:
         """Refuse a question with nothing to look for.
 

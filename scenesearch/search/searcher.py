@@ -63,6 +63,9 @@ from scenesearch.words.comparisons import read_comparison
 from scenesearch.words.meaning import shipped_meaning
 from scenesearch.words.parsed import joined
 
+NARROW_LEAST = 0.2
+"""Score of a text, to a model that knows few things, below which it is not of any: what it does not
+know it answers with the same few products, below 0.2."""
 NO_MATCH = "nothing like this in the catalogue"
 VOCABULARIES = 256
 """Of filters that keys are bound to, the least recently used out first."""
@@ -307,10 +310,13 @@ class Searcher:
             QueryError: an option makes no sense.
         """
         options = options or SearchOptions()
+        query, encoded = prepared.query, prepared.encoded
+        if self._narrow_text and query.only_texts:
+            least = max(options.score_min or 0.0, NARROW_LEAST)
+            options = options.changed({"score_min": least}, options.where)
         boosts = self._boosts(options)
         weights = self._weights(options)
         opened = self.open()
-        query, encoded = prepared.query, prepared.encoded
         spaces = tuple(weights)
         ood: list[bool] = []
         if query.scene is None:

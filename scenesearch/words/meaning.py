@@ -70,11 +70,13 @@ class Meaning:
 
     def _longest(self, words: Sequence[str]) -> tuple[int, int | None]:
         """How many of the first words the table has as one, and its row."""
-        for length in range(len(words), 0, -1):
+        # "a back" is no "aback"
+        for length in range(1 if words[0] in GLUE else len(words), 0, -1):
             *first, last = words[:length]
             for ending in dict.fromkeys((last, stem(last))):
                 for name in spellings([*first, ending]):
-                    row = self._row(name)
+                    # words that stand apart are not joined: a desk top is no desktop
+                    row = self._row(name) if length == 1 or " " in name else None
                     if row is not None:
                         return length, row
         return 1, None

@@ -239,7 +239,7 @@ class _Reader:
             if token.text in NEGATIONS or (words and token.after_break):
                 break
             words.append(token.text)
-        if len(words) < 2:
+        if len(words) < 2 or words[0] in GLUE:
             return 0
         length = shipped_meaning().longest(words)
         named = self._category(place)
@@ -251,8 +251,8 @@ class _Reader:
 
     def _is_negation(self, place: int) -> bool:
         token, following = self._tokens[place], self._tokens[place + 1 : place + 2]
-        # "non-slip" is a word; a negation at the end has nothing to negate
-        tied = bool(following) and following[0].hyphen
+        # "non-slip" is a word, "non-white" is not white; a negation at the end negates nothing
+        tied = bool(following) and following[0].hyphen and self._colour(place + 1) is None
         return token.text in NEGATIONS and bool(following) and not tied
 
     def _take(self, found: _Found, place: int, *, negated: bool) -> None:

@@ -11,7 +11,20 @@ GLUE = frozenset(
         *("a", "an", "the", "some", "any", "my", "our", "your", "for", "of", "with", "and", "or"),
         *("in", "on", "to", "is", "are", "that", "which", "this", "but", "it", "its", "one"),
         *("from", "made", "too", "very"),
-        *("i", "me", "we", "want", "need", "show", "find", "search", "looking", "please", "like"),
+        *(
+            "i",
+            "me",
+            "we",
+            "want",
+            "need",
+            "show",
+            "find",
+            "search",
+            "looking",
+            "please",
+            "like",
+            "only",
+        ),
     }
 )
 """Words that say nothing about a thing."""

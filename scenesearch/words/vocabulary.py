@@ -51,6 +51,10 @@ NEARLY, SAME = 0.12, 0.05
 CERTAIN = 0.76
 """From which words are read as a name where nothing is ranked: settee and couch lie at 0.78, spoon
 and fork at 0.75."""
+ALSO, ALSO_HEAD = 0.86, 0.6
+"""Likeness of categories that are one thing under two names (two-seat and three-seat sofa 0.96,
+floor and table lamp 0.91, wardrobe and chest of drawers 0.69), and of their last words: a desk
+chair is like a desk, and no desk."""
 RELATED = 0.7
 """How far a dictionary's word that two names are the same takes their likeness towards 1."""
 WHOLE = 0.3
@@ -156,6 +160,21 @@ class Vocabulary:
         best = max(meant.values(), default=0.0)
         return tuple(v for v, like in meant.items() if like >= max(best - SAME, CERTAIN))
 
+    def also(self, text: str) -> tuple[str, ...]:
+        """The categories that are the same thing as one, or as what was detected, by any name.
+
+        Args:
+            text: the name of a category, or a label.
+        """
+        from scenesearch.words.meaning import shipped_meaning
+
+        thing = _thing(text)
+        head = "".join(stems_of(_words(_head(_name_of(text))))[-1:])
+        near = self._likeness(thing)
+        alike = [value for value in near if near[value] >= ALSO]
+        last = shipped_meaning().cosines(head, [self._told[value][1] for value in alike])
+        return tuple(v for v, like in zip(alike, last.tolist(), strict=True) if like >= ALSO_HEAD)
+
     def items(self, categories: Iterable[str]) -> int:
         """How many items are of some categories."""
         return sum(self._counts.get(category, 0) for category in categories)
@@ -181,8 +200,9 @@ class Vocabulary:
         if not said:
             return {}
         near, whole = self._likeness(text), self._in_full(text)
-        akin = [v for v in near if v not in named and self._told(v) >= set(said)]
-        things = [(_words(_head(_name_of(value))) or [""])[-1] for value in akin]
+        told = self._told
+        akin = [v for v in near if v not in named and told[v][0] >= set(said)]
+        things = [told[value][1] for value in akin]
         if len(set(things)) > MANY_HEADS:
             return {}
         heads = shipped_meaning().cosines(head, things)
@@ -193,10 +213,15 @@ class Vocabulary:
         }
         return dict(sorted(found.items(), key=lambda one: (-one[1], one[0])))
 
-    def _told(self, value: str) -> frozenset[str]:
-        """The words of a category that say which of its kind, without what it is."""
-        name = _name_of(value)
-        return frozenset(stems_of(_words(name))) - set(stems_of(_words(_head(name)))[-1:])
+    @cached_property
+    def _told(self) -> Mapping[str, tuple[frozenset[str], str]]:
+        """Of each category the words that say which of its kind it is, and the one for what."""
+        found = {}
+        for value in self._counts:
+            name = _name_of(value)
+            head = stems_of(_words(_head(name)))[-1:]
+            found[value] = frozenset(stems_of(_words(name))) - set(head), "".join(head)
+        return found
 
     def _likeness(self, text: str) -> Mapping[str, float]:
         """Cosines in meaning between a text and every category."""

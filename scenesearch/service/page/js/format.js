@@ -1,6 +1,6 @@
 /** Values as people read them. Pure. */
 
-/** @typedef {{item_id: string, score: number | null, rank: number, parts: Record<string, number | null>,
+/** @typedef {{item_id: string, score: number | null, verdict?: "exact" | "similar" | "related" | null, rank: number, parts: Record<string, number | null>,
  *   evidence: Evidence[], attributes: Record<string, any>, photo_url: string | null,
  *   variants: string[]}} Match
  * @typedef {{region: number | null, point_id: string, scores: Record<string, number | null>,

@@ -61,6 +61,7 @@ export function Card({ match, earnedBy = "", actions }) {
     <article class=${`card ${isWeak(match) ? "is-weak" : ""}`}>
       <${Picture} path=${match.photo_url} alt="" />
       ${isWeak(match) && html`<span class="card-mark">Other kind</span>`}
+      ${match.verdict === "exact" && html`<span class="card-sure">Very close</span>`}
       <div class="card-words">
         <h3 class="card-title"><button type="button" class="card-open" dir="auto" onClick=${() => actions.onOpen(match)}>${titleOf(match)}</button></h3>
         ${about && html`<p class="card-about" dir="auto">${about}</p>`}
