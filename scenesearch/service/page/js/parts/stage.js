@@ -131,6 +131,10 @@ export function Stage({ photo, look, target, box, busy, sent, drawing, setDrawin
     left: `${x1 * 100}%`, top: `${y1 * 100}%`, width: `${(x2 - x1) * 100}%`, height: `${(y2 - y1) * 100}%`,
   });
   const cropped = drawing || (box && target === "area") ? draft : null;
+  // a number under the area could not be pressed, and would hide what is in it
+  const covered = (/** @type {{x: number, y: number}} */ { x, y }) => cropped !== null
+    && x > cropped[0] * size.width - GAP_PX && x < cropped[2] * size.width + GAP_PX
+    && y > cropped[1] * size.height - GAP_PX && y < cropped[3] * size.height + GAP_PX;
   const [wide, high] = photo.url || !look?.scene ? [photo.width, photo.height] : [look.scene.width, look.scene.height];
   return html`
     <section class="stage" aria-label="Your photo" tabindex="-1" ref=${section}>
@@ -142,7 +146,7 @@ export function Stage({ photo, look, target, box, busy, sent, drawing, setDrawin
           : html`<p class="stage-blank">${busy ? "Your photo is on its way. It is shown as soon as the service has read it." : "This photo cannot be shown here; its objects can be chosen all the same."}</p>`}
         ${!cropped && draft && html`<div class="drawn" style=${place(draft)}></div>`}
         ${outlined && !cropped && html`<div class=${`outline ${outlined.index === target ? "is-chosen" : ""}`} style=${place(outlined.box)}></div>`}
-        ${marks.map((mark, order) => html`
+        ${marks.map((mark, order) => !covered(centres[order]) && html`
           <button type="button" key=${mark.region.key}
             class=${`hotspot ${mark.index === target ? "is-chosen" : ""}`}
             style=${{ left: `${centres[order].x}px`, top: `${centres[order].y}px` }}
