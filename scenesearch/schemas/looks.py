@@ -137,7 +137,7 @@ class SentTurn(Sent):
     )
 
 
-class SentSuggestion(Sent):
+class SentNextTurn(Sent):
     """A turn that would split a list of the answer: send `where` and `object` in `refine`."""
 
     text: str
@@ -165,4 +165,4 @@ class LookResponse(Sent):
     notes: list[str]
     parsed: SentWords | None
     refined: list[SentTurn]
-    suggestions: list[SentSuggestion]
+    suggestions: list[SentNextTurn]
