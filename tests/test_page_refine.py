@@ -144,3 +144,44 @@ def test_what_splits_the_list_is_offered_and_taken_with_one_press(browser: Any, 
         assert chips(page) == [text]
         assert len(before & set(page.locator(".card-open").all_inner_texts())) == kept
         assert b.violations(page) == []
+
+
+@pytest.mark.parametrize("viewport", [b.PHONE, b.DESKTOP], ids=["phone", "desktop"])
+def test_the_look_is_chosen_within_a_budget_and_swapped_piece_by_piece(
+    browser: Any, site: Any, viewport: Any
+) -> None:
+    with b.opened(browser, site.address, viewport=viewport) as page:
+        b.look(page)
+        page.get_by_role("button", name="Budget", exact=True).click()
+        page.get_by_label("Together at most").fill("500")
+        page.keyboard.press("Enter")
+        lines = page.locator(".saved-line")
+        lines.nth(2).wait_for()
+
+        def costs() -> list[float]:
+            texts = page.locator(".saved-line > div > span:last-child").all_inner_texts()
+            return [float(text) for text in texts]
+
+        def total() -> float:
+            return float(page.locator(".basket-total strong").inner_text())
+
+        assert total() == sum(costs()) <= 500
+        assert b.violations(page) == []
+        before = lines.locator("strong").all_inner_texts()
+        swap = page.get_by_label("Instead, for 1. ")
+        swap.select_option(index=1)
+        page.wait_for_function(
+            "title => document.querySelector('.saved-line strong').innerText !== title",
+            arg=before[0],
+        )
+        after = lines.locator("strong").all_inner_texts()
+        assert after[1:] == before[1:]
+        assert total() == sum(costs()) <= 500
+        page.get_by_label("Instead, for 2. ").select_option("")
+        page.get_by_text("nothing chosen").wait_for()
+        assert lines.locator("strong").all_inner_texts() == [after[0], after[2]]
+        page.get_by_role("button", name="Save all 2").click()
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Saved products").click()
+        page.get_by_role("heading", name="Saved products").wait_for()
+        assert page.locator(".saved-line").count() == 2

@@ -142,7 +142,7 @@ class SentTurn(Sent):
     )
 
 
-class SentSuggestion(Sent):
+class SentNextTurn(Sent):
     """A turn that would split a list of the answer: send `where` and `object` in `refine`."""
 
     text: str
@@ -170,4 +170,4 @@ class LookResponse(Sent):
     notes: list[str]
     parsed: SentWords | None
     refined: list[SentTurn]
-    suggestions: list[SentSuggestion]
+    suggestions: list[SentNextTurn]

@@ -174,6 +174,9 @@ export const similar = async (id, limit, signal) =>
 export const goesWith = async (id, limit, signal) =>
   (await call(`v1/complete?${new URLSearchParams({ item: id, limit: String(limit) })}`, { signal })).json();
 
+/** The whole look within a budget. @param {object} request @param {AbortSignal} signal */
+export const basket = async (request, signal) => (await call("v1/basket", { ...asJson(request), signal })).json();
+
 /** @param {{query_id?: string | null, item_id: string, kind: string, region?: number, rank?: number}} said */
 export async function sendFeedback(said) {
   // read to its end, so that the connection can be used again

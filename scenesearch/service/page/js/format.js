@@ -70,16 +70,16 @@ export function attribute(match, name) {
 }
 
 /** A price with its currency, or an empty text. @param {Match} match @param {string} [locale] */
-export const priceOf = (match, locale) => money(match.attributes.price, match.attributes.currency, locale);
+export const priceOf = (match, locale) => moneyText(match.attributes.price, match.attributes.currency, locale);
 
 /** What it cost before, where it is cheaper now; else an empty text. @param {Match} match @param {string} [locale] */
 export function priceBefore(match, locale) {
   const { price, list_price: before, currency } = match.attributes;
-  return typeof price === "number" && typeof before === "number" && before > price ? money(before, currency, locale) : "";
+  return typeof price === "number" && typeof before === "number" && before > price ? moneyText(before, currency, locale) : "";
 }
 
-/** @param {any} price @param {any} currency @param {string} [locale] */
-function money(price, currency, locale) {
+/** A sum with its currency, or an empty text. @param {any} price @param {any} currency @param {string} [locale] */
+export function moneyText(price, currency, locale) {
   if (typeof price !== "number" || !Number.isFinite(price)) return "";
   if (typeof currency === "string" && /^[A-Za-z]{3}$/.test(currency)) {
     return new Intl.NumberFormat(locale, { style: "currency", currency: currency.toUpperCase() }).format(price);

@@ -47,6 +47,7 @@ function useShrinking(ref) {
  */
 export function Work({ state, dispatch, home, stop, more, onKey, say, title, wishes }) {
   const [drawing, setDrawing] = useState(false);
+  const [budgeting, setBudgeting] = useState(false);
   const photoBox = useRef(/** @type {HTMLElement | null} */ (null));
   useShrinking(photoBox);
   // another object, or another photo: what was being drawn is over
@@ -114,6 +115,8 @@ export function Work({ state, dispatch, home, stop, more, onKey, say, title, wis
         <div class="results-head">
           <div><h1 id="results-title" tabindex="-1" ref=${title}><bdi>${titleOfState(state)}</bdi></h1><${Summary} state=${state} /></div>
           ${state.busy && !state.waiting && html`<button type="button" class="pill" onClick=${stop}><span class="spinner" aria-hidden="true"></span><span>Cancel</span></button>`}
+          ${state.target === "all" && state.queryId && state.catalogue.fields.price && state.base && html`
+            <button type="button" class="pill" onClick=${() => setBudgeting(true)}>Budget</button>`}
           <${Menu} look=${answer?.look ?? null} onKey=${onKey} say=${say}
             asked=${ask && { kind: ask.kind, body: ask.body, photoName: photo?.name }} />
         </div>
@@ -133,8 +136,19 @@ export function Work({ state, dispatch, home, stop, more, onKey, say, title, wis
           onMore=${hasMore ? onMore : null} actions=${actions} />
       </section>
     </main>
+    ${budgeting && html`<${BasketLater} state=${state} wishes=${wishes} say=${say} onClose=${() => setBudgeting(false)}
+      onOpen=${(/** @type {string} */ id) => dispatch({ type: "product", id })} />`}
     ${state.product && html`
       <${Detail} id=${state.product} state=${state} actions=${actions} say=${say}
         onOpen=${(/** @type {string} */ id) => dispatch({ type: "product", id })}
         onClose=${() => dispatch({ type: "product", id: null })} />`}`;
+}
+
+/** The dialog of the budget, fetched when it is opened. @param {any} props */
+function BasketLater(props) {
+  const [Found, setFound] = useState(/** @type {any} */ (null));
+  useEffect(() => {
+    import("./parts/basket.js").then((found) => setFound(() => found.BasketDialog));
+  }, []);
+  return Found && html`<${Found} ...${props} />`;
 }
