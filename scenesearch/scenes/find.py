@@ -319,7 +319,7 @@ def _scale(
     vectors: Mapping[str, Vector], weights: Mapping[str, float], *of: Centres
 ) -> Callable[[float], float]:
     """A mean cosine as the one score, by what collections as a whole are like at the least."""
-    background = min(float(backgrounds([vectors], one.now(), weights)[0]) for one in of)
+    background = min(float(backgrounds([vectors], one.now(), [weights])[0]) for one in of)
     return lambda cosine: score_of(cosine, background)
 
 
