@@ -40,10 +40,9 @@ has_failed = pytest.StashKey[bool]()
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One for each core this process may use; none where there is one."""
+    """One more than cores this process may use, as some always wait; none where there is one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    workers = min(cores or 1, MOST_WORKERS)
-    return workers if workers > 1 else 0
+    return min(cores + 1, MOST_WORKERS) if cores and cores > 1 else 0
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -23,7 +23,7 @@ def store() -> MemoryStore:
 
 def test_a_collection_that_grows_is_read_again_until_it_is_large_enough(store) -> None:
     now = [0.0]
-    centres = Centres(store, ("cutout",), lambda: now[0])
+    centres = Centres(store, ("cutout",), clock=lambda: now[0])
     assert centres.now() == {}
 
     store.upsert([point(n) for n in range(4)])

@@ -597,6 +597,7 @@ def test_facets_are_counted_again_after_a_while_and_after_a_write(engine) -> Non
         asked = 0
         store = engine.opened.store
         parse = staticmethod(engine.opened.parse)
+        only = staticmethod(engine.opened.only)
 
         def fields(self):
             self.asked += 1

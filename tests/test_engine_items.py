@@ -545,6 +545,7 @@ def test_what_a_catalogue_said_is_unchanged_when_it_is_put(memory, tmp_path):
     assert memory.embedded == embedded
 
 
+@pytest.mark.store
 def test_threads_that_put_patch_delete_get_and_search_see_what_was_acknowledged(engine):
     """Each thread owns its items, and knows after every answer what must be read."""
     engine.put(*(record(f"base{n}", pattern(n)) for n in range(4)))

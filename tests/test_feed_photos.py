@@ -267,6 +267,7 @@ def test_fetched_photos_take_no_more_room_than_the_settings_allow(
 
 
 @pytest.mark.parametrize("why", ["embeddings lost", "no limit any more"])
+@pytest.mark.store
 def test_photos_that_were_removed_for_room_are_fetched_again_where_they_are_needed(
     why: str, server: PhotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

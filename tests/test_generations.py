@@ -165,6 +165,7 @@ def test_a_collection_that_began_raw_is_projected_without_embedding(raw):
     assert match.score == pytest.approx(1.0, abs=1e-4)
 
 
+@pytest.mark.store
 def test_it_equals_a_collection_that_was_indexed_at_once(raw):
     items = shop.colour_shop(raw)
     with closing(opened_at(raw)) as opened:
@@ -176,6 +177,7 @@ def test_it_equals_a_collection_that_was_indexed_at_once(raw):
         assert shop.contents(opened.store) == wanted
 
 
+@pytest.mark.store
 def test_a_projection_can_be_fitted_again_and_again(raw):
     with closing(opened_at(raw)) as opened:
         generations.do(opened, "reproject", {})
@@ -196,6 +198,7 @@ def test_too_few_photos_or_no_projection_asked_for_change_nothing(folder):
 
 
 @pytest.mark.parametrize("died", ["_made_like", "_switched", "drop"])
+@pytest.mark.store
 def test_killed_at_any_moment_it_is_done_again(raw, monkeypatch, died):
     class Killed(BaseException):
         pass
@@ -216,6 +219,7 @@ def test_killed_at_any_moment_it_is_done_again(raw, monkeypatch, died):
         assert PROJECTION_BLOB in opened.store.schema.blobs
 
 
+@pytest.mark.store
 def test_the_command(raw, monkeypatch, capsys):
     monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(raw / "cache"))
     monkeypatch.setenv("SCENESEARCH_EMBEDDER__WHITEN", str(WHITEN))
@@ -250,6 +254,7 @@ def first(engine, image):
     return answer["matches"][0]["item_id"], answer["matches"][0]["score"]
 
 
+@pytest.mark.store
 def test_a_command_behind_a_service_is_done_by_the_service(raw, engine):
     assert first(engine, shop.product("red"))[0] == "red-square"
     with closing(opened_at(raw)) as other:
@@ -261,6 +266,7 @@ def test_a_command_behind_a_service_is_done_by_the_service(raw, engine):
     assert not (raw / "store" / "items").exists()
 
 
+@pytest.mark.store
 def test_a_service_that_had_nothing_open_follows_as_well(raw):
     made = Engine(opened_at(raw))
     made.load()
@@ -327,6 +333,7 @@ def test_nobody_sees_a_mixture_and_no_write_is_lost(raw, engine):
     assert there == acknowledged
 
 
+@pytest.mark.store
 def test_a_collection_that_grows_by_inserts_gets_its_projection_by_itself(folder):
     made = Engine(Opened(folder / "store", settings(folder)))
     made.load()
@@ -345,6 +352,7 @@ def test_a_collection_that_grows_by_inserts_gets_its_projection_by_itself(folder
         made.close()
 
 
+@pytest.mark.store
 def test_nothing_is_lost_where_a_photo_is_neither_cached_nor_there(raw):
     (raw / "store" / "embeddings.sqlite").unlink()
     (raw / "red-tall.png").unlink()
@@ -355,6 +363,7 @@ def test_nothing_is_lost_where_a_photo_is_neither_cached_nor_there(raw):
     assert not (raw / "store" / "items--g2").exists()
 
 
+@pytest.mark.store
 def test_a_kept_photo_is_looked_at_again_by_other_models(raw, engine):
     photo = Photo(shop.png(shop.room(("red", "square"))))
     before = json.loads(engine.run(LookTask(photo=photo)).value)
@@ -448,6 +457,7 @@ def test_what_makes_no_sense_is_refused_and_changes_nothing(two):
     assert best(two) == ("green-wide", 1.0)
 
 
+@pytest.mark.store
 def test_index_and_deletions_go_to_both(two):
     do(two, "build", config_of(two, **NEW))
     items = shop.colour_shop(two)
@@ -462,6 +472,7 @@ def test_index_and_deletions_go_to_both(two):
         assert len(old) == 20
 
 
+@pytest.mark.store
 def test_who_has_a_dropped_generation_open_makes_no_collection_of_it(two):
     with closing(opened_at(two, **OLD)) as opened:
         assert opened.generation.number == 1
@@ -474,6 +485,7 @@ def test_who_has_a_dropped_generation_open_makes_no_collection_of_it(two):
     assert not (two / "store" / "items").exists()
 
 
+@pytest.mark.store
 def test_a_photo_that_is_gone_is_told_and_the_rest_is_built(two):
     (two / "red-tall.png").unlink()
     built = do(two, "build", config_of(two, **NEW))
@@ -484,6 +496,7 @@ def test_a_photo_that_is_gone_is_told_and_the_rest_is_built(two):
     assert best(two) == ("green-wide", 1.0)
 
 
+@pytest.mark.store
 def test_building_goes_on_where_it_was_stopped(two, monkeypatch):
     class Killed(BaseException):
         pass
@@ -500,6 +513,7 @@ def test_building_goes_on_where_it_was_stopped(two, monkeypatch):
     assert (built["number"], built["points"], built["embedded"]) == (2, 24, 0)
 
 
+@pytest.mark.store
 def test_a_collection_is_dropped_with_all_of_its_generations(two):
     do(two, "build", config_of(two, **NEW))
     do(two, "switch", {"generation": 2})
@@ -511,6 +525,7 @@ def test_a_collection_is_dropped_with_all_of_its_generations(two):
     assert not (two / "store" / "items.generations.json").exists()
 
 
+@pytest.mark.store
 def test_what_is_checked_and_backed_up_is_what_answers(two):
     do(two, "build", config_of(two, **NEW))
     do(two, "switch", {"generation": 2})
@@ -545,6 +560,7 @@ def test_a_service_answers_with_the_models_of_the_generation(two):
         engine.close()
 
 
+@pytest.mark.store
 def test_two_generations_are_compared_by_overlap_and_by_truth(two):
     do(two, "build", config_of(two, **NEW))
     truth = two / "truth.jsonl"
@@ -564,6 +580,7 @@ def test_two_generations_are_compared_by_overlap_and_by_truth(two):
         do(two, "compare", {"generation": 1, "sample": 5})
 
 
+@pytest.mark.store
 def test_the_commands(two, monkeypatch, capsys):
     monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(two / "cache"))
     profile = two / "new.yaml"

@@ -70,6 +70,7 @@ def test_every_object_has_its_matches_and_a_failure_is_a_line(front, photos, tmp
     ]
 
 
+@pytest.mark.store
 def test_a_second_run_searches_what_is_new_alone(front, photos, tmp_path):
     out = tmp_path / "out.csv"
     run(front, out, photos)
@@ -111,6 +112,7 @@ def test_a_photo_of_one_thing_is_searched_as_one(front, tmp_path):
     assert (line["object"], line["box"], line["item_id"]) == (1, None, "blue-tall")
 
 
+@pytest.mark.store
 def test_all_formats_have_the_same_table(front, photos, tmp_path):
     for name in ("out.jsonl", "out.csv", "out.parquet"):
         run(front, tmp_path / name, photos, top=3)

@@ -325,7 +325,7 @@ def test_a_boost_is_printed_beside_the_similarity(cli):
     _, out, _ = cli("--boost", "0.25: category = wide")
 
     fused = out.partition("fused:")[2].splitlines()
-    assert all(("wide" in line) == line.endswith("+0.250") for line in fused if line.strip())
+    assert all(("wide" in line) == ("(+0.250)" in line) for line in fused if line.strip())
 
 
 @pytest.mark.parametrize("text", ["category = wide", "x: price", "0.1:", "0.1 price"])

@@ -308,7 +308,7 @@ def unreadable(tmp_path, request):
     return str(tmp_path / request.param) if request.param else request.param
 
 
-@pytest.mark.parametrize("unreadable", first(3, UNREADABLE), indirect=True, ids=repr)
+@pytest.mark.parametrize("unreadable", first(1, UNREADABLE), indirect=True, ids=repr)
 def test_a_photo_that_cannot_be_read_is_a_placeholder(unreadable):
     match = Match("p-1", 0.5, {}, (), {}, unreadable)
     look = Look(a_scene(), (an_object(0, (5, 5, 60, 60), (match,)),), (match,))

@@ -404,9 +404,8 @@ def random_query(random, depth=0):
     return f"{count}{colour}{random.choice(LABELS)}"
 
 
-@pytest.mark.parametrize(
-    "either_store", ["memory", pytest.param("edge", marks=pytest.mark.store)], indirect=True
-)
+@pytest.mark.parametrize("either_store", ["memory", "edge"], indirect=True)
+@pytest.mark.store
 def test_any_query_finds_what_the_objects_themselves_say(either_store):
     store = either_store
     random = np.random.default_rng(7)

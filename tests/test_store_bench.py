@@ -54,6 +54,7 @@ def test_a_store_that_searches_all_finds_all():
     assert 0 < plain.p50_ms <= plain.p95_ms
 
 
+@pytest.mark.store
 def test_what_is_not_found_is_missing_in_the_recall():
     lost = {f"00000000-0000-4000-8000-{n:012d}" for n in range(0, COUNT, 2)}
     plain, _ = bench(filled(lost), space="cutout", queries=50, top=20)

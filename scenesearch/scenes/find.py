@@ -71,7 +71,7 @@ class SceneFinder:
         self._known = tuple(known)
         has = store.schema.vectors if store.schema else ()
         spaces = tuple(space for space in (CUTOUT, CONTEXT, COLOUR) if space in has)
-        self._centres = Centres(store, spaces)
+        self._centres = Centres(store, spaces, "photo")
 
     def understand(self, text: str) -> SceneQuery:
         """What a query asks for in this collection.

@@ -24,13 +24,18 @@ class Centres:
     Args:
         store: the collection.
         spaces: of its vectors.
+        key: a payload field that each point of ours has; what others wrote has no say.
         clock: seconds.
     """
 
     def __init__(
-        self, store: Store, spaces: tuple[str, ...], clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        spaces: tuple[str, ...],
+        key: str = "item_id",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store, self._spaces, self._clock = store, spaces, clock
+        self._store, self._spaces, self._key, self._clock = store, spaces, key, clock
         self._found: Mapping[str, Vector] = {}
         self._until = clock()
 
@@ -42,8 +47,8 @@ class Centres:
         return self._found
 
     def _read(self) -> tuple[int, Mapping[str, Vector]]:
-        page = self._store.scroll(limit=SAMPLE, fields=("item_id",), spaces=self._spaces)
-        ours = [record for record in page.records if "item_id" in record.payload]
+        page = self._store.scroll(limit=SAMPLE, fields=(self._key,), spaces=self._spaces)
+        ours = [record for record in page.records if self._key in record.payload]
         found: dict[str, Vector] = {}
         for space in self._spaces:
             rows = [record.vectors[space] for record in ours if space in record.vectors]

@@ -531,9 +531,10 @@ class EdgeStore:
         """See :meth:`scenesearch.core.protocols.Store.write_blob`."""
         with self._gate:
             self._open()
+            path = self._directory.blob(name)
             check_free_space(self._home, 2 * len(data), self._min_free)
             with engine_errors(f"keep {name} in {self._home}"):
-                write_whole(self._directory.blob(name), bytes(data))
+                write_whole(path, bytes(data))
 
     def optimize(self) -> None:
         """See :meth:`scenesearch.core.protocols.Store.optimize`. Blocks the whole process."""
