@@ -71,6 +71,7 @@ def test_a_run_that_fills_the_collection_gives_rows_and_photos_that_can_be_found
     assert front.scenes().find("red").total == 2
 
 
+@pytest.mark.store
 def test_photos_whose_rows_are_only_streamed_can_fill_the_collection_too(tmp_path, photos):
     with SceneSearch(tmp_path / "store", scenes="rooms", config=load_settings()) as opened:
         rows = list(opened.tag(photos, run=ONE, fill=True))
@@ -94,6 +95,7 @@ def test_the_worker_of_a_cluster_tags_as_this_process_does(front, photos, tmp_pa
     assert made == [(True, front.settings.threads or 1)]
 
 
+@pytest.mark.store
 def test_rows_recorded_without_the_collection_do_not_count_as_filled(front, photos, tmp_path):
     out = tmp_path / "tags.jsonl"
     front.tag_to(out, photos, run=ONE)
@@ -141,6 +143,7 @@ def test_without_photos_there_is_nothing_to_search_and_the_error_says_how_to_ind
         opened.scenes()
 
 
+@pytest.mark.store
 def test_the_command_fills_a_store_on_the_way(photos, tmp_path, monkeypatch, capsys):
     out, store = tmp_path / "tags.jsonl", tmp_path / "store"
     arguments = ["tag", photos, "--out", out, "--scenes", store, "--workers", 1, "--json"]

@@ -86,6 +86,7 @@ def test_every_point_has_both_vectors_after_an_index_run(tmp_path, items):
     assert not np.allclose(found[AUGMENTED], found[CUTOUT])
 
 
+@pytest.mark.store
 def test_items_that_come_and_go_leave_what_one_run_would_have_made(tmp_path, items):
     with front(tmp_path) as opened:
         opened.index(shop.write_catalog(tmp_path, items[:5]))

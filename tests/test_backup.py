@@ -83,6 +83,7 @@ def made(tmp_path_factory):
         yield folder / "backups" / "first", answer.json(), points, folder / "store"
 
 
+@pytest.mark.store
 def test_a_backup_says_what_it_holds(made):
     folder, said, points, _ = made
 
@@ -173,6 +174,7 @@ def test_a_backup_is_made_over_nothing_and_under_a_plain_name(made, tmp_path):
             assert served.client.post("/v1/backups", json={"name": name}).status_code == 422
 
 
+@pytest.mark.store
 def test_a_service_without_a_folder_for_them_makes_none(tmp_path):
     keys = {"read_keys": ["a-key-that-only-reads"], "backup_dir": str(tmp_path / "b")}
     with service.serving(tmp_path / "one", indexed=False) as served:

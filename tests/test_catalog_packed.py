@@ -66,6 +66,7 @@ def test_an_archive_that_is_no_feed_is_refused(
 
 
 @pytest.mark.parametrize("pack", first(1, [gzip.compress, bz2.compress]), ids=["gzip", "bzip2"])
+@pytest.mark.e2e
 def test_what_grows_too_much_or_breaks_off_is_refused(
     pack: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_links_in_a_tar_are_passed_over_and_told_of(tmp_path: Path) -> None:
     assert any("2 link(s)" in note for note in found.notes), found.notes
 
 
+@pytest.mark.e2e
 def test_a_tar_may_neither_grow_too_much_nor_have_too_many_members(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

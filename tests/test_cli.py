@@ -557,6 +557,7 @@ def test_what_is_wrong_for_every_photo_is_said_once(cli, reading, truth, options
     assert "room.png" not in done.err
 
 
+@pytest.mark.e2e
 def test_every_ranking_step_is_tried(cli, reading, truth):
     done = cli("eval", truth, *reading, "--ablate", "--json")
 

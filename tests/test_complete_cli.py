@@ -77,6 +77,7 @@ def suggested(answer):
     return [one["item_id"] for group in answer["groups"] for one in group["suggestions"]]
 
 
+@pytest.mark.store
 def test_scenes_are_learned_once_and_lead_both_ways(writing, truth):
     first, again = (
         writing("known-scenes", "add", truth),
@@ -160,6 +161,7 @@ def test_a_photo_becomes_a_page_that_an_editor_changes(cli, tmp_path):
     assert cli("shoppable", photo, "-o", tmp_path / "look.gif").code == 2
 
 
+@pytest.mark.store
 def test_photos_are_matched_by_the_folder(cli, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "room.png").write_bytes(shop.png(shop.room(("red", "square"))))

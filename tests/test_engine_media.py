@@ -205,6 +205,7 @@ def test_what_was_shown_is_remembered_by_content_and_width(media, decode):
     assert decode.calls == 2
 
 
+@pytest.mark.store
 def test_memory_has_a_bound_and_the_latest_stay(media, decode):
     noise = np.random.default_rng(0)
     paths = []

@@ -442,6 +442,7 @@ def evaluated(tmp_path_factory):
         yield lambda *arguments: run("eval", truth, *arguments)
 
 
+@pytest.mark.e2e
 def test_the_command_line_says_where_right_answers_come_from(evaluated, capsys):
     assert evaluated("--json") == 0
 

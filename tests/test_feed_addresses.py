@@ -215,6 +215,7 @@ def test_an_answer_without_a_length_deletes_only_where_the_form_says_its_end(
     assert [row.code for row in done.rows] == (["cut_short"] if unsure else [])
 
 
+@pytest.mark.store
 def test_a_packed_feed_that_breaks_off_deletes_nothing(server: PhotoServer, tmp_path: Path) -> None:
     server.files["/feed.csv.gz"] = gzip.compress(table(server, range(12)))
     follower = Follower(server, tmp_path / "store", "/feed.csv.gz")
@@ -250,6 +251,7 @@ def product(server: PhotoServer, number: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("ending", first(1, ["empty", "again"]))
+@pytest.mark.store
 def test_the_pages_of_a_shop_are_followed_and_asked_about(
     ending: str, server: PhotoServer, tmp_path: Path
 ) -> None:

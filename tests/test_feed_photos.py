@@ -103,7 +103,7 @@ def sha256(data: bytes) -> str:
 FILES = [feed.file for feed in shop_feeds.feeds("http://x.test")]
 
 
-@pytest.mark.parametrize("file", first(3, FILES))
+@pytest.mark.parametrize("file", first(1, FILES))
 def test_every_feed_is_checked_and_indexed_with_its_photos(
     file: str,
     server: PhotoServer,
@@ -234,6 +234,7 @@ def megabytes(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*.png")) / 1e6
 
 
+@pytest.mark.store
 def test_fetched_photos_take_no_more_room_than_the_settings_allow(
     server: PhotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +327,7 @@ def test_every_fault_costs_its_photo_or_nothing(server: PhotoServer, tmp_path: P
     assert server.sent.most_common(1)[0][1] == 1, "each photo was transferred once"
 
 
+@pytest.mark.store
 def test_a_second_run_asks_and_transfers_nothing(server: PhotoServer, tmp_path: Path) -> None:
     shop_ = Shop(server, tmp_path, 60)
     shop_.sync()

@@ -437,6 +437,7 @@ def test_there_and_back_and_dropped(two):
     assert do(two, "build", config_of(two, **NEW))["number"] == 3, "a number is never used again"
 
 
+@pytest.mark.store
 def test_what_makes_no_sense_is_refused_and_changes_nothing(two):
     with pytest.raises(StoreError, match="has one generation"):
         do(two, "back")
@@ -539,6 +540,7 @@ def test_what_is_checked_and_backed_up_is_what_answers(two):
     assert schema["vectors"]["cutout"] == 48
 
 
+@pytest.mark.store
 def test_a_service_answers_with_the_models_of_the_generation(two):
     engine = Engine(opened_at(two, **OLD))
     engine.load()

@@ -67,6 +67,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     return found
 
 
+@pytest.mark.e2e
 def test_every_bad_file_has_the_outcome_it_must_have(outcomes: dict[str, Outcome]) -> None:
     wrong = [
         (name, o.case.expect, o.code, o.message)

@@ -86,6 +86,7 @@ def test_a_second_run_searches_what_is_new_alone(front, photos, tmp_path):
     assert run(front, out, photos, top=1, where="price < 50").done == 4
 
 
+@pytest.mark.store
 def test_a_run_that_is_interrupted_goes_on(front, photos, tmp_path):
     out = tmp_path / "out.jsonl"
     seen = []

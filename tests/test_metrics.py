@@ -61,6 +61,7 @@ def test_without_right_items_everything_is_zero_and_nothing_divides_by_it():
 
 @settings(deadline=None)  # the first call imports scikit-learn
 @given(st.lists(st.booleans(), min_size=2, max_size=40), st.integers(1, 50))
+@pytest.mark.e2e
 def test_ndcg_and_average_precision_agree_with_scikit_learn(marks, k):
     from sklearn.metrics import average_precision_score, ndcg_score
 

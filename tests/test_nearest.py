@@ -53,9 +53,8 @@ def test_where_few_points_are_left_out_the_engine_is_asked_once(store, monkeypat
     query = store.query
     monkeypatch.setattr(store, "query", lambda queries: asked.append(queries) or query(queries))
 
-    items = found(
-        store, limit=10, without={"item-00", "item-03"}, where=lambda _: Equals("kind", "x")
-    )
+    both = {"item-00", "item-03"}
+    items = found(store, limit=10, without=both, where=lambda _: Equals("kind", "x"))
 
     assert len(asked) == 1
     assert len(items) == 10

@@ -131,6 +131,7 @@ def test_a_changed_attribute_is_patched_without_embedding(home, parts):
     assert parts.made[-1].embedder.embedded == 0
 
 
+@pytest.mark.store
 def test_what_was_removed_comes_back_from_the_embedding_cache(home, parts, expected):
     home("store")
 
@@ -196,6 +197,7 @@ def test_the_state_of_a_service_has_its_jobs_and_its_feedback(home, expected):
     assert second.photos == (Link("http://a.example.com/b.png"),)
 
 
+@pytest.mark.store
 def test_a_service_does_the_job_that_was_queued(home, expected):
     folder = home("service")
     known = expected["state"]

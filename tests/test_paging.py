@@ -119,6 +119,7 @@ def options_of(draw):
 
 
 @pytest.mark.timeout(7200)
+@pytest.mark.store
 def test_pages_hold_every_item_of_the_list_once_in_order_and_end(searcher):
     draw, prepared = random.Random(SEED), questions(searcher)
     for number in range(QUERIES):

@@ -266,6 +266,7 @@ def test_constructing_needs_no_package(monkeypatch):
 
 
 @installed
+@pytest.mark.e2e
 def test_a_model_that_the_wheel_lost_is_named_and_not_downloaded(monkeypatch, tmp_path):
     import rapidocr
 

@@ -302,6 +302,7 @@ def test_a_photo_that_is_called_otherwise_is_not_tagged_nor_found_twice(capsys, 
     assert all(Path(match["photo"]).is_file() for match in answer["matches"])
 
 
+@pytest.mark.store
 def test_a_copy_beside_its_original_is_a_photo_of_its_own(capsys, lib):
     index_again(capsys, "lib")
     copy_tree(lib / "lib", lib / "copies")

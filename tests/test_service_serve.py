@@ -559,6 +559,7 @@ def here(monkeypatch, capsys, clean_surroundings):
     return run
 
 
+@pytest.mark.process
 def test_the_command_does_not_listen_beyond_this_machine_without_keys(here):
     code, said = here("--host", "0.0.0.0", "--port", "0")
 

@@ -200,6 +200,7 @@ def test_the_replaced_layer_passes_on_each_channel_of_the_last_stage() -> None:
     assert np.linalg.norm(pooled, axis=1) == pytest.approx(np.ones(20))
 
 
+@pytest.mark.e2e
 def test_the_first_layer_gives_the_vectors_that_distillation_aims_at() -> None:
     teacher = np.abs(np.random.default_rng(0).normal(size=(600, 320))).astype(np.float32)
     teacher /= np.linalg.norm(teacher, axis=1, keepdims=True)

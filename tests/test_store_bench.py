@@ -44,6 +44,7 @@ def filled(forget=()):
     return store
 
 
+@pytest.mark.store
 def test_a_store_that_searches_all_finds_all():
     plain, filtered = bench(filled(), space="cutout", queries=20, top=10)
 

@@ -64,6 +64,7 @@ class TestEdgeStore(StoreContract):
         return edge_store
 
 
+@pytest.mark.store
 class TestProcessStoreOverAThread(StoreContract):
     """What is said through the pipe; a process and its folder are in test_store_process.py."""
 
@@ -75,6 +76,7 @@ class TestProcessStoreOverAThread(StoreContract):
         return lambda: ProcessStore(MemoryStore)
 
 
+@pytest.mark.store
 class TestClientStoreInMemory(StoreContract):
     @pytest.fixture
     def open_store(self) -> Iterator[OpenStore]:

@@ -130,6 +130,7 @@ def test_a_number_of_a_vector_that_changes_is_seen_wherever_it_stands():
                 assert vectors_state({**rows, space: changed}, kept) == "damaged"
 
 
+@pytest.mark.store
 def test_numbers_that_an_engine_reads_back_beside_what_they_were_are_sound():
     drawn = random.Random(8)
     for _ in range(20_000):

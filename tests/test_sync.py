@@ -192,6 +192,7 @@ def test_the_plan_says_what_happens_and_then_it_has_happened(synced, change, exp
     assert again.unchanged == len(synced.items)
 
 
+@pytest.mark.store
 def test_everything_at_once_in_an_embedded_store_that_is_opened_for_each_round(embedded):
     s = embedded
     s.sync()

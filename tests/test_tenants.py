@@ -249,6 +249,7 @@ def test_jobs_of_a_tenant_store_its_items_and_refuse_the_rest(served):
     ask(served.client, "DELETE", "/v1/items/acme/j")
 
 
+@pytest.mark.store
 def test_tenants_are_counted_exported_and_removed(tmp_path):
     with service_app.serving(
         tmp_path, section={"keys": KEYS}, indexed=False, tenant_field="tenant"
@@ -276,6 +277,7 @@ def test_a_service_without_the_field_has_no_tenants(tmp_path):
     assert "store.tenant_field" in answer.json()["detail"]
 
 
+@pytest.mark.store
 def test_a_collection_of_before_gets_the_field_with_the_first_question(tmp_path):
     section = {"keys": KEYS}
     with service_app.serving(tmp_path, section=section, tenant_field="tenant") as served:
@@ -407,6 +409,7 @@ def test_a_key_is_added_limited_and_withdrawn_while_the_service_runs(served):
     ask(served.client, "DELETE", "/v1/tenants/gamma", ADMIN)
 
 
+@pytest.mark.store
 def test_an_index_of_the_field_keeps_a_tenants_points_together():
     from scenesearch.store.server.client_translate import field_schema
 
