@@ -49,7 +49,7 @@ def parts():
         monkeypatch.setenv("SCENESEARCH_EMBEDDER__WHITEN", "8")
         # the process that an embedded store is looked through in costs half a second a start
         monkeypatch.setattr(
-            "scenesearch.store.process.store.ProcessStore", lambda made, name: made()
+            "scenesearch.store.process.store.ProcessStore", lambda made, name, folder: made()
         )
         yield shop.use_fakes(monkeypatch)
 
