@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
 import signal
 import subprocess
@@ -13,8 +12,8 @@ import time
 import httpx
 import postgres_server
 import pytest
+import qdrant_proxy
 import service_app
-from qdrant_client import QdrantClient
 
 from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import ConfigError
@@ -128,7 +127,7 @@ def test_two_workers_behind_one_port_answer_as_one(tmp_path):
             parent.terminate()
             code = parent.wait(60)
             parent.stderr.close()
-    with contextlib.closing(QdrantClient(url, api_key=os.environ.get("QDRANT_API_KEY"))) as client:
+    with qdrant_proxy.client_of() as client:
         for name in (collection, f"{collection}--meta"):
             client.delete_collection(name)
 

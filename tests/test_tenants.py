@@ -9,10 +9,10 @@ import os
 from random import Random
 
 import pytest
+import qdrant_proxy
 import service_app
 import tenant_requests as requests
 from pydantic import ValidationError
-from qdrant_client import QdrantClient
 
 from scenesearch.config.service import KeySettings
 from scenesearch.config.settings import load_settings
@@ -445,26 +445,25 @@ def test_a_field_of_before_is_indexed_as_that_of_tenants(tmp_path, monkeypatch, 
 @pytest.mark.store
 @pytest.mark.skipif("QDRANT_URL" not in os.environ, reason="needs a server: QDRANT_URL")
 def test_a_server_keeps_a_tenants_points_together():
-    url, key = os.environ["QDRANT_URL"], os.environ.get("QDRANT_API_KEY")
+    url, key = qdrant_proxy.first_url(), qdrant_proxy.key()
     schema = CollectionSchema({"cutout": 4}, {"item_id": "keyword", "tenant": "keyword"})
     names = [f"tenants-{os.getpid()}-{number}" for number in range(2)]
-    client = QdrantClient(url, api_key=key)
-    try:
-        new = ClientStore(url, names[0], api_key=key, tenant_field="tenant")
-        new.create(schema)
-        ClientStore(url, names[1], api_key=key).create(schema)
-        old = ClientStore(url, names[1], api_key=key, tenant_field="tenant")
-        index_field(old, load_settings(store={"tenant_field": "tenant"}))
+    with qdrant_proxy.client_of() as client:
+        try:
+            new = ClientStore(url, names[0], api_key=key, tenant_field="tenant")
+            new.create(schema)
+            ClientStore(url, names[1], api_key=key).create(schema)
+            old = ClientStore(url, names[1], api_key=key, tenant_field="tenant")
+            index_field(old, load_settings(store={"tenant_field": "tenant"}))
 
-        for name in names:
-            fields = client.get_collection(name).payload_schema
-            assert fields["tenant"].params.is_tenant is True
-            assert fields["item_id"].params is None
-    finally:
-        for name in names:
-            client.delete_collection(name)
-            client.delete_collection(f"{name}--meta")
-        client.close()
+            for name in names:
+                fields = client.get_collection(name).payload_schema
+                assert fields["tenant"].params.is_tenant is True
+                assert fields["item_id"].params is None
+        finally:
+            for name in names:
+                client.delete_collection(name)
+                client.delete_collection(f"{name}--meta")
 
 
 @pytest.mark.store
