@@ -179,8 +179,9 @@ def test_codes_are_changed_in_a_process_where_there_is_no_guard(tmp_path):
         store.upsert(make_points(20))
     assert wiring.is_cramped(settings, tmp_path)
 
-    wiring.quantize(settings, tmp_path, "items", "int8")
+    wiring.quantize(settings, tmp_path, "items", "int8", on_disk=True)
 
     with closing(EdgeStore(tmp_path, "items", min_free_bytes=0)) as again:
         assert again.schema.quantization == "int8"
+        assert again.schema.on_disk is True
         assert again.count() == 20

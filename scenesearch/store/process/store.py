@@ -27,7 +27,7 @@ from scenesearch.core.errors import (
     StoreUnavailableError,
 )
 from scenesearch.core.protocols import Inspectable, Store, TextQuery, VectorQuery
-from scenesearch.core.quantization import Quantization
+from scenesearch.core.quantization import Memory, Quantization
 from scenesearch.core.types import (
     Census,
     CollectionSchema,
@@ -292,11 +292,18 @@ class ProcessStore:
         """See :meth:`scenesearch.core.protocols.Store.optimize`. Other calls wait meanwhile."""
         self._write(Store.optimize)
 
-    def quantize(self, quantization: Quantization) -> None:
+    def quantize(
+        self,
+        quantization: Quantization,
+        *,
+        on_disk: bool | None = None,
+        memory: Memory | None = None,
+    ) -> None:
         """See :meth:`scenesearch.core.protocols.Quantizable.quantize`."""
         with self._writing:
             try:
-                self._exchange(Request("quantize", (quantization,)))
+                held = {"on_disk": on_disk, "memory": memory}
+                self._exchange(Request("quantize", (quantization,), held))
             finally:
                 self._forget_schema()
 
