@@ -48,6 +48,7 @@ def front(tmp_path_factory):
         yield opened
 
 
+@pytest.mark.store
 def test_photos_are_tagged_one_row_each_and_a_broken_one_is_an_error_row(front, photos):
     rows = {Path(row.source).stem: row for row in front.tag(photos, run=ONE)}
 

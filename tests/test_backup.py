@@ -93,6 +93,7 @@ def test_a_backup_says_what_it_holds(made):
     assert said["bytes"] == sum(one for one, _ in read_manifest(folder).files.values())
 
 
+@pytest.mark.store
 def test_what_is_put_back_elsewhere_is_what_there_was(made, tmp_path):
     folder, _, points, before = made
     done = put_back(folder, tmp_path)

@@ -58,6 +58,7 @@ def test_a_feed_may_be_packed(feed: shop_feeds.Feed, ending: str, tmp_path: Path
     ],
     ids=["empty", "two", "another", "within", "a bomb", "many"],
 )
+@pytest.mark.e2e
 def test_an_archive_that_is_no_feed_is_refused(
     entries: dict[str, bytes], word: str, tmp_path: Path
 ) -> None:

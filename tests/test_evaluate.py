@@ -454,6 +454,7 @@ def test_the_command_line_says_where_right_answers_come_from(evaluated, capsys):
     assert found["labels"][0]["precision@10"] == pytest.approx(0.1)
 
 
+@pytest.mark.e2e
 def test_right_answers_are_reported_by_another_field_as_a_table(evaluated, capsys):
     assert evaluated("--by", "group") == 0
 

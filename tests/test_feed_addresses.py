@@ -127,6 +127,7 @@ def test_a_packed_feed_is_unpacked_whatever_it_is_called(
     assert (code, found["items"]) == (0, 20), err
 
 
+@pytest.mark.store
 def test_a_feed_that_did_not_change_is_not_transferred_again(
     server: PhotoServer, tmp_path: Path
 ) -> None:

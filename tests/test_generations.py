@@ -144,6 +144,7 @@ def test_names_of_generations(name, parts):
 # --- a new projection ----------------------------------------------------------------------
 
 
+@pytest.mark.store
 def test_a_collection_that_began_raw_is_projected_without_embedding(raw):
     with closing(opened_at(raw)) as before:
         old = plain(before.store)

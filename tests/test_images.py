@@ -79,6 +79,7 @@ def test_every_bad_file_has_the_outcome_it_must_have(outcomes: dict[str, Outcome
     assert not wrong
 
 
+@pytest.mark.e2e
 def test_every_refusal_names_the_file_on_one_line_and_says_what_to_do(
     outcomes: dict[str, Outcome],
 ) -> None:
@@ -88,6 +89,7 @@ def test_every_refusal_names_the_file_on_one_line_and_says_what_to_do(
     assert all(message.isprintable() and len(message) < 700 for message in messages.values())
 
 
+@pytest.mark.e2e
 def test_every_file_is_refused_or_read_quickly(outcomes: dict[str, Outcome]) -> None:
     assert {n: o.seconds for n, o in outcomes.items() if o.scene is None and o.seconds > 0.5} == {}
     assert {n: o.seconds for n, o in outcomes.items() if o.seconds > 2} == {}
@@ -95,6 +97,7 @@ def test_every_file_is_refused_or_read_quickly(outcomes: dict[str, Outcome]) -> 
     assert outcomes["frames_10000.gif"].seconds < 0.05
 
 
+@pytest.mark.e2e
 def test_broken_or_hostile_exif_counts_as_orientation_1_and_is_never_echoed(
     outcomes: dict[str, Outcome],
 ) -> None:
@@ -105,6 +108,7 @@ def test_broken_or_hostile_exif_counts_as_orientation_1_and_is_never_echoed(
     assert not any(s.warnings for s in scenes if s)
 
 
+@pytest.mark.e2e
 def test_further_frames_and_pages_are_named_in_a_warning(outcomes: dict[str, Outcome]) -> None:
     names = ("animated.png", "animated.webp", "animated.gif", "frames_10000.gif", "pages_51.tif")
     found = [outcomes[name].scene for name in names]
@@ -118,6 +122,7 @@ def test_further_frames_and_pages_are_named_in_a_warning(outcomes: dict[str, Out
     ]
 
 
+@pytest.mark.e2e
 def test_a_wrong_extension_is_a_warning(outcomes: dict[str, Outcome]) -> None:
     scene = outcomes["png_named.jpg"].scene
 

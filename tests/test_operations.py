@@ -51,6 +51,7 @@ def command(monkeypatch, capsys, *words):
     return code, said.out, said.err
 
 
+@pytest.mark.store
 def test_collections_are_listed_described_and_compacted(store, monkeypatch, capsys):
     assert command(monkeypatch, capsys, "collections", "list", "-s", store)[1] == "items\n"
     code, out, _ = command(monkeypatch, capsys, "collections", "info", "-s", store, "--json")

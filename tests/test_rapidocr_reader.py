@@ -279,6 +279,7 @@ def test_a_model_that_the_wheel_lost_is_named_and_not_downloaded(monkeypatch, tm
 
 
 @installed
+@pytest.mark.e2e
 def test_a_model_of_other_content_is_refused_before_it_is_opened(monkeypatch):
     monkeypatch.setattr(rapidocr_reader, "sha256_of", lambda path: "0" * 64)
 

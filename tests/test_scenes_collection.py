@@ -224,6 +224,7 @@ def test_photos_are_counted_added_and_replaced(store):
     assert index.count() == 6
 
 
+@pytest.mark.store
 def test_the_old_points_of_a_replaced_photo_leave(either_store):
     store = either_store
     index = fill(store, ROOMS[1], ROOMS[2])

@@ -525,6 +525,7 @@ def test_an_address_of_another_machine_is_said():
         bind(ServiceSettings(host="192.0.2.1", port=0, read_keys=(KEY,)))
 
 
+@pytest.mark.process
 def test_every_address_of_a_name_gets_the_same_port():
     sockets = bind(ServiceSettings(host="localhost", port=0))
     ports = {one.getsockname()[1] for one in sockets}

@@ -288,6 +288,7 @@ def test_a_collection_of_before_gets_the_field_with_the_first_question(tmp_path)
     assert searched["matches"] == []
 
 
+@pytest.mark.store
 def test_a_collection_whose_tenants_are_texts_is_refused(tmp_path):
     # a text holds where its words do: "acme corp" would be acme's
     section = {"keys": [{**KEYS[0]}, KEYS[3]]}

@@ -405,6 +405,7 @@ def test_every_way_to_write_a_colour_is_understood(written: str) -> None:
     assert parse(f"{written} chair").colours == (written_names()[written],)
 
 
+@pytest.mark.e2e
 def test_every_category_of_a_real_catalogue_names_itself(shared_data: Any) -> None:
     with (shared_data / "ikea" / "catalog.csv").open(encoding="utf-8", newline="") as file:
         values = [row["category"] for row in csv.DictReader(file)]

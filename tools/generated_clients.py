@@ -18,10 +18,12 @@ DESCRIPTION = ROOT / "docs" / "openapi.json"
 NAME = "shop_api"
 PYTHON = ("openapi-python-client", "mypy")
 TYPESCRIPT = ("openapi-typescript", "tsc")
-_CONFIG = """content_type_overrides: {image/jpeg: application/octet-stream}
+_CONFIG = """content_type_overrides:
+  image/jpeg: application/octet-stream
+  application/x-ndjson: application/octet-stream
 post_hooks: []
 """
-"""That generator knows no pictures."""
+"""That generator knows no pictures, and no lines of JSON."""
 _IMPORT_ALL = f"""
 import importlib, pkgutil, {NAME}
 for module in pkgutil.walk_packages({NAME}.__path__, "{NAME}."):
