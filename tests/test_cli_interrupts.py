@@ -53,6 +53,33 @@ def test_an_interrupt_is_remembered_and_not_lost_whatever_is_made_of_it(work, ra
     assert interrupts.asked
 
 
+BEGUN = """
+import sys
+from scenesearch.__main__ import run
+from scenesearch.cli.at_once import end_at_once_from_here
+end_at_once_from_here()
+# before that it is Python that starts, for as long as the machine takes
+print("begun", flush=True)
+sys.exit(run())
+"""
+LOCKED = """
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from scenesearch.cli.at_once import end_at_once_from_here
+end_at_once_from_here()
+from multiprocessing import get_context
+lock = get_context("spawn").Lock()
+signal.raise_signal(signal.SIGINT)
+"""
+
+
+@pytest.mark.process
+def test_what_removes_the_locks_of_who_ended_at_once_says_nothing():
+    done = subprocess.run([sys.executable, "-c", LOCKED], capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr.splitlines()) == (130, [LINE])
+
+
 LATE = """
 import os, signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -88,7 +115,7 @@ def test_who_is_started_deaf_stays_deaf():
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_command_that_is_interrupted_at_any_moment_says_one_line(tmp_path):
     items = shop.colour_shop(tmp_path / "photos")
-    command = [sys.executable, "-m", "scenesearch", "tag", str(tmp_path / "photos"), "--out"]
+    command = [sys.executable, "-c", BEGUN, "tag", str(tmp_path / "photos"), "--out"]
     environment = {**os.environ, "SCENESEARCH_CONFIG": "offline"}
     drawn, outcomes = random.Random(4), []
     for n in range(8):
@@ -100,8 +127,8 @@ def test_a_command_that_is_interrupted_at_any_moment_says_one_line(tmp_path):
             text=True,
             start_new_session=True,
         )
-        # before that it is Python that starts
-        time.sleep(0.3 + drawn.random() * 1.5)
+        assert child.stdout.readline() == "begun\n"
+        time.sleep(drawn.random() * 1.5)
         if child.poll() is None:
             os.killpg(child.pid, signal.SIGINT)
             said = child.communicate(timeout=60)[1].splitlines()
@@ -110,4 +137,4 @@ def test_a_command_that_is_interrupted_at_any_moment_says_one_line(tmp_path):
 
     assert len(items) == 24
     assert {code for code, _ in outcomes} <= {130}
-    assert not any("Traceback" in line for _, lines in outcomes for line in lines)
+    assert [lines for _, lines in outcomes if any("Traceback" in line for line in lines)] == []

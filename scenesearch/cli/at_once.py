@@ -36,6 +36,9 @@ def end_here() -> None:
 def end_at_once_from_here() -> None:
     """Ctrl-C ends the process from here on, but where it is ignored."""
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        # for the process of the standard library that removes the semaphores of who ended at once,
+        # and would tell about it
+        sys.warnoptions.append("ignore:resource_tracker:UserWarning")
         signal.signal(signal.SIGINT, end_at_once)
         # first, so that it is done last: then the interpreter takes itself apart, gives the signal
         # back its default, and would die of it without a word although all is done
