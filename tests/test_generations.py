@@ -475,6 +475,22 @@ def test_index_and_deletions_go_to_both(two):
 
 
 @pytest.mark.store
+def test_a_tenant_that_is_removed_is_in_no_generation(two, monkeypatch, capsys):
+    do(two, "build", config_of(two, **NEW))
+    monkeypatch.setenv("SCENESEARCH_STORE__TENANT_FIELD", "group")
+    monkeypatch.setenv("SCENESEARCH_EMBEDDER__IMAGE_SIZE", "224")
+    where = ("--store", str(two / "store"), "--json")
+    monkeypatch.setattr("sys.argv", ["scenesearch", "tenants", "remove", "blue", *where])
+    capsys.readouterr()
+
+    assert main() == 0
+    assert json.loads(capsys.readouterr().out) == {"items": 3, "points": 3}
+    with closing(opened_at(two)) as opened:
+        (other,) = opened.others()
+        assert len(plain(other.store)) == 21
+
+
+@pytest.mark.store
 def test_who_has_a_dropped_generation_open_makes_no_collection_of_it(two):
     with closing(opened_at(two, **OLD)) as opened:
         assert opened.generation.number == 1

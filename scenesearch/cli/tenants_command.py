@@ -64,13 +64,15 @@ def remove(
     as_json: options.Json = False,
 ) -> None:
     """Remove all items of a tenant; its jobs and feedback a running service removes."""
-    from scenesearch.tenants import removed
+    from scenesearch.tenants import counted, of_tenant
 
+    items = points = 0
     with options.open_shop(store, collection, config) as shop:
-        gone = removed(shop.store, shop.settings, name)
-    output.answer(
-        gone._asdict(), f"removed {gone.items} items ({gone.points} points)", as_json=as_json
-    )
+        for held in counted(shop.store, shop.settings, name):
+            # of all generations, as every deletion
+            items, points = held.items, shop.delete(where=of_tenant(shop.settings, name))
+    gone = {"items": items, "points": points}
+    output.answer(gone, f"removed {items} items ({points} points)", as_json=as_json)
 
 
 @tenants.command()

@@ -38,7 +38,7 @@ from scenesearch.engine.thumbnails import Decode, Thumbnails
 from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.item_points import item_payload, payload_hash
 from scenesearch.index.stored import as_stored, ids_among, ids_where, readable_id
-from scenesearch.tenants import counted, removed
+from scenesearch.tenants import counted, of_tenant
 
 PAGE = 1000
 """The largest page of a listing, and points of one request."""
@@ -206,12 +206,10 @@ class CatalogueTasks:
     def remove_tenant(self, task: RemoveTenant) -> dict[str, int]:
         """Remove all items of a tenant."""
         with self.lock:
-            if self._fields() is None:
+            opened = self._opened
+            if self._fields() is None or not counted(opened.store, opened.settings, task.tenant):
                 return {"items": 0, "points": 0}
-            gone = removed(self._opened.store, self._opened.settings, task.tenant)
-            if gone.items:
-                self._opened.changed()
-            return gone._asdict()
+            return opened.delete((), of_tenant(opened.settings, task.tenant))._asdict()
 
     # --- pieces ----------------------------------------------------------------------------
 

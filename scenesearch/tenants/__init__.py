@@ -1,4 +1,4 @@
-"""Whose items there are: counted, exported, removed, over any store."""
+"""Whose items there are: counted and exported, over any store."""
 
 from scenesearch.tenants.whose import (
     Holding,
@@ -7,7 +7,6 @@ from scenesearch.tenants.whose import (
     index_field,
     not_a_keyword,
     of_tenant,
-    removed,
 )
 
-__all__ = ["Holding", "counted", "exported", "index_field", "not_a_keyword", "of_tenant", "removed"]
+__all__ = ["Holding", "counted", "exported", "index_field", "not_a_keyword", "of_tenant"]

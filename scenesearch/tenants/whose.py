@@ -17,7 +17,7 @@ from scenesearch.core.conditions import Condition, Equals
 from scenesearch.core.errors import ConfigError, QueryError
 from scenesearch.core.points import is_ours, schema_of
 from scenesearch.core.protocols import Inspectable, Store
-from scenesearch.index.stored import Deleted, delete_items, ids_where
+from scenesearch.index.stored import ids_where
 from scenesearch.store.priced import unwrapped
 
 
@@ -141,17 +141,3 @@ def exported(store: Store, settings: Settings, tenant: str) -> Iterator[dict[str
                 "attributes": {k: v for k, v in attributes.items() if k not in RESERVED},
                 "photos": list(dict.fromkeys(photos)),
             }
-
-
-def removed(store: Store, settings: Settings, tenant: str) -> Deleted:
-    """Remove all items of a tenant.
-
-    Raises:
-        QueryError: it is no name of a tenant.
-        ConfigError: there is no field that says whose an item is.
-        StoreError: there is no collection, or it cannot be written.
-    """
-    where = of_tenant(settings, tenant)
-    if field_of(settings) not in schema_of(store).fields:
-        return Deleted(0, 0)
-    return delete_items(store, where=where)
