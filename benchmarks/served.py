@@ -81,9 +81,9 @@ def service_parser(about: str | None) -> argparse.ArgumentParser:
 
 @contextmanager
 def served(
-    store: Path,
+    store: Path | str,
     config: str,
-    *,
+    *options: str,
     python: str = sys.executable,
     quiet: bool = False,
     **settings: object,
@@ -91,8 +91,9 @@ def served(
     """Start a service and wait until it is ready; it is stopped at the end.
 
     Args:
-        store: an index.
+        store: an index, or a server's address.
         config: its profile.
+        options: of ``scenesearch serve``, beside these.
         python: the interpreter that has the version to serve.
         quiet: without its log.
         settings: of the service.
@@ -105,7 +106,7 @@ def served(
         environment[f"SCENESEARCH_SERVICE__{name.upper()}"] = json.dumps(value)
     # -P: from a checkout, -m alone would serve that one, whichever interpreter is named
     command = [python, "-P", "-m", "scenesearch", "serve", "--port", str(port)]
-    command += ["--store", str(store), "--config", config]
+    command += ["--store", str(store), "--config", config, *options]
     process = subprocess.Popen(
         command, env=environment, stderr=subprocess.DEVNULL if quiet else None
     )

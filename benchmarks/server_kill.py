@@ -383,24 +383,29 @@ class Index:
 
     def __init__(self, server: Server, arguments: argparse.Namespace, name: str) -> None:
         self._server, self.name = server, f"{name}-{uuid.uuid4().hex[:8]}"
-        self._command = [sys.executable, "-P", "-m", "scenesearch", "index"]
-        self._command += [str(arguments.catalog), "--store", server.url, "--collection", self.name]
-        self._command += ["--config", arguments.config, *shlex.split(arguments.options)]
+        self._catalog = arguments.catalog
+        self._options = ["--store", server.url, "--collection", self.name]
+        self._options += ["--config", arguments.config, *shlex.split(arguments.options)]
 
-    def begin(self) -> subprocess.Popen[bytes]:
-        """Start the command."""
+    def begin(self, command: str = "index", catalog: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start a command, over another catalogue where one is given."""
         key = os.environ.get("QDRANT_API_KEY", "")
         environment = {**os.environ, "SCENESEARCH_QDRANT_API_KEY": key}
-        return subprocess.Popen(self._command, env=environment, stdout=subprocess.DEVNULL)
+        called = [sys.executable, "-P", "-m", "scenesearch", command]
+        called += [str(catalog or self._catalog), *self._options]
+        return subprocess.Popen(called, env=environment, stdout=subprocess.DEVNULL)
 
     def run(self) -> None:
         """Run the command."""
         if self.begin().wait():
             raise SystemExit("index failed without any kill")
 
-    def contents(self) -> dict[tuple[str, ...], Any]:
-        """Everything stored, without ids, which hang on the collection, and times."""
-        store = self._server.store(self.name)
+    def contents(self, url: str | None = None) -> dict[tuple[str, ...], Any]:
+        """Everything stored, without ids, which hang on the collection, and times.
+
+        Asked of one node, if its address is given.
+        """
+        store = self._server.store(self.name, url)
         schema = store.schema
         spaces = tuple(schema.vectors) if schema is not None else ()
         found = {}

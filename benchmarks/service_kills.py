@@ -121,11 +121,12 @@ async def _soak(service: Served, arguments: argparse.Namespace, seen: Seen) -> N
         return time.monotonic() >= end
 
     photos = [path.read_bytes() for path in arguments.photos]
-    questions = await _questions(service, photos)
+    # what is written in the soak has a price alone
+    known = await questions(service, photos, "in_stock = true or in_stock = false")
     rng = random.Random(arguments.seed)
     await asyncio.gather(
         *(
-            _ask(service, questions, random.Random(rng.random()), seen, over)
+            _ask(service, known, random.Random(rng.random()), seen, over)
             for _ in range(arguments.clients)
         ),
         _write(service, photos, seen, random.Random(rng.random()), over),
@@ -134,20 +135,19 @@ async def _soak(service: Served, arguments: argparse.Namespace, seen: Seen) -> N
     )
 
 
-async def _questions(service: Served, photos: list[bytes]) -> list[tuple[bytes, Any]]:
-    """Requests and their right answers, the same twice."""
-    # what is written in the soak has a price alone
-    among = {"where": "in_stock = true or in_stock = false", "limit": 8}
+async def questions(service: Served, photos: list[bytes], where: str) -> list[tuple[bytes, Any]]:
+    """Requests among the products of a filter, and their right answers, the same twice."""
+    among = {"where": where, "limit": 8}
     requests = [json_request("/v1/search", {"words": words, **among}) for words in WORDS]
     requests += [photo_request("/v1/look", photo, {**among}) for photo in photos]
     async with AsyncClient(f"http://127.0.0.1:{service.port}", timeout_s=120) as client:
-        page = await client.list_items(limit=12, where=among["where"])
+        page = await client.list_items(limit=12, where=where)
     for item in page.items:
         requests.append(json_request("/v1/search", {"items": {item.id: 1}, **among}))
     client_ = Client(service.port)
     asked = []
     for request in requests:
-        answers = [_shown((await client_.ask(request))[1]) for _ in range(2)]
+        answers = [shown((await client_.ask(request))[1]) for _ in range(2)]
         if answers[0] != answers[1] or not answers[0]:
             raise SystemExit(f"a question without one right answer: {request[:200]!r} {answers}")
         asked.append((request, answers[0]))
@@ -155,7 +155,7 @@ async def _questions(service: Served, photos: list[bytes]) -> list[tuple[bytes, 
     return asked
 
 
-def _shown(body: bytes) -> Any:
+def shown(body: bytes) -> Any:
     """Items and scores of an answer, of each region."""
     answer = json.loads(body)
     return [
@@ -164,7 +164,7 @@ def _shown(body: bytes) -> Any:
     ]
 
 
-def _same(found: Any, right: Any) -> bool:
+def same(found: Any, right: Any) -> bool:
     """Whether lists are the same, but for what a few more products in the collection move.
 
     Scores are relative to the collection; equal ones may change places.
@@ -195,7 +195,7 @@ async def _ask(
         request, right = rng.choice(questions)
         status, body = await client.ask(request)
         seen.statuses[status] += 1
-        if status == 200 and not _same(found := _shown(body), right):
+        if status == 200 and not same(found := shown(body), right):
             seen.wrong.append(f"{request[-200:]!r}: {found}, not {right}"[:1000])
         await asyncio.sleep(PAUSE_S if status == 200 else 1.0)
     client.close()
