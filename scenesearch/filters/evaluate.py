@@ -52,7 +52,9 @@ def matches(
             text = fields is not None and fields.get(field) == "text"
             return any(_equal(entry, value, text=text) for entry in _entries(payload, field))
         case OneOf(field, values):
-            return any(matches(Equals(field, value), payload, fields) for value in values)
+            if fields is not None and fields.get(field) == "text":
+                return any(matches(Equals(field, value), payload, fields) for value in values)
+            return any(_among(entry, values) for entry in _entries(payload, field))
         case Between(field):
             return any(_inside(entry, condition) for entry in _entries(payload, field))
         case AllOf(terms):
@@ -77,6 +79,13 @@ def _equal(entry: object, value: Scalar, *, text: bool) -> bool:
     if isinstance(entry, bool) != isinstance(value, bool):
         return False
     return entry == value
+
+
+def _among(entry: object, values: tuple[Scalar, ...]) -> bool:
+    if entry not in values:  # nearly always, of hundreds of ids
+        return False
+    # True equals 1, and text nothing but text
+    return isinstance(entry, str) or any(_equal(entry, value, text=False) for value in values)
 
 
 def _inside(entry: object, bounds: Between) -> bool:
