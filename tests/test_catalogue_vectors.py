@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -13,9 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import service_app as service
 import shop
 from fakes.store import MemoryStore
 
+from scenesearch import wiring
 from scenesearch.api import SceneSearch, generations
 from scenesearch.api.opened import Opened
 from scenesearch.api.verifying import verify_store
@@ -27,6 +30,7 @@ from scenesearch.config.settings import load_settings
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.errors import CatalogError, QueryError
 from scenesearch.core.types import Item
+from scenesearch.store.priced import unwrapped
 from scenesearch.sync.plan import SyncRules
 
 FEED = FeedOptions(vectors=("clip",))
@@ -195,7 +199,7 @@ def test_a_broken_vector_does_not_hide_that_the_column_has_some(items, tmp_path)
 # --- searching -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["embedded", "memory"])
+@pytest.mark.parametrize("kind", ["memory", pytest.param("embedded", marks=pytest.mark.store)])
 def test_items_are_compared_by_their_vectors_as_well(kind, items, catalog, tmp_path):
     with opened(tmp_path, kind) as front:
         index(front, catalog)
@@ -214,12 +218,12 @@ def test_items_are_compared_by_their_vectors_as_well(kind, items, catalog, tmp_p
 
 def test_a_photo_has_no_such_vector_and_finds_what_it_did(items, catalog, tmp_path):
     photo = shop.product("blue", "wide")
-    with opened(tmp_path) as front:
+    with opened(tmp_path, "memory") as front:
         index(front, catalog)
         found = front.search(photos=photo).to_dict()["matches"]
         words = front.search("blue thing").to_dict()["matches"]
     plain = FeedOptions(ignore_columns=("clip",))
-    with opened(tmp_path / "plain") as front:
+    with opened(tmp_path / "plain", "memory") as front:
         index(front, catalog, plain)
         wanted = front.search(photos=photo).to_dict()["matches"]
         wanted_words = front.search("blue thing").to_dict()["matches"]
@@ -230,7 +234,7 @@ def test_a_photo_has_no_such_vector_and_finds_what_it_did(items, catalog, tmp_pa
 
 def test_a_vector_of_the_caller_is_searched_in_its_space(items, catalog, tmp_path):
     row = np.float32(vector(items[0]))
-    with opened(tmp_path) as front:
+    with opened(tmp_path, "memory") as front:
         index(front, catalog)
         match = front.search(vectors=[(row, 1.0, "clip")]).matches[0]
         with pytest.raises(QueryError, match=r"of shape \(16,\), got one of shape \(3,\)"):
@@ -299,7 +303,7 @@ def test_a_collection_that_has_none_gets_none(items, catalog, tmp_path):
 
 @pytest.mark.store
 def test_they_survive_another_generation_a_backup_and_a_look_at_everything(
-    items, catalog, tmp_path
+    items, catalog, tmp_path, monkeypatch
 ):
     folder = tmp_path
     with opened(folder, index={"vectors": ["clip"]}) as front:
@@ -323,6 +327,74 @@ def test_they_survive_another_generation_a_backup_and_a_look_at_everything(
         assert stored(front) == after
     with closing(Opened(folder / "store", config)) as one:
         assert verify_store(one, deep=True).sound
+
+    for command, place in (("backup", "store"), ("restore", "back/store")):
+        words = (command, folder / "copy", "--store", folder / place)
+        monkeypatch.setattr(sys, "argv", ["scenesearch", *map(str, words)])
+        assert main() == 0
+    with opened(folder / "back") as front:
+        assert stored(front) == after
+
+
+@pytest.mark.store
+def test_a_damaged_one_comes_back_with_the_next_run(items, catalog, tmp_path):
+    with opened(tmp_path) as front:
+        index(front, catalog)
+        before, config = stored(front), front.settings
+    store: Any = unwrapped(wiring.build_store(config, tmp_path / "store", "items"))
+    with closing(store):
+        point = store.inspect(limit=1).points[0]
+        raw = store._open()
+        spoilt = {**point.vectors, "clip": -point.vectors["clip"]}
+        operation = raw.requests.upsert([point.id], [spoilt], [dict(point.payload)])
+        store._write(raw, operation, "spoil")
+    with closing(Opened(tmp_path / "store", config)) as one:
+        assert not verify_store(one, deep=True).sound
+    with closing(Opened(tmp_path / "store", config)) as one:
+        assert verify_store(one, deep=True, repair=True).sound
+    with opened(tmp_path) as front:
+        # what is damaged is not kept, and what nobody else knows comes from the catalogue
+        item = str(point.payload["item_id"])
+        assert stored(front)[item][0] is None
+        report = sync(front, catalog)
+        assert (report.changed, report.embedded) == (1, 0)
+        assert stored(front) == before
+
+
+# --- over REST -----------------------------------------------------------------------------
+
+
+def test_an_item_that_is_put_brings_its_vector(items, catalog, tmp_path):
+    with opened(tmp_path) as front:
+        index(front, catalog)
+    photo = {"base64": base64.b64encode(Path(items[0].photos[0]).read_bytes()).decode()}
+    row = vector(items[0], 0.75)
+    with service.serving(tmp_path, indexed=False) as served:
+
+        def put(**attributes: Any) -> Any:
+            sent = {"photos": [photo], "attributes": {"title": "New", **attributes}}
+            return served.client.put("/v1/items/new", json=sent)
+
+        def first(**options: Any) -> str:
+            asked = {"vectors": [{"vector": row, "space": "clip"}], **options}
+            found = served.client.post("/v1/search", json=asked).json()
+            return str(found["matches"][0]["item_id"])
+
+        assert put(clip=row).status_code == 201
+        assert first() == "new"
+        # nothing said of it, it stays; no numbers, it goes
+        assert put().status_code == 200
+        assert first() == "new"
+        assert put(clip=[]).status_code == 200
+        assert first() != "new"
+        for wrong, code in (({"clip": row[:3]}, "bad_vector"), ({"clop": row}, "bad_vector")):
+            answer = put(**wrong)
+            assert (answer.status_code, answer.json()["code"]) == (422, code)
+
+        answer = served.client.post("/v1/search", json={"items": {"red-tall": 1.0}, "limit": 2,
+                                                        "catalogue_weight": 20})  # fmt: skip
+        found = {match["item_id"] for match in answer.json()["matches"]}
+        assert found == {"red-square", "red-wide"}
 
 
 # --- the command line ----------------------------------------------------------------------

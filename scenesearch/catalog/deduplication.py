@@ -36,6 +36,8 @@ def item_hash(item: Item) -> str:
     """
     text = json.dumps(dict(item.attributes), sort_keys=True, separators=(",", ":"), allow_nan=False)
     digest = hashlib.sha256(text.encode())
+    if item.vectors is not None:
+        digest.update(b"\0vectors")  # having none is something else than nothing being said
     for space, vector in sorted((item.vectors or {}).items()):
         digest.update(f"\0{space}\0".encode() + vector)
     return digest.hexdigest()

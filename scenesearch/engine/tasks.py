@@ -207,7 +207,8 @@ class ItemRecord:
     Attributes:
         item_id: any text of 1 to 512 characters.
         photos: its photos, in order; kept by the engine.
-        attributes: any JSON scalars, or lists of text, by name.
+        attributes: any JSON scalars, or lists of text, by name; lists of numbers are vectors of the
+            catalogue.
     """
 
     item_id: str
