@@ -20,7 +20,7 @@ from scenesearch.config.search import SearchOptions
 from scenesearch.config.settings import Settings
 from scenesearch.core.conditions import Condition
 from scenesearch.core.errors import SceneSearchError, StoreError, StoreUnavailableError
-from scenesearch.core.points import FIELDS, schema_of
+from scenesearch.core.points import FIELDS, catalogue_spaces, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Scene
 from scenesearch.filters.parse import parse_filter
@@ -304,6 +304,11 @@ class Opened:
         fields = schema.fields if schema is not None else {}
         return {name: kind for name, kind in fields.items() if name not in FIELDS}
 
+    def stored_spaces(self) -> Mapping[str, int] | None:
+        """Dimensions of vectors that came with the catalogue; None without a collection."""
+        schema = self.store.schema
+        return None if schema is None else catalogue_spaces(schema)
+
     def feed(self, options: FeedOptions | None) -> FeedOptions:
         """How a catalogue is read: as asked for, else as the settings say."""
         asked = options or FeedOptions()
@@ -311,6 +316,7 @@ class Opened:
             asked,
             types={**self.settings.declared_fields, **asked.types},
             fetch=asked.fetch or self.settings.fetch.enabled,
+            vectors=(*self.settings.index.vectors, *asked.vectors),
         )
 
     def projection(self) -> Projection | None:

@@ -46,7 +46,7 @@ from scenesearch.scenes.find import SceneFinder
 from scenesearch.scenes.index import SceneReport
 from scenesearch.scenes.known_items import KnownItems
 from scenesearch.search.look_builder import attributes_of
-from scenesearch.search.query import Query
+from scenesearch.search.query import Query, WeightedVector
 from scenesearch.search.searcher import PreparedQuery
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import SyncReport
@@ -181,6 +181,7 @@ class SceneSearch:
                 feed=self._opened.feed(feed),
                 keep=keep,
                 stored=self._opened.stored_types(),
+                spaces=self._opened.stored_spaces(),
                 site=file.site,
                 doubt=file.doubt,
             )
@@ -301,6 +302,7 @@ class SceneSearch:
                     feed=self._opened.feed(feed),
                     keep=keep,
                     stored=self._opened.stored_types(),
+                    spaces=self._opened.stored_spaces(),
                     site=file.site,
                     doubt=file.doubt,
                 )
@@ -383,7 +385,7 @@ class SceneSearch:
         text: str | Weighted = (),
         photos: ImageSource | Scene | Weighted = (),
         items: str | Weighted = (),
-        vectors: Sequence[tuple[NDArray[np.float32], float]] | NDArray[np.float32] = (),
+        vectors: Sequence[WeightedVector] | NDArray[np.float32] = (),
         where: str | Condition | None = None,
         refine: Iterable[str | Turn] = (),
         **options: Unpack[SearchKeywords],
@@ -397,7 +399,8 @@ class SceneSearch:
                 away.
             photos: photos of the thing; each is one thing, nothing is detected in it.
             items: ids of catalogue items.
-            vectors: embeddings of the caller.
+            vectors: embeddings of the caller, with weights; with the name of their space such as
+                came with the catalogue: ``[(vector, 1.0, "clip")]``.
             where: a filter; see docs/filters.md.
             refine: as for :meth:`shop_the_look`, but for objects.
             **options: see docs/options.md; as the settings have them where left out.

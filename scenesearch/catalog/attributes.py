@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -31,7 +32,7 @@ INT64 = range(-(2**63), 2**63)
 EXACT = range(-(2**53), 2**53 + 1)
 """Whole numbers that ranges, which compare floats, and readers of JSON in a browser tell apart."""
 VECTOR = 16
-"""Lists of so many numbers, all alike long, are vectors."""
+"""Lists of so many numbers, most of them alike long, are vectors."""
 _TAKEN = ("id", "image")
 """What a manifest names the id and the photos, so that no attribute can have these names."""
 _EXPECTED: Mapping[FieldType, str] = {
@@ -56,18 +57,17 @@ class ColumnType:
     Attributes:
         count: cells seen.
         fraction: whether one was a number that is not whole.
-        vector: how many numbers every cell is a list of, where each is one; 0 otherwise.
     """
 
     __slots__ = (
-        *("_boolean", "_integer", "_kinds", "_long", "_number", "_numbers", "_odd"),
-        *("count", "fraction", "vector"),
+        *("_boolean", "_integer", "_kinds", "_long", "_number", "_numbers", "_odd", "_vectors"),
+        *("count", "fraction"),
     )
 
     def __init__(self) -> None:
         self.count = 0
         self.fraction = False
-        self.vector = 0
+        self._vectors: Counter[int] = Counter()
         self._integer = self._number = self._boolean = True
         self._long = False
         self._numbers = 0
@@ -76,7 +76,7 @@ class ColumnType:
 
     def add_text(self, cell: str, row: int) -> None:
         """Look at a stripped, non-empty CSV cell."""
-        if cell[0] == "[" or self.vector:
+        if cell[0] == "[":
             self._see_vector(_listed(cell))
         self.count += 1
         if len(cell) > LONG_TEXT_CHARS:
@@ -102,7 +102,7 @@ class ColumnType:
 
     def add_value(self, cell: Any) -> None:
         """Look at a cell with a type of its own, not None."""
-        if isinstance(cell, list) or self.vector:
+        if isinstance(cell, list):
             self._see_vector(cell)
         self.count += 1
         match cell:
@@ -123,9 +123,18 @@ class ColumnType:
         self._kinds.add(kind)
 
     def _see_vector(self, cell: Any) -> None:
-        numbers = isinstance(cell, list) and all(type(one) is float for one in cell)
-        size = len(cell) if numbers and len(cell) >= VECTOR else 0
-        self.vector = size if self.vector == size or not self.count else 0
+        # JavaScript writes 0.0 as 0, so that one fraction is enough
+        if isinstance(cell, list) and len(cell) >= VECTOR:
+            kinds = set(map(type, cell))
+            if float in kinds and kinds <= {float, int}:
+                self._vectors[len(cell)] += 1
+
+    @property
+    def vector(self) -> int:
+        """How many numbers most cells are a list of; 0 where they are none."""
+        for size, count in self._vectors.most_common(1):
+            return size if 2 * count > self.count else 0
+        return 0
 
     @property
     def only_numbers(self) -> bool:

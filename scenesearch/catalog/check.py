@@ -189,6 +189,8 @@ def _columns(reader: CatalogReader) -> Iterator[ColumnUse]:
                 field = "id"
         seen.add(field)
         kind = reader.fields.get(names.get(field, field), "") if field else ""
+        if column in reader.vectors:
+            field, kind = column, f"vectors of {reader.vectors[column]:,} numbers"
         yield ColumnUse(header_of.get(column, column), field, kind)
     for header, name in headers.items():
         if not name:

@@ -25,7 +25,7 @@ def id_key(text: str) -> str:
 
 
 def item_hash(item: Item) -> str:
-    """The sha256 of an item's attributes, as 64 hex digits, whatever their order.
+    """The sha256 of an item's attributes and vectors, as 64 hex digits, whatever their order.
 
     The id and the photos are not part of it, so two items differ in it exactly when writing one's
     payload over the other's would change something. ``1``, ``1.0``, ``"1"`` and True differ.
@@ -35,7 +35,12 @@ def item_hash(item: Item) -> str:
     True
     """
     text = json.dumps(dict(item.attributes), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256(text.encode())
+    if item.vectors is not None:
+        digest.update(b"\0vectors")  # having none is something else than nothing being said
+    for space, vector in sorted((item.vectors or {}).items()):
+        digest.update(f"\0{space}\0".encode() + vector)
+    return digest.hexdigest()
 
 
 def repeated_hashes(hashes: array[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -163,7 +168,9 @@ class Duplicates:
                     return
             photos = tuple(dict.fromkeys(held.photos + item.photos))
             attributes = {**held.attributes, **item.attributes}
-            self._held[key] = (replace(held, photos=photos, attributes=attributes), first_row)
+            vectors = None if item.vectors is None else {**(held.vectors or {}), **item.vectors}
+            merged = replace(held, photos=photos, attributes=attributes, vectors=vectors)
+            self._held[key] = (merged, first_row)
 
 
 def _content(item: Item) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -20,13 +21,18 @@ def kept(items: Iterable[Item]) -> Sequence[Item]:
 
 def item_to_json(item: Item) -> list[Any]:
     """An item as JSON has it."""
-    return [item.id, item.photos, dict(item.attributes)]
+    vectors = None
+    if item.vectors is not None:
+        vectors = {space: b64encode(data).decode() for space, data in item.vectors.items()}
+    return [item.id, item.photos, dict(item.attributes), vectors]
 
 
 def item_of_json(value: Any) -> Item:
     """The item that :func:`item_to_json` gave."""
-    item_id, photos, attributes = value
+    item_id, photos, attributes, vectors = value
     for name, cell in attributes.items():
         if isinstance(cell, list):
             attributes[name] = tuple(cell)
-    return Item(item_id, tuple(photos), attributes)
+    if vectors is not None:
+        vectors = {space: b64decode(text) for space, text in vectors.items()}
+    return Item(item_id, tuple(photos), attributes, vectors)

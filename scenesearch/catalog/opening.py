@@ -54,6 +54,7 @@ def read_catalog(
     feed: FeedOptions = DEFAULTS,
     keep: Callable[[Packed], str] | None = None,
     stored: Mapping[str, FieldType] | None = None,
+    spaces: Mapping[str, int] | None = None,
     site: str | None = None,
     doubt: str | None = None,
 ) -> CatalogReader:
@@ -77,6 +78,8 @@ def read_catalog(
         keep: where photos go that lie inside the file; what it gives is where they are. Without
             it they are only named.
         stored: types that the attributes have in the collection the items go into.
+        spaces: dimensions of the vectors of catalogues that it has, whose columns are read as
+            vectors again; None where there is no collection yet.
         site: the address that the file came from: photos without one start there, unless an
             ``image_root`` is given.
         doubt: why the file may be a part of the catalogue only.
@@ -132,6 +135,8 @@ def read_catalog(
         stored=stored,
         decimal=None if feed.price_locale is None else decimal_of(feed.price_locale),
         doubt=doubt,
+        vectors=feed.vectors,
+        spaces=spaces,
     )
 
 

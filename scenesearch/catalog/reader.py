@@ -38,6 +38,13 @@ from scenesearch.catalog.records import (
     unreadable,
 )
 from scenesearch.catalog.values import KNOWN_VALUES, SPACE, id_of, split_addresses, split_list
+from scenesearch.catalog.vectors import (
+    VectorColumn,
+    check_there,
+    is_empty,
+    vector_columns,
+    vector_of,
+)
 from scenesearch.core.errors import CatalogError
 from scenesearch.core.types import FieldType, Item, Value
 
@@ -93,12 +100,16 @@ class CatalogReader:
         stored: types that the attributes have where the items go.
         decimal: the separator before the decimals of prices; what the prices show where None.
         doubt: why the source may be a part only: said as an error after its last row.
+        vectors: columns that hold vectors.
+        spaces: dimensions of the vectors that the collection has, whose columns hold some as well;
+            None where there is no collection yet.
 
     Attributes:
         path: the source.
         source: its rows.
         fields: the type of each attribute, over all rows.
-        attributes: what each column but the id and the photos is kept as.
+        attributes: what each column but the id, the photos and vectors is kept as.
+        vectors: dimension of each vector space, by its column.
         row_count: how many rows the source has, good and bad.
         row: that was read last while walking over the rows.
     """
@@ -116,6 +127,8 @@ class CatalogReader:
         stored: Mapping[str, FieldType] | None = None,
         decimal: Decimal | None = None,
         doubt: str | None = None,
+        vectors: Sequence[str] = (),
+        spaces: Mapping[str, int] | None = None,
     ) -> None:
         self.path = path
         self._doubt = doubt
@@ -128,18 +141,29 @@ class CatalogReader:
         self._stamp = _stamp(path)
         if source.header is not None:
             self._planned(source.header)  # fails before the rows are walked over
-        found, ids, self.row_count = self._scan(max_rows)
+        wanted = vector_columns(vectors, spaces)
+        looked = {column: VectorColumn() for column in wanted}
+        found, ids, self.row_count = self._scan(max_rows, looked)
         self._repeated = repeated_hashes(ids)
-        self._plan = self._planned(source.header if source.header is not None else found)
+        names = source.header if source.header is not None else tuple(found)
+        check_there(wanted, vectors, names)
+        self.vectors: Mapping[str, int] = {
+            column: looked[column].size(column, (spaces or {}).get(column))
+            for column in wanted
+            if column in names
+        }
+        self._plan = self._planned(names)
         given, stored = types or {}, stored or {}
-        vectors = {
+        offered = {
             column: found[column].vector
             for column, name in self._plan.attributes.items()
             if column in found and found[column].vector
             if name not in given and name not in stored
         }
         self.attributes: Mapping[str, str] = {
-            column: name for column, name in self._plan.attributes.items() if column not in vectors
+            column: name
+            for column, name in self._plan.attributes.items()
+            if column not in offered and column not in self.vectors
         }
         columns = {name: found[c] for c, name in self.attributes.items() if c in found}
         self.fields: Mapping[str, FieldType] = {
@@ -156,8 +180,9 @@ class CatalogReader:
         untyped = {column: kind for column, kind in found.items() if column not in given}
         told = (
             f"column {column!r}: it holds vectors (lists of {size:,} numbers), which are no "
-            f"attribute, and is left out: photos are embedded by the model of the configuration"
-            for column, size in vectors.items()
+            f"attribute, and is left out; --vectors {column} keeps them, and items are compared "
+            f"by them as well, beside what photos look like"
+            for column, size in offered.items()
         )
         notes = _type_notes(self.attributes, untyped)
         self._notes = (*source.notes, *self._plan.notes, *notes, *told)
@@ -256,7 +281,9 @@ class CatalogReader:
         except CatalogError as error:
             raise CatalogError(f"{error}{likely_columns(self.source)}", code=error.code) from error
 
-    def _scan(self, max_rows: int) -> tuple[dict[str, ColumnType], array[int], int]:
+    def _scan(
+        self, max_rows: int, vectors: Mapping[str, VectorColumn]
+    ) -> tuple[dict[str, ColumnType], array[int], int]:
         """The first pass: types of columns with any value, ids, number of rows."""
         types: dict[str, ColumnType] = defaultdict(ColumnType)
         ids = array("q")
@@ -273,7 +300,10 @@ class CatalogReader:
                 first_error = first_error or raw
                 continue
             for column, cell in raw.cells.items():
-                if isinstance(cell, Offer):
+                if column in vectors:
+                    types.setdefault(column, ColumnType())  # there, and no attribute
+                    vectors[column].look(cell)
+                elif isinstance(cell, Offer):
                     if cell.sale is not None:
                         types.setdefault("list_price", ColumnType())
                         if cell.dated:
@@ -338,7 +368,17 @@ class CatalogReader:
             if value is not None and value not in ("", ()):
                 attributes[name] = value
         _check_list_price(attributes)
-        return Item(item_id, photos, attributes)
+        return Item(item_id, photos, attributes, self._vectors(raw) if self.vectors else None)
+
+    def _vectors(self, raw: RawRow) -> dict[str, bytes]:
+        found: dict[str, bytes] = {}
+        for column, size in self.vectors.items():
+            if not is_empty(cell := raw.cells.get(column)):
+                try:
+                    found[column] = vector_of(cell, size)
+                except CellError as error:
+                    self._lose(raw.row, column, error)
+        return found
 
     def _value(self, name: str, cell: Any) -> Value | None:
         known = KNOWN_VALUES.get(name)

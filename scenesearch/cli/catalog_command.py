@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ def check(
     ignore_column: options.IgnoreColumn = None,
     types: options.Type = None,
     price_locale: options.PriceLocale = None,
+    vectors: options.Vectors = None,
     as_json: options.Json = False,
 ) -> int:
     """Say what a file is taken for, what its columns become, and all that is wrong with it."""
@@ -39,7 +41,7 @@ def check(
     from scenesearch.wiring import catalog_file
 
     # addresses are taken, so that one look tells everything; that they need --fetch is said
-    read_as = options.feed_options(feed, ignore_column, types, price_locale, fetch=True)
+    read_as = options.feed_options(feed, ignore_column, types, price_locale, vectors, fetch=True)
     with (
         output.progress() as progress,
         catalog_file(load_settings(config), file, None, progress) as opened,
@@ -58,7 +60,7 @@ def check(
             )
         )
     if as_json:
-        output.data(asdict(found))
+        output.data(_plain(found))
     else:
         _print(found)
     return 3 if found.problems else 0
@@ -92,12 +94,21 @@ def _print(found: Check) -> None:
     output.remarks(found.notes)
 
 
+def _plain(found: Check) -> dict[str, Any]:
+    item = found.sample
+    if item is None or item.vectors is None:
+        return asdict(found)
+    vectors = {k: list(array("f", v)) for k, v in item.vectors.items()}
+    return {**asdict(found), "sample": {**asdict(item), "vectors": vectors}}
+
+
 def _sample(found: Check) -> dict[str, Any]:
     item = found.sample
     if item is None:
         return {}
     values = {name: list(v) if isinstance(v, tuple) else v for name, v in item.attributes.items()}
-    shown = {"id": item.id, "photos": list(item.photos), **values}
+    vectors = {k: f"{len(v) // 4:,} numbers" for k, v in (item.vectors or {}).items()}
+    shown = {"id": item.id, "photos": list(item.photos), **values, **vectors}
     return {
         k: f"{v[:200]}..." if isinstance(v, str) and len(v) > 200 else v for k, v in shown.items()
     }

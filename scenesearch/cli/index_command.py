@@ -37,12 +37,13 @@ def index(
     ignore_column: options.IgnoreColumn = None,
     types: options.Type = None,
     price_locale: options.PriceLocale = None,
+    vectors: options.Vectors = None,
     fetch: options.Fetch = False,
     as_json: options.Json = False,
 ) -> int:
     """Index a catalogue, or bring an index up to date: only what changed is worked on."""
     on_row = options.on_duplicate_row(on_duplicate)
-    read_as = options.feed_options(feed, ignore_column, types, price_locale, fetch=fetch)
+    read_as = options.feed_options(feed, ignore_column, types, price_locale, vectors, fetch=fetch)
     start = time.perf_counter()
     with options.open_shop(store, collection, config) as shop, output.progress() as progress:
         outcome = shop.index(

@@ -89,6 +89,14 @@ PriceLocale = Annotated[
     str | None,
     typer.Option("--price-locale", metavar="LOCALE", help="How prices are written: de, en, ..."),
 ]
+Vectors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--vectors",
+        metavar="COLUMN",
+        help="A column of vectors, that items are compared by as well; repeatable.",
+    ),
+]
 Fetch = Annotated[bool, typer.Option("--fetch", help="Fetch photos that are web addresses.")]
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Of a text that is not UTF-8.")]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="Of a CSV.")]
@@ -115,6 +123,7 @@ def feed_options(
     ignore_column: Sequence[str] | None,
     types: Sequence[str] | None,
     price_locale: str | None,
+    vectors: Sequence[str] | None,
     *,
     fetch: bool = False,
 ) -> FeedOptions:
@@ -139,6 +148,7 @@ def feed_options(
         found,  # type: ignore[arg-type]
         price_locale,
         fetch,
+        tuple(vectors or ()),
     )
 
 

@@ -104,6 +104,15 @@ def search(
     not_item: Annotated[
         list[str] | None, typer.Option("--not-item", help="Unlike this item.")
     ] = None,
+    vector: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vector",
+            metavar="[SPACE=]FILE",
+            help="An embedding, .npy or JSON; of a space that came with the catalogue: "
+            "clip=query.json; repeatable.",
+        ),
+    ] = None,
     where: options.Where = None,
     refine: options.Refine = None,
     chosen: Mapping[str, Any],
@@ -111,13 +120,17 @@ def search(
     as_json: options.Json = False,
 ) -> None:
     """Search for one thing, by words, photos of it and items, mixed as you like."""
+    from scenesearch.cli.vector_file import vector_part
+
     _check_suffixes(save or ())
+    vectors = [vector_part(one) for one in vector or ()]
     with options.open_shop(store, collection, config) as shop:
         answer = shop.search(
             words,
             text={**dict.fromkeys(text or (), 1.0), **dict.fromkeys(not_text or (), -0.5)},
             photos=list(photo or ()),
             items={**dict.fromkeys(item or (), 1.0), **dict.fromkeys(not_item or (), -0.5)},
+            vectors=vectors,
             where=where,
             refine=_turns(refine or ()),
             **chosen,

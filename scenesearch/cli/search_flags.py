@@ -31,6 +31,16 @@ OF_ANSWERS: Mapping[str, Any] = {
             ),
         ),
     ],
+    "catalogue_weight": Annotated[
+        float | None,
+        typer.Option(
+            "--catalogue-weight",
+            help=(
+                "Weight of vectors that came with the catalogue, beside those of a preset: where "
+                "an item, or such a vector, is asked with; 0 for none (0 to 100)."
+            ),
+        ),
+    ],
     "expansion": Annotated[
         int | None,
         typer.Option(

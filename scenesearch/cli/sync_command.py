@@ -68,6 +68,7 @@ def sync(
     ignore_column: options.IgnoreColumn = None,
     types: options.Type = None,
     price_locale: options.PriceLocale = None,
+    vectors: options.Vectors = None,
     fetch: options.Fetch = False,
     as_json: options.Json = False,
 ) -> int:
@@ -76,7 +77,7 @@ def sync(
     from scenesearch.sync.watch import Rounds, parse_duration
 
     on_row = options.on_duplicate_row(on_duplicate)
-    read_as = options.feed_options(feed, ignore_column, types, price_locale, fetch=fetch)
+    read_as = options.feed_options(feed, ignore_column, types, price_locale, vectors, fetch=fetch)
     repeated = every is not None or watch
     if repeated and dry_run:
         raise ConfigError("--dry-run shows one plan: leave out --every and --watch")

@@ -113,6 +113,13 @@ class SearchOptions(Options):
         description="Weights of the vector spaces, instead of a preset",
         examples=[{"cutout": 0.7, "colour": 0.3}],
     )
+    catalogue_weight: Annotated[Number, Offered()] = Field(
+        0.5,
+        ge=0,
+        le=100,
+        description="Weight of vectors that came with the catalogue, beside those of a preset: "
+        "where an item, or such a vector, is asked with; 0 for none",
+    )
     fusion: Fusion = Field("best_rank", description="How the regions' lists become one")
     expansion: Annotated[Whole, Offered()] = Field(
         0, ge=0, le=50, description="Neighbours that a query moves towards; 0 for none"

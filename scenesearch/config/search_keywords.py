@@ -18,6 +18,7 @@ class SearchKeywords(TypedDict, total=False):
     candidates: int
     preset: Literal["exact", "similar", "category", "style", "colour"]
     weights: Mapping[str, float] | None
+    catalogue_weight: float
     fusion: Literal["best_rank", "share", "reciprocal_rank", "best_score"]
     expansion: int
     expansion_floor: float

@@ -180,6 +180,8 @@ class IndexSettings(_Section):
     """Nearest neighbours that each stored vector is moved towards; see docs/ranking.md."""
     workers: int = Field(2, ge=1, le=64)
     """Threads that decode, cut and describe; never more than there are cores."""
+    vectors: tuple[str, ...] = ()
+    """Columns of vectors in catalogues, that items are compared by as well; see docs/catalog.md."""
 
 
 class StoreSettings(_Section):

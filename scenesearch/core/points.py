@@ -22,6 +22,8 @@ CUTOUT, CONTEXT, COLOUR = "cutout", "context", "colour"
 """The named vector spaces."""
 AUGMENTED = "augmented"
 """The space that answers for ``cutout`` in collections indexed with ``index.augment``."""
+SPACES = frozenset({CUTOUT, CONTEXT, COLOUR, AUGMENTED})
+"""Those that photos are embedded into; any other came with the catalogue."""
 
 PROFILE = "profile"
 """Class probabilities in the embedding cache; not stored as a vector."""
@@ -69,6 +71,11 @@ def schema_of(store: Store) -> CollectionSchema:
             code="no_collection",
         )
     return schema
+
+
+def catalogue_spaces(schema: CollectionSchema) -> dict[str, int]:
+    """Dimensions of the spaces whose vectors came with the catalogue, one for each item."""
+    return {space: dim for space, dim in schema.vectors.items() if space not in SPACES}
 
 
 def is_ours(payload: Mapping[str, Any]) -> bool:

@@ -216,11 +216,14 @@ class Item:
         id: kept verbatim as text.
         photos: absolute paths, in the order of the manifest; at least one.
         attributes: title, category, price, ... and any further column, typed; no None values.
+        vectors: that its catalogue has of it, by space: float32, little-endian. None where nothing
+            is said of them, so that those which are stored stay.
     """
 
     id: str
     photos: tuple[str, ...]
     attributes: Mapping[str, Value] = field(default_factory=dict)
+    vectors: Mapping[str, bytes] | None = None
 
 
 @dataclass(frozen=True, slots=True)

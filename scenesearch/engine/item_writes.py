@@ -55,6 +55,7 @@ class _Ready:
         records: of the task, each with whose it is.
         readings: of these, against ``fields``.
         fields: declared ones and the collection's, when they were read.
+        spaces: of the vectors of catalogues that it has.
         paths: where the photos of a record are, by its place.
     """
 
@@ -62,13 +63,14 @@ class _Ready:
     records: Sequence[ItemRecord]
     readings: Sequence[Reading]
     fields: Mapping[str, FieldType]
+    spaces: Mapping[str, int]
     paths: Mapping[int, tuple[str, ...]]
 
     def read_again(self, fields: Mapping[str, FieldType]) -> Sequence[Reading]:
         """The records against other fields; what was refused stays so."""
         if fields == self.fields:
             return self.readings
-        again = read_records(self.records, fields)
+        again = read_records(self.records, fields, self.spaces)
         pairs = zip(self.readings, again, strict=True)
         return [old if isinstance(old, Refused) else new for old, new in pairs]
 
@@ -109,17 +111,18 @@ class ItemWrites:
 
     def _ready(self, task: PutItems, checked: list[str]) -> _Ready:
         fields = self._declared(self._fields())
+        spaces = self._opened.stored_spaces() or {}
         readings: list[Reading] = []
         paths: dict[int, tuple[str, ...]] = {}
         records = owned(task, self._opened.settings.store.tenant_field)
-        read = checked_owner(self._opened, read_records(records, fields), task.tenant)
+        read = checked_owner(self._opened, read_records(records, fields, spaces), task.tenant)
         for place, reading in enumerate(read):
             refused = self._refused(reading, checked) if isinstance(reading, Accepted) else None
             readings.append(refused or reading)
             if isinstance(reading, Accepted) and refused is None:
                 photos = reading.record.photos
                 paths[place] = tuple(str(self._media.keep(photo.data)) for photo in photos)
-        return _Ready(task, records, readings, fields, paths)
+        return _Ready(task, records, readings, fields, spaces, paths)
 
     def _refused(self, reading: Accepted, checked: list[str]) -> Refused | None:
         """Why the photos of a record cannot be stored; None where they can."""
@@ -156,7 +159,12 @@ class ItemWrites:
         ]
         names = as_stored(self._opened.store, [reading.item_id for reading, _ in accepted])
         items = [
-            Item(names[reading.item_id], tuple(dict.fromkeys(paths)), reading.attributes)
+            Item(
+                names[reading.item_id],
+                tuple(dict.fromkeys(paths)),
+                reading.attributes,
+                reading.vectors,
+            )
             for reading, paths in accepted
         ]
         done = self._index(items, fields) if items else {}

@@ -198,7 +198,10 @@ class LookTasks:
             products=tuple(zip(scenes, (weight for _, weight in task.photos), strict=True)),
             texts=_weighted(task.texts),
             items=_weighted(task.items),
-            vectors=tuple((np.array(v, np.float32), float(w)) for v, w in task.vectors),
+            vectors=tuple(
+                (np.array(one[0], np.float32), float(one[1]), one[2] if len(one) > 2 else None)
+                for one in task.vectors
+            ),
             words=task.words,
             refine=task.refine,
             within=self._opened.only(task.only),

@@ -19,6 +19,7 @@ from scenesearch.catalog.columns import KNOWN
 from scenesearch.catalog.deduplication import id_key
 from scenesearch.catalog.records import MAX_PHOTOS, CellError, shown
 from scenesearch.catalog.values import id_of
+from scenesearch.catalog.vectors import is_empty, vector_of
 from scenesearch.core.types import FieldType, Value
 from scenesearch.engine.tasks import ItemRecord
 
@@ -43,12 +44,14 @@ class Accepted:
         item_id: as it will be stored, unless the collection has the same id in other letters.
         attributes: by the names they are kept under.
         fields: their types.
+        vectors: those that came with it; None where it says nothing of them.
     """
 
     record: ItemRecord
     item_id: str
     attributes: Mapping[str, Value]
     fields: Mapping[str, FieldType]
+    vectors: Mapping[str, bytes] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,9 @@ Reading = Accepted | Repeats | Refused
 
 
 def read_records(
-    records: Sequence[ItemRecord], fields: Mapping[str, FieldType]
+    records: Sequence[ItemRecord],
+    fields: Mapping[str, FieldType],
+    spaces: Mapping[str, int],
 ) -> tuple[Reading, ...]:
     """What each record of a batch says, in order.
 
@@ -71,6 +76,7 @@ def read_records(
     Args:
         records: as they came.
         fields: types of the collection's fields; empty where there is none yet.
+        spaces: dimensions of the vectors of catalogues that it has.
     """
     columns: dict[str, ColumnType] = {}
     for record in records:
@@ -79,13 +85,14 @@ def read_records(
         except CellError:
             continue  # said below
         for name, kept in names.items():
-            look_at(columns, kept, record.attributes[name])
+            if kept not in spaces:
+                look_at(columns, kept, record.attributes[name])
     known = dict(fields)
     places: dict[str, int] = {}
     found: list[Reading] = []
     for place, record in enumerate(records):
         try:
-            reading = _read(record, columns, fields)
+            reading = _read(record, columns, fields, spaces)
             check_room(known, reading.fields)
         except CellError as error:
             where = f"{error.column}: " if error.column and error.column != "id" else ""
@@ -130,7 +137,10 @@ def read_attributes(
 
 
 def _read(
-    record: ItemRecord, columns: Mapping[str, ColumnType], fields: Mapping[str, FieldType]
+    record: ItemRecord,
+    columns: Mapping[str, ColumnType],
+    fields: Mapping[str, FieldType],
+    spaces: Mapping[str, int],
 ) -> Accepted:
     item_id = id_of(record.item_id)
     if not record.photos:
@@ -144,9 +154,41 @@ def _read(
             f"the item has {len(record.photos):,} photos: expected at most {MAX_PHOTOS:,}",
         )
     names = attribute_names(record.attributes)
+    vectors = _vectors(record.attributes, names, fields, spaces)
+    names = {name: kept for name, kept in names.items() if kept not in spaces}
     values, types = _values(record.attributes, names, columns, fields)
     attributes = {name: value for name, value in values.items() if value is not None}
-    return Accepted(record, item_id, attributes, types)
+    return Accepted(record, item_id, attributes, types, vectors)
+
+
+def _vectors(
+    attributes: Mapping[str, Any],
+    names: Mapping[str, str],
+    fields: Mapping[str, FieldType],
+    spaces: Mapping[str, int],
+) -> dict[str, bytes] | None:
+    found: dict[str, bytes] = {}
+    for name, kept in names.items():
+        cell = attributes[name]
+        try:
+            if kept in spaces and not is_empty(cell):
+                found[kept] = vector_of(cell, spaces[kept])
+        except CellError as error:
+            raise CellError(error.code, str(error), column=name) from error
+        known = kept in spaces or kept in fields or kept in KNOWN
+        if not known and isinstance(cell, list) and any(map(_is_number, cell)):
+            raise CellError(
+                "bad_vector",
+                f"a list of numbers: expected text, or the name of a vector space that the "
+                f"collection has ({', '.join(spaces) or 'none'}); index a catalogue with "
+                f"--vectors to make one",
+                column=name,
+            )
+    return found if not spaces.keys().isdisjoint(names.values()) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _values(

@@ -102,7 +102,7 @@ class SearchTask:
         texts: words for a model that reads text, with weights.
         photos: photos of the thing, with weights; nothing is detected in them.
         items: catalogue items, with weights.
-        vectors: embeddings of the caller, with weights.
+        vectors: embeddings of the caller, with weights, and the space they lie in, if any.
         where: a filter text.
         options: as for :class:`LookTask`.
         offset: matches to leave out.
@@ -114,7 +114,9 @@ class SearchTask:
     texts: Mapping[str, float] = field(default_factory=dict)
     photos: tuple[tuple[Photo, float], ...] = ()
     items: Mapping[str, float] = field(default_factory=dict)
-    vectors: tuple[tuple[tuple[float, ...], float], ...] = ()
+    vectors: tuple[
+        tuple[tuple[float, ...], float] | tuple[tuple[float, ...], float, str | None], ...
+    ] = ()
     where: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     offset: int = 0
@@ -205,7 +207,8 @@ class ItemRecord:
     Attributes:
         item_id: any text of 1 to 512 characters.
         photos: its photos, in order; kept by the engine.
-        attributes: any JSON scalars, or lists of text, by name.
+        attributes: any JSON scalars, or lists of text, by name; lists of numbers are vectors of the
+            catalogue.
     """
 
     item_id: str

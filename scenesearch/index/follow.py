@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import OneOf
-from scenesearch.core.points import FIELDS, is_ours, schema_of
+from scenesearch.core.points import FIELDS, catalogue_spaces, is_ours, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import FieldType, Item, Record
 from scenesearch.index.indexer import CHUNK, PLANNED, Indexer
@@ -66,7 +66,8 @@ def follow(
     """Make a collection hold the items of another one.
 
     Args:
-        source: the collection as it is, prices as they are stored; its vectors are not read.
+        source: the collection as it is, prices as they are stored; of its vectors only those that
+            came with the catalogue are read.
         target: the other one, made where it is not there yet.
         indexer: writes into ``target``.
         ids: of items that may differ; all by default.
@@ -81,10 +82,13 @@ def follow(
     gone = tuple(sorted(there.keys() - wanted.keys()))
     if not differ and not gone:
         return Followed()
-    fields = {k: v for k, v in schema_of(source).fields.items() if k not in FIELDS}
+    schema = schema_of(source)
+    fields = {k: v for k, v in schema.fields.items() if k not in FIELDS}
+    spaces = catalogue_spaces(schema)
     done = Followed(removed=len(gone))
-    for plans in _portions(source, differ, there, fields):
-        report = indexer.run(IndexPlan(tuple(plans), gone), fields, progress=progress, finish=False)
+    for plans in _portions(source, differ, there, fields, tuple(spaces)):
+        plan = IndexPlan(tuple(plans), gone, vectors=spaces)
+        report = indexer.run(plan, fields, progress=progress, finish=False)
         gone = ()
         done = Followed(
             done.items + report.added + report.changed,
@@ -126,13 +130,14 @@ def _portions(
     ids: Sequence[str],
     there: Mapping[str, StoredItem],
     fields: Mapping[str, FieldType],
+    spaces: Sequence[str],
 ) -> Iterator[list[ItemPlan]]:
     """Plans of so many photos as a projection is fitted on."""
     plans: list[ItemPlan] = []
     photos = 0
     for some in batches(sorted(ids), SLICE):
         points: dict[str, list[Record]] = {}
-        for record in scroll_all(source, where=OneOf("item_id", tuple(some))):
+        for record in scroll_all(source, where=OneOf("item_id", tuple(some)), spaces=spaces):
             if is_ours(record.payload):
                 points.setdefault(str(record.payload["item_id"]), []).append(record)
         for item_id, found in points.items():
@@ -170,5 +175,6 @@ def _plan(
         for name, value in attributes_of(payload).items()
         if name in fields
     }
-    item = Item(item_id, tuple(ref.path for ref in refs.values()), attributes)
+    vectors = {s: row.astype("<f4").tobytes() for one in points for s, row in one.vectors.items()}
+    item = Item(item_id, tuple(ref.path for ref in refs.values()), attributes, vectors)
     return plan_item(item, there, str(payload.get("item_hash")), refs)

@@ -8,7 +8,7 @@ two, on the first chunk of a new collection.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 
@@ -28,15 +28,17 @@ from scenesearch.core.points import (
     PROJECTION_BLOB,
     READER,
     SCHEMA_VERSION,
+    catalogue_spaces,
     check_models,
     is_ours,
     schema_of,
 )
 from scenesearch.core.protocols import WORDS, Detector, Reader, Store
 from scenesearch.core.sales import BOUNDS, SALE_END, SALE_PRICE, SALE_START
-from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Record, Scene
+from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Record, Scene, Vector
 from scenesearch.index.item_points import (
     item_payload,
+    own_vectors,
     payload_hash,
     photo_points,
     with_read,
@@ -229,7 +231,7 @@ class Indexer:
         for chunk in chunks(plan.items, CHUNK):
             if any(item.write for item in chunk):
                 self._photos.embed(chunk, self._cache_key, run)
-            projection = self._open_collection(chunk, fields, run)
+            projection = self._open_collection(chunk, fields, plan.vectors, run)
             if finish and projection is None and self._options.whiten and not run.notes:
                 run.notes.append(RAW)
             self._write(chunk, projection, run)
@@ -303,7 +305,11 @@ class Indexer:
     # between the steps: the collection and its projection
 
     def _open_collection(
-        self, chunk: Sequence[ItemPlan], fields: Mapping[str, FieldType], run: Run
+        self,
+        chunk: Sequence[ItemPlan],
+        fields: Mapping[str, FieldType],
+        own: Mapping[str, int],
+        run: Run,
     ) -> Projection | None:
         fields = {**fields, **FIELDS}
         if SALE_PRICE in fields and not fields.keys().isdisjoint((SALE_START, SALE_END)):
@@ -312,7 +318,7 @@ class Indexer:
             fields[OCR] = "text"
         if self._store.schema is None:
             projection = self._fitted(chunk, run) if self._options.whiten else None
-            if self._made(chunk, fields, projection):
+            if self._made(chunk, fields, own, projection):
                 return projection
             # another run made it meanwhile: what it was made with is what counts
         schema = schema_of(self._store)
@@ -359,11 +365,12 @@ class Indexer:
         self,
         chunk: Sequence[ItemPlan],
         fields: Mapping[str, FieldType],
+        own: Mapping[str, int],
         projection: Projection | None,
     ) -> bool:
         """Make the collection; False where another run did, whatever it made."""
         dim = projection.dim if projection else self._encoder.embedder.dim
-        vectors = {CUTOUT: dim, CONTEXT: dim}
+        vectors = {CUTOUT: dim, CONTEXT: dim, **own}
         if self._encoder.describer.colour_dim:
             vectors[COLOUR] = self._encoder.describer.colour_dim
         if self._options.augment:
@@ -419,17 +426,22 @@ class Indexer:
     def _write(self, items: Sequence[ItemPlan], projection: Projection | None, run: Run) -> None:
         schema = self._store.schema
         augmented = schema is not None and AUGMENTED in schema.vectors
+        spaces = tuple(catalogue_spaces(schema)) if schema is not None else ()
         for batch in chunks(items, self._options.write_batch):
             keys = [ref.sha256 for plan in batch for ref in plan.write]
             # attributes alone open no cache
             found = self._embeddings(batch, run) if keys else {}
             points: list[Point] = []
             for plan in batch:
-                base = item_payload(plan.item, plan.item_hash)
+                base, own = item_payload(plan.item, plan.item_hash), own_vectors(plan.item)
+                if plan.item.vectors is None and plan.write and spaces:
+                    own = self._stored_vectors(plan.item.id, spaces)
                 for ref in plan.write:
                     entries = found.get(ref.sha256, ())
                     points += photo_points(
-                        self._collection, ref, entries, base, projection, augmented=augmented
+                        *(self._collection, ref, entries, base, projection),
+                        augmented=augmented,
+                        own=own,
                     )
             with run.times.stage("store"):
                 for part in batches(points, UPSERT):
@@ -439,6 +451,11 @@ class Indexer:
                         for plan in known:
                             self._update(plan, run)
             run.wrote(len(batch))
+
+    def _stored_vectors(self, item_id: str, spaces: Sequence[str]) -> dict[str, Vector]:
+        """What the catalogue has of a stored item, for its new photos."""
+        records = scroll_all(self._store, where=Equals("item_id", item_id), spaces=spaces)
+        return {space: row for one in records for space, row in one.vectors.items()}
 
     def _embeddings(self, batch: Sequence[ItemPlan], run: Run) -> dict[str, tuple[Entry, ...]]:
         """Every photo that is written, but for those that could not be read.
@@ -475,14 +492,35 @@ class Indexer:
             schema = self._store.schema
             if schema is None:
                 raise StoreError("the collection vanished while it was written; run again")
+            if plan.item.vectors is not None and (spaces := catalogue_spaces(schema)):
+                # before the hash, so that a run killed between the two is done again
+                self._set_vectors(of_item, own_vectors(plan.item), spaces)
             # an attribute that the catalogue dropped must not stay
             read = {OCR} if READER in schema.metadata else set()
             gone = dict.fromkeys(set(schema.fields) - set(FIELDS) - read)
             payload = {**gone, **item_payload(plan.item, plan.item_hash)}
             if read:
-                # before the hash, so that a run killed between the two is done again
+                # before the hash: likewise
                 self._set_words(of_item, payload.pop(WORDS))
             self._store.set_payload(payload, where=of_item)
+
+    def _set_vectors(
+        self, of_item: Equals, own: dict[str, Vector], spaces: Collection[str]
+    ) -> None:
+        """New vectors of the catalogue, beside those of an item's photos, where they changed."""
+        schema = schema_of(self._store)
+        wanted = {space: row / np.linalg.norm(row) for space, row in own.items()}
+        changed: list[Point] = []
+        for record in scroll_all(self._store, where=of_item, spaces=tuple(schema.vectors)):
+            there = {s: row for s, row in record.vectors.items() if s in spaces}
+            if there.keys() == wanted.keys() and all(
+                np.allclose(row, wanted[space], rtol=0, atol=1e-6) for space, row in there.items()
+            ):
+                continue
+            rest = {s: row for s, row in record.vectors.items() if s not in spaces}
+            changed.append(Point(record.id, rest | own, record.payload))
+        for part in batches(changed, UPSERT):
+            self._store.upsert(part)
 
     def _set_words(self, of_item: Equals, words: str | None) -> None:
         """New words of an item, beside what was read in each of its photos."""

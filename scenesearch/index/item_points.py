@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from scenesearch.core.points import AUGMENTED, CONTEXT, CUTOUT, OCR, PROFILE, point_id
 from scenesearch.core.protocols import WORDS
 from scenesearch.core.sales import with_bounds
@@ -30,6 +32,7 @@ def photo_points(
     projection: Projection | None,
     *,
     augmented: bool,
+    own: Mapping[str, Vector] | None = None,
 ) -> list[Point]:
     """One point for each region of a photo.
 
@@ -40,6 +43,7 @@ def photo_points(
         base: payload of its item, from :func:`item_payload`.
         projection: of the collection; None for raw vectors.
         augmented: whether the collection has a space for augmented vectors.
+        own: vectors that the catalogue has of the item: each of its points has them.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
     points = []
@@ -52,6 +56,7 @@ def photo_points(
                 vectors[space] = projection.apply(vectors[space][None])[0]
         if augmented:
             vectors[AUGMENTED] = vectors[CUTOUT]  # until all points are there
+        vectors |= own or {}
         payload = {
             **base,
             **entry.payload,
@@ -77,6 +82,11 @@ def item_payload(item: Item, item_hash: str) -> dict[str, Any]:
         **{name: _plain(value) for name, value in with_bounds(item.attributes).items()},
         WORDS: words_of(item) or None,
     }
+
+
+def own_vectors(item: Item) -> dict[str, Vector]:
+    """The vectors that the catalogue has of an item, by space, of any length."""
+    return {space: np.frombuffer(data, "<f4") for space, data in (item.vectors or {}).items()}
 
 
 def payload_hash(item_hash: str) -> str:

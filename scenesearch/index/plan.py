@@ -84,13 +84,14 @@ class IndexPlan:
     """The whole run: only items with something to do, in the catalogue's order.
 
     Where they are many they are in a temporary file, and are read from there each time they are
-    walked over.
+    walked over. ``vectors``: dimension of each space that the catalogue has vectors of.
     """
 
     items: Sequence[ItemPlan]
     gone: tuple[str, ...] = ()
     unchanged: int = 0
     failures: tuple[Failure, ...] = field(default=())
+    vectors: Mapping[str, int] = field(default_factory=dict)
 
 
 def stored_items(records: Iterable[Record]) -> dict[str, StoredItem]:
@@ -151,6 +152,7 @@ def make_plan(
         NoSpaceError: many items have something to do, and there is no room for a temporary file.
     """
     failures: list[Failure] = []
+    vectors: dict[str, int] = {}
     unchanged = 0
     ids = array("q")  # of a million items, their ids would be most of the memory
 
@@ -160,6 +162,8 @@ def make_plan(
             known = stored(part)
             for item in part:
                 ids.append(hash(item.id))
+                for space, vector in (item.vectors or {}).items():
+                    vectors.setdefault(space, len(vector) // 4)
                 plan, failed = _plan_item(item, known.get(item.id), item_hash(item), photo_hash)
                 failures.extend(failed)
                 each()
@@ -169,7 +173,7 @@ def make_plan(
                     unchanged += 1
 
     plans = kept_plans(with_work())
-    return IndexPlan(plans, _gone(prune, ids), unchanged, tuple(failures))
+    return IndexPlan(plans, _gone(prune, ids), unchanged, tuple(failures), vectors)
 
 
 def _gone(stored: Iterable[str], ids: array[int]) -> tuple[str, ...]:

@@ -33,15 +33,18 @@ Keywords = Annotated[
     list[Annotated[str, Field(min_length=1, max_length=512)]], Field(max_length=256)
 ]
 
+Vector = Annotated[list[Number], Field(min_length=2, max_length=8192)]
+
 
 class ItemAttributes(Body):
     """Attributes without photos; photos come as files beside it."""
 
     id: ItemId
-    attributes: dict[AttributeName, Value | Keywords] = Field(
+    attributes: dict[AttributeName, Value | Keywords | Vector] = Field(
         {},
         max_length=256,
-        description="title, category, price, ... and any other field",
+        description="title, category, price, ... and any other field; numbers are a vector, where "
+        "the collection has a space of that name",
         examples=[{"title": "Armchair", "category": "chair", "price": 129.0, "in_stock": True}],
     )
 
@@ -49,10 +52,11 @@ class ItemAttributes(Body):
 class PathItemAttributes(Body):
     """Attributes of the item that the path names; photos come as files beside it."""
 
-    attributes: dict[AttributeName, Value | Keywords] = Field(
+    attributes: dict[AttributeName, Value | Keywords | Vector] = Field(
         {},
         max_length=256,
-        description="title, category, price, ... and any other field; what is not there is removed",
+        description="title, category, price, ... and any other field; what is not there is "
+        "removed, but for vectors",
         examples=[{"title": "Armchair", "category": "chair", "price": 129.0}],
     )
 

@@ -33,6 +33,12 @@ class WeightedVector(Body):
         description="As long as the model's embeddings, see GET /v1/models; not all zeros",
     )
     weight: Weight = 1.0
+    space: Optionally[FieldName] = Field(
+        None,
+        description="Where it is none of the model's, but such as came with the catalogue: the "
+        "space that these are in",
+        examples=["clip"],
+    )
 
 
 class SearchOptions(AnswerOptions):

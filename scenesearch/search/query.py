@@ -13,6 +13,9 @@ from scenesearch.core.turns import MAX_TURNS, Turn
 from scenesearch.core.types import BoxTuple, Scene
 from scenesearch.words import ParsedWords
 
+WeightedVector = tuple[NDArray[np.float32], float] | tuple[NDArray[np.float32], float, str | None]
+"""An embedding, its weight, and the space it lies in."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
@@ -25,7 +28,8 @@ class Query:
         products: photos of one thing each, with weights.
         texts: words, with weights; needs a model with a text tower.
         items: ids of catalogue items, with weights.
-        vectors: raw or stored-size embeddings of the caller, with weights.
+        vectors: embeddings of the caller, with weights: raw or stored-size ones of the model, or,
+            with the name of their space, such as came with the catalogue.
         words: plain words to be understood, or what was understood of some, corrected.
         refine: turns that narrow the answer, each about what those before it leave.
         within: words know only categories of points for which this holds; None for all.
@@ -37,7 +41,7 @@ class Query:
     products: tuple[tuple[Scene, float], ...] = ()
     texts: tuple[tuple[str, float], ...] = ()
     items: tuple[tuple[str, float], ...] = ()
-    vectors: tuple[tuple[NDArray[np.float32], float], ...] = ()
+    vectors: tuple[WeightedVector, ...] = ()
     words: str | ParsedWords | None = None
     refine: tuple[Turn, ...] = ()
     within: Condition | None = None
@@ -55,7 +59,8 @@ class Query:
             QueryError: no part, only negative parts, an empty text, or boxes without a photo.
         """
         weights = [
-            w for part in (self.products, self.texts, self.items, self.vectors) for _, w in part
+            *(w for part in (self.products, self.texts, self.items) for _, w in part),
+            *(one[1] for one in self.vectors),
         ]
         bare = self.scene is None
         faults = (

@@ -26,6 +26,8 @@ from scenesearch.core.points import (
     NOTHING,
     OOD_BLOB,
     SCHEMA_VERSION,
+    SPACES,
+    catalogue_spaces,
     check_models,
     schema_of,
 )
@@ -329,6 +331,8 @@ class Searcher:
                 else combine([(opened.vectors.of_region(one), 1.0), *prepared.modifiers], spaces)
                 for one, is_ood in zip(encoded, ood, strict=True)
             ]
+        # what came with the catalogue has no say about a photo, or about words
+        weights = {s: w for s, w in weights.items() if s in SPACES or any(s in v for v in asked)}
         asks = bool(encoded) or (query.scene is None and prepared.parsed is None)
         if asks and not any(asked) and not any(ood):
             raise QueryError(
@@ -423,6 +427,11 @@ class Searcher:
     def _weights(self, options: SearchOptions) -> Mapping[str, float]:
         schema = self.open().schema
         weights = options.weights or preset_weights(options.preset)
+        if options.weights is None and CUTOUT in weights:
+            weights = {
+                **weights,
+                **dict.fromkeys(catalogue_spaces(schema), options.catalogue_weight),
+            }
         unknown = [space for space in weights if space not in schema.vectors]
         if options.weights is not None and unknown:
             raise QueryError(

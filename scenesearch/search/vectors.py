@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from scenesearch.core.conditions import Equals
 from scenesearch.core.errors import QueryError
-from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT
+from scenesearch.core.points import AUGMENTED, CONTEXT, CUTOUT, catalogue_spaces, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import Vector
 from scenesearch.models.embed.projection import Projection
@@ -59,7 +59,7 @@ class QueryVectors:
             parts += self._texts(query.texts)
         with times.stage("items"):
             parts += [(self.of_item(item), weight) for item, weight in query.items]
-        parts += [(self._own(vector), weight) for vector, weight in query.vectors]
+        parts += [(self._own(vector, *space), weight) for vector, weight, *space in query.vectors]
         return parts
 
     def _texts(self, texts: Sequence[tuple[str, float]]) -> list[tuple[SpaceVectors, float]]:
@@ -78,9 +78,8 @@ class QueryVectors:
         Raises:
             QueryError: the collection has no such item.
         """
-        schema = self._store.schema
         # a collection made without colours has no such space
-        spaces = [s for s in (CUTOUT, CONTEXT, COLOUR) if schema is None or s in schema.vectors]
+        spaces = [s for s in schema_of(self._store).vectors if s != AUGMENTED]
         page = self._store.scroll(where=Equals("item_id", item_id), limit=256, spaces=spaces)
         if not page.records:
             raise QueryError(
@@ -94,9 +93,17 @@ class QueryVectors:
                 means[space] = _normalised(np.sum(rows, axis=0))
         return means
 
-    def _own(self, vector: NDArray[np.float32]) -> SpaceVectors:
-        raw = self._encoder.embedder.dim
-        stored = self._projection.dim if self._projection else raw
+    def _own(self, vector: NDArray[np.float32], space: str | None = None) -> SpaceVectors:
+        others = catalogue_spaces(schema_of(self._store))
+        if space is not None and space not in others:
+            has = ", ".join(others) or "none: it was made without vectors of a catalogue"
+            raise QueryError(
+                f"A query vector is of the space {space!r:.100}; the collection has {has}. Leave "
+                f"the space out for a vector of the model",
+                code="unknown_space",
+            )
+        raw = self._encoder.embedder.dim if space is None else others[space]
+        stored = self._projection.dim if self._projection and space is None else raw
         flat = np.asarray(vector, np.float32)
         sizes = f"({raw},)" if raw == stored else f"({raw},) or ({stored},)"
         faults = (
@@ -111,6 +118,8 @@ class QueryVectors:
                 code="bad_vector",
             )
         unit = _normalised(flat)
+        if space is not None:
+            return {space: unit}
         own = self._project(unit) if flat.shape == (raw,) else unit
         return {CUTOUT: own, CONTEXT: own}
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from scenesearch.core.errors import SceneSearchError
+from scenesearch.core.points import catalogue_spaces
 from scenesearch.core.protocols import Inspectable, Store
 from scenesearch.core.types import CollectionSchema, Item, Point, Stored
 from scenesearch.index.plan import ItemPlan, PhotoRef
@@ -60,8 +61,10 @@ def work_of(points: Points, schema: CollectionSchema) -> Work:
                     for name, value in attributes_of(payloads[item]).items()
                     if name in schema.fields
                 },
+                {},
             ),
-            str(payloads[item].get("item_hash")),
+            # vectors of its catalogue can only come from there: the next index run writes them
+            "" if catalogue_spaces(schema) else str(payloads[item].get("item_hash")),
             write=tuple(refs.values()),
             known=False,
         )

@@ -152,7 +152,7 @@ async def search(request: Request) -> Response:
         texts=asked.texts,
         photos=tuple(photos),
         items=asked.items,
-        vectors=tuple((tuple(one.vector), one.weight) for one in asked.vectors),
+        vectors=tuple((tuple(one.vector), one.weight, one.space) for one in asked.vectors),
         where=asked.where,
         options=asked.options(),
         offset=asked.offset,
