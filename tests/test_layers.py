@@ -56,6 +56,7 @@ MAY_USE_HEAVY = {
     "look.render.figure": "draws with matplotlib",
     "look.render.templates": "fills a jinja2 template",
     "evaluation.ablation": "draws with matplotlib",
+    "evaluation.public.tables": "reads one format",
     "tagging.masks": "run lengths by COCO's own code, pycocotools; cv2 outlines them",
     "tagging.source_remote": "object storage, through fsspec",
     "tagging.decode_pool": "worker processes that can be killed, through pebble",

@@ -1,6 +1,7 @@
 """Settings to pipelines: the only folder that names adapters."""
 
 from scenesearch.wiring.backups import copyable, put_back
+from scenesearch.wiring.benchmarks import build_benchmark_runner
 from scenesearch.wiring.catalogue import (
     build_indexer,
     build_searcher,
@@ -61,6 +62,7 @@ __all__ = [
     "CatalogFile",
     "GenerationsRecord",
     "Parts",
+    "build_benchmark_runner",
     "build_cache",
     "build_catalog_photos",
     "build_detector",
