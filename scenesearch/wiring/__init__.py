@@ -15,6 +15,7 @@ from scenesearch.wiring.collections import (
     list_collections,
     name_collection,
 )
+from scenesearch.wiring.fetch_models import FetchedProfile, fetch_profile
 from scenesearch.wiring.fetching import CatalogFile, build_catalog_photos, catalog_file
 from scenesearch.wiring.generations import (
     GenerationsRecord,
@@ -60,6 +61,7 @@ __all__ = [
     "EMBEDDINGS",
     "ITEMS",
     "CatalogFile",
+    "FetchedProfile",
     "GenerationsRecord",
     "Parts",
     "build_benchmark_runner",
@@ -88,6 +90,7 @@ __all__ = [
     "drop_generation",
     "export_detector",
     "export_models",
+    "fetch_profile",
     "first_lock_file",
     "is_cramped",
     "is_url",
