@@ -56,6 +56,7 @@ class Linear:
         self.has_text = text
         self.loads = 0
         self.exported = None
+        self.stretched = False
         self._shaky = shaky
 
     def load(self):

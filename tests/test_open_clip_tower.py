@@ -11,6 +11,7 @@ import weakref
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from scenesearch.core.errors import ConfigError, ModelLoadError
 from scenesearch.core.protocols import Embedder
@@ -24,6 +25,7 @@ from scenesearch.models.weights import Weights, sha256_of
 from scenesearch.system.resources import resource_dir
 
 pytestmark = pytest.mark.models
+BICUBIC = PillowImage.Resampling.BICUBIC
 
 TEXT = {"context_length": 16, "vocab_size": 49408, "width": 64, "heads": 2, "layers": 1}
 TIMM = {
@@ -388,3 +390,80 @@ def test_everything_happens_without_a_network(one, tmp_path):
     )
 
     assert result.stdout.split("\n")[:2] == ["(1, 32)", "(1, 32)"], result.stderr
+
+
+SIGLIP = {
+    "model_cfg": {
+        **TIMM,
+        "custom_text": True,
+        "text_cfg": {
+            "context_length": 8,
+            "vocab_size": 64,
+            "hf_tokenizer_name": "maker/model",
+            "tokenizer_kwargs": {"clean": "canonicalize"},
+            "width": 64,
+            "heads": 2,
+            "layers": 1,
+            "no_causal_mask": True,
+            "proj_bias": True,
+            "pool_type": "last",
+        },
+    },
+    "preprocess_cfg": {
+        "mean": [0.5, 0.5, 0.5],
+        "std": [0.5, 0.5, 0.5],
+        "interpolation": "bicubic",
+        "resize_mode": "squash",
+    },
+}
+
+
+def test_a_model_of_a_hub_is_fetched_and_seen_as_open_clip_sees_it(tmp_path, monkeypatch):
+    import open_clip
+    import torch
+    from hub_server import HubServer, serving
+    from safetensors.torch import save
+    from test_hub_words import write_tokenizer
+
+    from scenesearch.config.settings import load_settings
+    from scenesearch.wiring import Parts, fetch_profile
+
+    (tmp_path / "siglip-like.json").write_text(json.dumps(SIGLIP["model_cfg"]))
+    open_clip.add_model_config(tmp_path / "siglip-like.json")
+    torch.manual_seed(0)
+    model = open_clip.create_model("siglip-like").eval()
+    words = write_tokenizer(tmp_path / "words")
+    hub = HubServer("Marqo/marqo-fashionSigLIP")
+    hub.files = {
+        "open_clip_model.safetensors": save(
+            {k: v.contiguous() for k, v in model.state_dict().items()}
+        ),
+        "open_clip_config.json": json.dumps(SIGLIP).encode(),
+        **{
+            name: (tmp_path / "words" / name).read_bytes()
+            for name in ("tokenizer.json", "tokenizer_config.json")
+        },
+    }
+    hub.large = {"open_clip_model.safetensors"}
+    monkeypatch.setenv("SCENESEARCH_CACHE_DIR", str(tmp_path / "cache"))
+    with serving(hub) as served:
+        done = fetch_profile("fashion", endpoint=served.endpoint)
+    assert all(one.new for one in done.files)
+    parts = Parts(load_settings("fashion"))
+    embedder = parts.encoder.embedder
+    images, texts = pictures(), ["A red, red SOFA!", "a sofa"]
+
+    stretched = np.stack(
+        [np.asarray(PillowImage.fromarray(one).resize((64, 64), BICUBIC)) for one in images]
+    )
+    x = (stretched / 127.5 - 1).astype(np.float32).transpose(0, 3, 1, 2)
+    ids = [words.encode(text).ids for text in ("a red red sofa", "a sofa")]
+    ids = torch.tensor([[*one, *[1] * (8 - len(one))] for one in ids])
+    with torch.inference_mode():
+        seen = model.encode_image(torch.from_numpy(x.copy()), normalize=True).numpy()
+        read = model.encode_text(ids, normalize=True).numpy()
+    assert embedder.dim == 32
+    assert embedder.fingerprint.endswith(":stretched")
+    assert np.abs(embedder.embed_images(images) - seen).max() < TOLERANCE
+    assert np.abs(embedder.embed_texts(texts) - read).max() < TOLERANCE
+    parts.close()

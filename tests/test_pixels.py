@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenesearch.images.letterbox import letterbox
+from scenesearch.images.letterbox import letterbox, stretch
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,16 @@ def test_letterbox_makes_a_new_picture_and_reads_read_only_ones():
     result[:] = 0
 
     assert (image == 5).all()
+
+
+def test_a_picture_is_stretched_over_the_whole_square():
+    image = np.zeros((10, 40, 3), np.uint8)
+    image[:, 20:] = 255
+
+    found = stretch(image, 20)
+
+    assert found.shape == (20, 20, 3)
+    assert found[:, :8].max() == 0
+    assert found[:, 12:].min() == 255
+    with pytest.raises(ValueError, match="at least 1 pixel"):
+        stretch(image, 0)

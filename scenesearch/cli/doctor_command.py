@@ -48,7 +48,7 @@ def doctor(
         "platform": platform.platform(),
         "cores": os.cpu_count(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "models_dir": str(settings.models_dir) if settings.models_dir else None,
+        "models_dir": str(settings.weights_dir),
         "cache_dir": str(settings.cache_dir),
     }
     code, dim = 0, None

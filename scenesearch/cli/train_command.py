@@ -99,7 +99,7 @@ def embedder(
     )
     settings = _settings(config, image_side)
     groups, data = _groups(catalog, image_root, scenes, group_field, family_field)
-    finder = WeightFinder(settings.models_dir, settings.trusted_sha256)
+    finder = WeightFinder(settings.weights_dir, settings.trusted_sha256)
     tower = build_tower(settings, finder)
     cut = settings.cutout
     rules = CutRules(cut.background, cut.min_share, cut.max_share, cut.context_padding)
@@ -227,7 +227,7 @@ def detector(
     from scenesearch.wiring import export_detector
 
     settings = load_settings(None)
-    finder = WeightFinder(settings.models_dir, settings.trusted_sha256)
+    finder = WeightFinder(settings.weights_dir, settings.trusted_sha256)
     recipe = DetectorRecipe(model, epochs, batch, image_side, holdout, seed)
     with output.progress() as progress:
         outcome = train_detector(

@@ -246,7 +246,8 @@ class Settings(BaseSettings):
     allow_unknown_env: bool = False
     """Whether variables of the environment that begin with ``SCENESEARCH_`` may be no setting."""
     models_dir: Path | None = None
-    """Folder where weights of the manifest are looked for first, before those of the package."""
+    """Folder where weights of the manifest are looked for first, before those of the package, and
+    fetched into; ``models`` in ``cache_dir`` by default."""
     cache_dir: Path = Field(default_factory=lambda: user_cache_path("scenesearch"))
     """Exported models, what the second look keeps, the sample's index, and the embeddings of
     tagging and of a server's collections; those of an embedded store lie in its folder."""
@@ -290,6 +291,11 @@ class Settings(BaseSettings):
     """How answers are made, where a search does not say otherwise."""
     service: ServiceSettings = ServiceSettings()
     """How the service listens, whom it lets in, and what it lets them cost."""
+
+    @property
+    def weights_dir(self) -> Path:
+        """Where weights are looked for first and fetched into: ``models_dir``, or the default."""
+        return self.models_dir or self.cache_dir / "models"
 
     @property
     def declared_fields(self) -> Mapping[str, FieldType]:

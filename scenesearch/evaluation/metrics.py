@@ -6,6 +6,8 @@ best first; and ``total``: how many right items there are.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,6 +40,26 @@ def ndcg(relevant: Relevance, total: int, k: int) -> float:
     gains = relevant[:k] / np.log2(np.arange(2, len(relevant[:k]) + 2))
     ideal = (1 / np.log2(np.arange(2, min(k, total) + 2))).sum()
     return float(gains.sum() / ideal) if total else 0.0
+
+
+def graded_ndcg(
+    gains: NDArray[np.floating[Any]], available: NDArray[np.floating[Any]], k: int
+) -> float:
+    """Normalised discounted cumulative gain where items are right by degrees.
+
+    >>> graded_ndcg(np.array([0.0, 1.0]), np.array([1.0, 0.0]), 2)
+    0.6309297535714575
+
+    Args:
+        gains: of the ranked items, shape (n,), best first, 0 or more.
+        available: gains of all items there are, in any order: the ideal list has the largest.
+        k: how many places count.
+    """
+    places = np.log2(np.arange(2, k + 2))
+    best = np.sort(available)[::-1][:k]
+    ideal = float((best / places[: len(best)]).sum())
+    got = float((gains[:k] / places[: len(gains[:k])]).sum())
+    return got / ideal if ideal else 0.0
 
 
 def average_precision(relevant: Relevance, total: int, k: int) -> float:

@@ -47,3 +47,22 @@ def letterbox(image: Image, side: int, colour: tuple[int, int, int] = (255, 255,
     result[:] = np.array(colour, np.uint8)
     result[top : top + new_height, left : left + new_width] = resized
     return result
+
+
+def stretch(image: Image, side: int) -> Image:
+    """The whole picture as a square, aspect lost; bicubic, and antialiased where it shrinks.
+
+    Args:
+        image: shape (height, width, 3).
+        side: of the square, in pixels, at least 1.
+
+    Returns:
+        Shape (side, side, 3).
+
+    Raises:
+        ValueError: ``side`` is below 1.
+    """
+    if side < 1:
+        raise ValueError(f"the side of the square must be at least 1 pixel, got {side}")
+    resized = PILImage.fromarray(image).resize((side, side), PILImage.Resampling.BICUBIC)
+    return np.asarray(resized)

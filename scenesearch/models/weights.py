@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from scenesearch.core.errors import ConfigError, ModelLoadError, ModelNotFoundError
+from scenesearch.models.fetched import read_fetched
 from scenesearch.system.resources import resource_dir
 
 DATA_SUFFIXES = frozenset({".onnx", ".safetensors"})
@@ -34,6 +35,9 @@ class ModelRecord:
         narrow: its text tower knows one kind of thing, and cannot say what else a photo shows.
         made_from: sha256 of the checkpoint that the file is an export of. It is what the file is
             known by, so that what was indexed with the one fits the other.
+        hub: organisation and repository of a model hub that has the file, under its own name.
+        beside: files of that repository that the model needs besides.
+        profile: that uses it, for ``scenesearch models fetch``.
     """
 
     name: str
@@ -52,7 +56,15 @@ class ModelRecord:
     package: str = ""
     package_file: str = ""
     extra: str = ""
+    hub: str = ""
+    beside: tuple[str, ...] = ()
+    profile: str = ""
     note: str = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Paths in the folder of weights of the file and of what lies beside it."""
+        return (self.file, *(str(Path(self.file).with_name(name)) for name in self.beside))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +118,10 @@ def read_manifest(path: Path | None = None) -> dict[str, ModelRecord]:
     path = path or resource_dir("models") / "manifest.yaml"
     try:
         entries: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        lists = ("sha256", "beside")
         records = [
-            ModelRecord(**{**entry, "sha256": tuple(entry.get("sha256", ()))}) for entry in entries
+            ModelRecord(**{**entry, **{name: tuple(entry.get(name, ())) for name in lists}})
+            for entry in entries
         ]
     except (OSError, yaml.YAMLError, TypeError) as error:
         raise ConfigError(f"{path}: not a model manifest: {error}") from error
@@ -158,6 +172,8 @@ class WeightFinder:
                 self._missing(record) if record else self._unknown(name_or_path)
             )
         digest = sha256_of(path)
+        if record and record.hub and self.models_dir:
+            self._check_fetched(record, self.models_dir, digest)
         known = self.trusted | set(record.sha256 if record else ())
         if path.suffix.lower() not in DATA_SUFFIXES and digest not in known:
             raise ModelLoadError(
@@ -168,6 +184,23 @@ class WeightFinder:
             )
         return Weights(path, digest, record)
 
+    def _check_fetched(self, record: ModelRecord, folder: Path, digest: str) -> None:
+        """What was fetched is what it was: by the hash that the hub gave then."""
+        fetched = read_fetched(folder)
+        for name in record.files:
+            known = fetched.get(name)
+            if known is None:
+                continue  # put there by hand
+            path = folder / name
+            if not path.is_file():
+                raise ModelNotFoundError(f"{path} is missing beside {record.file}; {_how(record)}")
+            if (digest if name == record.file else sha256_of(path)) != known.sha256:
+                raise ModelLoadError(
+                    f"{path} is not what was fetched from {known.hub}: its sha256 is another than "
+                    f"{known.sha256}; remove it, then {_how(record)}",
+                    code="weights_changed",
+                )
+
     def _unknown(self, name: str) -> str:
         near = difflib.get_close_matches(name, self.manifest, n=3, cutoff=0.4)
         known = ", ".join(near or self.manifest)
@@ -177,6 +210,16 @@ class WeightFinder:
         where = self.models_dir or "a folder, and set SCENESEARCH_MODELS_DIR to it"
         if record.extra:
             how = f"run: pip install 'scenesearch[{record.extra}]'"
+        elif record.hub:
+            how = _how(record)
         else:
             how = f"get {record.source} ({record.megabytes} MB) and put it into {where}"
         return f"The weights of {record.name!r} ({record.file}) are not on this machine; {how}"
+
+
+def _how(record: ModelRecord) -> str:
+    """How to get a model of a hub."""
+    return (
+        f"run: scenesearch models fetch {record.profile or record.name} ({record.megabytes} MB "
+        f"from {record.source})"
+    )

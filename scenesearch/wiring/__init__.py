@@ -1,6 +1,7 @@
 """Settings to pipelines: the only folder that names adapters."""
 
 from scenesearch.wiring.backups import copyable, put_back
+from scenesearch.wiring.benchmarks import build_benchmark_runner
 from scenesearch.wiring.catalogue import (
     build_indexer,
     build_searcher,
@@ -14,6 +15,7 @@ from scenesearch.wiring.collections import (
     list_collections,
     name_collection,
 )
+from scenesearch.wiring.fetch_models import FetchedProfile, fetch_profile
 from scenesearch.wiring.fetching import CatalogFile, build_catalog_photos, catalog_file
 from scenesearch.wiring.generations import (
     GenerationsRecord,
@@ -59,8 +61,10 @@ __all__ = [
     "EMBEDDINGS",
     "ITEMS",
     "CatalogFile",
+    "FetchedProfile",
     "GenerationsRecord",
     "Parts",
+    "build_benchmark_runner",
     "build_cache",
     "build_catalog_photos",
     "build_detector",
@@ -86,6 +90,7 @@ __all__ = [
     "drop_generation",
     "export_detector",
     "export_models",
+    "fetch_profile",
     "first_lock_file",
     "is_cramped",
     "is_url",

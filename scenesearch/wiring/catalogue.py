@@ -41,7 +41,7 @@ def region_rules(settings: Settings) -> RegionRules:
     return RegionRules(r.limit, r.min_area, r.overlap, r.whole, r.tiles)
 
 
-def _fit(settings: Settings, vectors: NDArray[np.float32], dim: int) -> Projection:
+def fit_of(settings: Settings, vectors: NDArray[np.float32], dim: int) -> Projection:
     """A projection that leaves what the embedder was trained for as it is."""
     record = read_manifest().get(settings.embedder.weights)
     return fit_projection(vectors, dim, kept=record.dims.get("trained", 0) if record else 0)
@@ -85,7 +85,7 @@ def build_indexer(
         load=load or scene_loader(settings),
         photo_hash=photo_hash or _photo_hash({} if missing is None else missing, folder),
         item_hash=item_hash,
-        fit=partial(_fit, settings),
+        fit=partial(fit_of, settings),
         detector=parts.detector if settings.index.objects else None,
         reader=parts.reader if settings.index.ocr else None,
         options=IndexOptions(

@@ -87,7 +87,7 @@ def export_models(settings: Settings) -> dict[str, Path]:
         ModelError: weights are missing or cannot be exported.
         MissingDependencyError: an export is missing, and what makes it is not installed.
     """
-    finder = WeightFinder(settings.models_dir, settings.trusted_sha256)
+    finder = WeightFinder(settings.weights_dir, settings.trusted_sha256)
     exported = {one.fingerprint: one.export() for one in _detectors(settings, finder)}
     embedder = build_embedder(settings, build_tower(settings, finder))
     if isinstance(embedder, OnnxEmbedder):
@@ -201,11 +201,15 @@ def build_tower(settings: Settings, finder: WeightFinder) -> TowerSource:
         )
     if weights_of_hub:
         return OpenClipTower(wanted.model, None, tag=wanted.weights.partition(":")[2] or None)
-    return OpenClipTower(_open_clip_config(wanted.model), finder.find(wanted.weights))
+    weights = finder.find(wanted.weights)
+    return OpenClipTower(_open_clip_config(wanted.model, weights), weights)
 
 
-def _open_clip_config(model: str) -> str:
-    """A model config that comes with the package, where no file of that name is nearer."""
+def _open_clip_config(model: str, weights: Weights) -> str:
+    """A config file: fetched with the weights, else as given, else one of the package."""
+    beside = weights.path.with_name(model)
+    if weights.record is not None and model in weights.record.beside and beside.is_file():
+        return str(beside)
     shipped = resource_dir("models") / model
     if model.endswith(".json") and not Path(model).is_file() and shipped.is_file():
         return str(shipped)

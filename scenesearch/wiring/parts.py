@@ -30,7 +30,7 @@ class Parts:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._finder = WeightFinder(settings.models_dir, settings.trusted_sha256)
+        self._finder = WeightFinder(settings.weights_dir, settings.trusted_sha256)
 
     @once
     def detector(self) -> Detector | None:

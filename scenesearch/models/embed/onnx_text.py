@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.errors import ModelLoadError
+from scenesearch.models.embed.hub_words import numbers_of
 from scenesearch.models.load_errors import one_line
 from scenesearch.models.onnx_runtime import quiet_session
 
@@ -31,12 +31,10 @@ class OnnxText:
     """
 
     def __init__(self, image_tower: Path, threads: int) -> None:
-        from tokenizers import Tokenizer
-
         path, words = text_files(image_tower)
         try:
             self._session = quiet_session(path, threads)
-            self._tokenizer = Tokenizer.from_str(words.read_text(encoding="utf-8"))
+            self._numbers = numbers_of(words.read_text(encoding="utf-8"))
         except Exception as error:  # tokenizers raises that very class
             raise ModelLoadError(
                 f"{path}: the text tower and its {words.name} cannot be used: {one_line(error)}; "
@@ -45,8 +43,5 @@ class OnnxText:
 
     def __call__(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Shape (len(texts), dim), not normalised."""
-        # as open_clip cleans texts, some of which come out of pages
-        plain = [html.unescape(html.unescape(text)).strip() for text in texts]
-        ids = [one.ids for one in self._tokenizer.encode_batch(plain, add_special_tokens=True)]
-        (vectors,) = self._session.run(None, {"ids": np.array(ids, np.int64)})
+        (vectors,) = self._session.run(None, {"ids": self._numbers(texts)})
         return np.asarray(vectors, np.float32)

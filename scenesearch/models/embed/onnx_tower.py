@@ -24,6 +24,8 @@ class OnnxTower:
         weights: the file.
     """
 
+    stretched = False
+
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scenesearch.core.errors import ConfigError, ModelLoadError
 from scenesearch.core.extras import extra
 from scenesearch.models.embed.clip_words import as_json
+from scenesearch.models.embed.hub_words import hub_tokenizer, numbers_of
 from scenesearch.models.embed.tower import TextExport, Tower
 from scenesearch.models.load_errors import checkpoint_errors, one_line
 from scenesearch.models.weights import Weights
@@ -82,7 +83,22 @@ class OpenClipTower:
         if name.endswith(".json"):
             text = json.dumps(self._config, sort_keys=True)
             name = f"{Path(name).stem}#{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-        return f"open_clip:{name}:{weights}:{self._side or 'own'}px"
+        fitted = ":stretched" if self.stretched else ""
+        return f"open_clip:{name}:{weights}:{self._side or 'own'}px{fitted}"
+
+    @cached_property
+    def stretched(self) -> bool:
+        """As the config says of how pictures are resized."""
+        preprocess = self._config.get("preprocess_cfg") or {}
+        return bool(preprocess.get("resize_mode") == "squash")
+
+    @cached_property
+    def _words(self) -> str | None:
+        """The hub's tokenizer as JSON, where it lies beside the weights."""
+        text = self._config.get("model_cfg", self._config).get("text_cfg", {})
+        if self._weights is None or not text.get("hf_tokenizer_name"):
+            return None
+        return hub_tokenizer(self._weights.path.parent, text)
 
     @cached_property
     def dim(self) -> int:
@@ -149,7 +165,13 @@ class OpenClipTower:
         _ = self.dim, self.side
         del self._loaded
         preprocess = open_clip.get_model_preprocess_cfg(model)
-        tokenizer = open_clip.get_tokenizer(self._known_as(open_clip))
+        words = self._words
+        if words is None:
+            # a hub's own, which needs another library and the network
+            tokenizer = open_clip.get_tokenizer(self._known_as(open_clip))
+            words, numbered = as_json(tokenizer), tokenizer
+        else:
+            numbered = numbers_of(words)
 
         class PixelsToVectors(torch.nn.Module):
             def __init__(self) -> None:
@@ -174,9 +196,9 @@ class OpenClipTower:
 
         def encode_text(texts: Sequence[str]) -> NDArray[np.float32]:
             with torch.inference_mode():
-                vectors: NDArray[np.float32] = model.encode_text(tokenizer(list(texts))).numpy()
+                ids = torch.as_tensor(numbered(list(texts)))
+                vectors: NDArray[np.float32] = model.encode_text(ids).numpy()
             return vectors
 
-        words = as_json(tokenizer)
         text = None if words is None else TextExport(IdsToVectors().eval(), words)
         return Tower(PixelsToVectors().eval(), encode_text, text, model.state_dict)

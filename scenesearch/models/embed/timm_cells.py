@@ -34,6 +34,7 @@ class TimmCells:
     """
 
     has_text = False
+    stretched = False
     exported = None
     classes = 0
 

@@ -33,6 +33,7 @@ class TimmTower:
     """
 
     has_text = False
+    stretched = False
     exported = None
 
     def __init__(

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scenesearch.core.batches import batches
 from scenesearch.core.errors import QueryError
 from scenesearch.core.types import Image
-from scenesearch.images.letterbox import letterbox
+from scenesearch.images.letterbox import letterbox, stretch
 from scenesearch.models.lazy import LazyModel
 
 Encoder = Callable[[Sequence[str]], NDArray[np.float32]]
@@ -73,6 +73,10 @@ class TowerSource(Protocol):
     @property
     def side(self) -> int:
         """Pixels of the square input."""
+
+    @property
+    def stretched(self) -> bool:
+        """Whether pictures are stretched to the square, as it was trained; else aspect is kept."""
 
     @property
     def has_text(self) -> bool:
@@ -162,8 +166,10 @@ class TowerEmbedder(LazyModel):
         if not images:
             return np.zeros((0, source.dim), np.float32), np.zeros((0, source.classes), np.float32)
 
+        fit = stretch if source.stretched else letterbox
+
         def found(part: Sequence[Image]) -> Sequence[NDArray[np.float32]]:
-            return run(np.stack([letterbox(image, source.side) for image in part]))
+            return run(np.stack([fit(image, source.side) for image in part]))
 
         # no lane without work
         parts = list(batches(images, min(self._batch, -(-len(images) // lanes))))
