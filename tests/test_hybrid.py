@@ -23,7 +23,7 @@ from scenesearch.search.query import Query
 from scenesearch.search.searcher import Searcher
 from scenesearch.store.embedded.edge import EdgeStore
 from scenesearch.store.server.client import ClientStore
-from scenesearch.words import ParsedWords
+from scenesearch.words import ParsedWords, parse_words
 
 
 def items_of(folder):
@@ -182,6 +182,24 @@ def test_a_category_is_a_filter_only_when_it_is_strict(searcher):
     assert shapes(ask(searcher, strict, limit=24), 24) == {"tall"}
     told = replace(soft, categories=("tall",), remaining="square")
     assert shapes(ask(searcher, told, limit=24), 24) >= {"tall"}
+
+
+def test_words_are_read_once_for_each_part_of_a_catalogue(searcher, monkeypatch):
+    read = []
+
+    def counted(words, vocabulary, fields, *, strict_category):
+        read.append((words, strict_category))
+        return parse_words(words, vocabulary, fields, strict_category=strict_category)
+
+    monkeypatch.setattr("scenesearch.search.searcher.parse_words", counted)
+    everywhere = searcher.understand("tall red")
+    part = searcher.understand("tall red", within=Equals("category", "wide"))
+
+    assert searcher.understand("tall red") is everywhere
+    assert searcher.understand("tall red", within=Equals("category", "wide")) is part
+    assert searcher.understand("tall red", strict_category=True).strict_category
+    assert (everywhere.categories, part.categories) == (("tall",), ())
+    assert read == [("tall red", False), ("tall red", False), ("tall red", True)]
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,19 @@ def test_more_is_asked_only_while_the_cut_goes_through_a_tie(
     assert len(asked) == rounds
 
 
+@pytest.mark.parametrize("in_order", [True, False])
+def test_many_ties_in_any_place_are_settled_by_id(in_order: bool) -> None:
+    rng = np.random.default_rng(0)
+    for limit in range(1, 40):
+        scores = rng.integers(0, 12, 30).tolist()
+        stored = _engine(sorted(scores, reverse=True) if in_order else scores)
+        # where the engine does not sort, the best must not be cut off
+        wanted = limit if in_order else 30
+        (hits,) = settle([wanted], lambda _, found=stored: [found])
+
+        assert hits == sorted(stored, key=lambda hit: (-hit.score, hit.id))[:wanted]
+
+
 def test_an_endless_tie_is_cut() -> None:
     stored = _engine([0.5] * (MAX_EXTRA * 3))
 

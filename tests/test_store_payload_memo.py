@@ -16,7 +16,7 @@ from store_contract.contract_data import SCHEMA, make_points, point_id
 from scenesearch.core.conditions import Equals
 from scenesearch.core.protocols import VectorQuery
 from scenesearch.store.embedded.edge import EdgeStore
-from scenesearch.store.embedded.payload_memo import PayloadMemo, cosine
+from scenesearch.store.embedded.payload_memo import PayloadMemo, cosines
 
 pytestmark = pytest.mark.store
 Scored = namedtuple("Scored", "id version score")
@@ -48,8 +48,8 @@ def points(*numbers: int, version: int = 1) -> list[Scored]:
 def test_a_point_is_read_once_whichever_query_it_answers(reader: Reader) -> None:
     memo = PayloadMemo()
 
-    first = memo.hits([points(0, 1), points(1, 2)], ("n",), reader, [cosine] * 2)
-    again = memo.hits([points(2, 0)], ("n",), reader, [cosine])
+    first = memo.hits([points(0, 1), points(1, 2)], ("n",), reader, [cosines] * 2)
+    again = memo.hits([points(2, 0)], ("n",), reader, [cosines])
 
     assert reader.asked == IDS[:3]
     assert [[hit.payload["n"] for hit in row] for row in first] == [[0, 1], [1, 2]]
@@ -61,10 +61,10 @@ def test_a_point_is_read_once_whichever_query_it_answers(reader: Reader) -> None
 
 def test_a_point_that_was_written_is_read_again(reader: Reader) -> None:
     memo = PayloadMemo()
-    memo.hits([points(0, 1)], ("n",), reader, [cosine])
+    memo.hits([points(0, 1)], ("n",), reader, [cosines])
     reader.payloads[IDS[1]] = {"n": "new"}
 
-    found = memo.hits([[*points(0), *points(1, version=2)]], ("n",), reader, [cosine])
+    found = memo.hits([[*points(0), *points(1, version=2)]], ("n",), reader, [cosines])
 
     assert [hit.payload["n"] for hit in found[0]] == [0, "new"]
     assert reader.asked[2:] == [IDS[1]]
@@ -72,18 +72,18 @@ def test_a_point_that_was_written_is_read_again(reader: Reader) -> None:
 
 def test_other_fields_are_read_for_themselves(reader: Reader) -> None:
     memo = PayloadMemo()
-    memo.hits([points(0)], ("n",), reader, [cosine])
-    memo.hits([points(0)], ("n", "m"), reader, [cosine])
+    memo.hits([points(0)], ("n",), reader, [cosines])
+    memo.hits([points(0)], ("n", "m"), reader, [cosines])
 
     assert reader.asked == [IDS[0], IDS[0]]
 
 
 def test_a_point_removed_meanwhile_is_left_out(reader: Reader) -> None:
     memo = PayloadMemo()
-    memo.hits([points(0, 1)], ("n",), reader, [cosine])
+    memo.hits([points(0, 1)], ("n",), reader, [cosines])
     del reader.payloads[IDS[1]], reader.payloads[IDS[2]]
 
-    found = memo.hits([[*points(0), *points(1, 2, version=2)]], ("n",), reader, [cosine])
+    found = memo.hits([[*points(0), *points(1, 2, version=2)]], ("n",), reader, [cosines])
 
     assert [hit.id for hit in found[0]] == [str(IDS[0])]
 
@@ -95,14 +95,14 @@ def test_a_small_memo_forgets_but_never_errs(reader: Reader, limit: int) -> None
     for _ in range(50):
         chosen = rng.permutation(10)[: rng.integers(0, 6)].tolist()
         for fields in (("n",), ("m",)):
-            found = memo.hits([points(*chosen)], fields, reader, [cosine])
+            found = memo.hits([points(*chosen)], fields, reader, [cosines])
             assert [hit.payload["n"] for hit in found[0]] == chosen
             assert len(memo) <= limit
 
 
 def test_hits_cannot_change_what_is_kept(reader: Reader) -> None:
     memo = PayloadMemo()
-    hit = memo.hits([points(0)], ("n",), reader, [cosine])[0][0]
+    hit = memo.hits([points(0)], ("n",), reader, [cosines])[0][0]
 
     with pytest.raises(TypeError):
         hit.payload["n"] = "spoilt"  # type: ignore[index]
@@ -114,7 +114,7 @@ def test_hits_cannot_change_what_is_kept(reader: Reader) -> None:
 def test_rounding_does_not_leave_the_range_of_a_cosine(
     reader: Reader, score: float, expected: float
 ) -> None:
-    found = PayloadMemo().hits([[Scored(IDS[0], 1, score)]], ("n",), reader, [cosine])
+    found = PayloadMemo().hits([[Scored(IDS[0], 1, score)]], ("n",), reader, [cosines])
 
     assert found[0][0].score == expected
 

@@ -7,8 +7,10 @@ and L2-normalised.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import repeat
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -294,6 +296,23 @@ class Hit(NamedTuple):
     score: float
     payload: Mapping[str, Any]
     revision: int = 0
+
+
+def make_hits(
+    ids: Iterable[str], scores: Iterable[float], payloads: Iterable[Mapping[str, Any]]
+) -> list[Hit]:
+    """Hits of points that tell no revision: there are thousands a photo.
+
+    Args:
+        ids: of the points.
+        scores: as many.
+        payloads: likewise.
+
+    >>> make_hits(["a"], [0.5], [{"n": 1}])
+    [Hit(id='a', score=0.5, payload={'n': 1}, revision=0)]
+    """
+    # what Hit(...) comes to, without a call of Python's own for each
+    return list(map(partial(tuple.__new__, Hit), zip(ids, scores, payloads, repeat(0))))
 
 
 class Record(NamedTuple):

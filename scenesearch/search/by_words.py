@@ -9,7 +9,7 @@ words only move what the object itself has found.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,7 +19,7 @@ from scenesearch.config.search import SearchOptions
 from scenesearch.core.conditions import Condition, Equals, OneOf, all_of
 from scenesearch.core.points import COLOUR
 from scenesearch.core.protocols import WORDS, Store, TextQuery, VectorQuery
-from scenesearch.core.types import CollectionSchema, FieldType, Hit, Vector
+from scenesearch.core.types import CollectionSchema, FieldType, Hit, Vector, make_hits
 from scenesearch.filters.evaluate import words
 from scenesearch.search.rank.candidates import Answer, first_hits
 from scenesearch.search.vectors import SpaceVectors
@@ -123,8 +123,9 @@ class WordSearch:
             # nothing to rank by, as for "under $50": everything that the filter lets through
             parts[LEXICAL] = ({}, 1.0)
         ordered = sorted(parts.items(), key=lambda part: -part[1][1])
+        hits = _hits(candidates)
         return (
-            [Answer(0, name, _hits(candidates, scores)) for name, (scores, _) in ordered],
+            [Answer(0, name, hits(scores)) for name, (scores, _) in ordered],
             {name: weight for name, (_, weight) in ordered},
         )
 
@@ -165,8 +166,8 @@ class WordSearch:
         total = sum(weight for _, weight in parts.values())
         factor = self.options.word_weights.boost * sum(weights.values()) / (total or 1)
         added = [
-            Answer(region, name, _hits(found, scores))
-            for region, found in of_region.items()
+            Answer(region, name, hits(scores))
+            for region, hits in ((region, _hits(found)) for region, found in of_region.items())
             for name, (scores, _) in parts.items()
         ]
         more = {name: weight * factor for name, (_, weight) in parts.items() if weight * factor > 0}
@@ -364,13 +365,18 @@ def _stretched(scores: Mapping[str, float], items: Iterable[str]) -> dict[str, f
     return {i: (scores.get(i, low) - low) / (high - low) if high > low else 1.0 for i in items}
 
 
-def _hits(candidates: Mapping[str, Hit], scores: Scored) -> list[Hit]:
-    """Every candidate once, with its score, in any order."""
-    # engines differ in the last bits, and what is equal is to be ordered by id
-    return [
-        Hit(hit.id, round(scores.get(item, 0.0), _DIGITS), hit.payload)
-        for item, hit in candidates.items()
-    ]
+def _hits(candidates: Mapping[str, Hit]) -> Callable[[Scored], list[Hit]]:
+    """What gives every candidate once, with its score of a part, in any order."""
+    ids = [hit.id for hit in candidates.values()]
+    payloads = [hit.payload for hit in candidates.values()]
+
+    def scored(scores: Scored) -> list[Hit]:
+        # engines differ in the last bits, and what is equal is to be ordered by id
+        return make_hits(
+            ids, [round(scores.get(item, 0.0), _DIGITS) for item in candidates], payloads
+        )
+
+    return scored
 
 
 @lru_cache(maxsize=64)

@@ -6,14 +6,14 @@ everything after that is pure numpy on matrices of (regions, items).
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from scenesearch.config.search import SearchOptions
@@ -71,6 +71,9 @@ know it answers with the same few products, below 0.2."""
 NO_MATCH = "nothing like this in the catalogue"
 VOCABULARIES = 256
 """Of filters that keys are bound to, the least recently used out first."""
+PARSED = 1_000
+"""Texts whose reading is kept likewise: pages, facets and turns ask the same words again, and so do
+people."""
 
 
 class Searcher:
@@ -106,7 +109,7 @@ class Searcher:
         self._shown = ShownPoints(store)
         self._opening = RLock()
         self._opened: Opened | None = None
-        self._known: tuple[Opened, OrderedDict[Condition | None, Vocabulary]] | None = None
+        self._known: _Known | None = None
 
     def understand(
         self,
@@ -129,12 +132,17 @@ class Searcher:
         if isinstance(words, ParsedWords):
             return words
         opened = self.open()
-        return parse_words(
-            words,
-            self._vocabulary(opened, within),
-            opened.schema.fields,
-            strict_category=strict_category,
-        )
+        known, vocabulary = self._vocabulary(opened, within)
+        said = (words, strict_category, within)
+        with self._opening:
+            parsed = known.parsed.get(said)
+        if parsed is None:
+            parsed = parse_words(
+                words, vocabulary, opened.schema.fields, strict_category=strict_category
+            )
+            with self._opening:
+                known.parsed[said] = parsed
+        return parsed
 
     def open(self) -> Opened:
         """Read what is read once of a collection, as the first search would.
@@ -171,17 +179,16 @@ class Searcher:
             None if data is None or data == NOTHING else OodModel.from_bytes(data),
         )
 
-    def _vocabulary(self, opened: Opened, within: Condition | None = None) -> Vocabulary:
+    def _vocabulary(self, opened: Opened, within: Condition | None) -> tuple[_Known, Vocabulary]:
         with self._opening:
-            if self._known is None or self._known[0] is not opened:
-                self._known = opened, OrderedDict()
-            known = self._known[1]
-            if within not in known:
-                known[within] = vocabulary_of(self._store, opened.schema.fields, within=within)
-                while len(known) > VOCABULARIES:
-                    known.popitem(last=False)
-            known.move_to_end(within)
-            return known[within]
+            known = self._known
+            if known is None or known.opened is not opened:
+                known = self._known = _Known(opened, LRUCache(VOCABULARIES), LRUCache(PARSED))
+            found = known.vocabularies.get(within)
+            if found is None:
+                found = vocabulary_of(self._store, opened.schema.fields, within=within)
+                known.vocabularies[within] = found
+            return known, found
 
     @property
     def _reads_words(self) -> bool:
@@ -640,6 +647,14 @@ class PreparedQuery:
 
     def __repr__(self) -> str:
         return f"PreparedQuery({len(self.encoded)} regions, {len(self.modifiers)} other parts)"
+
+
+class _Known(NamedTuple):
+    """What was read of the words of a collection."""
+
+    opened: Opened
+    vocabularies: LRUCache[Condition | None, Vocabulary]
+    parsed: LRUCache[tuple[str, bool, Condition | None], ParsedWords]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ more until the whole tie is there, and let the id decide.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
@@ -16,6 +16,8 @@ from scenesearch.core.types import Scalar
 _GROWTH = 4
 EVERY = 1_000
 """Values asked for at first where all are needed."""
+BEYOND = 8
+"""Hits asked for beyond a limit: most ties at the cut end within them, without asking again."""
 MAX_EXTRA = 10_000
 """A tie longer than this beyond the limit (thousands of equal vectors) is cut as it comes."""
 
@@ -29,12 +31,13 @@ class Scored(Protocol):
 
 
 P = TypeVar("P", bound=Scored)
+_score: Callable[[Any], float] = attrgetter("score")
 
 
 def settle(
     limits: Sequence[int],
     fetch: Callable[[list[tuple[int, int]]], Sequence[Sequence[P]]],
-    score_of: Callable[[int], Callable[[P], float]] = lambda _: attrgetter("score"),
+    scores_of: Callable[[int], Callable[[Sequence[P]], list[float]]] = lambda _: plain_scores,
     *,
     beyond: int = 1,
 ) -> list[list[P]]:
@@ -43,7 +46,7 @@ def settle(
     Args:
         limits: how many hits each query wants, at least 1.
         fetch: answers a batch of (index of a query, how many hits), best first.
-        score_of: gives, by the index of a query, what reads the score of its hits.
+        scores_of: gives, by the index of a query, what reads the scores of its hits.
         beyond: hits asked for beyond each limit at first; where asking again is dear, a few more
             than one find the end of most ties at once.
     """
@@ -52,8 +55,7 @@ def settle(
     while pending:
         again = []
         for (i, asked), hits in zip(pending, fetch(pending), strict=True):
-            limit, score = limits[i], score_of(i)
-            scores = [score(hit) for hit in hits]
+            limit, scores = limits[i], scores_of(i)(hits)
             cut = len(hits) == asked and scores[limit - 1] == scores[-1]
             if cut and asked < limit + MAX_EXTRA:
                 again.append((i, min(asked * _GROWTH, limit + MAX_EXTRA)))
@@ -61,6 +63,11 @@ def settle(
                 results[i] = _ranked(hits, scores, limit)
         pending = again
     return results
+
+
+def plain_scores(hits: Sequence[P]) -> list[float]:
+    """The scores of hits as they are."""
+    return list(map(_score, hits))
 
 
 def settle_facet(
@@ -84,16 +91,22 @@ def settle_facet(
 
 
 def _ranked(hits: Sequence[P], scores: Sequence[float], limit: int) -> list[P]:
-    # Engines sort by score; only ties are left to settle, and most answers have none.
+    # Engines sort by score; only ties are left to settle, and many answers have none.
     end = min(limit, len(hits))
     while 0 < end < len(hits) and scores[end] == scores[end - 1]:
         end += 1
-    if len(set(scores[:end])) == end:
-        return list(hits[:end])
-    order = sorted(range(end), key=scores.__getitem__, reverse=True)
-    ranked: list[P] = []
+    order: Sequence[int] = range(end)
+    falling = scores[:end]
+    if sorted(falling, reverse=True) != falling:
+        order = sorted(order, key=scores.__getitem__, reverse=True)
+        falling = [scores[i] for i in order]
+    ranked = [hits[i] for i in order]
+    equal = [i for i, (one, other) in enumerate(pairwise(falling)) if one == other]
     # an id of the engine costs more to read than all else here: only those of a tie are read
-    for _, tie in groupby(order, scores.__getitem__):
-        tied = [hits[i] for i in tie]
-        ranked += tied if len(tied) == 1 else sorted(tied, key=attrgetter("id"))
+    while equal:
+        first = equal[0]
+        length = next((n for n, i in enumerate(equal) if i != first + n), len(equal))
+        tie = slice(first, first + length + 1)
+        ranked[tie] = sorted(ranked[tie], key=attrgetter("id"))
+        del equal[:length]
     return ranked[:limit]

@@ -82,9 +82,8 @@ class ParsedWords:
 
     def titled(self, title: str) -> bool:
         """Whether a title has every word of one of the categories, in singular or plural."""
-        names = [frozenset(map(stem, _category_words((value,)))) for value in self.categories]
-        said = {stem(token.text) for token in tokenise(title.lower())}
-        return any(name and name <= said for name in names)
+        said = _stems(title)
+        return any(name <= said for name in _category_stems(self.categories))
 
     @property
     def free(self) -> str:
@@ -134,6 +133,19 @@ def bounds(price: Between) -> str:
     signs = ((">", price.gt), (">=", price.gte), ("<", price.lt), ("<=", price.lte))
     said = " and ".join(f"{sign} {value:g}" for sign, value in signs if value is not None)
     return f"{price.field} {said}".strip()
+
+
+@lru_cache(maxsize=20_000)
+def _stems(title: str) -> frozenset[str]:
+    """The words of a title; the same hundreds of titles are asked about with every search."""
+    return frozenset(stem(token.text) for token in tokenise(title.lower()))
+
+
+@lru_cache(maxsize=256)
+def _category_stems(categories: tuple[str, ...]) -> tuple[frozenset[str], ...]:
+    """The words of each of these categories that has any."""
+    names = [frozenset(map(stem, _category_words((value,)))) for value in categories]
+    return tuple(name for name in names if name)
 
 
 @lru_cache(maxsize=256)

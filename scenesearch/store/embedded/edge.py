@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -68,7 +68,7 @@ from scenesearch.store.embedded.edge_translate import (
     field_index,
     no_field_index,
 )
-from scenesearch.store.embedded.payload_memo import PayloadMemo, cosine, relevance
+from scenesearch.store.embedded.payload_memo import PayloadMemo, ReadScores, cosines
 from scenesearch.store.payloads import (
     bool_fields,
     decode_payload,
@@ -81,7 +81,7 @@ from scenesearch.store.schemas import (
     check_same_schema,
     new_schema,
 )
-from scenesearch.store.ties import settle, settle_facet
+from scenesearch.store.ties import BEYOND, plain_scores, settle, settle_facet
 from scenesearch.store.vectors import query_vectors
 from scenesearch.system.disk import MIN_FREE_BYTES, check_free_space, tree_bytes, write_estimate
 from scenesearch.system.whole_file import copy_sparse, write_whole
@@ -375,8 +375,10 @@ class EdgeStore:
                 answers: Sequence[Sequence[Any]] = opened.shard.query_batch(batch)
             return answers
 
-        scores = [cosine if i in vectors else relevance for i in range(len(queries))]
-        found = settle([check_limit(query.limit) for query in queries], fetch, scores.__getitem__)
+        # BM25 has no upper bound
+        scores = [cosines if i in vectors else plain_scores for i in range(len(queries))]
+        limits = [check_limit(query.limit) for query in queries]
+        found = settle(limits, fetch, scores.__getitem__, beyond=BEYOND)
         return self._hits(opened, queries, found, scores)
 
     def _hits(
@@ -384,7 +386,7 @@ class EdgeStore:
         opened: OpenShard,
         queries: Sequence[VectorQuery | TextQuery],
         answers: Sequence[Any],
-        scores: Sequence[Callable[[Any], float]],
+        scores: Sequence[ReadScores],
     ) -> list[list[Hit]]:
         hits: list[list[Hit]] = [[] for _ in answers]
         # The queries of a photo all ask for the same fields.

@@ -9,11 +9,13 @@ that number is the same, whatever was written in between.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from scenesearch.core.types import Hit
+from scenesearch.core.types import Hit, make_hits
+from scenesearch.store.ties import plain_scores
 
 MAX_KEPT = 50_000
 """Points kept, about 0.6 kB each; then everything is forgotten, and kept again as it answers."""
@@ -23,22 +25,32 @@ Reader = Callable[[list[UUID]], Mapping[int, Mapping[str, Any]]]
 dear; those that are gone meanwhile are left out. They are kept: nothing may change them."""
 
 
-def cosine(point: Any) -> float:
-    """The score of a scored point; rounding makes 1.0000001 of equal vectors."""
-    score: float = point.score
-    return score if -1.0 <= score <= 1.0 else min(max(score, -1.0), 1.0)
+ReadScores = Callable[[Sequence[Any]], list[float]]
+"""Reads the scores of scored points."""
 
 
-def relevance(point: Any) -> float:
-    """The score of a scored point as it is: BM25 has no upper bound."""
-    score: float = point.score
-    return score
+def cosines(points: Sequence[Any]) -> list[float]:
+    """The scores of scored points; rounding makes 1.0000001 of equal vectors."""
+    scores = plain_scores(points)
+    if scores and (max(scores) > 1.0 or min(scores) < -1.0):
+        return [min(max(score, -1.0), 1.0) for score in scores]
+    return scores
 
 
 class _Kept(NamedTuple):
     version: int
     id: str
     payload: Mapping[str, Any]
+
+
+_version: Callable[[Any], int] = attrgetter("version")
+
+
+def _hits(row: Sequence[_Kept | None], scores: Sequence[float]) -> list[Hit]:
+    found = [entry for entry in row if entry is not None]
+    if len(found) < len(row):
+        scores = [s for entry, s in zip(row, scores, strict=True) if entry is not None]
+    return make_hits([one.id for one in found], scores, [one.payload for one in found])
 
 
 class PayloadMemo:
@@ -60,7 +72,7 @@ class PayloadMemo:
         answers: Sequence[Sequence[Any]],
         selection: Hashable,
         read: Reader,
-        scores: Sequence[Callable[[Any], float]],
+        scores: Sequence[ReadScores],
     ) -> list[list[Hit]]:
         """The hits of several queries that ask for the same fields.
 
@@ -68,7 +80,7 @@ class PayloadMemo:
             answers: the engine's scored points, without payload.
             selection: which fields, and anything else that ``read`` depends on.
             read: brings the fields of points that are not kept, or have changed.
-            scores: what reads the score of a scored point, for each answer.
+            scores: what reads the scores of the scored points, for each answer.
 
         Returns:
             A list for each answer in the engine's order; points that were removed since the
@@ -78,11 +90,12 @@ class PayloadMemo:
         # thousands of hits a batch: ids become Python objects once, and text once in their life
         ids = [[point.id for point in points] for points in answers]
         keys = [[point_id.int for point_id in row] for row in ids]
-        entries = [[kept.get(key) for key in row] for row in keys]
-        versions = [[point.version for point in points] for points in answers]
+        entries = [list(map(kept.get, row)) for row in keys]
+        versions = [list(map(_version, points)) for points in answers]
         unknown = {
             key: (point_id, version)
             for rows in zip(keys, ids, entries, versions, strict=True)
+            if [entry and entry.version for entry in rows[2]] != rows[3]
             for key, point_id, entry, version in zip(*rows, strict=True)
             if entry is None or entry.version != version
         }
@@ -93,12 +106,8 @@ class PayloadMemo:
                 for row in zip(keys, entries, strict=True)
             ]
         return [
-            [
-                Hit(entry.id, score(point), entry.payload)
-                for point, entry in zip(points, row, strict=True)
-                if entry is not None
-            ]
-            for points, row, score in zip(answers, entries, scores, strict=True)
+            _hits(row, read_scores(points))
+            for points, row, read_scores in zip(answers, entries, scores, strict=True)
         ]
 
     def _read(

@@ -14,7 +14,7 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from scenesearch.core.types import CollectionSchema, Hit, Point
+from scenesearch.core.types import CollectionSchema, Hit, Point, make_hits
 
 MAX_KNOWN = 200_000
 """Points and payloads that both ends remember; about 0.3 KB each."""
@@ -115,7 +115,7 @@ def _hits(
     ids: Sequence[str], payloads: Sequence[Mapping[str, Any]], packed: PackedHits
 ) -> list[list[Hit]]:
     numbers, scores = array("I", packed.numbers), array("d", packed.scores)
-    hits = (Hit(ids[i], score, payloads[i]) for i, score in zip(numbers, scores, strict=True))
+    hits = iter(make_hits([ids[i] for i in numbers], scores, [payloads[i] for i in numbers]))
     return [list(islice(hits, count)) for count in packed.counts]
 
 

@@ -80,7 +80,7 @@ from scenesearch.store.server.layout import Layout, Spread, companion, nodes_of,
 from scenesearch.store.server.recent import RecentPoints
 from scenesearch.store.server.revisions import Revisions
 from scenesearch.store.server.writes import PAGE, PointWrites
-from scenesearch.store.ties import settle, settle_facet
+from scenesearch.store.ties import BEYOND, settle, settle_facet
 from scenesearch.store.translate import key_path
 from scenesearch.store.vectors import query_vectors
 
@@ -93,8 +93,6 @@ RECORD_S = 1.0
 """Others may add fields to a collection, or make it anew: what is read of it is known so long."""
 LOOK_S = 60.0
 """Whether a collection still is what its record says is looked at so often."""
-BEYOND = 8
-"""Hits asked for beyond a limit: most ties at the cut end within them, without another request."""
 ATTEMPTS = 5
 """Of setting words, where each time others delete some of those points meanwhile."""
 
