@@ -5,6 +5,7 @@ from scenesearch.wiring.catalogue import (
     build_indexer,
     build_searcher,
     build_syncer,
+    index_node,
     region_rules,
 )
 from scenesearch.wiring.collections import (
@@ -87,6 +88,7 @@ __all__ = [
     "export_detector",
     "export_models",
     "first_lock_file",
+    "index_node",
     "is_cramped",
     "is_url",
     "list_collections",
