@@ -13,8 +13,8 @@ import shop
 from scenesearch import SceneSearch, load_settings
 from scenesearch.cli.main import main
 from scenesearch.core.errors import QueryError, StoreError
+from scenesearch.system.ray_cluster import RayOptions
 from scenesearch.tagging.ledger import recorded_rows
-from scenesearch.tagging.ray_cluster import RayOptions
 from scenesearch.tagging.run import RunOptions
 
 HERE = Path(__file__).parent

@@ -175,9 +175,9 @@ def test_the_reader_is_part_of_the_cache_key_only_where_there_is_one(items):
     plain, reading = ReadingShop(), ReadingShop(reader=FakeReader(TEXTS))
 
     assert "reader" not in plain.indexer.metadata
-    assert plain.indexer._cache_key == shop.Shop().indexer._cache_key
+    assert plain.indexer._embedder.key == shop.Shop().indexer._embedder.key
     assert reading.indexer.metadata["reader"] == reading.reader.fingerprint
-    assert reading.reader.fingerprint in reading.indexer._cache_key
+    assert reading.reader.fingerprint in reading.indexer._embedder.key
 
 
 def test_without_a_reader_everything_is_stored_as_before(items):

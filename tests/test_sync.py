@@ -30,7 +30,7 @@ from scenesearch.models.embed.cache import EmbeddingCache, Entry
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import sync_lock
 from scenesearch.sync.watch import Rounds, parse_duration, stamp
-from scenesearch.wiring import build_cache, build_store, build_syncer
+from scenesearch.wiring import build_cache, build_indexer, build_store, build_syncer
 
 HERE = Path(__file__).parent
 
@@ -73,7 +73,8 @@ class Synced:
 
     def sync(self, rules=None, *, dry_run=False):
         with self.open() as (store, cache):
-            syncer = build_syncer(self.parts, store, "items", cache, rules or SyncRules())
+            indexer = build_indexer(self.parts, store, "items", cache)
+            syncer = build_syncer(self.parts, indexer, store, rules or SyncRules())
             planned = syncer.plan(lambda: read_catalog(self.manifest))
             return planned if dry_run else syncer.run(planned)
 

@@ -28,9 +28,10 @@ from scenesearch.api.scenes import _on_ray
 from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import ConfigError, ModelNotFoundError, SceneSearchError
 from scenesearch.scenes.fill import FillingTagger
+from scenesearch.system.ray_cluster import RayOptions
 from scenesearch.tagging.decode import Decoded, Unchanged, Undecoded
 from scenesearch.tagging.ledger import Entry, Finished
-from scenesearch.tagging.ray_cluster import RayOptions, connected, plan_workers
+from scenesearch.tagging.ray_cluster import connected, plan_workers
 from scenesearch.tagging.ray_messages import (
     from_block,
     of_entry,

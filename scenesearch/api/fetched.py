@@ -15,6 +15,7 @@ from scenesearch.api.opened import Opened
 from scenesearch.catalog.kept_items import kept
 from scenesearch.core.batches import batches
 from scenesearch.core.types import Item
+from scenesearch.index.photo_embedding import Embeds
 from scenesearch.index.run import Progress
 from scenesearch.wiring.fetching import is_address
 
@@ -43,9 +44,21 @@ class FetchedItems:
 
 
 def fetch_photos(
-    opened: Opened, items: Sequence[Item], *, dry_run: bool, progress: Progress | None
+    opened: Opened,
+    items: Sequence[Item],
+    *,
+    dry_run: bool,
+    progress: Progress | None,
+    embeds: Embeds | None = None,
 ) -> FetchedItems:
     """Fetch the photos of items that are addresses; a dry run only takes what is here already.
+
+    Args:
+        opened: the collection they are for.
+        items: any.
+        dry_run: whether it is one.
+        progress: called with (stage, done, total).
+        embeds: embeds elsewhere what is removed for room.
 
     Raises:
         NoSpaceError: many items, and no room for a temporary file.
@@ -56,7 +69,7 @@ def fetch_photos(
         return FetchedItems(items)
     if dry_run and not opened.photo_folder.root.is_dir():
         return FetchedItems(items, notes=(_not_fetched(total),))
-    room = _Room(opened) if opened.settings.fetch.keep_megabytes and not dry_run else None
+    room = _Room(opened, embeds) if opened.settings.fetch.keep_megabytes and not dry_run else None
     photos, book = wiring.build_catalog_photos(
         opened.settings, opened.photo_folder, (lambda _: ()) if room is None else room.embedded
     )
@@ -144,7 +157,7 @@ class _Fetching:
 class _Room:
     """Keeps the folder of fetched photos small: those that are embedded may go."""
 
-    def __init__(self, opened: Opened) -> None:
+    def __init__(self, opened: Opened, embeds: Embeds | None) -> None:
         self._folder = opened.photo_folder
         self._most = opened.settings.fetch.keep_megabytes * 1_000_000
         self._indexer = wiring.build_indexer(
@@ -153,6 +166,7 @@ class _Room:
             opened.collection,
             opened.embeddings,
             folder=opened.photo_folder,
+            embeds=embeds,
         )
 
     def embedded(self, photos: Sequence[str]) -> Collection[str]:

@@ -10,6 +10,7 @@ from functools import partial
 
 from scenesearch import wiring
 from scenesearch.api.fetched import fetch_photos
+from scenesearch.api.on_ray import indexing_there
 from scenesearch.api.opened import Opened
 from scenesearch.catalog import Catalog, CatalogReader, RowError
 from scenesearch.catalog.attributes import field_types
@@ -18,12 +19,14 @@ from scenesearch.core.protocols import Remote
 from scenesearch.core.types import FieldType, Item, Scene
 from scenesearch.index.indexer import Indexer
 from scenesearch.index.plan import IndexPlan
+from scenesearch.index.ray_run import RayIndexing
 from scenesearch.index.run import IndexReport, Progress
 from scenesearch.index.stored import photos_in_use
 from scenesearch.store.priced import unwrapped
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import SyncReport, sync_lock
 from scenesearch.system.lock_file import DirectoryLock
+from scenesearch.system.ray_cluster import RayOptions
 
 WAIT_S = 5.0
 """For inserts under way, before a first run."""
@@ -58,6 +61,7 @@ def index(
     strict: bool,
     prune: bool,
     dry_run: bool,
+    cluster: RayOptions | None,
     progress: Progress | None,
 ) -> IndexOutcome:
     """As :meth:`SceneSearch.index`, of a catalogue that is open."""
@@ -76,16 +80,19 @@ def index(
             f"items whose rows are broken; the first: {found.errors[0]}",
             code="bad_rows",
         )
-    fetched = fetch_photos(opened, found.items, dry_run=dry_run, progress=progress)
-    with (
-        _in_bulk(opened, progress),
-        _first(opened, dry_run=dry_run),
-        _indexer(opened, missing=fetched.failures) as indexer,
-    ):
-        plan = indexer.plan(fetched.items, prune=prune, progress=progress)
-        report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
-        if report is not None:
-            opened.write_to_others()
+    with indexing_there(opened, cluster) as workers:
+        fetched = fetch_photos(
+            opened, found.items, dry_run=dry_run, progress=progress, embeds=workers
+        )
+        with (
+            _in_bulk(opened, progress),
+            _first(opened, dry_run=dry_run),
+            _indexer(opened, missing=fetched.failures, workers=workers) as indexer,
+        ):
+            plan = indexer.plan(fetched.items, prune=prune, progress=progress)
+            report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
+            if report is not None:
+                opened.write_to_others()
     notes = (*notes, *found.notes, *fetched.notes)
     return IndexOutcome(plan, report, found.errors, notes)
 
@@ -138,6 +145,7 @@ def sync(
     rules: SyncRules | None,
     *,
     dry_run: bool,
+    cluster: RayOptions | None,
     planned: Callable[[SyncReport], None] | None,
     progress: Progress | None,
     notes: tuple[str, ...],
@@ -148,19 +156,30 @@ def sync(
             stack.enter_context(syncing(opened))
         stack.callback(opened.changed)
         stack.enter_context(_in_bulk(opened, progress))
+        workers = stack.enter_context(indexing_there(opened, cluster))
         missing: dict[str, str] = {}
-        syncer = wiring.build_syncer(
+        indexer = wiring.build_indexer(
             opened.parts,
             opened.store,
             opened.collection,
             opened.embeddings,
-            rules or SyncRules(),
             missing=missing,
             folder=opened.photo_folder,
+            embeds=workers,
+            writes=_writers(opened, workers),
+        )
+        syncer = wiring.build_syncer(
+            opened.parts,
+            indexer,
+            opened.store,
+            rules or SyncRules(),
+            workers.looks if workers else None,
         )
 
         def fetch(catalog: Catalog) -> Catalog:
-            fetched = fetch_photos(opened, catalog.items, dry_run=dry_run, progress=progress)
+            fetched = fetch_photos(
+                opened, catalog.items, dry_run=dry_run, progress=progress, embeds=workers
+            )
             missing.update(fetched.failures)
             told = (*notes, *catalog.notes, *fetched.notes)
             return replace(catalog, items=fetched.items, notes=told)
@@ -275,12 +294,18 @@ def _lock(opened: Opened, wait_s: float) -> DirectoryLock | None:
         time.sleep(0.05)
 
 
+def _writers(opened: Opened, workers: RayIndexing | None) -> RayIndexing | None:
+    """Who writes points in the place of this process: nobody where it alone has the store open."""
+    return workers if wiring.is_url(opened.address) else None
+
+
 @contextmanager
 def _indexer(
     opened: Opened,
     load: Callable[[str], Scene] | None = None,
     made: Indexer | None = None,
     missing: Mapping[str, str] | None = None,
+    workers: RayIndexing | None = None,
 ) -> Iterator[Indexer]:
     """What brings the collection up to date; what was read of it is forgotten in the end."""
     if opened.store.schema is None:
@@ -296,6 +321,8 @@ def _indexer(
             load=load,
             missing=missing,
             folder=opened.photo_folder,
+            embeds=workers,
+            writes=_writers(opened, workers),
         )
     finally:
         opened.changed()

@@ -50,7 +50,7 @@ from scenesearch.search.query import Query, WeightedVector
 from scenesearch.search.searcher import PreparedQuery
 from scenesearch.sync.plan import SyncRules
 from scenesearch.sync.syncer import SyncReport
-from scenesearch.tagging.ray_cluster import RayOptions
+from scenesearch.system.ray_cluster import RayOptions
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import RunOptions, TagProgress, TagSummary
 from scenesearch.tagging.tagger import TagOptions
@@ -144,6 +144,7 @@ class SceneSearch:
         encoding: str | None = None,
         delimiter: str | None = None,
         feed: FeedOptions | None = None,
+        cluster: RayOptions | None = None,
         progress: Progress | None = None,
     ) -> indexing.IndexOutcome:
         """Bring the collection in line with a catalogue; only what changed is worked on.
@@ -160,6 +161,8 @@ class SceneSearch:
             encoding: of a text catalogue that is not UTF-8.
             delimiter: of a CSV, where the guess is wrong.
             feed: how the catalogue is read, where it does not tell; whether its photos are fetched.
+            cluster: embed on a Ray cluster instead, and write into a server from there; the
+                collection is that of a local run. See docs/scale.md.
             progress: called with (stage, done, total).
 
         Raises:
@@ -192,6 +195,7 @@ class SceneSearch:
                 strict=strict,
                 prune=prune,
                 dry_run=dry_run,
+                cluster=cluster,
                 progress=progress,
             )
 
@@ -263,6 +267,7 @@ class SceneSearch:
         delimiter: str | None = None,
         max_rows: int = MAX_ROWS,
         feed: FeedOptions | None = None,
+        cluster: RayOptions | None = None,
     ) -> SyncReport:
         """Make the collection like a manifest: insert, update and delete; see docs/sync.md.
 
@@ -280,6 +285,7 @@ class SceneSearch:
             delimiter: likewise.
             max_rows: a manifest with more is refused.
             feed: likewise.
+            cluster: likewise; new photos are also audited there.
 
         Raises:
             CatalogError: the manifest cannot be read, or too much would be deleted.
@@ -312,6 +318,7 @@ class SceneSearch:
                 read,
                 rules,
                 dry_run=dry_run,
+                cluster=cluster,
                 planned=planned,
                 progress=progress,
                 notes=file.notes,

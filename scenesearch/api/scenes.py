@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from scenesearch import wiring
+from scenesearch.api.on_ray import settings_there
 from scenesearch.api.opened import Opened
 from scenesearch.config.settings import load_settings
 from scenesearch.core.points import MUST_MATCH, check_models
@@ -20,7 +21,7 @@ from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes.fill import FillingTagger, index_scenes
 from scenesearch.scenes.index import SceneModels, SceneReport, encode_photo
 from scenesearch.scenes.known_items import KnownItems
-from scenesearch.tagging.ray_cluster import RayOptions
+from scenesearch.system.ray_cluster import RayOptions
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import (
     RunOptions,
@@ -166,20 +167,14 @@ def _on_ray(
         vocabulary=there.vocabulary and there.vocabulary.absolute(),
         kinds=there.kinds and there.kinds.absolute(),
     )
-    settings = opened.settings
-    threads = settings.threads or cluster.cpus_per_tagger
+    values, cluster = settings_there(opened, cluster)
     make = partial(
         tagger_on_node,
-        # the service's keys are hidden in it, and no worker's business
-        settings.model_copy(update={"threads": threads}).model_dump(
-            mode="json", exclude={"service"}
-        ),
+        values,
         there,
         store=opened.address,
         collection=opened.collection,
         scenes=opened.scenes,
         fill=fill,
     )
-    gpus = cluster.gpus or settings.embedder.device.startswith("cuda")
-    cluster = replace(cluster, gpus=gpus, cpus_per_tagger=threads)
     return partial(run_tagging_on_ray, make_tagger=make, cluster=cluster)

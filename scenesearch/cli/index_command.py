@@ -39,6 +39,8 @@ def index(
     price_locale: options.PriceLocale = None,
     vectors: options.Vectors = None,
     fetch: options.Fetch = False,
+    runner: options.OnRay = options.Runner.LOCAL,
+    ray_address: options.RayAddress = None,
     as_json: options.Json = False,
 ) -> int:
     """Index a catalogue, or bring an index up to date: only what changed is worked on."""
@@ -57,6 +59,7 @@ def index(
             encoding=encoding,
             delimiter=delimiter,
             feed=read_as,
+            cluster=options.ray_cluster(runner, ray_address),
             progress=progress,
         )
     summary = summarise(outcome, time.perf_counter() - start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -13,6 +14,7 @@ from scenesearch.core.errors import CatalogError, QueryError
 if TYPE_CHECKING:
     from scenesearch.api import SceneSearch
     from scenesearch.catalog import FeedOptions, OnDuplicate
+    from scenesearch.system.ray_cluster import RayOptions
 
 Store = Annotated[
     str,
@@ -100,6 +102,29 @@ Vectors = Annotated[
 Fetch = Annotated[bool, typer.Option("--fetch", help="Fetch photos that are web addresses.")]
 Encoding = Annotated[str | None, typer.Option("--encoding", help="Of a text that is not UTF-8.")]
 Delimiter = Annotated[str | None, typer.Option("--delimiter", help="Of a CSV.")]
+
+
+class Runner(StrEnum):
+    """Where photos go through the models."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+OnRay = Annotated[Runner, typer.Option("--runner", help="This machine, or a Ray cluster.")]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="Of the cluster; RAY_ADDRESS, else one started."),
+]
+
+
+def ray_cluster(
+    runner: Runner, address: str | None, *, decoders: int | None = None
+) -> RayOptions | None:
+    """The cluster that the options name; None for this machine."""
+    from scenesearch.system.ray_cluster import RayOptions
+
+    return RayOptions(address, decoders=decoders) if runner is Runner.RAY else None
 
 
 def on_duplicate_row(text: str) -> OnDuplicate:

@@ -70,6 +70,8 @@ def sync(
     price_locale: options.PriceLocale = None,
     vectors: options.Vectors = None,
     fetch: options.Fetch = False,
+    runner: options.OnRay = options.Runner.LOCAL,
+    ray_address: options.RayAddress = None,
     as_json: options.Json = False,
 ) -> int:
     """Make a collection like a manifest: insert, update, delete; the plan is shown first."""
@@ -96,6 +98,7 @@ def sync(
             encoding=encoding,
             delimiter=delimiter,
             feed=read_as,
+            cluster=options.ray_cluster(runner, ray_address),
         )
         if not repeated:
             return _once(run, dry_run=dry_run, as_json=as_json)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,13 +19,6 @@ if TYPE_CHECKING:
     from scenesearch.tagging.run import TagSummary
 
 STDOUT = "-"
-
-
-class Runner(StrEnum):
-    """Where photos are tagged."""
-
-    LOCAL = "local"
-    RAY = "ray"
 
 
 @app.command()
@@ -78,23 +70,17 @@ def tag(
         str | None,
         typer.Option("--scenes", metavar="STORE", help="Also fill this store's photos, to search."),
     ] = None,
-    runner: Annotated[
-        Runner, typer.Option(help="Where to work: this machine, or a Ray cluster.")
-    ] = Runner.LOCAL,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Of the cluster; RAY_ADDRESS, else one started."),
-    ] = None,
+    runner: options.OnRay = options.Runner.LOCAL,
+    ray_address: options.RayAddress = None,
     as_json: options.Json = False,
 ) -> int:
     """Tag photos into a table, going on where an earlier run stopped."""
     from scenesearch.tagging.decode_pool import default_workers
-    from scenesearch.tagging.ray_cluster import RayOptions
     from scenesearch.tagging.run import RunOptions
     from scenesearch.tagging.tagger import TagOptions
 
     _check_outputs(export or [], out)
-    if runner is Runner.RAY:
+    if runner is options.Runner.RAY:
         _check_ray(out, scenes)
     how = RunOptions(
         batch=batch,
@@ -105,7 +91,7 @@ def tag(
         image_column=image_column,
     )
     wanted = TagOptions(masks=masks, vocabulary=vocabulary, kinds=kinds, ocr=ocr)
-    cluster = RayOptions(ray_address, decoders=workers) if runner is Runner.RAY else None
+    cluster = options.ray_cluster(runner, ray_address, decoders=workers)
     fill = scenes is not None
     with options.open_shop(scenes or "store", "items", config) as shop:
         if out == STDOUT:

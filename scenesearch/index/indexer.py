@@ -8,7 +8,8 @@ two, on the first chunk of a new collection.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import count
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.core.batches import batches, scroll_all
-from scenesearch.core.conditions import AllOf, Equals, OneOf
+from scenesearch.core.conditions import OneOf
 from scenesearch.core.errors import CollectionMismatchError, DamagedError, StoreError
 from scenesearch.core.points import (
     AUGMENTED,
@@ -27,25 +28,20 @@ from scenesearch.core.points import (
     OCR,
     PROJECTION_BLOB,
     READER,
-    SCHEMA_VERSION,
-    catalogue_spaces,
     check_models,
     is_ours,
     schema_of,
 )
-from scenesearch.core.protocols import WORDS, Detector, Reader, Store
+from scenesearch.core.protocols import Detector, Reader, Store
 from scenesearch.core.sales import BOUNDS, SALE_END, SALE_PRICE, SALE_START
-from scenesearch.core.types import CollectionSchema, FieldType, Item, Point, Record, Scene, Vector
+from scenesearch.core.types import CollectionSchema, FieldType, Item, Record, Scene
 from scenesearch.index.item_points import (
-    item_payload,
-    own_vectors,
     payload_hash,
-    photo_points,
     with_read,
     words_of,
 )
 from scenesearch.index.learned import learn_ood, refresh_augmented
-from scenesearch.index.photo_embedding import PhotoEmbedding
+from scenesearch.index.photo_embedding import Embeds, PhotoEmbedder, PhotoEmbedding
 from scenesearch.index.plan import (
     IndexPlan,
     ItemPlan,
@@ -55,6 +51,7 @@ from scenesearch.index.plan import (
     photos_to_write,
     stored_items,
 )
+from scenesearch.index.point_writing import PointWriter, Writable, Writes
 from scenesearch.index.run import IndexOptions, IndexReport, Progress, Run, chunks
 from scenesearch.index.stored import stored_ids
 from scenesearch.models.embed.cache import EmbeddingCache, Entry
@@ -66,8 +63,6 @@ log = logging.getLogger(__name__)
 
 CHUNK = 20_000
 """Photos embedded before their points are written; a projection is fitted on the first chunk."""
-UPSERT = 1_000
-"""Points of one request; servers refuse requests above 32 MB."""
 MIN_PHOTOS_PER_DIMENSION = 3
 """Fewer photos than this for each dimension of a projection, and none is fitted."""
 
@@ -97,6 +92,8 @@ class Indexer:
         detector: to index every object of a photo; None for one region a photo.
         reader: to have photos found by what is written in them; None to read nothing.
         options: how it works.
+        embeds: embeds photos elsewhere, with the same models.
+        writes: writes into the same collection from elsewhere.
     """
 
     def __init__(
@@ -113,18 +110,20 @@ class Indexer:
         detector: Detector | None = None,
         reader: Reader | None = None,
         options: IndexOptions | None = None,
+        embeds: Embeds | None = None,
+        writes: Writes | None = None,
     ) -> None:
         self._store = store
-        self._collection = collection
         self._encoder = encoder
         self._cache = cache
         self._photo_hash = photo_hash
         self._item_hash = item_hash
         self._fit = fit
-        self._detector = detector
         self._reader = reader
         self._options = options or IndexOptions()
-        self._photos = PhotoEmbedding(encoder, cache, load, detector, self._options, reader)
+        self._embedder = PhotoEmbedder(encoder, load, detector, self._options, reader)
+        self._photos = PhotoEmbedding(embeds or self._embedder, cache)
+        self._writes = writes or PointWriter(store, collection)
         # a collection's projection stays as it is once there are points; the same schema, the same
         # collection: a store that another process may write makes a new one each time it is asked
         self._settled: tuple[CollectionSchema | None, Projection | None] | None = None
@@ -132,24 +131,7 @@ class Indexer:
     @property
     def metadata(self) -> dict[str, str]:
         """What the collection records about how it was made."""
-        remover, detector = self._encoder.remover, self._detector
-        return {
-            "schema": SCHEMA_VERSION,
-            "embedder": self._encoder.embedder.fingerprint,
-            "background": "-".join(str(part) for part in self._encoder.rules.background),
-            "cutout": self._encoder.rules.fingerprint,
-            "remover": remover.fingerprint if remover else "none",
-            "regions": detector.fingerprint if detector else "whole",
-            "colour": str(self._encoder.describer.colour_dim),
-            "whiten": str(self._options.whiten),
-            # only where there is one: collections and caches made without know no such key
-            **({READER: self._reader.fingerprint} if self._reader else {}),
-        }
-
-    @property
-    def _cache_key(self) -> str:
-        # everything that changes a raw embedding; the projection comes after the cache
-        return "|".join(f"{k}={v}" for k, v in self.metadata.items() if k != "whiten")
+        return {**self._embedder.made_with, "whiten": str(self._options.whiten)}
 
     def known(self, photos: Iterable[str]) -> set[str]:
         """Those of the photos, by sha256, whose embeddings are kept: they could be read once.
@@ -157,7 +139,7 @@ class Indexer:
         Raises:
             StoreError: the cache cannot be read.
         """
-        return self._cache.known(photos, self._cache_key)
+        return self._cache.known(photos, self._embedder.key)
 
     def embed(self, items: Iterable[Item]) -> None:
         """Bring the photos of items into the cache, so that their files are not needed any more.
@@ -172,7 +154,7 @@ class Indexer:
             items, lambda _: {}, item_hash=lambda _: "", photo_hash=self._photo_hash
         ).items
         for chunk in chunks(plans, CHUNK):
-            self._photos.embed(chunk, self._cache_key, Run(lambda *_: None, 0, 0))
+            self._photos.embed(chunk, self._embedder.key, Run(lambda *_: None, 0, 0))
 
     def plan(
         self, items: Sequence[Item], *, prune: bool = False, progress: Progress | None = None
@@ -230,7 +212,7 @@ class Indexer:
         run.failures += plan.failures
         for chunk in chunks(plan.items, CHUNK):
             if any(item.write for item in chunk):
-                self._photos.embed(chunk, self._cache_key, run)
+                self._photos.embed(chunk, self._embedder.key, run)
             projection = self._open_collection(chunk, fields, plan.vectors, run)
             if finish and projection is None and self._options.whiten and not run.notes:
                 run.notes.append(RAW)
@@ -289,7 +271,7 @@ class Indexer:
             strangers: list[str] = []
             photos = _photos(scrolled, strangers.append)
             embedder, cache = self._encoder.embedder, self._cache
-            note = learn_ood(self._store, photos, embedder, cache, self._cache_key)
+            note = learn_ood(self._store, photos, embedder, cache, self._embedder.key)
         run.notes += [note] if note else []
         if strangers:
             points = "1 point" if len(strangers) == 1 else f"{len(strangers)} points"
@@ -391,7 +373,7 @@ class Indexer:
         counts: list[int] = []
         for batch in chunks(chunk, self._options.write_batch):
             keys = [ref.sha256 for plan in batch for ref in plan.write] if self._reader else []
-            found = self._cache.get(keys, self._cache_key)
+            found = self._cache.get(keys, self._embedder.key)
             for plan in batch:
                 words = words_of(plan.item)
                 for ref in plan.write:
@@ -405,7 +387,7 @@ class Indexer:
         with run.times.stage("fit"):
             rows = []
             for part in batches(keys, 1000):
-                found = self._cache.get(part, self._cache_key)
+                found = self._cache.get(part, self._embedder.key)
                 # in the order of the keys, so that an interrupted run fits the same numbers
                 rows += [e.vectors[CUTOUT] for key in part for e in found.get(key, ())]
             enough = MIN_PHOTOS_PER_DIMENSION * min(
@@ -424,38 +406,17 @@ class Indexer:
     # step 2: points from the cache
 
     def _write(self, items: Sequence[ItemPlan], projection: Projection | None, run: Run) -> None:
-        schema = self._store.schema
-        augmented = schema is not None and AUGMENTED in schema.vectors
-        spaces = tuple(catalogue_spaces(schema)) if schema is not None else ()
+        written = self._writes.write(self._writable(items, run), projection, run.times)
+        with closing(written):
+            for some in written:
+                run.wrote(some)
+
+    def _writable(self, items: Sequence[ItemPlan], run: Run) -> Iterator[Writable]:
         for batch in chunks(items, self._options.write_batch):
             keys = [ref.sha256 for plan in batch for ref in plan.write]
             # attributes alone open no cache
             found = self._embeddings(batch, run) if keys else {}
-            points: list[Point] = []
-            for plan in batch:
-                base, own = item_payload(plan.item, plan.item_hash), own_vectors(plan.item)
-                if plan.item.vectors is None and plan.write and spaces:
-                    own = self._stored_vectors(plan.item.id, spaces)
-                for ref in plan.write:
-                    entries = found.get(ref.sha256, ())
-                    points += photo_points(
-                        *(self._collection, ref, entries, base, projection),
-                        augmented=augmented,
-                        own=own,
-                    )
-            with run.times.stage("store"):
-                for part in batches(points, UPSERT):
-                    self._store.upsert(part)
-                if known := [plan for plan in batch if plan.known]:
-                    with self._store.batch_writes():
-                        for plan in known:
-                            self._update(plan, run)
-            run.wrote(len(batch))
-
-    def _stored_vectors(self, item_id: str, spaces: Sequence[str]) -> dict[str, Vector]:
-        """What the catalogue has of a stored item, for its new photos."""
-        records = scroll_all(self._store, where=Equals("item_id", item_id), spaces=spaces)
-        return {space: row for one in records for space, row in one.vectors.items()}
+            yield Writable(batch, found, run.bad.intersection(keys))
 
     def _embeddings(self, batch: Sequence[ItemPlan], run: Run) -> dict[str, tuple[Entry, ...]]:
         """Every photo that is written, but for those that could not be read.
@@ -463,72 +424,18 @@ class Indexer:
         What the cache turns out not to have after all, because it was damaged, is embedded again.
         """
         keys = [ref.sha256 for plan in batch for ref in plan.write]
-        found = self._cache.get(keys, self._cache_key)
+        found = self._cache.get(keys, self._embedder.key)
         if missing := set(keys) - found.keys() - run.bad:
             run.done -= len(missing)
             lost = [replace(plan, write=_without(plan.write, found)) for plan in batch]
-            self._photos.embed(lost, self._cache_key, run)
-            found |= self._cache.get([key for key in keys if key not in found], self._cache_key)
+            self._photos.embed(lost, self._embedder.key, run)
+            found |= self._cache.get([key for key in keys if key not in found], self._embedder.key)
         if gone := set(keys) - found.keys() - run.bad:
             raise DamagedError(
                 f"the embedding cache does not give back {len(gone)} photos that were just written "
                 f"to it, such as {min(gone)}, so nothing of these items was stored; check the disk"
             )
         return found
-
-    def _update(self, plan: ItemPlan, run: Run) -> None:
-        """What changes on stored points without embedding; after the new points are durable."""
-        of_item = Equals("item_id", plan.item.id)
-        # a photo that became unreadable must not delete what is stored of the item
-        if plan.stale and not any(ref.sha256 in run.bad for ref in plan.write):
-            self._store.delete(where=AllOf((of_item, OneOf("photo_sha256", plan.stale))))
-            if len(plan.write) == len(plan.item.photos):
-                return  # all that is left was written just now
-        for ref in plan.moved:
-            photo = {"photo": ref.path, "photo_index": ref.index}
-            same = AllOf((of_item, Equals("photo_sha256", ref.sha256)))
-            self._store.set_payload(photo, where=same)
-        if plan.patch:
-            schema = self._store.schema
-            if schema is None:
-                raise StoreError("the collection vanished while it was written; run again")
-            if plan.item.vectors is not None and (spaces := catalogue_spaces(schema)):
-                # before the hash, so that a run killed between the two is done again
-                self._set_vectors(of_item, own_vectors(plan.item), spaces)
-            # an attribute that the catalogue dropped must not stay
-            read = {OCR} if READER in schema.metadata else set()
-            gone = dict.fromkeys(set(schema.fields) - set(FIELDS) - read)
-            payload = {**gone, **item_payload(plan.item, plan.item_hash)}
-            if read:
-                # before the hash: likewise
-                self._set_words(of_item, payload.pop(WORDS))
-            self._store.set_payload(payload, where=of_item)
-
-    def _set_vectors(
-        self, of_item: Equals, own: dict[str, Vector], spaces: Collection[str]
-    ) -> None:
-        """New vectors of the catalogue, beside those of an item's photos, where they changed."""
-        schema = schema_of(self._store)
-        wanted = {space: row / np.linalg.norm(row) for space, row in own.items()}
-        changed: list[Point] = []
-        for record in scroll_all(self._store, where=of_item, spaces=tuple(schema.vectors)):
-            there = {s: row for s, row in record.vectors.items() if s in spaces}
-            if there.keys() == wanted.keys() and all(
-                np.allclose(row, wanted[space], rtol=0, atol=1e-6) for space, row in there.items()
-            ):
-                continue
-            rest = {s: row for s, row in record.vectors.items() if s not in spaces}
-            changed.append(Point(record.id, rest | own, record.payload))
-        for part in batches(changed, UPSERT):
-            self._store.upsert(part)
-
-    def _set_words(self, of_item: Equals, words: str | None) -> None:
-        """New words of an item, beside what was read in each of its photos."""
-        photos: dict[str | None, list[str]] = {}
-        for record in scroll_all(self._store, where=of_item, fields=(OCR,)):
-            photos.setdefault(record.payload.get(OCR), []).append(record.id)
-        for read, ids in photos.items():
-            self._store.set_payload({WORDS: with_read(words, read)}, ids=ids)
 
 
 def _without(refs: Iterable[PhotoRef], found: Container[str]) -> tuple[PhotoRef, ...]:

@@ -79,6 +79,10 @@ class SyncReport:
         return bool(self.rows or failures)
 
 
+Looks = Callable[[Sequence[str]], Iterator[Seen | None]]
+"""What photos look like, by their paths and in order; None for one that cannot be read."""
+
+
 class PhotoLooks:
     """What photos look like, worked out in threads and without any model.
 
@@ -128,7 +132,7 @@ class Syncer:
     """
 
     def __init__(
-        self, indexer: Indexer, store: Store, looks: PhotoLooks, rules: SyncRules | None = None
+        self, indexer: Indexer, store: Store, looks: Looks, rules: SyncRules | None = None
     ) -> None:
         self._indexer = indexer
         self._store = store

@@ -1,4 +1,4 @@
-"""A Ray cluster, joined or started for one run: its workers, and Ray Data's stream through them.
+"""The workers of a tagging run on a Ray cluster, and Ray Data's stream through them.
 
 Two kinds of workers stay on its nodes: one decodes, the other tags, and both give blocks of
 :mod:`scenesearch.tagging.ray_messages`. An error that would end a local run is sent on as a
@@ -8,16 +8,15 @@ message, because Ray would wrap it in the traces of two processes.
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
 from scenesearch.core.errors import ConfigError, SceneSearchError
 from scenesearch.core.extras import extra
+from scenesearch.system.ray_cluster import RETRIES, RayOptions, joined
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.decode_pool import DecodePool
@@ -35,41 +34,9 @@ from scenesearch.tagging.ray_messages import (
 )
 from scenesearch.tagging.run import RunOptions, decode_ahead
 
-RETRIES = 2
-"""How often a batch is tried again whose worker died."""
-_OWN = "local"
 _TAGGERS_A_DECODER = 8
 """Models on one core take some ten times as long over a photo as decoding it does."""
 _DECODERS_A_GPU = 4
-
-
-@dataclass(frozen=True, slots=True)
-class RayOptions:
-    """Where and how wide a run on Ray works.
-
-    Attributes:
-        address: of the cluster (``10.0.0.5:6379``, or ``auto``); None for what ``RAY_ADDRESS``
-            says, and else a Ray of its own on this machine, which ends with the run.
-        cpus: of a Ray of its own; None for all of this machine.
-        gpus: whether each tagging worker takes a GPU.
-        cpus_per_tagger: cores of each tagging worker.
-        decoders: decoding workers; None for what suits the number of tagging workers.
-        window: photos that are handed to the cluster together; between two windows models are
-            loaded anew, and the main process remembers this many photos.
-    """
-
-    address: str | None = None
-    cpus: int | None = None
-    gpus: bool = False
-    cpus_per_tagger: int = 1
-    decoders: int | None = None
-    window: int = 100_000
-
-    def __post_init__(self) -> None:
-        for name in ("cpus", "cpus_per_tagger", "decoders", "window"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"RayOptions.{name} must be at least 1, got {value}")
 
 
 class Workers(NamedTuple):
@@ -270,61 +237,21 @@ def stream(
 
 @contextmanager
 def connected(options: RayOptions) -> Iterator[Workers]:
-    """What a cluster has room for, in a ``with`` statement; a Ray of our own ends with it.
-
-    A Ray that this process has joined already is taken as it is, and left as it was.
+    """What a cluster has room for, in a ``with`` statement; see :func:`~.joined`.
 
     Raises:
         MissingDependencyError: Ray is not installed.
         ConfigError: the cluster is too small.
         SceneSearchError: it cannot be reached (``ray_unreachable``).
     """
-    # read as Ray starts; a user's own value stays
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray = _imported()
-    own = not ray.is_initialized()
-    if own:
-        _join(ray, options)
-    log = logging.getLogger("ray.data")
-    level = log.level
-    try:
-        # a lost batch is a row of the output; Ray would print the traces of two processes
-        log.setLevel(logging.CRITICAL)
-        there = ray.cluster_resources()
-        yield plan_workers(there.get("CPU", 0.0), there.get("GPU", 0.0), options)
-    finally:
-        log.setLevel(level)
-        if own:
-            ray.shutdown()
-
-
-def _imported() -> Any:
-    with extra("ray", "Tagging on a Ray cluster (on every node)"):
-        import ray
-        import ray.data
-        import ray.data.exceptions
-    return ray
-
-
-def _join(ray: Any, options: RayOptions) -> None:
-    address = options.address or os.environ.get("RAY_ADDRESS") or _OWN
-    if address.startswith("ray://"):
-        raise ConfigError(
-            f"the Ray address {address!r} is that of a Ray client, and Ray Data needs a process on "
-            f"a node of the cluster; run this on a node with its address (10.0.0.5:6379, or auto), "
-            f"or send it there with `ray job submit`",
-            code="ray_unreachable",
-        )
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if address == _OWN:
-            ray.init(address=_OWN, num_cpus=options.cpus, include_dashboard=False, **quiet)
-        else:
-            ray.init(address=address, **quiet)
-    except (ConnectionError, TimeoutError, RuntimeError, ValueError, OSError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise SceneSearchError(
-            f"no Ray cluster at {address!r} ({type(error).__name__}: {said}); expected the address "
-            f"of a running one, such as 10.0.0.5:6379 or auto; `ray status` says whether it runs",
-            code="ray_unreachable",
-        ) from error
+    with joined(options, "Tagging") as room:
+        with extra("ray", "Tagging on a Ray cluster (on every node)"):
+            import ray.data.exceptions  # noqa: F401
+        log = logging.getLogger("ray.data")
+        level = log.level
+        try:
+            # a lost batch is a row of the output; Ray would print the traces of two processes
+            log.setLevel(logging.CRITICAL)
+            yield plan_workers(room.cpus, room.gpus, options)
+        finally:
+            log.setLevel(level)

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 from scenesearch.core.errors import ModelError, SceneSearchError
+from scenesearch.system.ray_cluster import RayOptions
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.batches import Batch, SceneTagger
 from scenesearch.tagging.ledger import Entry, Finished, Memory
-from scenesearch.tagging.ray_cluster import MakeTagger, RayOptions, Workers, connected, stream
+from scenesearch.tagging.ray_cluster import MakeTagger, Workers, connected, stream
 from scenesearch.tagging.ray_messages import Message, of_entry, to_block, to_error, to_finished
 from scenesearch.tagging.rows import TagRow
 from scenesearch.tagging.run import Batches, RunOptions, TagProgress, TagSummary, record

@@ -6,6 +6,7 @@ from scenesearch.wiring.catalogue import (
     build_indexer,
     build_searcher,
     build_syncer,
+    index_node,
     region_rules,
 )
 from scenesearch.wiring.collections import (
@@ -92,6 +93,7 @@ __all__ = [
     "export_models",
     "fetch_profile",
     "first_lock_file",
+    "index_node",
     "is_cramped",
     "is_url",
     "list_collections",

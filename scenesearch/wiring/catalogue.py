@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.catalog import item_hash
-from scenesearch.config.settings import Settings
+from scenesearch.config.settings import Settings, load_settings
 from scenesearch.core.errors import ImageError
-from scenesearch.core.protocols import Store
+from scenesearch.core.protocols import Remote, Store
 from scenesearch.core.types import Scene
+from scenesearch.images import load_scene
 from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.indexer import Indexer
+from scenesearch.index.photo_embedding import Embeds, PhotoEmbedder
+from scenesearch.index.point_writing import PointWriter, Writes
+from scenesearch.index.ray_run import IndexNode, Sent
 from scenesearch.index.run import IndexOptions
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.pca import fit_projection
@@ -26,11 +32,13 @@ from scenesearch.models.embed.projection import Projection
 from scenesearch.models.encode import RegionRules
 from scenesearch.models.weights import read_manifest, sha256_of
 from scenesearch.search.searcher import Searcher
+from scenesearch.store.priced import unwrapped
 from scenesearch.sync.plan import SyncRules
-from scenesearch.sync.syncer import PhotoLooks, Syncer
+from scenesearch.sync.syncer import Looks, PhotoLooks, Syncer
 from scenesearch.wiring.fetching import is_address
 from scenesearch.wiring.models import scene_loader
 from scenesearch.wiring.parts import Parts
+from scenesearch.wiring.stores import build_store
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +65,8 @@ def build_indexer(
     photo_hash: Callable[[str], str] | None = None,
     missing: Mapping[str, str] | None = None,
     folder: MediaFolder | None = None,
+    embeds: Embeds | None = None,
+    writes: Writes | None = None,
 ) -> Indexer:
     """The index pipeline.
 
@@ -69,6 +79,8 @@ def build_indexer(
         photo_hash: knows the sha256 of photos without reading them.
         missing: why photos were not fetched, by address; another address will be.
         folder: where photos are kept by content: their names tell it.
+        embeds: embeds photos elsewhere.
+        writes: writes into the same collection from elsewhere.
     """
     settings = parts.settings
     if settings.cutout.matting != "never" and parts.encoder.remover is None:
@@ -88,14 +100,68 @@ def build_indexer(
         fit=partial(fit_of, settings),
         detector=parts.detector if settings.index.objects else None,
         reader=parts.reader if settings.index.ocr else None,
-        options=IndexOptions(
-            batch=settings.index.batch,
-            whiten=settings.embedder.whiten,
-            workers=min(settings.index.workers, os.cpu_count() or 1),
-            augment=settings.index.augment,
-            objects=region_rules(settings),
-        ),
+        options=_options(settings),
+        embeds=embeds,
+        writes=writes,
     )
+
+
+def _options(settings: Settings) -> IndexOptions:
+    return IndexOptions(
+        batch=settings.index.batch,
+        whiten=settings.embedder.whiten,
+        workers=_threads(settings),
+        augment=settings.index.augment,
+        objects=region_rules(settings),
+    )
+
+
+def _threads(settings: Settings) -> int:
+    return min(settings.index.workers, os.cpu_count() or 1)
+
+
+@contextmanager
+def index_node(
+    values: Mapping[str, Any], store: str | Path, stored_as: str, collection: str
+) -> Iterator[IndexNode]:
+    """What one worker of a cluster does of an index run, with models of its own.
+
+    Args:
+        values: settings as JSON values; the environment of the node goes over them.
+        store: the URL of a server, where points are written.
+        stored_as: what the collection is called there.
+        collection: its name; part of the ids.
+
+    Raises:
+        ConfigError: the environment of the node says what makes no sense.
+        ModelError: a model is not on this node.
+    """
+    settings = load_settings(**values)
+    sent = Sent(lambda photo, name: load_scene(photo, limits=settings.images, name=name))
+    with ExitStack() as stack:
+        parts = stack.enter_context(closing(Parts(settings)))
+        embedder = PhotoEmbedder(
+            parts.encoder,
+            sent.load,
+            parts.detector if settings.index.objects else None,
+            _options(settings),
+            parts.reader if settings.index.ocr else None,
+        )
+
+        def writer() -> PointWriter:
+            opened = stack.enter_context(closing(build_store(settings, store, stored_as)))
+            inner = unwrapped(opened)
+            if isinstance(inner, Remote):
+                waiting = inner.in_bulk(settings.store.retry_s, lambda _: None)
+                stack.enter_context(waiting)
+            return PointWriter(opened, collection)
+
+        yield IndexNode(embedder, sent, _looks(parts, sent.load), writer)
+
+
+def _looks(parts: Parts, load: Callable[[str], Scene]) -> PhotoLooks:
+    encoder = parts.encoder
+    return PhotoLooks(load, encoder.rules, encoder.describer, _threads(parts.settings))
 
 
 def _photo_hash(missing: Mapping[str, str], folder: MediaFolder | None) -> Callable[[str], str]:
@@ -114,22 +180,18 @@ def _photo_hash(missing: Mapping[str, str], folder: MediaFolder | None) -> Calla
 
 
 def build_syncer(
-    parts: Parts,
-    store: Store,
-    collection: str,
-    cache: EmbeddingCache,
-    rules: SyncRules,
-    *,
-    missing: Mapping[str, str] | None = None,
-    folder: MediaFolder | None = None,
+    parts: Parts, indexer: Indexer, store: Store, rules: SyncRules, looks: Looks | None = None
 ) -> Syncer:
-    """The sync pipeline."""
-    settings = parts.settings
-    workers = min(settings.index.workers, os.cpu_count() or 1)
-    encoder = parts.encoder
-    looks = PhotoLooks(scene_loader(settings), encoder.rules, encoder.describer, workers)
-    indexer = build_indexer(parts, store, collection, cache, missing=missing, folder=folder)
-    return Syncer(indexer, store, looks, rules)
+    """The sync pipeline.
+
+    Args:
+        parts: the models.
+        indexer: of the collection.
+        store: likewise.
+        rules: what it may do.
+        looks: what photos look like, found out elsewhere.
+    """
+    return Syncer(indexer, store, looks or _looks(parts, scene_loader(parts.settings)), rules)
 
 
 def build_searcher(parts: Parts, store: Store) -> Searcher:
