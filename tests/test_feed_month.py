@@ -7,7 +7,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from fakes.store import MemoryStore
 from photo_server import PhotoServer, serving
 from PIL import Image
 
-from scenesearch.api import SceneSearch
+from scenesearch.api import SceneSearch, generations
+from scenesearch.api.opened import Opened
 from scenesearch.catalog import FeedOptions
+from scenesearch.config.settings import load_settings
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.errors import CatalogError
+from scenesearch.core.points import PROJECTION_BLOB, schema_of
 from scenesearch.core.protocols import Store
 from scenesearch.search.look_builder import attributes_of
 from scenesearch.sync.plan import SyncRules
@@ -214,3 +217,55 @@ def test_after_every_day_the_collection_is_that_of_a_fresh_index(
 
         assert cut
         assert widened or broke
+
+
+@pytest.mark.parametrize(
+    ("every", "seed"),
+    [
+        pytest.param(7, 4, marks=pytest.mark.store),
+        pytest.param(1, 5, marks=pytest.mark.e2e),
+        pytest.param(1, 6, marks=pytest.mark.e2e),
+    ],
+)
+def test_after_a_reprojection_its_vectors_are_those_of_a_fresh_index_as_well(
+    every: int,
+    seed: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    clean_surroundings: None,
+) -> None:
+    monkeypatch.setenv("SCENESEARCH_CUTOUT__MATTING", "never")
+    drifted = compared = 0
+    with serving() as server:
+        monkeypatch.setenv("SCENESEARCH_FETCH__PRIVATE", json.dumps([server.endpoint]))
+        config = load_settings(None, embedder={"whiten": 2}, min_free_megabytes=0)
+        month = Month(seed, server, tmp_path / "feed.csv")
+        for day in range(DAYS):
+            month.broken = set()
+            for change in month.random.choice(len(Month.CHANGES), 4):
+                Month.CHANGES[change](month)
+            month.write()
+            with SceneSearch(tmp_path / "shop", config=config) as front:
+                front.sync(month.path, rules=RULES, feed=FETCH)
+                before = stored(front.store)
+                rating = schema_of(front.store).fields["rating"]
+            if day % every:
+                continue
+            with SceneSearch(tmp_path / f"fresh{day}", config=config) as other:
+                feed = FeedOptions(fetch=True, types={"rating": rating})
+                other.index(month.path, feed=feed)
+                wanted, projection = stored(other.store), other.store.read_blob(PROJECTION_BLOB)
+            shutil.rmtree(tmp_path / f"fresh{day}")
+            if before.keys() != wanted.keys():
+                continue  # what a broken row is about stayed, and has its say in the projection
+            with closing(Opened(tmp_path / "shop", config)) as opened:
+                if opened.store.read_blob(PROJECTION_BLOB) != projection:
+                    drifted += before != wanted
+                    generations.do(opened, "reproject", {})
+            with SceneSearch(tmp_path / "shop", config=config) as front:
+                assert front.store.read_blob(PROJECTION_BLOB) == projection, f"day {day}"
+                assert stored(front.store) == wanted, f"day {day}"
+            compared += 1
+
+    assert drifted
+    assert compared > 1

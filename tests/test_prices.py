@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scenesearch.catalog import FeedOptions, read_catalog
 from scenesearch.catalog.html_text import text_of_html
 from scenesearch.catalog.prices import CURRENCIES, Offer, PriceStyle, decimal_of
 from scenesearch.catalog.records import CellError
@@ -133,3 +134,15 @@ def test_html_is_what_a_reader_sees_of_it(html: str, text: str) -> None:
 @given(st.text())
 def test_any_text_has_a_text(text: str) -> None:
     assert isinstance(text_of_html(text), str)
+
+
+@pytest.mark.parametrize("text", ["id,image,price\n1,a.jpg,129.00 EUR\n", "id\timage_link\tprice\n"
+                                  "1\thttps://s.test/a.jpg\t129.00 EUR\n"])  # fmt: skip
+def test_a_currency_that_stands_beside_the_price_can_be_filtered_by(text, tmp_path):
+    path = tmp_path / ("c.tsv" if "\t" in text else "c.csv")
+    path.write_text(text)
+    (tmp_path / "a.jpg").touch()
+    found = read_catalog(path, feed=FeedOptions(fetch=True)).read_all()
+
+    assert found.items[0].attributes == {"price": 129.0, "currency": "EUR"}
+    assert found.fields == {"price": "float", "currency": "keyword"}

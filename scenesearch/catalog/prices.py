@@ -103,18 +103,24 @@ class PriceStyle:
 
     Args:
         decimal: the separator, where somebody said so.
+
+    Attributes:
+        named: whether a price named its currency.
     """
 
     def __init__(self, decimal: Decimal | None = None) -> None:
         self._given = decimal
+        self.named = False
         self._seen = {".": 0, ",": 0}
 
     def look(self, cell: Any) -> None:
         """Note what a price shows."""
-        if self._given is None and isinstance(cell, str) and len(cell) <= MAX_PRICE_CHARS:
+        if isinstance(cell, str) and len(cell) <= MAX_PRICE_CHARS:
             parts = _split(cell)
-            if parts is not None and (mark := _decimal(*parts)):
-                self._seen[mark] += 1
+            if parts is not None:
+                self.named = self.named or bool(parts[1])
+                if mark := _decimal(*parts):
+                    self._seen[mark] += 1
 
     @property
     def decimal(self) -> Decimal | None:

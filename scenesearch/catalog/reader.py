@@ -146,6 +146,9 @@ class CatalogReader:
         found, ids, self.row_count = self._scan(max_rows, looked)
         self._repeated = repeated_hashes(ids)
         names = source.header if source.header is not None else tuple(found)
+        if self._prices.named and "price" in found and "currency" not in names:
+            found["currency"] = ColumnType()  # it stands beside the prices
+            names = (*names, "currency")
         check_there(wanted, vectors, names)
         self.vectors: Mapping[str, int] = {
             column: looked[column].size(column, (spaces or {}).get(column))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from scenesearch.catalog.columns import KNOWN
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import OneOf
 from scenesearch.core.points import FIELDS, catalogue_spaces, is_ours, schema_of
@@ -173,7 +174,8 @@ def _plan(
     attributes = {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in attributes_of(payload).items()
-        if name in fields
+        # a currency that stood beside a price was once no field
+        if name in fields or name in KNOWN
     }
     vectors = {s: row.astype("<f4").tobytes() for one in points for s, row in one.vectors.items()}
     item = Item(item_id, tuple(ref.path for ref in refs.values()), attributes, vectors)

@@ -78,9 +78,10 @@ def find_duplicates(
         return ()
     table = _Table(plan, stored)
     same = dict(_same(table))
-    rest = [row for row in range(table.new, len(table)) if row not in same]
-    paths = spooled((table.known[row].photo for row in rest), str, str)
-    for row, seen in zip(rest, look(paths), strict=True):
+    # of two million photos, a list of numbers would take more than all that is known of them
+    rest = np.delete(np.arange(table.new, len(table)), np.array(list(same), np.int64) - table.new)
+    paths = spooled((table.known[row].photo for row in map(int, rest)), str, str)
+    for row, seen in zip(map(int, rest), look(paths), strict=True):
         table.see(row, seen)
     found = same | dict(_near(table, rest, near))
     return tuple(found[row] for row in sorted(found))
@@ -200,13 +201,13 @@ def _same(table: _Table) -> Iterator[tuple[int, Finding]]:
                 yield row, table.finding(row, other)
 
 
-def _near(table: _Table, new: Sequence[int], radius: int) -> Iterator[tuple[int, Finding]]:
+def _near(table: _Table, new: NDArray[np.int64], radius: int) -> Iterator[tuple[int, Finding]]:
     """Photos that nearly are another item's, of these rows; by row."""
     # a flat picture's hash is all zeros, as is any other flat picture's; photos whose file is
     # another's are no one's example
     looked = np.zeros(len(table), np.bool_)
     looked[: table.new] = True
-    looked[list(new)] = True
+    looked[new] = True
     rows = np.flatnonzero(looked & (table.phash != 0))
     values, places = np.unique(table.phash[rows], return_inverse=True)
     order = rows[np.argsort(places, kind="stable")]
@@ -215,7 +216,7 @@ def _near(table: _Table, new: Sequence[int], radius: int) -> Iterator[tuple[int,
     for first, second, bits in zip(*(a.tolist() for a in near_pairs(values, radius)), strict=True):
         near.setdefault(first, []).append((bits, second))
         near.setdefault(second, []).append((bits, first))
-    for row, place in zip(rows.tolist(), places.tolist(), strict=True):
+    for row, place in zip(map(int, rows), map(int, places), strict=True):
         if row < table.new:
             continue
         for bits, other_place in ((0, place), *sorted(near.get(place, ()))):

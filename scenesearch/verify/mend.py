@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from scenesearch.catalog.columns import KNOWN
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.points import catalogue_spaces
 from scenesearch.core.protocols import Inspectable, Store
@@ -59,7 +60,7 @@ def work_of(points: Points, schema: CollectionSchema) -> Work:
                 {
                     name: tuple(value) if isinstance(value, list) else value
                     for name, value in attributes_of(payloads[item]).items()
-                    if name in schema.fields
+                    if name in schema.fields or name in KNOWN
                 },
                 {},
             ),
