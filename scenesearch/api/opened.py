@@ -311,6 +311,7 @@ class Opened:
             asked,
             types={**self.settings.declared_fields, **asked.types},
             fetch=asked.fetch or self.settings.fetch.enabled,
+            buckets=(*asked.buckets, *self.settings.fetch.buckets),
         )
 
     def projection(self) -> Projection | None:

@@ -19,6 +19,7 @@ class FeedOptions:
         types: of attributes: ``{"rating": "float"}``; found over the file for the others.
         price_locale: how prices are written (``de``, ``en``), where they do not tell.
         fetch: take photos that are web addresses; who indexes the items fetches them.
+        buckets: take photos that lie in these, ``s3://photos``; who indexes the items reads them.
     """
 
     layout: str | None = None
@@ -26,3 +27,4 @@ class FeedOptions:
     types: Mapping[str, FieldType] = field(default_factory=dict)
     price_locale: str | None = None
     fetch: bool = False
+    buckets: tuple[str, ...] = ()

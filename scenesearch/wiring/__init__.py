@@ -15,7 +15,7 @@ from scenesearch.wiring.collections import (
     list_collections,
     name_collection,
 )
-from scenesearch.wiring.fetching import CatalogFile, build_catalog_photos, catalog_file
+from scenesearch.wiring.fetching import CatalogFile, build_catalog_photos, catalog_file, photo_book
 from scenesearch.wiring.generations import (
     GenerationsRecord,
     config_of,
@@ -93,6 +93,7 @@ __all__ = [
     "is_url",
     "list_collections",
     "name_collection",
+    "photo_book",
     "put_back",
     "quantize",
     "rebuilding",
