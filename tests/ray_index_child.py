@@ -58,7 +58,9 @@ class OnNode:
         kind = NodeEmbedder if asked.get("fails") else FakeEmbedder
         encoder = shop.make_encoder(kind(DIM, seed=int(asked.get("other", False))))
         sent = Sent(self._read)
-        yield IndexNode(PhotoEmbedder(encoder, sent.load, None, OPTIONS), sent, iter, _no_store)
+        yield IndexNode(
+            PhotoEmbedder(encoder, sent.load, None, OPTIONS), sent, iter, _no_store, list
+        )
 
     def _read(self, photo: str | bytes, name: str) -> Any:
         scene = load_scene(photo, name=name)

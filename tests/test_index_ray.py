@@ -66,7 +66,7 @@ def node(read=lambda photo, name: load_scene(photo, name=name)):
     embedder = PhotoEmbedder(
         shop.make_encoder(FakeEmbedder(child.DIM)), sent.load, None, child.OPTIONS
     )
-    return IndexNode(embedder, sent, lambda paths: map(sent.load, paths), child._no_store)
+    return IndexNode(embedder, sent, lambda paths: map(sent.load, paths), child._no_store, list)
 
 
 def test_a_node_reads_photos_where_they_lie_but_for_those_that_come_with_the_call(tmp_path):

@@ -58,7 +58,7 @@ MAY_USE_HEAVY = {
     "evaluation.ablation": "draws with matplotlib",
     "evaluation.public.tables": "reads one format",
     "tagging.masks": "run lengths by COCO's own code, pycocotools; cv2 outlines them",
-    "tagging.source_remote": "object storage, through fsspec",
+    "fetch.object_storage": "object storage, through fsspec",
     "tagging.decode_pool": "worker processes that can be killed, through pebble",
     "tagging.outputs": "writes Parquet among other formats",
     "system.ray_cluster": "joins or starts a cluster",

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from scenesearch.core.errors import CatalogError, ImageError, MissingDependencyError
-from scenesearch.tagging.source_remote import read_remote
+from scenesearch.fetch.object_storage import read_remote
 from scenesearch.tagging.sources import Identity, identify, list_sources
 
 

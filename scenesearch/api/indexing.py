@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
 from scenesearch import wiring
+from scenesearch.api.bucket_photos import BucketPhotos
 from scenesearch.api.fetched import fetch_photos
 from scenesearch.api.on_ray import indexing_there
 from scenesearch.api.opened import Opened
@@ -80,14 +81,20 @@ def index(
             f"items whose rows are broken; the first: {found.errors[0]}",
             code="bad_rows",
         )
-    with indexing_there(opened, cluster) as workers:
+    with (
+        indexing_there(opened, cluster) as workers,
+        closing(BucketPhotos(opened, workers)) as away,
+    ):
         fetched = fetch_photos(
             opened, found.items, dry_run=dry_run, progress=progress, embeds=workers
         )
+        away.look(fetched.items, dry_run=dry_run, progress=progress)
         with (
             _in_bulk(opened, progress),
             _first(opened, dry_run=dry_run),
-            _indexer(opened, missing=fetched.failures, workers=workers) as indexer,
+            _indexer(
+                opened, missing=fetched.failures, away=away.sha256, workers=workers
+            ) as indexer,
         ):
             plan = indexer.plan(fetched.items, prune=prune, progress=progress)
             report = None if dry_run else indexer.run(plan, found.fields, progress=progress)
@@ -157,6 +164,7 @@ def sync(
         stack.callback(opened.changed)
         stack.enter_context(_in_bulk(opened, progress))
         workers = stack.enter_context(indexing_there(opened, cluster))
+        away = stack.enter_context(closing(BucketPhotos(opened, workers)))
         missing: dict[str, str] = {}
         indexer = wiring.build_indexer(
             opened.parts,
@@ -165,6 +173,7 @@ def sync(
             opened.embeddings,
             missing=missing,
             folder=opened.photo_folder,
+            away=away.sha256,
             embeds=workers,
             writes=_writers(opened, workers),
         )
@@ -181,6 +190,7 @@ def sync(
                 opened, catalog.items, dry_run=dry_run, progress=progress, embeds=workers
             )
             missing.update(fetched.failures)
+            away.look(fetched.items, dry_run=dry_run, progress=progress)
             told = (*notes, *catalog.notes, *fetched.notes)
             return replace(catalog, items=fetched.items, notes=told)
 
@@ -305,6 +315,7 @@ def _indexer(
     load: Callable[[str], Scene] | None = None,
     made: Indexer | None = None,
     missing: Mapping[str, str] | None = None,
+    away: Callable[[str], str] | None = None,
     workers: RayIndexing | None = None,
 ) -> Iterator[Indexer]:
     """What brings the collection up to date; what was read of it is forgotten in the end."""
@@ -321,6 +332,7 @@ def _indexer(
             load=load,
             missing=missing,
             folder=opened.photo_folder,
+            away=away,
             embeds=workers,
             writes=_writers(opened, workers),
         )

@@ -317,6 +317,7 @@ class Opened:
             types={**self.settings.declared_fields, **asked.types},
             fetch=asked.fetch or self.settings.fetch.enabled,
             vectors=(*self.settings.index.vectors, *asked.vectors),
+            buckets=(*asked.buckets, *self.settings.fetch.buckets),
         )
 
     def projection(self) -> Projection | None:

@@ -20,6 +20,7 @@ class FeedOptions:
         price_locale: how prices are written (``de``, ``en``), where they do not tell.
         fetch: take photos that are web addresses; who indexes the items fetches them.
         vectors: columns of vectors, each of which becomes a vector space of the collection.
+        buckets: take photos that lie in these, ``s3://photos``; who indexes the items reads them.
     """
 
     layout: str | None = None
@@ -28,3 +29,4 @@ class FeedOptions:
     price_locale: str | None = None
     fetch: bool = False
     vectors: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()

@@ -121,6 +121,7 @@ def read_catalog(
         root,
         allow_absolute=image_root is not None and not is_folder,
         addresses=feed.fetch,
+        buckets=feed.buckets,
         keep=keep,
         site=site if image_root is None else None,
     )

@@ -12,11 +12,12 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urljoin
 
 from scenesearch.catalog.records import CellError, Packed, shown
+from scenesearch.core.addresses import in_buckets, in_object_storage
 from scenesearch.core.errors import ImageError
 
 _REMOTE = re.compile(r"(?!file:)[A-Za-z][A-Za-z0-9+.-]+://")
@@ -35,6 +36,7 @@ class PhotoPaths:
         root: the folder no photo may be outside of.
         allow_absolute: whether absolute paths inside ``root`` are accepted.
         addresses: whether ``http:`` and ``https:`` addresses are accepted, as they are.
+        buckets: object storage that photos may lie in, whose addresses are accepted as they are.
         keep: where photos go that lie inside the manifest.
         site: the address the manifest came from: what relative paths start from instead.
     """
@@ -46,11 +48,13 @@ class PhotoPaths:
         *,
         allow_absolute: bool,
         addresses: bool = False,
+        buckets: Sequence[str] = (),
         keep: Callable[[Packed], str] | None = None,
         site: str | None = None,
     ) -> None:
         self._site = site
         self._addresses = addresses
+        self._buckets = tuple(buckets)
         self._keep = keep
         self._base = os.path.abspath(base)  # noqa: PTH100 - keeps links, which resolve() follows
         self._root = os.path.realpath(root)
@@ -71,6 +75,8 @@ class PhotoPaths:
         elif self._site is not None and not _REMOTE.match(text):
             text = urljoin(self._site, text)
         if self._addresses and _ADDRESS.match(text):
+            return _checked_address(text).replace(" ", "%20")
+        if in_buckets(text, self._buckets):
             return _checked_address(text)
         self._check_form(text)
         path = os.path.normpath(os.path.join(self._base, text))  # noqa: PTH118 - a million calls
@@ -118,6 +124,12 @@ class PhotoPaths:
     @staticmethod
     def _check_form(text: str) -> None:
         problem = None
+        if in_object_storage(text):
+            raise CellError(
+                "remote_image",
+                f"{shown(text)} is in object storage, and in no bucket that photos may be read "
+                f"from: name its bucket in the settings, fetch: {{buckets: [...]}}",
+            )
         if _REMOTE.match(text):
             raise CellError(
                 "remote_image",
@@ -206,7 +218,7 @@ def _checked_address(text: str) -> str:
             f"the photo's address {shown(text)} cannot be one: expected at most "
             f"{_MAX_PATH_CHARS:,} printable characters",
         )
-    return text.replace(" ", "%20")
+    return text
 
 
 def _inside(path: str, folder: str) -> bool:

@@ -28,7 +28,7 @@ _STOCK = {
     # can be ordered, but nobody has it yet; ``availability`` keeps the word
     **dict.fromkeys(("preorder", "presale", "backorder", "onbackorder", "madetoorder"), False),
 }
-_BETWEEN = re.compile(r"(?:\s*[,;|]\s*|\s+)(?=https?://|//)", re.IGNORECASE)
+_BETWEEN = re.compile(r"(?:\s*[,;|]\s*|\s+)(?=[a-z][a-z0-9+.-]+://|//)", re.IGNORECASE)
 _NESTED_FIX = "write its parts as columns of their own"
 
 
@@ -152,8 +152,8 @@ def split_list(cell: str, separators: str) -> list[Any]:
 def split_addresses(cell: str, separators: str) -> list[str]:
     """The photos a text cell names.
 
-    Web addresses may hold commas and semicolons, so what stands between two of them separates
-    them only where the next begins with ``http`` or ``//``; of paths, any separator does.
+    Addresses may hold commas and semicolons, so what stands between two of them separates them
+    only where the next begins with ``https://``, ``s3://`` or ``//``; of paths, any separator does.
 
     >>> split_addresses("https://a.test/1,2.jpg, https://a.test/3.jpg", ",|")
     ['https://a.test/1,2.jpg', 'https://a.test/3.jpg']

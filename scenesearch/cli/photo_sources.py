@@ -58,7 +58,7 @@ class PhotoSources:
             raise ImageError(message, code=code)
         if not source.remote:
             return load_scene(source.path, limits=self._limits, name=name)
-        from scenesearch.tagging.source_remote import read_remote
+        from scenesearch.fetch.object_storage import read_remote
 
         data, _ = read_remote(
             source.path, max_bytes=self._limits.max_bytes, timeout_s=REMOTE_TIMEOUT_S

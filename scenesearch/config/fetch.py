@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from scenesearch.core.addresses import in_object_storage
+
 
 def _endpoint(text: str) -> str:
     if not re.fullmatch(r"(?:\[[0-9A-Fa-f:]+\]|[^:\[\]\s/]+):[1-9][0-9]{0,4}", text):
@@ -15,6 +17,15 @@ def _endpoint(text: str) -> str:
 
 
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+
+
+def _bucket(text: str) -> str:
+    if not in_object_storage(text) or not text.partition("://")[2].strip("/"):
+        raise ValueError(f"{text!r} is no bucket, such as s3://photos or s3://photos/shoes")
+    return text
+
+
+Bucket = Annotated[str, AfterValidator(_bucket)]
 
 
 class FetchSettings(BaseModel):
@@ -51,5 +62,8 @@ class CatalogFetchSettings(FetchSettings):
     """Largest catalogue that is given by its address (10^6 bytes, as it is sent)."""
     feed_timeout_s: float = Field(1800.0, gt=0, le=86_400)
     """Seconds for such a catalogue in all, for each page where it has several."""
+    buckets: tuple[Bucket, ...] = ()
+    """Object storage that photos of catalogues may lie in (``s3://photos``), or a folder of it;
+    they are read from there and not kept."""
     longest_wait_s: float = Field(120.0, ge=0, le=3600)
     """Longest that a server which asks to be left alone (``Retry-After``) is waited for."""

@@ -55,6 +55,7 @@ class IndexNode:
         sent: photos that come with a call.
         looks: what photos look like; reads likewise.
         writer: opens the store.
+        contents: photos in object storage, read to know them.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class IndexNode:
         sent: Sent,
         looks: Callable[[Sequence[str]], Iterator[Any]],
         writer: Callable[[], PointWriter],
+        contents: Callable[[Sequence[str]], Sequence[Any]],
     ) -> None:
         self._embedder = embedder
         self._sent = sent
         self._looks = looks
         self._open_writer = writer
+        self._contents = contents
 
     @once
     def _writer(self) -> PointWriter:
@@ -91,6 +94,10 @@ class IndexNode:
         """What photos look like, in order."""
         self._sent.use(sent)
         return list(self._looks(paths))
+
+    def contents(self, addresses: Sequence[str]) -> Sequence[Any]:
+        """Photos in object storage, by their content, in order."""
+        return self._contents(addresses)
 
 
 MakeNode = Callable[[], AbstractContextManager[IndexNode]]
@@ -215,6 +222,22 @@ class RayIndexing:
             while following in came:
                 yield from came.pop(following)
                 following += 1
+
+    def contents(self, addresses: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[Any]]]:
+        """Photos in object storage by their content, some of them at a time and in any order.
+
+        Raises:
+            SceneSearchError: as for :meth:`embed`.
+        """
+        parts = batches(addresses, self._batch)
+        for some, found in self._each("contents", parts, lambda one: (one,), StageTimes()):
+            if found is LOST:
+                raise SceneSearchError(
+                    f"the workers that read photos such as {some[0]} died each time; look into "
+                    f"Ray's logs of the nodes, and run again to go on",
+                    code="ray_failed",
+                )
+            yield some, found
 
     def _sent(self, paths: Iterable[str]) -> dict[str, bytes]:
         sent = ((path, self._sends(path)) for path in paths)

@@ -11,12 +11,12 @@ from typing import Protocol
 from scenesearch.core.errors import ImageError, SceneSearchError
 from scenesearch.core.limits import ImageLimits
 from scenesearch.core.types import Scene
+from scenesearch.fetch.object_storage import read_remote
 from scenesearch.system.timing import StageTimes
 from scenesearch.tagging.decode import Decoded, Job, Outcome, Unchanged, Undecoded
 from scenesearch.tagging.decode_pool import DecodePool
 from scenesearch.tagging.ledger import Entry, Finished, Memory
 from scenesearch.tagging.rows import Row
-from scenesearch.tagging.source_remote import read_remote
 from scenesearch.tagging.sources import Identity
 
 _FLUSH_SKIPPED = 1_000

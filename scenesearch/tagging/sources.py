@@ -20,9 +20,10 @@ from scenesearch.catalog.opening import open_rows
 from scenesearch.catalog.records import RowError, unreadable
 from scenesearch.catalog.values import SPACE
 from scenesearch.core.errors import CatalogError, NoSpaceError, StoreError
+from scenesearch.fetch.object_storage import is_remote
 from scenesearch.system.sqlite_file import trouble
 from scenesearch.tagging.source_files import expand_glob, is_glob, photos_below
-from scenesearch.tagging.source_remote import is_remote, remote_photos
+from scenesearch.tagging.source_remote import remote_photos
 
 STDIN = "-"
 MANIFEST_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq", ".txt")

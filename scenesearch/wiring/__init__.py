@@ -17,7 +17,7 @@ from scenesearch.wiring.collections import (
     name_collection,
 )
 from scenesearch.wiring.fetch_models import FetchedProfile, fetch_profile
-from scenesearch.wiring.fetching import CatalogFile, build_catalog_photos, catalog_file
+from scenesearch.wiring.fetching import CatalogFile, build_catalog_photos, catalog_file, photo_book
 from scenesearch.wiring.generations import (
     GenerationsRecord,
     config_of,
@@ -98,6 +98,7 @@ __all__ = [
     "is_url",
     "list_collections",
     "name_collection",
+    "photo_book",
     "put_back",
     "quantize",
     "rebuilding",

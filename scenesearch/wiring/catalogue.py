@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from scenesearch.catalog import item_hash
 from scenesearch.config.settings import Settings, load_settings
+from scenesearch.core.addresses import in_object_storage
 from scenesearch.core.errors import ImageError
 from scenesearch.core.protocols import Remote, Store
 from scenesearch.core.types import Scene
+from scenesearch.fetch.object_storage import contents
 from scenesearch.images import load_scene
 from scenesearch.images.media_folder import MediaFolder
 from scenesearch.index.indexer import Indexer
@@ -65,6 +67,7 @@ def build_indexer(
     photo_hash: Callable[[str], str] | None = None,
     missing: Mapping[str, str] | None = None,
     folder: MediaFolder | None = None,
+    away: Callable[[str], str] | None = None,
     embeds: Embeds | None = None,
     writes: Writes | None = None,
 ) -> Indexer:
@@ -79,6 +82,7 @@ def build_indexer(
         photo_hash: knows the sha256 of photos without reading them.
         missing: why photos were not fetched, by address; another address will be.
         folder: where photos are kept by content: their names tell it.
+        away: knows the sha256 of photos in object storage; raises ImageError.
         embeds: embeds photos elsewhere.
         writes: writes into the same collection from elsewhere.
     """
@@ -95,7 +99,7 @@ def build_indexer(
         parts.encoder,
         cache,
         load=load or scene_loader(settings),
-        photo_hash=photo_hash or _photo_hash({} if missing is None else missing, folder),
+        photo_hash=photo_hash or _photo_hash({} if missing is None else missing, folder, away),
         item_hash=item_hash,
         fit=partial(fit_of, settings),
         detector=parts.detector if settings.index.objects else None,
@@ -137,7 +141,17 @@ def index_node(
         ModelError: a model is not on this node.
     """
     settings = load_settings(**values)
-    sent = Sent(lambda photo, name: load_scene(photo, limits=settings.images, name=name))
+    lying = scene_loader(settings)
+
+    def read(photo: str | bytes, name: str) -> Scene:
+        if isinstance(photo, str):
+            return lying(photo)
+        return load_scene(photo, limits=settings.images, name=name)
+
+    known = partial(
+        contents, max_bytes=settings.images.max_bytes, timeout_s=settings.fetch.timeout_s
+    )
+    sent = Sent(read)
     with ExitStack() as stack:
         parts = stack.enter_context(closing(Parts(settings)))
         embedder = PhotoEmbedder(
@@ -156,7 +170,7 @@ def index_node(
                 stack.enter_context(waiting)
             return PointWriter(opened, collection)
 
-        yield IndexNode(embedder, sent, _looks(parts, sent.load), writer)
+        yield IndexNode(embedder, sent, _looks(parts, sent.load), writer, known)
 
 
 def _looks(parts: Parts, load: Callable[[str], Scene]) -> PhotoLooks:
@@ -164,11 +178,15 @@ def _looks(parts: Parts, load: Callable[[str], Scene]) -> PhotoLooks:
     return PhotoLooks(load, encoder.rules, encoder.describer, _threads(parts.settings))
 
 
-def _photo_hash(missing: Mapping[str, str], folder: MediaFolder | None) -> Callable[[str], str]:
+def _photo_hash(
+    missing: Mapping[str, str], folder: MediaFolder | None, away: Callable[[str], str] | None
+) -> Callable[[str], str]:
     def photo_hash(path: str) -> str:
         known = folder.sha256_of(path) if folder is not None else None
         if known is not None:
             return known
+        if away is not None and in_object_storage(path):
+            return away(path)
         why = missing.get(path, "" if is_address(path) else None)
         if why is None:
             return sha256_of(Path(path))

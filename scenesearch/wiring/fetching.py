@@ -41,7 +41,7 @@ def build_catalog_photos(
     from scenesearch.fetch.fetcher import Fetcher
 
     fetch = settings.fetch.model_copy(update={"enabled": True})  # asked for, or set
-    book = _book(folder.root)
+    book = photo_book(folder.root)
 
     def fetcher() -> Fetcher:
         return Fetcher(fetch, at_once=AT_ONCE, private=_private(fetch))
@@ -107,7 +107,7 @@ def catalog_file(
     with ExitStack() as stack:
         if folder is None:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="scenesearch-")))
-        book = stack.enter_context(closing(_book(folder)))
+        book = stack.enter_context(closing(photo_book(folder)))
         fetcher = Fetcher(fetch, private=_private(fetch), wanted=FEED)
         free = settings.min_free_megabytes * 1_000_000
         feeds = CatalogFeeds(fetcher, folder, book, Patience(fetch), min_free_bytes=free)
@@ -126,7 +126,15 @@ def _private(fetch: CatalogFetchSettings) -> frozenset[tuple[str, int]]:
     )
 
 
-def _book(folder: Path) -> AddressBook:
+def photo_book(folder: Path) -> AddressBook:
+    """What is known of the photos of a catalogue by their addresses.
+
+    Args:
+        folder: where those that are fetched are kept; made where it is missing.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
     from scenesearch.fetch.address_book import AddressBook
 
     try:

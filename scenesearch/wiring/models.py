@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from scenesearch.config.settings import DetectorSettings, Runtime, Settings
+from scenesearch.core.addresses import in_buckets
 from scenesearch.core.errors import ConfigError, ModelNotFoundError
 from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
 from scenesearch.core.types import Image, Scene
+from scenesearch.fetch.object_storage import read_remote
 from scenesearch.images import load_scene
 from scenesearch.models.cutout.cutter import CutRules, cut_product
 from scenesearch.models.cutout.isnet import IsNetRemover
@@ -242,5 +244,13 @@ def build_reader(settings: Settings) -> Reader:
 
 
 def scene_loader(settings: Settings) -> Callable[[str], Scene]:
-    """Reads photos within the limits of the settings."""
-    return lambda path: load_scene(path, limits=settings.images)
+    """Reads photos within the limits of the settings; also out of the buckets that they name."""
+    limits, fetch = settings.images, settings.fetch
+
+    def load(path: str) -> Scene:
+        if not in_buckets(path, fetch.buckets):
+            return load_scene(path, limits=limits)
+        data, _ = read_remote(path, max_bytes=limits.max_bytes, timeout_s=fetch.timeout_s)
+        return load_scene(data, limits=limits, name=path)
+
+    return load
