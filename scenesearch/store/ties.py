@@ -11,6 +11,7 @@ from itertools import pairwise
 from operator import attrgetter
 from typing import Any, Protocol, TypeVar
 
+from scenesearch.core.runs import sort_runs
 from scenesearch.core.types import Scalar
 
 _GROWTH = 4
@@ -103,10 +104,5 @@ def _ranked(hits: Sequence[P], scores: Sequence[float], limit: int) -> list[P]:
     ranked = [hits[i] for i in order]
     equal = [i for i, (one, other) in enumerate(pairwise(falling)) if one == other]
     # an id of the engine costs more to read than all else here: only those of a tie are read
-    while equal:
-        first = equal[0]
-        length = next((n for n, i in enumerate(equal) if i != first + n), len(equal))
-        tie = slice(first, first + length + 1)
-        ranked[tie] = sorted(ranked[tie], key=attrgetter("id"))
-        del equal[:length]
+    sort_runs(ranked, equal, attrgetter("id"))
     return ranked[:limit]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,14 +66,14 @@ def gather(answers: Sequence[Answer], regions: int) -> Candidates:
     payloads: list[Mapping[str, Any]] = []
     columns: list[NDArray[np.intp]] = []
     for answer in answers:
-        # thousands of hits a photo: a new item gets the next number, which is the size so far
+        # thousands of hits a photo, and most of them are of items that have their number
         items = [hit.payload["item_id"] for hit in answer.hits]
-        numbers = [index.setdefault(item, len(index)) for item in items]
-        if len(index) > len(payloads):
-            for position, hit in zip(numbers, answer.hits, strict=True):
-                if position == len(payloads):
-                    payloads.append(hit.payload)
-        columns.append(np.array(numbers, np.intp))
+        new = [item for item in dict.fromkeys(items) if item not in index]
+        if new:
+            first = dict(zip(reversed(items), reversed(answer.hits), strict=True))
+            payloads += [first[item].payload for item in new]
+            index.update(zip(new, count(len(index)), strict=False))
+        columns.append(np.fromiter(map(index.__getitem__, items), np.intp, len(items)))
     spaces = dict.fromkeys(answer.space for answer in answers)
     scores: dict[str, Scores] = {
         space: np.full((regions, len(payloads)), np.nan, np.float32) for space in spaces

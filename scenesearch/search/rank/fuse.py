@@ -9,12 +9,12 @@ that add lists up (``reciprocal_rank``); docs/decisions/ranking.md has the figur
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenesearch.config.search import Fusion
+from scenesearch.core.runs import sort_runs
 from scenesearch.search.rank.candidates import Scores
 from scenesearch.search.rank.exact import sum_of
 
@@ -136,6 +136,8 @@ def order(scores: NDArray[np.float32], items: tuple[str, ...]) -> list[int]:
     """
     ranked = np.flatnonzero(np.nan_to_num(scores) > 0)
     # sort by score in numpy, then put equal scores in order of id
-    falling: list[int] = ranked[np.argsort(-scores[ranked], kind="stable")].tolist()
-    tied = groupby(falling, key=scores.__getitem__)
-    return [i for _, equal in tied for i in sorted(equal, key=items.__getitem__)]
+    ranked = ranked[np.argsort(-scores[ranked], kind="stable")]
+    falling = scores[ranked]
+    found: list[int] = ranked.tolist()
+    sort_runs(found, np.flatnonzero(falling[1:] == falling[:-1]).tolist(), items.__getitem__)
+    return found
