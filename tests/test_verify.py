@@ -20,6 +20,7 @@ from scenesearch import SceneSearch
 from scenesearch.api.opened import Opened
 from scenesearch.api.verifying import verify_file, verify_store
 from scenesearch.complete.known_scenes import BLOB as KNOWN
+from scenesearch.complete.known_scenes import KnownScene, encode_scenes
 from scenesearch.core.conditions import Equals
 from scenesearch.core.errors import (
     DamagedError,
@@ -240,6 +241,29 @@ def test_a_collection_that_has_less_than_when_it_was_closed_is_named_and_written
     assert (store / "items.damaged-1").is_dir()
     assert verify(store, deep=True).sound
     assert answers(store)[0] == 24
+
+
+def test_an_index_that_keeps_a_collection_from_being_opened_costs_no_point(store, whole):
+    """It is made of the payloads; and what was learned is not taken for damaged besides."""
+    known = encode_scenes((KnownScene(frozenset({"red-square", "kept"})),))
+    with opened(store) as items:
+        items.write_blob(KNOWN, known)
+    flags = (store / "items/shard").glob("segments/*/payload_index/*-title-null/*/flags_a.dat")
+    for file in flags:
+        os.truncate(file, 0)
+
+    found = verify(store)
+
+    assert [(one.where, one.code) for one in found.findings if one.damage] == [
+        ("items", "unreadable")
+    ]
+    assert "room for 0" in found.findings[0].what
+    mended = verify(store, repair=True)
+    assert mended.sound
+    assert [one.repaired for one in mended.findings] == ["written anew with all 25 points"]
+    assert answers(store) == answers(whole / "store")
+    with opened(store) as items:
+        assert items.read_blob(KNOWN) == known
 
 
 def test_a_lost_engine_is_set_aside_and_the_next_index_fills_the_new_collection(

@@ -198,6 +198,9 @@ class _Collection:
         if state.schema is None:
             return how  # without its record nobody knows what the points are
         if not self._url and (not state.readable or state.rebuild):
+            if not state.readable:
+                # what keeps it from being opened may lie in what can be made of the rest
+                wiring.forget_indexes(Path(self._opened.address), self._name)
             how.append(self._rebuild(state.schema))
         steps: list[Callable[[State], str]] = []
         if "projection" in codes:
@@ -220,8 +223,10 @@ class _Collection:
         return closing(wiring.build_inspected(opened.settings, opened.address, self._name))
 
     def _rebuild(self, schema: CollectionSchema) -> str:
-        opened, count = self._opened, 0
+        opened, count, recorded = self._opened, 0, None
         with self._store() as old:
+            with suppress(SceneSearchError):
+                recorded = old.recorded_census() if isinstance(old, Inspectable) else None
             blobs: dict[str, bytes] = {}
             for name in (*schema.blobs, OOD_BLOB, CENTRES_BLOB, KNOWN_BLOB):
                 with suppress(SceneSearchError):
@@ -244,6 +249,8 @@ class _Collection:
                     count += len(points)
                 new.optimize()
                 old.close()
+        if recorded is not None and count >= recorded.points:
+            return f"written anew with all {count} points"
         return f"written anew with {count} points that could be read; if it had more, {AGAIN}"
 
     def _restore_projection(self, state: State) -> str:

@@ -22,7 +22,7 @@ from scenesearch.core.types import CollectionSchema, Stored
 from scenesearch.models.embed.cache import EmbeddingCache
 from scenesearch.models.embed.projection import Projection, projection_of
 from scenesearch.search.out_of_distribution import OodModel
-from scenesearch.store.census import differences
+from scenesearch.store.census import REPAIR, differences
 from scenesearch.store.generations import split_name
 from scenesearch.verify.indexes import Values, Words
 from scenesearch.verify.points import Points
@@ -129,14 +129,18 @@ class Checking:
         return state
 
     def _add(self, code: str, what: str, *, damage: bool = True) -> None:
+        # who reads this has called it
+        what = what.removesuffix(REPAIR).rstrip("; .")
         self._found.append(Finding(self._name, code, what, damage))
 
     def _all(self, state: State, schema: CollectionSchema) -> str:
-        projection = self._projection()
-        self._blobs()
         store = self._store
         if not isinstance(store, Inspectable):
             raise TypeError(f"{store!r} cannot be looked through")
+        # first: what cannot be opened is said once, and nothing else is taken for damaged
+        total = self._counts(store, state, schema)
+        projection = self._projection()
+        self._blobs()
         items = schema.metadata.get("schema") == SCHEMA_VERSION
         points = state.points = Points(
             schema,
@@ -147,7 +151,6 @@ class Checking:
             every=self._deep,
             items=items,
         )
-        total = self._counts(store, state, schema)
         values, words, searches = Values(schema.fields), Words(), Searches()
         for page in self._pages(store):
             points.add(page)

@@ -147,6 +147,13 @@ def is_cramped(settings: Settings, store: str | Path) -> bool:
     )
 
 
+def forget_indexes(store: Path, collection: str) -> None:
+    """See :func:`scenesearch.store.embedded.edge_directory.forget_indexes`."""
+    from scenesearch.store.embedded import edge_directory
+
+    edge_directory.forget_indexes(store, collection)
+
+
 @contextmanager
 def rebuilding(
     settings: Settings, store: Path, collection: str, schema: CollectionSchema

@@ -38,6 +38,21 @@ from scenesearch.system.whole_file import copy_sparse, sync_directory, sync_file
 CENSUS = "census.json"
 
 
+def forget_indexes(root: Path, collection: str) -> None:
+    """Remove the indexes of payloads, without which a damaged collection may open, to be read.
+
+    Raises:
+        StoreUnavailableError: it is open.
+        OSError: the disk does not let it be done.
+    """
+    lock = DirectoryLock(root / f"{collection}.lock", f"the index in {root / collection}")
+    try:
+        for folder in (root / collection / "shard" / "segments").glob("*/payload_index"):
+            shutil.rmtree(folder)
+    finally:
+        lock.release()
+
+
 def replace_collection(root: Path, collection: str, by: str) -> Path:
     """Put a whole collection in the place of another one, which is set aside; gives where.
 

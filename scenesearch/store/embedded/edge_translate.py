@@ -30,6 +30,7 @@ from scenesearch.core.protocols import WORDS
 from scenesearch.core.types import POINT_FIELDS, CollectionSchema, FieldType
 from scenesearch.store.bm25 import Terms, has_words, query_terms
 from scenesearch.store.census import REPAIR
+from scenesearch.store.embedded.edge_flags import check_flags
 from scenesearch.store.records import Vectors
 from scenesearch.store.schemas import OVERSAMPLING, SCANNED_DIM
 from scenesearch.store.translate import Dialect, Requests, key_path
@@ -121,9 +122,13 @@ def load_shard(path: Path, schema: CollectionSchema, search_threads: int | None 
         schema: what it holds.
         search_threads: that search its segments side by side; as many as cores by default, where
             the engine's own choice is eight of them, which on two cores stand in each other's way.
+
+    Raises:
+        DamagedError: its files would have the engine take all there is.
     """
     import qdrant_edge as edge
 
+    check_flags(path)
     # what is not said stays as it is, such as the space of words; dense ones must be said with
     # anything else, and of them nothing that is not said holds
     config = edge.EdgeConfig(vectors=_spaces(schema), max_search_threads=_threads(search_threads))
