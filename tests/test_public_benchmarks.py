@@ -12,6 +12,7 @@ import sys
 
 import numpy as np
 import pytest
+import shop
 from fakes.models import FakeEmbedder
 from PIL import Image
 
@@ -477,3 +478,35 @@ def test_the_command_says_how_well_a_profile_does(tmp_path, capsys, monkeypatch)
     (folder / "chair_final" / "7_1.JPG").unlink()
     assert main(["bench", "sop", str(folder), "--config", "offline"]) == 3
     assert "7_1.JPG" in capsys.readouterr().err
+
+
+def test_a_profile_projects_where_the_gallery_is_large_enough(tmp_path):
+    from scenesearch.config.settings import Settings
+    from scenesearch.wiring import build_benchmark_runner
+
+    (task,) = read_sop(products(tmp_path))
+    found = {}
+    for whiten in (0, 1, 2):
+        settings = Settings(embedder={"whiten": whiten}, cache_dir=tmp_path / "cache")
+        parts = shop.FakeParts(settings)
+        made = build_benchmark_runner(parts, text_weight=0.5, progress=lambda *_: None)
+        found[whiten] = made.answer(task).projected
+
+    # five pictures are three for one number, and not for two
+    assert found == {0: None, 1: 1, 2: None}
+
+
+def test_the_command_prints_figures_with_their_intervals(tmp_path, capsys, monkeypatch):
+    shop.use_fakes(monkeypatch)
+    folder = products(tmp_path / "sop")
+
+    assert main(["bench", "sop", str(folder), "--limit", "2"]) == 0
+
+    said = capsys.readouterr().out
+    assert "2 queries (pictures) over 5 pictures, as embedded" in said
+    assert "recall@1000" in said
+    assert main(["bench", "pinpoint", str(pins(tmp_path / "pins")), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["text_weight"] == 0.5
+    assert told["tasks"][0]["words"]
+    assert told["tasks"][0]["figures"]["paraphrase_range"]["low"] is None

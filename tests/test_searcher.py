@@ -721,7 +721,9 @@ def test_items_that_score_the_same_are_ordered_by_id(tmp_path):
     run = shop.Shop()
     run.index([Item(name, (path,), {}) for name in ("c", "a", "d", "b")])
 
-    look = ask(Searcher(run.store, run.encoder), products=((product("red"), 1.0),))
+    look = ask(
+        Searcher(run.store, run.encoder), products=((product("red"), 1.0),), collapse="item_id"
+    )
 
     assert ids(look) == ["a", "b", "c", "d"]
 
@@ -899,10 +901,53 @@ def test_near_duplicate_pictures_are_one_match_that_lists_the_others(items):
     run.index([*items, *again])
     found = Searcher(run.store, run.encoder, detector=FakeDetector)
 
-    apart = ask(found, products=((product("red"), 1.0),), limit=4)
+    apart = ask(found, products=((product("red"), 1.0),), limit=4, collapse="item_id")
     one = ask(found, products=((product("red"), 1.0),), limit=4, collapse="phash")
 
     assert set(ids(apart)[:2]) == {"red-square", "red-square-again"}
     assert one.matches[0].item_id == "red-square"
     assert "red-square-again" in one.matches[0].variants
     assert not any(name.endswith("-again") for name in ids(one))
+
+
+@pytest.fixture(scope="module")
+def doubled(items):
+    """Each product twice, under two ids."""
+    again = [replace(item, id=f"{item.id}-again") for item in items]
+    run = shop.Shop(encoder=shop.make_encoder(FakeEmbedder(128, has_text=True), colours=True))
+    run.index([*items, *again])
+    return Searcher(run.store, run.encoder, detector=FakeDetector)
+
+
+def test_equal_pictures_stand_once_in_every_list_and_list_the_others(doubled, items):
+    look = ask(doubled, scene=room(("red", "square")), limit=100, per_region=100)
+
+    for listed in (look.matches, *(one.matches for one in look.regions)):
+        shown = [match.item_id for match in listed]
+        assert not any(f"{name}-again" in shown for name in shown)
+        for match in listed:
+            assert match.variants == (f"{match.item_id}-again",)
+
+
+def test_pages_of_a_list_with_equal_pictures_hold_each_picture_once(doubled, items):
+    query = {"scene": room(("red", "square"))}
+    whole = ask(doubled, **query, limit=100)
+    prepared = doubled.prepare(Query(**query))
+    pages, offset = [], 0
+    while offset < whole.total:
+        look = doubled.answer(prepared, SearchOptions(limit=4), offset=offset)
+        assert look.total == whole.total
+        pages += look.matches
+        offset += 4
+
+    assert [match.item_id for match in pages] == [match.item_id for match in whole.matches]
+    everything = [name for match in pages for name in (match.item_id, *match.variants)]
+    assert len(everything) == len(set(everything)) == 2 * len(pages)
+
+
+def test_every_item_for_itself_where_that_is_asked_for(doubled):
+    for off in ("item_id", None):
+        look = ask(doubled, products=((product("red"), 1.0),), limit=4, collapse=off)
+
+        assert {"red-square", "red-square-again"} <= set(ids(look))
+        assert not any(match.variants for match in look.matches)

@@ -87,8 +87,9 @@ OF_ANSWERS: Mapping[str, Any] = {
         typer.Option(
             "--collapse",
             help=(
-                "Items with the same value of this field are one match that lists the others; "
-                "phash: items with nearly the same picture."
+                "Items with the same value of this field are one match that lists the others, by "
+                "default those with the very same photo; phash: with nearly the same picture; "
+                "item_id: none."
             ),
         ),
     ],

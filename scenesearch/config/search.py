@@ -181,9 +181,10 @@ class SearchOptions(Options):
         examples=[{"in_stock = true": 0.05}],
     )
     collapse: Annotated[FieldName | None, Offered()] = Field(
-        None,
-        description="Items with the same value of this field are one match that lists the others; "
-        "`phash`: items with nearly the same picture",
+        "photo_sha256",
+        description="Items with the same value of this field are one match that lists the others, "
+        "by default those with the very same photo; `phash`: with nearly the same picture; "
+        "`item_id`: none",
     )
     facets: Annotated[
         tuple[FieldName, ...],

@@ -103,8 +103,8 @@ class CutoutSettings(_Section):
     """The context crop is the box grown by this share of its width and height on every side."""
 
 
-class EmbedderSettings(_Section):
-    """What turns pictures into vectors."""
+class OneEmbedder(_Section):
+    """One model of pictures, and perhaps of words."""
 
     kind: Literal["timm", "open_clip", "onnx"] = "timm"
     """The library that the model is of, or ``onnx``: an exported model, which needs none."""
@@ -122,18 +122,26 @@ class EmbedderSettings(_Section):
     """timm only: side in pixels of the square input; an open_clip model has its own."""
     batch: int = Field(16, ge=1, le=1024)
     """Pictures at a time; on a CPU small batches are as fast and take less memory."""
+    precision: Literal["float32", "bf16", "int8"] = "float32"
+    """Of the computation, and part of what a collection is made with; ``bf16`` needs ``runtime:
+    torch``, ``int8`` (half the time on a CPU with VNNI) ``runtime: onnx``."""
+
+
+class EmbedderSettings(OneEmbedder):
+    """What turns pictures into vectors."""
+
     runtime: Runtime = "auto"
     """``onnx`` runs an export that is made once; ``auto``: that where
     ``device`` is ``cpu``, else ``torch``."""
     device: str = "cpu"
     """torch's name of the device of embedder and detectors, such as ``cuda``."""
-    precision: Literal["float32", "bf16", "int8"] = "float32"
-    """Of the computation, and part of what a collection is made with; ``bf16`` needs ``runtime:
-    torch``, ``int8`` (half the time on a CPU with VNNI) ``runtime: onnx``."""
     whiten: int = Field(0, ge=0)
     """Dimensions of a partly whitening PCA fitted on the collection, once it is made of at least
     3 photos a dimension; 0 for none. Of a model with a trained space and features beside it, of the
     features alone."""
+    also: tuple[OneEmbedder, ...] = ()
+    """Further models, whose numbers are joined to these: each looks at every picture, for its own
+    time. ``whiten`` is of all features together; words and classes are of the first."""
 
 
 class RegionSettings(_Section):

@@ -40,8 +40,8 @@ class LookBuilder:
         self._ranking = ranking
         self._photo_regions = photo_regions
         rows = range(len(ranking.scores)) if photo_regions else ()
-        self._lists = [ranking.region_order(row, options.per_region) for row in rows]
-        shown = {i for row in self._lists for i in row} | set(ranking.ordered)
+        self._lists = [ranking.region_groups(row, options.per_region) for row in rows]
+        shown = {group[0] for row in self._lists for group in row} | set(ranking.ordered)
         self._points = best_points(ranking.candidates, answers, shown)
         self._records: dict[str, Record] = {}
 
@@ -51,8 +51,9 @@ class LookBuilder:
 
     def fused(self) -> tuple[Match, ...]:
         """The fused list."""
-        ranked = self._ranking.ordered
-        return tuple(match for i in ranked if (match := self._match(i, self._regions_of(i))))
+        ranking = self._ranking
+        groups = ([i, *ranking.variants.get(i, ())] for i in ranking.ordered)
+        return tuple(match for g in groups if (match := self._match(g, self._regions_of(g[0]))))
 
     def regions(
         self, encoded: Sequence[EncodedRegion], ood: Sequence[bool]
@@ -61,7 +62,7 @@ class LookBuilder:
         return tuple(
             RegionMatches(
                 region=one.region,
-                matches=tuple(match for i in self._lists[row] if (match := self._match(i, [row]))),
+                matches=tuple(match for g in self._lists[row] if (match := self._match(g, [row]))),
                 colours=one.description.colours,
                 cutout_method=one.cutout.method,
                 cutout_reason=one.cutout.reason,
@@ -84,8 +85,9 @@ class LookBuilder:
         picked = present[np.lexsort((-column[present], -given))][:EVIDENCE]
         return [int(row) for row in picked]
 
-    def _match(self, item: int, rows: Sequence[int]) -> Match | None:
-        ranking = self._ranking
+    def _match(self, group: Sequence[int], rows: Sequence[int]) -> Match | None:
+        """The first of a group, standing for the others."""
+        ranking, item = self._ranking, group[0]
         evidence = []
         for row in rows:
             hit = self._points.get((row, item))
@@ -119,7 +121,7 @@ class LookBuilder:
             evidence=tuple(evidence),
             attributes=attributes_of(payload),
             photo=str(payload["photo"]) if payload.get("photo") else None,
-            variants=tuple(names[j] for j in ranking.variants.get(item, ())),
+            variants=tuple(names[j] for j in group[1:]),
         )
 
     def _steps(self, row: int, item: int) -> dict[str, float]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from scenesearch.config.settings import DetectorSettings, Runtime, Settings
+from scenesearch.config.settings import DetectorSettings, OneEmbedder, Runtime, Settings
 from scenesearch.core.addresses import in_buckets
 from scenesearch.core.errors import ConfigError, ModelNotFoundError
 from scenesearch.core.protocols import Detector, Embedder, Reader, Remover
@@ -21,6 +21,7 @@ from scenesearch.models.cutout.isnet import IsNetRemover
 from scenesearch.models.detect.boxes import MergedDetector
 from scenesearch.models.detect.yolo_detector import YoloDetector
 from scenesearch.models.embed.cache import EmbeddingCache
+from scenesearch.models.embed.joined_embedder import JoinedEmbedder
 from scenesearch.models.embed.onnx_embedder import OnnxEmbedder
 from scenesearch.models.embed.onnx_tower import OnnxTower
 from scenesearch.models.embed.open_clip_tower import OpenClipTower
@@ -91,9 +92,9 @@ def export_models(settings: Settings) -> dict[str, Path]:
     """
     finder = WeightFinder(settings.weights_dir, settings.trusted_sha256)
     exported = {one.fingerprint: one.export() for one in _detectors(settings, finder)}
-    embedder = build_embedder(settings, build_tower(settings, finder))
-    if isinstance(embedder, OnnxEmbedder):
-        exported[embedder.fingerprint] = embedder.export()
+    for embedder in _embedders(settings, finder):
+        if isinstance(embedder, OnnxEmbedder):
+            exported[embedder.fingerprint] = embedder.export()
     return exported
 
 
@@ -114,6 +115,24 @@ def build_remover(settings: Settings, finder: WeightFinder) -> Remover | None:
         log.debug("no matting: %s", error)
         return None
     return IsNetRemover(weights, threads=settings.threads)
+
+
+def build_whole_embedder(settings: Settings, finder: WeightFinder) -> Embedder:
+    """The embedder of the settings: one model, or several as one."""
+    first, *others = _embedders(settings, finder)
+    return JoinedEmbedder(first, others) if others else first
+
+
+def _embedders(settings: Settings, finder: WeightFinder) -> list[Embedder]:
+    each = [settings, *(_with(settings, one) for one in settings.embedder.also)]
+    return [build_embedder(one, build_tower(one, finder)) for one in each]
+
+
+def _with(settings: Settings, one: OneEmbedder) -> Settings:
+    """The settings with another model, in the runtime and on the device of the first."""
+    given = {name: getattr(one, name) for name in OneEmbedder.model_fields}
+    changed = settings.embedder.model_copy(update={**given, "also": ()})
+    return settings.model_copy(update={"embedder": changed})
 
 
 def build_embedder(settings: Settings, source: TowerSource, *, int8: bool = True) -> Embedder:

@@ -13,11 +13,10 @@ from scenesearch.search.reranker import CellReranker
 from scenesearch.system.once import once
 from scenesearch.wiring.models import (
     build_detector,
-    build_embedder,
     build_reader,
     build_remover,
     build_reranker,
-    build_tower,
+    build_whole_embedder,
 )
 from scenesearch.wiring.stores import EMBEDDINGS
 
@@ -53,7 +52,7 @@ class Parts:
             settings.cutout.context_padding,
         )
         return Encoder(
-            build_embedder(settings, build_tower(settings, self._finder)),
+            build_whole_embedder(settings, self._finder),
             PixelDescriber(colours=settings.index.colours),
             rules,
             build_remover(settings, self._finder),

@@ -20,6 +20,8 @@ from scenesearch.search.rank.rerank import merge
 
 PICTURE, MAIN_COLOUR = "phash", "colour_names"
 """Payload fields that tell near-duplicate pictures."""
+EACH = "item_id"
+"""What folds nothing: no two items have it in common."""
 POOL = 50
 """Diversity looks at this many of the fused list, or twice what is asked for if that is more."""
 
@@ -41,7 +43,8 @@ def ranked_by(options: SearchOptions) -> tuple[str, ...]:
     sort = options.sort.removeprefix("-") if options.sort else None
     voted = options.agreement_field if options.agreement > 0 else None
     colour = MAIN_COLOUR if options.collapse == PICTURE else None
-    wanted = (*options.facets, options.collapse, colour, options.diversity_field, sort, voted)
+    folded = options.collapse if options.collapse != EACH else None
+    wanted = (*options.facets, folded, colour, options.diversity_field, sort, voted)
     return tuple(dict.fromkeys(field for field in wanted if field is not None))
 
 
@@ -55,6 +58,7 @@ class Ranking:
         fused: the fusion of the regions.
         ordered: indices of items, best first: the whole list, of which a part is shown.
         variants: by position in ``ordered``: the items that the match stands for.
+        keys: of each candidate; items of one key are one match. None for an item of its own.
         backgrounds: shape (regions,): the similarity that is a score of 0.
         again: what the slower model said, as ``scores``; None without one.
         named: what the labels of the regions add, as ``scores`` and part of them; None without.
@@ -67,6 +71,7 @@ class Ranking:
     ordered: tuple[int, ...]
     variants: Mapping[int, tuple[int, ...]]
     backgrounds: NDArray[np.float32]
+    keys: tuple[Hashable | None, ...]
     again: Scores | None = None
     named: Scores | None = None
     gains: NDArray[np.float32] | None = None
@@ -76,8 +81,14 @@ class Ranking:
         return score_of(float(self.scores[region, item]), float(self.backgrounds[region]))
 
     def region_order(self, region: int, limit: int) -> list[int]:
-        """The best items of one region, by similarity and boost, ties by id."""
-        return best_of(self.scores[region], self.candidates.items)[:limit]
+        """The best items of one region, by similarity and boost, ties by id; folded likewise."""
+        return [group[0] for group in self.region_groups(region, limit)]
+
+    def region_groups(self, region: int, limit: int) -> list[list[int]]:
+        """Likewise, each with the items that it stands for."""
+        found = best_of(self.scores[region], self.candidates.items)
+        groups = collapse([self.keys[i] for i in found])[:limit]
+        return [[found[i] for i in group] for group in groups]
 
 
 def rank(
@@ -130,11 +141,10 @@ def rank(
         scores, between = boost(scores, gains), boost(between, gains)
     fused = fuse(scores, region_weights, between=between, method=options.fusion)
     ordered = order(fused.scores, candidates.items)
-    variants: dict[int, tuple[int, ...]] = {}
-    if options.collapse is not None:
-        groups = collapse(_collapse_keys([candidates.payloads[i] for i in ordered], options))
-        variants = {ordered[g[0]]: tuple(ordered[j] for j in g[1:]) for g in groups if len(g) > 1}
-        ordered = [ordered[g[0]] for g in groups]
+    keys = _collapse_keys(candidates.payloads, ordered, options)
+    groups = collapse([keys[i] for i in ordered])
+    variants = {ordered[g[0]]: tuple(ordered[j] for j in g[1:]) for g in groups if len(g) > 1}
+    ordered = [ordered[g[0]] for g in groups]
     if options.diversity > 0 and ordered:
         ordered = _diversified(ordered, candidates, fused, options, similarities)
     # as deep whatever is shown of it, so that pages are parts of one list, which is sorted whole
@@ -142,25 +152,28 @@ def rank(
     if options.sort is not None:
         ordered = _sorted(ordered, candidates, options.sort)
     return Ranking(
-        *(candidates, scores, fused, tuple(ordered), variants, backgrounds), again, named, gains
+        *(candidates, scores, fused, tuple(ordered), variants, backgrounds, keys),
+        *(again, named, gains),
     )
 
 
 def _collapse_keys(
-    payloads: Sequence[Mapping[str, Any]], options: SearchOptions
-) -> list[Hashable | None]:
-    """What makes two items of the ranked list one match."""
-    if options.collapse != PICTURE:
-        return [_key(payload.get(str(options.collapse))) for payload in payloads]
-    # every two are compared, and nobody sees what is far down
-    first = payloads[: max(POOL, 4 * options.limit)]
-    keys: list[Hashable | None] = list(
-        same_picture(
-            [payload.get(PICTURE) for payload in first],
-            [next(iter(payload.get(MAIN_COLOUR) or ()), None) for payload in first],
+    payloads: Sequence[Mapping[str, Any]], ordered: Sequence[int], options: SearchOptions
+) -> tuple[Hashable | None, ...]:
+    """What makes two candidates one match; None for one of its own."""
+    keys: list[Hashable | None] = [None] * len(payloads)
+    if options.collapse == PICTURE:
+        # every two are compared, and nobody sees what is far down
+        first = ordered[: max(POOL, 4 * options.limit)]
+        found = same_picture(
+            [payloads[i].get(PICTURE) for i in first],
+            [next(iter(payloads[i].get(MAIN_COLOUR) or ()), None) for i in first],
         )
-    )
-    return keys + [None] * (len(payloads) - len(first))
+        for i, key in zip(first, found, strict=True):
+            keys[i] = key
+    elif options.collapse not in (None, EACH):
+        keys = [_key(payload.get(str(options.collapse))) for payload in payloads]
+    return tuple(keys)
 
 
 def _diversified(
