@@ -118,6 +118,12 @@ class PhotoPaths:
     @staticmethod
     def _check_form(text: str) -> None:
         problem = None
+        if _REMOTE.match(text) and not _ADDRESS.match(text):
+            raise CellError(
+                "unfetched_address",
+                f"{shown(text)} is an address that is not fetched: expected http://... or "
+                f"https://...; download the photo and give its path",
+            )
         if _REMOTE.match(text):
             raise CellError(
                 "remote_image",
