@@ -101,7 +101,7 @@ def _paths() -> Iterator[Any]:
         ("data:image/png;base64;AAAA", "bad_path"),
         ("http://x.test/a.jpg", "remote_image"),
         ("HTTPS://x.test/a.jpg", "remote_image"),
-        ("s3://bucket/a.jpg", "remote_image"),
+        ("s3://bucket/a.jpg", "unfetched_address"),
         ("a\x01.jpg", "bad_path"),
         ("x" * 300 + ".jpg", "bad_path"),
         ("x/" * 3000, "bad_path"),

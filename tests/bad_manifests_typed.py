@@ -105,7 +105,7 @@ def _jsonl() -> Iterator[Any]:
         ("a null photo", '{"id": "2", "image": null}', "image", "missing_image"),
         ("no photos", '{"id": "2", "image": []}', "image", "missing_image"),
         ("a number as photo", '{"id": "2", "image": 5}', "image", "bad_path"),
-        ("an object as photo", '{"id": "2", "image": {"url": "a.jpg"}}', "image", "bad_path"),
+        ("an object as photo", '{"id": "2", "image": {"alt": "a.jpg"}}', "image", "bad_path"),
         ("a list of numbers as photos", '{"id": "2", "image": [1]}', "image", "bad_path"),
         ("a huge line", '{"id": "2", "x": "' + "y" * 5_000_000 + '"}', None, "row_too_long"),
     ):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from scenesearch.catalog import FeedOptions, read_catalog
@@ -98,6 +100,131 @@ def test_json_of_a_shop_is_read_whatever_it_calls_products_and_ids(tmp_path, aro
         ("1", (f"{SITE}/1.jpg",)),
         ("2", (f"{SITE}/2.jpg",)),
     ]
+
+
+ADDRESS = "https://s.test/i/{}.jpg".format
+
+
+def only(path, text):
+    """A table whose photos are addresses, as text or as JSON values."""
+    path.write_text(text if isinstance(text, str) else json.dumps(text), encoding="utf-8")
+    return read_catalog(path, feed=FeedOptions(fetch=True)).read_all()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("image,image_2,Image 3", "Image 1,Image 2,Image 3", "photo,additional_images,photo_2"),
+        *("Image URL 1,Image URL 2,Image URL 3", "image_1_url,image_2_url,image_3_url"),
+    ],
+)
+def test_photos_in_several_columns_are_all_of_the_item(header, tmp_path):
+    rows = f"1,{ADDRESS(1)},{ADDRESS(2)},{ADDRESS(3)},9\n2,{ADDRESS(4)},,,9\n"
+    found = only(tmp_path / "c.csv", f"id,{header},price\n{rows}")
+
+    assert [sorted(i.photos) for i in found.items] == [[*map(ADDRESS, (1, 2, 3))], [ADDRESS(4)]]
+    assert found.fields == {"price": "float"}
+    assert not found.errors
+
+
+def test_what_is_no_photo_stays_an_attribute(tmp_path):
+    found = only(tmp_path / "c.csv", f"id,image,image_2\n1,{ADDRESS(1)},front view\n")
+
+    assert found.items[0].attributes == {"image_2": "front view"}
+
+
+def test_json_may_have_objects_for_photos_and_prices(tmp_path):
+    row = {
+        "id": "1",
+        "images": [{"src": ADDRESS(1), "alt": "x"}, {"url": ADDRESS(2)}],
+        "price": {"amount": "12.50", "currency": "EUR"},
+        "availability": "out of stock",
+    }
+    found = only(tmp_path / "c.json", [row, {**row, "id": "2", "images": [{"alt": "x"}]}])
+
+    assert found.items[0].photos == (ADDRESS(1), ADDRESS(2))
+    assert found.items[0].attributes == {
+        "price": 12.5,
+        "currency": "EUR",
+        "availability": "out of stock",
+        "in_stock": False,
+    }
+    assert [error.code for error in found.errors] == ["bad_path"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        ("price,sale_price\n10,8", {"price": 8.0, "list_price": 10.0}),
+        ("price,sale_price\n10,", {"price": 10.0}),
+        ("price,sale_price\n10,0", {"price": 10.0}),
+        # a sale that cannot be read costs itself only
+        ("price,sale_price\n10,soon", {"price": 10.0}),
+        ("price,sale_price,sale_start\n10,8,2020-01-01",
+         {"price": 10.0, "sale_price": 8.0, "sale_start": "2020-01-01"}),
+    ],
+)  # fmt: skip
+def test_a_sale_of_a_table_of_ones_own_is_what_is_paid(cells, wanted, tmp_path):
+    head, row = cells.split("\n")
+    found = only(tmp_path / "c.csv", f"id,image,{head}\n1,{ADDRESS(1)},{row}\n")
+
+    assert found.items[0].attributes == wanted
+    assert found.fields.keys() >= wanted.keys()
+    assert len(found.lost) == ("soon" in cells)
+
+
+def test_a_script_of_a_shopify_product_has_its_prices_in_cents(tmp_path):
+    variant = {"id": 11, "title": "Red", "option1": "Red", "price": 1990, "available": True}
+    product = {
+        "id": 1,
+        "title": "Lamp",
+        "handle": "lamp",
+        "description": "<p>x</p>",
+        "type": "Lamps",
+        "price": 1990,
+        "variants": [{**variant, "compare_at_price": 2990}],
+        "images": ["//s.test/i/1.jpg", "//s.test/i/2.jpg"],
+        "options": [{"name": "Color"}],
+    }
+    (item,) = only(tmp_path / "c.json", product).items
+
+    assert item.photos == (ADDRESS(1), ADDRESS(2))
+    assert item.attributes == {
+        "group": "lamp",
+        "title": "Lamp",
+        "description": "x",
+        "category": "Lamps",
+        "categories": ("Lamps",),
+        "price": 19.9,
+        "list_price": 29.9,
+        "in_stock": True,
+        "colour": "Red",
+    }
+
+
+def test_codes_of_a_shopify_export_lose_the_quote_that_keeps_their_zeros(tmp_path):
+    head = "Handle,Title,Body (HTML),Variant SKU,Variant Price,Variant Barcode,Image Src"
+    found = only(tmp_path / "c.csv", f"{head}\nlamp,Lamp,,'0012,9,'04006,{ADDRESS(1)}\n")
+
+    assert found.items[0].id == "0012"
+    assert found.items[0].attributes["barcode"] == "04006"
+
+
+def test_a_row_in_which_nothing_can_be_seen_is_none(tmp_path):
+    found = only(tmp_path / "c.csv", f"id,image,price\n1,{ADDRESS(1)},9\n\u200b,,\u00a0\n")
+
+    assert (len(found.items), found.errors) == (1, ())
+
+
+def test_the_variant_of_a_meta_catalogue_is_its_options(tmp_path):
+    found = only(
+        tmp_path / "c.csv",
+        "id,title,image[0].url,price,fb_product_category,variant\n"
+        f'1,Shirt,{ADDRESS(1)},9.9EUR,1,"color:Red/Blue:Red,size:S/M:S"\n',
+    )
+
+    assert found.items[0].attributes["colour"] == "Red"
+    assert found.items[0].attributes["size"] == "S"
 
 
 def test_one_product_with_a_list_of_its_own_stays_one(tmp_path):

@@ -225,5 +225,5 @@ def test_a_collection_without_sales_is_passed_on_as_it_is(indexed: Path, tmp_pat
         assert isinstance(store, PricedStore)
 
         assert found is not None
-        assert found.attributes == {"price": 9.0, "sale_price": 5.0}
+        assert found.attributes == {"price": 5.0, "list_price": 9.0}
         assert store._now() is None

@@ -29,9 +29,11 @@ _FIXES: Mapping[str, str] = {
     "ragged_row": "--delimiter CHARACTER",
     "remote_image": "--fetch",
 }
-_ONLY_THE_FILE = frozenset(
-    "bad_json bad_xml bad_tar truncated_line not_an_object duplicate_key bad_quotes".split()  # noqa: SIM905
+_ONLY_THE_FILE_TEXT = (
+    "bad_json bad_xml bad_tar truncated_line not_an_object duplicate_key bad_quotes "
+    "unfetched_address"
 )
+_ONLY_THE_FILE = frozenset(_ONLY_THE_FILE_TEXT.split())
 """What no option mends."""
 
 
@@ -124,7 +126,9 @@ def check_catalog(reader: CatalogReader) -> Check:
         photos += len(found.photos)
         addresses += sum(photo.startswith(("http://", "https://")) for photo in found.photos)
     problems = [
-        Problem(column, code, count, rows, message, "rows", _fix(column, code))
+        Problem(
+            column, code, count, rows, message, "rows", _fix(column, code, mostly=2 * count > items)
+        )
         for (column, code), (count, rows, message) in groups.items()
     ]
     columns = tuple(_columns(reader))
@@ -132,7 +136,7 @@ def check_catalog(reader: CatalogReader) -> Check:
     problems += [
         Problem(
             lost.column, lost.code, lost.count, (lost.row,), lost.message, "cells",
-            _fix(header_of.get(lost.column, lost.column), lost.code),
+            _fix(header_of.get(lost.column, lost.column), lost.code, mostly=False),
         )
         for lost in reader.lost
     ]  # fmt: skip
@@ -154,10 +158,13 @@ def check_catalog(reader: CatalogReader) -> Check:
     )
 
 
-def _fix(column: str | None, code: str) -> str:
+def _fix(column: str | None, code: str, *, mostly: bool) -> str:
     if code in _FIXES:
         return _FIXES[code]
     if code in ("missing_image", "empty_id", "bad_id", "long_id"):
+        # of a few rows the column is the right one
+        if not mostly:
+            return ""
         return f"--column {'image' if code == 'missing_image' else 'id'}=HEADER"
     if column is None or code in _ONLY_THE_FILE:
         return ""
@@ -175,7 +182,7 @@ def _columns(reader: CatalogReader) -> Iterator[ColumnUse]:
     source = reader.source
     inner = source.inner if isinstance(source, FeedSource | PlainSource) else source
     headers: Mapping[str, str] = getattr(inner, "named", {})
-    became = source.became if isinstance(source, FeedSource) else {}
+    became = source.became if isinstance(source, FeedSource | PlainSource) else {}
     names = dict(reader.attributes)
     seen: set[str] = set()
     renamed = source.renamed if isinstance(source, FeedSource) else {}
@@ -185,8 +192,6 @@ def _columns(reader: CatalogReader) -> Iterator[ColumnUse]:
         if field is None:
             field = column if column in ("id", reader.image) else names.get(column, "")
             field = "image" if column == reader.image else field
-            if isinstance(source, PlainSource) and column == source.id_column:
-                field = "id"
         seen.add(field)
         kind = reader.fields.get(names.get(field, field), "") if field else ""
         if column in reader.vectors:

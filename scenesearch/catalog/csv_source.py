@@ -37,6 +37,9 @@ WORDS = frozenset(_WORDS_TEXT.split())
 """Names, as :func:`proposed_name` makes them, of headers of feeds; with ours, a header is known."""
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[\r\n]*')  # written and read by Excel
 
+_UNSEEN = SPACE + "\u00a0\u00ad\u200b\u200c\u200d\u2060\ufeff"
+"""Of cells with nothing else, nobody sees anything."""
+
 
 class CsvSource:
     """Rows of one CSV file; cells are stripped text, empty ones are left out.
@@ -119,7 +122,7 @@ class CsvSource:
                         name: cell for index, name in named if (cell := fields[index].strip(SPACE))
                     }
                     # A row of nothing but delimiters is what spreadsheets leave below a table.
-                    if cells:
+                    if any(cell.strip(_UNSEEN) for cell in cells.values()):
                         yield RawRow(row, cells)
 
     def _open(self) -> TextIO:

@@ -126,9 +126,15 @@ class PhotoPaths:
         problem = None
         if in_object_storage(text):
             raise CellError(
-                "remote_image",
+                "unfetched_address",
                 f"{shown(text)} is in object storage, and in no bucket that photos may be read "
                 f"from: name its bucket in the settings, fetch: {{buckets: [...]}}",
+            )
+        if _REMOTE.match(text) and not _ADDRESS.match(text):
+            raise CellError(
+                "unfetched_address",
+                f"{shown(text)} is an address that is not fetched: expected http://... or "
+                f"https://...; download the photo and give its path",
             )
         if _REMOTE.match(text):
             raise CellError(

@@ -145,7 +145,8 @@ class CatalogReader:
         looked = {column: VectorColumn() for column in wanted}
         found, ids, self.row_count = self._scan(max_rows, looked)
         self._repeated = repeated_hashes(ids)
-        names = source.header if source.header is not None else tuple(found)
+        # what a layout makes of several columns is in no header
+        names = tuple(dict.fromkeys((*(source.header or ()), *found)))
         if self._prices.named and "price" in found and "currency" not in names:
             found["currency"] = ColumnType()  # it stands beside the prices
             names = (*names, "currency")
@@ -358,7 +359,7 @@ class CatalogReader:
                 continue
             try:
                 if name in _PRICES:
-                    self._price(name, cell, attributes)
+                    self._price(raw.row, name, cell, attributes)
                     continue
                 value = self._value(name, cell)
             except CellError as error:
@@ -397,11 +398,16 @@ class CatalogReader:
             return value_of_cell(cell, kind)
         return value_of_text(cell, kind)
 
-    def _price(self, name: str, cell: Any, attributes: dict[str, Value]) -> None:
+    def _price(self, row: int, name: str, cell: Any, attributes: dict[str, Value]) -> None:
         """What is paid, and what the regular price is, and the currency that stands there."""
         offer = cell if isinstance(cell, Offer) else Offer(cell)
         regular = self._prices.read(offer.regular) if offer.regular is not None else None
-        sale = self._prices.read(offer.sale) if offer.sale is not None else None
+        try:
+            sale = self._prices.read(offer.sale) if offer.sale is not None else None
+        except CellError as error:
+            # the price is there all the same
+            sale = None
+            self._lose(row, "sale_price", error)
         if sale is not None and not sale.amount:
             sale = None
         if regular is not None and sale is not None:

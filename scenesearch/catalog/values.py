@@ -21,8 +21,12 @@ MAX_KEYWORD_CHARS = 1000
 MAX_URL_CHARS = 8192
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_YES_TEXT = "y ja oui si sí sim tak lieferbar vorrätig auflager enstock disponible"
+_NO_TEXT = "n nein non não nao nie nichtlieferbar vergriffen ausverkauft agotado epuise épuisé"
 _STOCK = {
     **dict.fromkeys(("true", "yes", "1", "instock", "available", "availablefororder"), True),
+    **dict.fromkeys(_YES_TEXT.split(), True),
+    **dict.fromkeys(_NO_TEXT.split(), False),
     **dict.fromkeys(("limitedavailability", "onlineonly", "instoreonly"), True),
     **dict.fromkeys(("false", "no", "0", "outofstock", "soldout", "discontinued"), False),
     # can be ordered, but nobody has it yet; ``availability`` keeps the word

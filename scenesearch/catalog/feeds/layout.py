@@ -143,7 +143,7 @@ def joined(rows: Iterable[RawRow | RowError]) -> Iterator[RawRow | RowError]:
         if held is not None and isinstance(raw, RawRow) and len(raw.cells) == 1:
             ((column, cell),) = raw.cells.items()
             if column in IMAGE_COLUMNS and column in held.cells:
-                photos = list(dict.fromkeys(_listed(held.cells[column]) + _listed(cell)))
+                photos = listed(held.cells[column]) + listed(cell)
                 held = RawRow(held.row, {**held.cells, column: photos})
                 continue
         if held is not None:
@@ -157,7 +157,8 @@ def joined(rows: Iterable[RawRow | RowError]) -> Iterator[RawRow | RowError]:
         yield held
 
 
-def _listed(cell: Any) -> list[Any]:
+def listed(cell: Any) -> list[Any]:
+    """The photos of a cell, one by one."""
     if isinstance(cell, str):
         return split_addresses(cell, "|")
     return cell if isinstance(cell, list) else [cell]

@@ -27,6 +27,10 @@ def _take(row: FeedRow) -> bool:
     if row.look("product_type") is None and row.look("google_product_category") is None:
         own = row.get("category", "fb_product_category")
         row.categories([own] if isinstance(own, str) and not own.isdigit() else [])
+    # color:Red/Blue:Red,size:S/M:S
+    for part in str(row.get("variants", "variant") or "").split(","):
+        name, _, rest = part.partition(":")
+        row.option(name, rest.rpartition(":")[2])
     take_google(row)
     shown = str(row.look("status") or row.look("visibility") or "active").lower()
     return shown not in ("archived", "hidden", "staging")

@@ -99,9 +99,10 @@ def _variants(
         row.family("options", r"option\d_(name|linked_to)")
         options = options_of(names, values)
         sku = row.get("id", *_SKU)
-        row.put("id", sku if sku and hash(sku) not in repeated else variant_id(handle, options))
+        own_id = sku and hash(sku) not in repeated
+        row.put("id", _unquoted(sku) if own_id else variant_id(handle, options))
         if sku:
-            row.put("sku", sku)
+            row.put("sku", _unquoted(sku))
         row.put("group", handle)
         row.get("image", *_SRC)
         row.put("image", photos_of(row.get("image", *_OWN), gallery, own))
@@ -116,7 +117,7 @@ def _variants(
         row.take("list_price", "variant_compare_at_price", "compare_at_price")
         row.stock(_stock(row.look, row.get("in_stock", *_POLICY), row.get("in_stock", *_QUANTITY)))
         barcode = row.get("barcode", "variant_barcode", "barcode")
-        row.put("barcode", str(barcode).lstrip("'") if barcode else None)
+        row.put("barcode", _unquoted(barcode) if barcode else None)
         row.drop(*_SILENT)
         for name, value in options.items():
             row.option(name, value)
@@ -146,6 +147,11 @@ def _gallery(product: Sequence[RawRow]) -> list[str]:
             position = str(raw.cells.get("image_position", ""))
             placed.append((float(position) if position.isdecimal() else place + 1, place, src))
     return list(dict.fromkeys(src for *_, src in sorted(placed)))
+
+
+def _unquoted(code: Any) -> str:
+    """A code without the quote by which spreadsheets leave its zeros alone."""
+    return str(code).removeprefix("'")
 
 
 def _first(cells: Mapping[str, Any], names: Sequence[str]) -> str | None:

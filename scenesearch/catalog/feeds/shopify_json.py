@@ -1,4 +1,7 @@
-"""Shopify's public ``products.json``: products with their variants and photos nested."""
+"""Shopify's public ``products.json``: products with their variants and photos nested.
+
+And ``/products/HANDLE.js``, which has prices in cents, and photos as texts.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,12 @@ _SILENT = (
     *("created_at", "updated_at", "published_at", "published_scope", "template_suffix"),
     *("admin_graphql_api_id", "status"),
 )
+_OF_SCRIPTS = (
+    *("available", "price", "price_min", "price_max", "price_varies", "compare_at_price"),
+    *("compare_at_price_min", "compare_at_price_max", "compare_at_price_varies", "featured_image"),
+    *("media", "requires_selling_plan", "selling_plan_groups"),
+)
+"""What a product's script says of all of its variants."""
 
 
 def _recognises(sample: Sample) -> bool:
@@ -36,6 +45,8 @@ def _variants(reading: Reading, raw: RawRow) -> Iterator[RawRow]:
     names += [""] * (3 - len(names))
     images = sorted(_objects(product.get("images")), key=lambda one: one.get("position") or 0)
     gallery = [str(one["src"]) for one in images if one.get("src")]
+    gallery += [one for one in product.get("images") or () if isinstance(one, str)]
+    in_cents = "body_html" not in product and "type" in product
     by_variant = {
         variant: str(one["src"])
         for one in images
@@ -54,14 +65,14 @@ def _variants(reading: Reading, raw: RawRow) -> Iterator[RawRow]:
         row.put("group", str(row.get("group", "handle")))
         row.put("image", photos_of(photo, gallery, [one for one in own if one]))
         row.text("title", "title")
-        row.text("description", "body_html")
+        row.text("description", "body_html", "description")
         row.take("brand", "vendor")
         tags = row.get("tags", "tags")
         row.put("tags", tags.split(",") if isinstance(tags, str) else tags)
-        kind = row.get("category", "product_type")
+        kind = row.get("category", "product_type", "type")
         row.categories([kind] if kind else [])
-        row.offer(variant.get("price"))
-        row.put("list_price", variant.get("compare_at_price"))
+        row.offer(_amount(variant.get("price"), in_cents))
+        row.put("list_price", _amount(variant.get("compare_at_price"), in_cents))
         if (available := variant.get("available")) is None:
             quantity = variant.get("inventory_quantity")
             available = None if quantity is None else quantity > 0
@@ -70,8 +81,12 @@ def _variants(reading: Reading, raw: RawRow) -> Iterator[RawRow]:
         values = [str(variant.get(f"option{i}") or "") for i in (1, 2, 3)]
         for name, value in options_of(names, values).items():
             row.option(name, value)
-        row.drop(*_SILENT)
+        row.drop(*_SILENT, *(_OF_SCRIPTS if in_cents else ()))
         yield row.done()
+
+
+def _amount(price: Any, in_cents: bool) -> Any:
+    return price / 100 if in_cents and type(price) is int else price
 
 
 def _own(variant: Mapping[str, Any], by_variant: Mapping[Any, str]) -> str | None:
