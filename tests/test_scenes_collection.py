@@ -348,6 +348,20 @@ def test_the_surest_photo_comes_first(store):
     assert answer.query.understood == "couch"
 
 
+def test_points_that_do_not_say_their_photo_are_no_answer_and_no_error(store):
+    index = fill(store, *ROOMS)
+    lost = [r.id for r in store.scroll() if r.payload["photo"] == "rooms/a.jpg"]
+    before = SceneFinder(store).find("couch")
+
+    store.set_payload({"photo": None}, ids=lost)
+
+    found = [m.photo for m in SceneFinder(store).find("couch").matches]
+    assert found == [m.photo for m in before.matches if m.photo != "rooms/a.jpg"]
+    assert len(found) == len(before.matches) - 1
+    assert index.known(["rooms/a.jpg"]) == {}
+    assert "rooms/a.jpg" not in [one.source for one in stored_photos(store)]
+
+
 def test_filters_go_with_words_and_alone(store):
     fill(store, *ROOMS)
     finder = SceneFinder(store)

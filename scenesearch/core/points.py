@@ -78,12 +78,17 @@ def catalogue_spaces(schema: CollectionSchema) -> dict[str, int]:
     return {space: dim for space, dim in schema.vectors.items() if space not in SPACES}
 
 
-def is_ours(payload: Mapping[str, Any]) -> bool:
+def is_ours(payload: Mapping[str, Any], of: str = "item_id") -> bool:
     """Whether indexing wrote the point, and nobody by hand: it says which item it is of.
 
-    A server lets everybody with its key write. What is not ours is left alone and never an answer.
+    A server lets everybody with its key write. What is not ours is left alone and never an answer;
+    neither is a point that lost its payload to damage.
+
+    Args:
+        payload: of the point.
+        of: the field that says it; ``photo`` in a collection of photos.
     """
-    return isinstance(payload.get("item_id"), str)
+    return isinstance(payload.get(of), str)
 
 
 def point_id(collection: str, item_id: str, photo_sha256: str, region_key: str) -> str:

@@ -18,6 +18,7 @@ from scenesearch.api.opened import Opened
 from scenesearch.core.batches import scroll_all
 from scenesearch.core.conditions import AllOf, Equals, OneOf
 from scenesearch.core.errors import ImageError, QueryError, StoreError
+from scenesearch.core.points import is_ours
 from scenesearch.core.types import Record
 from scenesearch.engine.held_scenes import HeldScenes
 from scenesearch.engine.item_json import JSON
@@ -143,7 +144,7 @@ class SceneTasks:
             return None
         where = AllOf((WHOLE, Equals("photo_sha256", task.scene_id)))
         page = self._opened.photos.scroll(where=where, limit=20, fields=("photo",))
-        paths = [str(record.payload["photo"]) for record in page]
+        paths = [str(one.payload["photo"]) for one in page if is_ours(one.payload, "photo")]
         kept = self._media.find(task.scene_id) if paths else None
         for path in ([str(kept)] if kept else []) + paths:
             shown = self._thumbnails.jpeg(path, task.scene_id, task.width)

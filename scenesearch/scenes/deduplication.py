@@ -25,7 +25,7 @@ from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import Condition, all_of
 from scenesearch.core.errors import ImageError
 from scenesearch.core.json_values import json_object
-from scenesearch.core.points import CUTOUT
+from scenesearch.core.points import CUTOUT, is_ours
 from scenesearch.core.protocols import Store
 from scenesearch.core.types import Scene
 from scenesearch.scenes.index import WHOLE
@@ -432,6 +432,8 @@ def stored_photos(store: Store, where: Condition | None = None) -> Iterator[Hash
     wanted = all_of(WHOLE, where)
     for record in scroll_all(store, where=wanted, fields=fields, spaces=(space,), page=1_000):
         payload = record.payload
+        if not is_ours(payload, "photo"):
+            continue
         yield HashedPhoto(
             str(payload["photo"]),
             str(payload.get("photo_sha256", "")),

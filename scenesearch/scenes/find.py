@@ -10,7 +10,7 @@ from scenesearch.core.batches import scroll_all
 from scenesearch.core.boxes import box_tuple
 from scenesearch.core.conditions import Condition, Equals, Not, all_of
 from scenesearch.core.errors import QueryError
-from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT
+from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT, is_ours
 from scenesearch.core.protocols import Store, VectorQuery
 from scenesearch.core.types import Record, Vector
 from scenesearch.filters.parse import parse_filter
@@ -159,7 +159,9 @@ class SceneFinder:
         # what was asked for beside the looks speaks for a photo as well
         least = LIKE if text == "" and where is None else 0.0
         matches = tuple(
-            match_of(hit.payload, score(hit.score)) for hit in hits if score(hit.score) >= least
+            match_of(hit.payload, score(hit.score))
+            for hit in hits
+            if score(hit.score) >= least and is_ours(hit.payload, "photo")
         )
         return SceneAnswer(matches, None, query, _notes(query, matches))
 
@@ -246,7 +248,8 @@ class SceneFinder:
         return self._store.facet(field, where=all_of(WHOLE, where), limit=limit)
 
     def _ranked(self, where: Condition | None) -> Iterator[Record]:
-        return islice(scroll_all(self._store, where=where, fields=SHOWN_FIELDS, page=2_000), RANKED)
+        found = scroll_all(self._store, where=where, fields=SHOWN_FIELDS, page=2_000)
+        return islice((one for one in found if is_ours(one.payload, "photo")), RANKED)
 
     def _check_comparable(self, items: Store) -> None:
         ours, theirs = self._store.schema, items.schema
@@ -303,6 +306,8 @@ class SceneFinder:
             ids = list(dict.fromkeys(hit.id for found in hits for hit in found))
             best: dict[str, tuple[float, Record]] = {}
             for record in self._store.retrieve(ids, spaces=tuple(vectors)):
+                if not is_ours(record.payload, "photo"):
+                    continue
                 score = _weighted(record.vectors, vectors, weights)
                 photo = str(record.payload["photo"])
                 if photo not in best or score > best[photo][0]:

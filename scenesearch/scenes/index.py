@@ -13,7 +13,7 @@ import numpy as np
 from scenesearch.core.batches import batches, scroll_all
 from scenesearch.core.conditions import AllOf, Condition, Equals, OneOf, all_of
 from scenesearch.core.errors import CollectionMismatchError, StoreError
-from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT, PROJECTION_BLOB, check_models
+from scenesearch.core.points import COLOUR, CONTEXT, CUTOUT, PROJECTION_BLOB, check_models, is_ours
 from scenesearch.core.protocols import Detector, Store
 from scenesearch.core.types import CollectionSchema, Point, Record, Scene
 from scenesearch.models.detect.regions import whole_region
@@ -244,6 +244,8 @@ class SceneIndex:
         where = all_of(WHOLE, OneOf("photo_sha256", tuple(new)))
         renamed = 0
         for record in scroll_all(self._store, where=where, fields=("photo", "photo_sha256")):
+            if not is_ours(record.payload, "photo"):
+                continue
             old, sha256 = str(record.payload["photo"]), str(record.payload["photo_sha256"])
             source = new.get(sha256)
             if source is not None and old not in photos and _same_place(old, source):
@@ -284,7 +286,8 @@ class SceneIndex:
         self, sources: Sequence[str], fields: Sequence[str], also: Condition | None = None
     ) -> Iterator[Record]:
         where = all_of(also, OneOf("photo", tuple(sources)))
-        return scroll_all(self._store, where=where, fields=fields)
+        found = scroll_all(self._store, where=where, fields=fields)
+        return (one for one in found if is_ours(one.payload, "photo"))
 
 
 def _same_place(old: str, new: str) -> bool:
