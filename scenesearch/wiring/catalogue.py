@@ -221,5 +221,6 @@ def build_searcher(parts: Parts, store: Store) -> Searcher:
         detector=lambda: parts.detector,
         rules=region_rules(parts.settings),
         reranker=(lambda: parts.reranker) if parts.settings.embedder.kind == "timm" else None,
-        narrow_text=record is not None and record.narrow,
+        # the floor is on the scale of that model alone, which further ones change
+        narrow_text=record is not None and record.narrow and not parts.settings.embedder.also,
     )
