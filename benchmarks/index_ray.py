@@ -4,9 +4,9 @@
 start of Ray and of the commands is in it, and the collections are compared bit for bit. ``kills``:
 runs on Ray of one collection, one after the other, whose workers and drivers get SIGKILL at seeded
 moments, most of them while photos are embedded, the others while points are written; the last one
-finishes the work, and what is stored is compared with what a local run stored. ``memory``: a
-catalogue of as many rows as asked for, of small photos that are made; the largest memory of the
-process that drives the run.
+finishes the work, and what is stored is compared with what a local run stored. ``memory``: the
+largest memory of the process that drives a run over as many rows as asked for, which share the
+photos there are.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 from measure import Report, parser, ratio
-from PIL import Image
 
 from scenesearch import wiring
 from scenesearch.config.settings import load_settings
@@ -81,14 +81,23 @@ class Runs:
 
     def whole(self, side: str) -> tuple[float, float]:
         """Wall-clock seconds of a run, and seconds of processors."""
-        before, start = os.times(), time.perf_counter()
-        said, _ = (process := self.start(side)).communicate()
+        start = time.perf_counter()
+        process = self.start(side)
+        spent: dict[int, float] = {}
+        while process.poll() is None:
+            # Ray's own processes outlive nobody who would wait for them
+            with suppress(psutil.Error):
+                driver = psutil.Process(process.pid)
+                for one in (driver, *driver.children(recursive=True)):
+                    with suppress(psutil.Error):
+                        spent[one.pid] = sum(one.cpu_times()[:2])
+            time.sleep(0.2)
         seconds = time.perf_counter() - start
+        said, _ = process.communicate()
         if process.returncode not in (0, 3):
             raise SystemExit(said)
         print(side, round(seconds, 1), said.splitlines()[-1], flush=True)
-        after = os.times()
-        return seconds, sum(after[2:4]) - sum(before[2:4])
+        return seconds, sum(spent.values())
 
     def contents(self, side: str) -> dict[str, Any]:
         """Everything stored, bit for bit, but for the time of writing."""
@@ -240,23 +249,12 @@ def memory(runs: Runs, rows: int, report: Report) -> None:
     report.add_least("points", runs.points("ray"), at_least=rows)
 
 
-def small_photos(folder: Path, rows: int, seed: int) -> None:
-    """Photos of 48 x 48 pixels, no two alike."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    for n in range(rows):
-        blocks = rng.integers(0, 200, (4, 4, 3), dtype=np.uint8)
-        image = np.full((48, 48, 3), 255, np.uint8)
-        image[8:40, 8:40] = np.kron(blocks, np.ones((8, 8, 1), np.uint8))
-        Image.fromarray(image).save(folder / f"{n:06}.jpg", quality=90)
-
-
-def catalogue(path: Path, photos: list[Path], root: Path) -> None:
-    """A CSV of an item a photo."""
+def catalogue(path: Path, photos: list[Path], rows: int, root: Path) -> None:
+    """A CSV of items of a photo each."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "image", "title", "category", "price"])
-        for n, photo in enumerate(photos):
+        for n, photo in enumerate(islice(cycle(photos), rows)):
             title = f"Thing {n} of {photo.parent.name}"
             writer.writerow(
                 [f"i{n:06}", photo.relative_to(root), title, f"kind {n % 20}", n % 97 + 1]
@@ -266,7 +264,7 @@ def catalogue(path: Path, photos: list[Path], root: Path) -> None:
 def main() -> int:
     arguments = parser(__doc__)
     arguments.add_argument("what", choices=("speed", "kills", "memory"))
-    arguments.add_argument("photos", type=Path, help="a folder; of memory, where they are made")
+    arguments.add_argument("photos", type=Path, help="a folder")
     arguments.add_argument("--rows", type=int, default=2_000)
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--kills", type=int, default=20)
@@ -278,11 +276,10 @@ def main() -> int:
     root = asked.photos.resolve()
     with tempfile.TemporaryDirectory(prefix="index-ray-") as name:
         folder = Path(name)
-        if asked.what == "memory" and not root.exists():
-            small_photos(root, asked.rows, asked.seed)
-        photos = sorted(root.rglob("*.jpg"))[: asked.rows]
+        photos = sorted(root.rglob("*.jpg"))
+        rows = asked.rows if asked.what == "memory" else min(asked.rows, len(photos))
         catalog = folder / "catalog.csv"
-        catalogue(catalog, photos, root)
+        catalogue(catalog, photos, rows, root)
         runs = Runs(folder, catalog, root, asked.config, asked.server)
         if asked.what == "speed":
             speed(runs, asked.rounds, report)

@@ -12,9 +12,11 @@ import pytest
 import shop
 from bucket_server import bucket_server
 
+from scenesearch import SceneSearch
 from scenesearch.catalog import FeedOptions, read_catalog
 from scenesearch.config.settings import load_settings
 from scenesearch.core.errors import ConfigError
+from scenesearch.engine.media import photo_reader
 from scenesearch.wiring import build_store
 
 BUCKET = "s3://photos/shop"
@@ -52,6 +54,52 @@ def test_only_buckets_that_the_settings_name_are_read(tmp_path, photo, said):
 def test_what_is_no_bucket_is_refused(bucket):
     with pytest.raises(ConfigError, match="is no bucket"):
         load_settings("offline", fetch={"buckets": [bucket]})
+
+
+# in this process, over the object storage that fsspec has in memory
+
+
+@pytest.fixture
+def bucket():
+    """Photos by address; gone in the end."""
+    fsspec = pytest.importorskip("fsspec")
+    fs = fsspec.filesystem("memory")
+    fs.pipe({f"/photos/{n}.png": shop.png(shop.noise(n)) for n in range(4)})
+    yield fs
+    fs.rm("/photos", recursive=True)
+
+
+MEMORY = "memory://photos"
+
+
+def test_what_is_new_or_changed_in_a_bucket_is_embedded(bucket, monkeypatch, tmp_path):
+    shop.use_fakes(monkeypatch)
+    path = catalog(tmp_path, *(f"{MEMORY}/{n}.png" for n in range(5)))
+    settings = load_settings("offline", fetch={"buckets": [MEMORY]}, cache_dir=tmp_path)
+    with SceneSearch(tmp_path / "store", config=settings) as opened:
+        first = opened.index(path).report
+        again = opened.index(path)
+        bucket.pipe("/photos/2.png", shop.png(shop.noise(9)))
+        bucket.pipe("/photos/4.png", shop.png(shop.noise(4)))
+        changed = opened.sync(path)
+
+    assert (first.added, first.embedded) == (4, 4)
+    assert "there is no such file" in first.failures[0].reason
+    assert (again.plan.unchanged, again.report.embedded) == (4, 0)
+    assert (changed.plan.update, changed.plan.insert) == (("002",), ("004",))
+    assert (changed.report.embedded, changed.report.failures) == (2, ())
+
+
+def test_the_service_shows_photos_out_of_the_buckets_it_may_read(bucket):
+    read = photo_reader(load_settings("offline", fetch={"buckets": [MEMORY]}))
+    nowhere = photo_reader(load_settings("offline"))
+
+    assert read(f"{MEMORY}/1.png") == shop.png(shop.noise(1))
+    assert read(f"{MEMORY}/none.png") is None
+    assert nowhere(f"{MEMORY}/1.png") is None
+
+
+# as commands, over a server that speaks as S3 does
 
 
 @pytest.fixture

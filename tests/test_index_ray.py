@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -193,6 +193,16 @@ def alive(processes):
     return names
 
 
+def listening(processes):
+    """The addresses on which any of them listens."""
+    found = set()
+    for one in processes:
+        with suppress(psutil.Error):
+            sockets = one.net_connections("inet")
+            found |= {c.laddr.ip for c in sockets if c.status == psutil.CONN_LISTEN}
+    return {ip.removeprefix("::ffff:") for ip in found}
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("runner", ["ray", "local"])
 def test_after_a_kill_the_next_run_does_what_is_missing(photos, expected, tmp_path, runner):
@@ -206,12 +216,14 @@ def test_after_a_kill_the_next_run_does_what_is_missing(photos, expected, tmp_pa
     )
     assert process.stdout.readline().startswith("embed")
     left = psutil.Process(process.pid).children(recursive=True)
+    heard = listening([psutil.Process(process.pid), *left])
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=60)
     end = time.monotonic() + 30
     while alive(left) and time.monotonic() < end:
         time.sleep(0.2)
 
+    assert heard == {"127.0.0.1"}
     assert alive(left) == []
     if runner == "ray":
         report = on_ray(photos, store)
@@ -341,6 +353,28 @@ def test_where_nothing_is_to_be_done_no_cluster_is_started(run, sample, tmp_path
     assert (again["added"], again["unchanged"]) == (0, len(planned["insert"]))
     assert "start" not in again["seconds_by_stage"]
     assert planned["dry_run"]
+
+
+@pytest.mark.e2e
+def test_syncs_on_a_cluster_go_on_until_they_are_told_to_stop(sample, tmp_path):
+    pytest.importorskip("ray")
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "scenesearch", "sync", str(sample), "--config", "offline"),
+            *("--store", str(tmp_path / "store"), "--every", "1h", "--json", *ON_RAY),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "SCENESEARCH_CACHE_DIR": str(tmp_path / "cache")},
+    )
+
+    first = json.loads(process.stdout.readline())
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+
+    assert first["photos_embedded"] == 279
+    assert process.returncode == 0, errors
 
 
 @pytest.mark.store

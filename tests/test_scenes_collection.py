@@ -26,6 +26,7 @@ from scenesearch.core.types import (
 from scenesearch.models.embed.pca import fit_projection
 from scenesearch.models.encode import EncodedRegion
 from scenesearch.scenes import SceneFinder, SceneIndex, SceneModels
+from scenesearch.scenes.deduplication import stored_photos
 from scenesearch.scenes.language import parse_query
 from scenesearch.scenes.points import counted, counts_of, folders_of, scene_points
 from scenesearch.store.embedded.edge import EdgeStore

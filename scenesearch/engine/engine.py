@@ -13,7 +13,7 @@ from scenesearch.engine.cancellation import Cancelled, CheckedTimes, never
 from scenesearch.engine.decoding import Decoder
 from scenesearch.engine.generations import LiveGenerations
 from scenesearch.engine.health import Health
-from scenesearch.engine.media import sweep_media
+from scenesearch.engine.media import photo_reader, sweep_media
 from scenesearch.engine.queries import Queries
 from scenesearch.engine.serving import Serving, Shared
 from scenesearch.engine.tasks import Answer, Photo, Task
@@ -53,7 +53,7 @@ class Engine:
             self._decoded,
             self.queries,
             self.health,
-            Thumbnails(self._decoded),
+            Thumbnails(self._decoded, photo_reader(self.settings)),
             self._media["items"],
             self._media["scenes"],
             RLock(),

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from scenesearch.api.opened import Opened
+from scenesearch.config.settings import Settings
+from scenesearch.core.addresses import in_buckets
+from scenesearch.core.errors import SceneSearchError
+from scenesearch.fetch.object_storage import read_remote
 from scenesearch.images.media_folder import YOUNG_S, MediaFolder
 from scenesearch.index.stored import photos_in_use
+
+log = logging.getLogger(__name__)
 
 
 def read_photo(path: str) -> bytes | None:
@@ -15,6 +23,23 @@ def read_photo(path: str) -> bytes | None:
         return Path(path).read_bytes()
     except (OSError, ValueError):
         return None
+
+
+def photo_reader(settings: Settings) -> Callable[[str], bytes | None]:
+    """As :func:`read_photo`, also out of the buckets that the settings name."""
+    limits, fetch = settings.images, settings.fetch
+
+    def read(path: str) -> bytes | None:
+        if not in_buckets(path, fetch.buckets):
+            return read_photo(path)
+        try:
+            data, _ = read_remote(path, max_bytes=limits.max_bytes, timeout_s=fetch.timeout_s)
+        except SceneSearchError as error:
+            log.warning("a stored photo cannot be shown: %s", error)
+            return None
+        return data
+
+    return read
 
 
 def photo_url(point_id: str) -> str:

@@ -32,11 +32,19 @@ class Thumbnails:
 
     Args:
         decode: bytes to pixels.
+        read: path to bytes; None where there is no photo.
         megabytes: memory for the latest ones.
     """
 
-    def __init__(self, decode: Decode, *, megabytes: int = MEGABYTES) -> None:
+    def __init__(
+        self,
+        decode: Decode,
+        read: Callable[[str], bytes | None] = read_photo,
+        *,
+        megabytes: int = MEGABYTES,
+    ) -> None:
         self._decode = decode
+        self._read = read
         self._held: LRUCache[tuple[str, int], bytes] = LRUCache(megabytes * 2**20, getsizeof=len)
         self._lock = threading.Lock()
 
@@ -57,7 +65,7 @@ class Thumbnails:
             held = self._held.get(key)
         if held is not None:
             return held
-        data = read_photo(path)
+        data = self._read(path)
         if data is None:
             return None
         try:

@@ -6,10 +6,11 @@ of two processes.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
+from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 from scenesearch.core.errors import SceneSearchError
@@ -21,6 +22,10 @@ LOST: Final = object()
 """What a call gave whose worker died each time."""
 AHEAD = 2
 """Calls that a worker has at a time, so that it never waits for the next."""
+_PEEK = 8
+"""Calls that are looked at beforehand, to start workers for them."""
+START_S = 300.0
+"""Within which the first worker has to be up; a cluster may have to start a node for it."""
 
 
 class Actors(Generic[Call]):
@@ -50,7 +55,8 @@ class Actors(Generic[Call]):
         )(Worker)
         self._start = partial(kind.remote, make)
         self._most = most
-        self._actors: list[Any] = []
+        self._starting: dict[Any, Any] = {}
+        self._up: list[Any] = []
         self._busy: Counter[int] = Counter()
 
     def each(
@@ -75,47 +81,77 @@ class Actors(Generic[Call]):
         Raises:
             SceneSearchError: what a call raised, or the cluster is lost (``ray_failed``).
         """
-        import ray
-
         coming = iter(calls)
+        following: deque[Call] = deque()
         waiting: dict[Any, tuple[int, Call]] = {}
         try:
             while True:
-                while len(waiting) < ahead * self._most:
-                    call = next(coming, None)
-                    if call is None:
-                        break
-                    number = self._free()
-                    asked = self._actors[number].call.remote(method, *arguments(call))
+                following.extend(islice(coming, _PEEK - len(following)))
+                self._grow(len(following))
+                # who asks inside of another's calls waits for none of them
+                while following and (number := self._free(ahead if waiting else None)) is not None:
+                    call = following.popleft()
+                    asked = self._up[number].call.remote(method, *arguments(call))
                     self._busy[number] += 1
                     waiting[asked] = number, call
-                if not waiting:
+                    following.extend(islice(coming, 1))
+                if not following and not waiting:
                     return
-                (done, *_), _ = ray.wait(list(waiting), num_returns=1)
-                number, call = waiting.pop(done)
-                self._busy[number] -= 1
-                yield call, _given(ray, done)
+                done = self._first(waiting)
+                if done is not None:
+                    number, call = waiting.pop(done)
+                    self._busy[number] -= 1
+                    yield call, _given(done)
         finally:
             for number, _ in waiting.values():
                 self._busy[number] -= 1
 
-    def _free(self) -> int:
-        """The worker with the least to do; a new one where each has something, if there may be."""
-        few = min(range(len(self._actors)), key=lambda one: self._busy[one], default=0)
-        if few < len(self._actors) and not (self._busy[few] and len(self._actors) < self._most):
-            return few
-        self._actors.append(self._start())
-        return len(self._actors) - 1
+    def _grow(self, calls: int) -> None:
+        """Start a worker for each call that none has time for, as far as there may be more."""
+        idle = sum(not self._busy[number] for number in range(len(self._up)))
+        wanted = calls - idle - len(self._starting)
+        for _ in range(min(wanted, self._most - len(self._up) - len(self._starting))):
+            actor = self._start()
+            self._starting[actor.ready.remote()] = actor
+
+    def _free(self, ahead: int | None) -> int | None:
+        """The worker with the least to do, if it has fewer calls than so many."""
+        few = min(range(len(self._up)), key=lambda one: self._busy[one], default=None)
+        return few if few is None or ahead is None or self._busy[few] < ahead else None
+
+    def _first(self, waiting: Iterable[Any]) -> Any:
+        """The first of these calls that is done; None where a worker came up instead.
+
+        Raises:
+            SceneSearchError: not one worker comes up.
+        """
+        import ray
+
+        every = [*self._starting, *waiting]
+        done, _ = ray.wait(every, num_returns=1, timeout=None if self._up else START_S)
+        if not done:
+            raise SceneSearchError(
+                f"no worker of the Ray cluster came up within {START_S:g} s; `ray status` says "
+                f"what it has room for, Ray's logs what became of them: a node that is short of "
+                f"memory starts none",
+                code="ray_failed",
+            )
+        if done[0] not in self._starting:
+            return done[0]
+        self._up.append(self._starting.pop(done[0]))
+        return None
 
     def close(self) -> None:
         """End the workers, whatever they are doing."""
         import ray
 
-        for actor in self._actors:
+        for actor in (*self._up, *self._starting.values()):
             ray.kill(actor)
 
 
-def _given(ray: Any, done: Any) -> Any:
+def _given(done: Any) -> Any:
+    import ray
+
     try:
         given = ray.get(done)
     except ray.exceptions.RayActorError:
@@ -143,6 +179,9 @@ class Worker:
         self._make = make
         self._open = ExitStack()
         self._made: Any = None
+
+    def ready(self) -> None:
+        """Answered by a worker that is up."""
 
     def call(self, method: str, *arguments: Any) -> Any:
         """What a method of what is open gives, or the error that it raised."""

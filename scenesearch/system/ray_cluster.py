@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,13 +82,26 @@ def joined(options: RayOptions, what: str) -> Iterator[Room]:
             import ray
         own = not ray.is_initialized()
         if own:
-            _join(ray, address, options)
+            with _same_handler():
+                _join(ray, address, options)
     try:
         there = ray.cluster_resources()
         yield Room(there.get("CPU", 0.0), there.get("GPU", 0.0))
     finally:
         if own:
-            ray.shutdown()
+            with _same_handler():
+                ray.shutdown()
+
+
+@contextmanager
+def _same_handler() -> Iterator[None]:
+    """What SIGTERM does stays: Ray sets it, in the end to what ends the process at once."""
+    ours = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if callable(ours) and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, ours)
 
 
 @contextmanager
