@@ -80,6 +80,8 @@ class LookBuilder:
     def _regions_of(self, item: int) -> list[int]:
         """Rows that speak for an item, the ones that earned its score first."""
         column = self._ranking.scores[:, item]
+        if len(column) == 1:
+            return [0]
         present = np.flatnonzero(~np.isnan(column))
         given = self._ranking.fused.contributions[present, item]
         picked = present[np.lexsort((-column[present], -given))][:EVIDENCE]
@@ -89,6 +91,7 @@ class LookBuilder:
         """The first of a group, standing for the others."""
         ranking, item = self._ranking, group[0]
         evidence = []
+        spaces = {row: self._spaces(row, item) for row in rows}
         for row in rows:
             hit = self._points.get((row, item))
             record = None if hit is None else self._records.get(hit.id)
@@ -99,7 +102,7 @@ class LookBuilder:
                     region=row if self._photo_regions else None,
                     photo=str(record.payload.get("photo", "")),
                     point_id=record.id,
-                    scores=self._spaces(row, item),
+                    scores=spaces[row],
                     contribution=float(ranking.fused.contributions[row, item]),
                 )
             )
@@ -116,7 +119,7 @@ class LookBuilder:
             parts={
                 "similarity": float(ranking.scores[row, item]) - named - gain,
                 **self._steps(row, item),
-                **self._spaces(row, item),
+                **spaces[row],
             },
             evidence=tuple(evidence),
             attributes=attributes_of(payload),
