@@ -39,7 +39,7 @@ NOT_SAID_BY_A_SCHEMA = frozenset(
         # what only the numbers together say
         *("empty_query", "out_of_range", "empty_text"),
         # the models and the store of this catalogue
-        *("bad_vector", "bad_preset", "invalid_vector", "query_expired"),
+        *("bad_vector", "bad_preset", "invalid_vector", "unknown_space", "query_expired"),
         # how attributes are kept, and of which type they are in this catalogue
         *("bad_column", "duplicate_column", "bad_value", "bad_price", "bad_type", "nested_value"),
     }

@@ -11,7 +11,14 @@ from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from annotated_types import Ge, Le
-from pydantic import AfterValidator, Field, GetPydanticSchema, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetPydanticSchema,
+    StringConstraints,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import no_info_plain_validator_function
 
@@ -42,6 +49,15 @@ _Condition = Annotated[
 Weight = Annotated[Number, Ge(0), Le(100)]
 BoostText = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 """A filter, or a field with numbers."""
+EACH = "item_id"
+"""What ``collapse`` folds nothing by: no two items have it in common."""
+
+
+def _for_itself(value: Any) -> Any:
+    # settings of before say it so
+    return EACH if value is None else value
+
+
 _Each = AfterValidator(lambda names: tuple(dict.fromkeys(names)))
 
 
@@ -180,7 +196,7 @@ class SearchOptions(Options):
         "its weight counts `log(1 + value)` times",
         examples=[{"in_stock = true": 0.05}],
     )
-    collapse: Annotated[FieldName | None, Offered()] = Field(
+    collapse: Annotated[FieldName, BeforeValidator(_for_itself), Offered()] = Field(
         "photo_sha256",
         description="Items with the same value of this field are one match that lists the others, "
         "by default those with the very same photo; `phash`: with nearly the same picture; "

@@ -32,7 +32,7 @@ class SearchKeywords(TypedDict, total=False):
     rerank: int
     rerank_weight: float
     boosts: Mapping[str | Condition, float]
-    collapse: str | None
+    collapse: str
     facets: tuple[str, ...] | list[str]
     suggest: int
     sort: str | None

@@ -20,6 +20,11 @@ from scenesearch.core.errors import ModelLoadError
 from scenesearch.models.load_errors import one_line
 
 TOKENIZER, SETTINGS = "tokenizer.json", "tokenizer_config.json"
+_QUOTES = {
+    **dict.fromkeys(map(ord, "\u02bc\u2018\u2019\u201a\u201b"), "'"),
+    **dict.fromkeys(map(ord, "\u201c\u201d\u201e\u201f"), '"'),
+}
+"""Curled quotes are plain ones to open_clip's models (the library ftfy, ``uncurl_quotes``)."""
 _CONTEXT = 77
 """open_clip's own, of a config that names none."""
 
@@ -36,7 +41,8 @@ def numbers_of(tokenizer: str) -> Callable[[Sequence[str]], NDArray[np.int64]]:
 
     def numbers(texts: Sequence[str]) -> NDArray[np.int64]:
         # as open_clip cleans texts, some of which come out of pages
-        plain = [html.unescape(html.unescape(text)).strip() for text in texts]
+        straight = [text.translate(_QUOTES) for text in texts]
+        plain = [html.unescape(html.unescape(text)).strip() for text in straight]
         return np.array([one.ids for one in made.encode_batch(plain)], np.int64)
 
     return numbers

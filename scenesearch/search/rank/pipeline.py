@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenesearch.config.search import SearchOptions
+from scenesearch.config.search import EACH, SearchOptions
 from scenesearch.search.rank.agree import agree
 from scenesearch.search.rank.candidates import Answer, Candidates, Scores, blend, boost, gather
 from scenesearch.search.rank.diversify import collapse, mmr, same_picture, same_value
@@ -20,8 +20,6 @@ from scenesearch.search.rank.rerank import merge
 
 PICTURE, MAIN_COLOUR = "phash", "colour_names"
 """Payload fields that tell near-duplicate pictures."""
-EACH = "item_id"
-"""What folds nothing: no two items have it in common."""
 POOL = 50
 """Diversity looks at this many of the fused list, or twice what is asked for if that is more."""
 
@@ -171,8 +169,8 @@ def _collapse_keys(
         )
         for i, key in zip(first, found, strict=True):
             keys[i] = key
-    elif options.collapse not in (None, EACH):
-        keys = [_key(payload.get(str(options.collapse))) for payload in payloads]
+    elif options.collapse != EACH:
+        keys = [_key(payload.get(options.collapse)) for payload in payloads]
     return tuple(keys)
 
 
