@@ -18,6 +18,7 @@ import csv
 import json
 import os
 import random
+import shlex
 import sys
 import threading
 import time
@@ -62,6 +63,8 @@ class Seen:
 def main() -> int:
     arguments = _arguments()
     os.environ.setdefault("SCENESEARCH_QDRANT_API_KEY", os.environ.get("QDRANT_API_KEY", ""))
+    # the other catalogue lies elsewhere
+    arguments.options += f" --image-root {shlex.quote(str(arguments.catalog.parent.resolve()))}"
     report = Report(f"{arguments.kills} SIGKILLs of a node under serve, sync and index")
     nodes = dict(node.split("=", 1) for node in arguments.node)
     with Server(nodes, 10.0) as server, TemporaryDirectory() as folder:
@@ -109,10 +112,6 @@ def _other(catalog: Path, folder: Path) -> tuple[Path, str]:
     """
     with catalog.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    for row in rows:
-        row["image"] = "|".join(
-            str(catalog.parent.resolve() / one) for one in row["image"].split("|")
-        )
     for row in rows[::CHANGED]:
         row["width_cm"] = str(float(row["width_cm"] or 0) + 1)
     gone = rows[-1]["category"]
