@@ -134,7 +134,12 @@ def _disturbed(
     seen: Seen,
 ) -> None:
     photos = [path.read_bytes() for path in arguments.photos]
-    known = asyncio.run(questions(service, photos, both))
+    # how rare a word is hangs on all products, so each of the two days has its answers
+    today = asyncio.run(questions(service, photos, both))
+    seen.runs["sync", live.begin("sync", other).wait()] += 1
+    then = asyncio.run(questions(service, photos, both))
+    seen.runs["sync", live.begin("sync", arguments.catalog).wait()] += 1
+    known = [(one, (right, also)) for (one, right), (_, also) in zip(today, then, strict=True)]
     stop = threading.Event()
 
     def syncs() -> None:
@@ -172,7 +177,7 @@ def _disturbed(
 
 async def _ask(
     service: Served,
-    known: list[tuple[bytes, Any]],
+    known: list[tuple[bytes, tuple[Any, Any]]],
     seed: int,
     stop: threading.Event,
     seen: Seen,
@@ -189,8 +194,8 @@ async def _ask(
             seen.statuses[status] += 1
             if status != 200:
                 print(f"{status}: {body[:300]!r}", file=sys.stderr)
-            elif not same(found := shown(body), right):
-                seen.wrong.append(f"{request[-200:]!r}: {json.dumps(found)[:300]}")
+            elif not any(same(shown(body), one) for one in right):
+                seen.wrong.append(f"{request[-200:]!r}: {json.dumps(shown(body))[:300]}")
             await asyncio.sleep(PAUSE_S)
         client.close()
 
