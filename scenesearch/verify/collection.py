@@ -130,7 +130,7 @@ class Checking:
 
     def _add(self, code: str, what: str, *, damage: bool = True) -> None:
         # who reads this has called it
-        what = what.removesuffix(REPAIR).rstrip("; .")
+        what = what.removesuffix(REPAIR).rstrip("; :.")
         self._found.append(Finding(self._name, code, what, damage))
 
     def _all(self, state: State, schema: CollectionSchema) -> str:
