@@ -1,7 +1,7 @@
 """Ctrl-C at random moments: exit code 130 and one line, nothing else?
 
 Not timed. Commands over the sample are started and interrupted, as a terminal does it, with all
-their processes, at seeded moments between their first import of ours and their end. A run that had
+their processes, at seeded moments between the first code of ours and their end. A run that had
 finished before is drawn again.
 """
 
@@ -26,11 +26,16 @@ PROFILE = "offline"
 BEGIN = (
     "import os, runpy, signal, sys\n"
     "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "first = os.path.join('scenesearch', '__init__.py')\n"
+    "def begun(event, given):\n"
+    "    if event == 'exec' and given[0].co_filename.endswith(first):\n"
+    "        os.write(int(os.environ['BEGUN']), b'x')\n"
+    "sys.addaudithook(begun)\n"
     "sys.argv[0] = 'scenesearch'\n"
-    "os.write(int(os.environ['BEGUN']), b'x')\n"
     "runpy.run_module('scenesearch', run_name='__main__', alter_sys=True)\n"
 )
-"""What ``python -m scenesearch`` does, and says when it begins to."""
+"""What ``python -m scenesearch`` does, and says when the first code of ours runs: before that it is
+Python, in search of the package."""
 AT_ONCE_S = 120.0
 """A command that has not ended so long after it is a fault."""
 
@@ -90,7 +95,7 @@ def _commands(folder: Path) -> dict[str, list[str]]:
 
 
 def _run(command: Sequence[str], after: float | None) -> tuple[int, float, list[str]]:
-    """A command; its exit code, how long it took from the first import on, what it said."""
+    """A command; its exit code, how long it took from the first code on, what it said."""
     reading, writing = os.pipe()
     start = time.monotonic()
     with subprocess.Popen(

@@ -146,7 +146,7 @@ def test_the_picture_opens_a_detail_with_zoom_photos_link_similar_and_why(
         place = card.locator(".picture").bounding_box()
         page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
         detail = page.get_by_role("dialog")
-        assert detail.get_by_role("link", name="Open in the shop").count() == 1
+        detail.get_by_role("link", name="Open in the shop").wait_for()
         zoom = detail.get_by_role("button", name="Look closer")
         zoom.press("Enter")
         near = detail.locator(".gallery-main.is-near")
@@ -157,10 +157,10 @@ def test_the_picture_opens_a_detail_with_zoom_photos_link_similar_and_why(
         similar = detail.locator(".strip button").first
         title = similar.locator(".strip-title").inner_text()
         similar.click()
-        assert detail.get_by_role("heading", level=2).inner_text() == title
+        detail.get_by_role("heading", name=title, exact=True, level=2).wait_for()
         page.keyboard.press("Escape")
         detail.wait_for(state="detached")
-        assert "product=" not in page.url
+        page.wait_for_url(lambda address: "product=" not in address)
         assert b.focused(page).startswith(card.locator(".card-open").inner_text())
 
 
@@ -176,6 +176,7 @@ def test_a_wish_list_is_kept_exported_and_shared(browser: Any, site: Any, tmp_pa
         b.settled(page)
         page.get_by_role("button", name="Saved products, 2").click()
         dialog = page.get_by_role("dialog")
+        dialog.locator(".saved-line").nth(1).wait_for()
         assert dialog.locator(".saved-line strong").all_inner_texts() == titles[::-1]
         with page.expect_download() as got:
             dialog.get_by_role("button", name="JSON").click()

@@ -1,5 +1,5 @@
 /** A button that opens a small panel beneath it; Escape or a click elsewhere closes it. */
-import { html, useEffect, useRef, useState } from "../lib.js";
+import { html, useLayoutEffect, useRef, useState } from "../lib.js";
 import { Icon } from "./icons.js";
 
 /** @param {{name: string, label: string, count?: number, icon?: string, children?: any, align?: string}} props */
@@ -13,7 +13,8 @@ export function Panel({ name, label, count = 0, icon, children, align = "" }) {
     button.current?.focus();
   };
 
-  useEffect(() => {
+  // Before the next key can come: Escape right after Enter closes what Enter opened.
+  useLayoutEffect(() => {
     if (!open) return undefined;
     const outside = (/** @type {Event} */ event) => {
       if (!root.current?.contains(/** @type {Node} */ (event.target))) setOpen(false);
