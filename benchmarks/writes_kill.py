@@ -485,7 +485,9 @@ def _repair(
         shutil.copytree(whole, there, copy_function=copy)
         segments = there / "store" / "items" / "shard" / "segments"
         wanted = "vector_storage-*/vectors*" if kind else "payload_index/*"
-        found = sorted(one for one in segments.rglob(wanted) if one.stat().st_blocks)
+        # a folder has no blocks of its own in memory
+        matching = segments.rglob(wanted)
+        found = sorted(one for one in matching if one.is_dir() or one.stat().st_blocks)
         chosen = rng.choice(found)
         shutil.rmtree(chosen) if chosen.is_dir() else chosen.unlink()
 

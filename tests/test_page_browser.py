@@ -339,7 +339,13 @@ def test_a_finger_chooses_scrolls_and_draws_where_it_was_asked_to(browser: Any, 
         assert place["width"] <= b.PHONE["width"]
 
 
-def test_a_busy_service_is_asked_again_when_it_says(browser: Any, site: Any) -> None:
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [("busy", "The service is busy"), ("no_collection", "There is no catalogue yet")],
+)
+def test_a_service_that_cannot_yet_is_asked_again_when_it_says(
+    browser: Any, site: Any, code: str, title: str
+) -> None:
     asked = []
 
     def busy_once(route: Any) -> None:
@@ -347,13 +353,13 @@ def test_a_busy_service_is_asked_again_when_it_says(browser: Any, site: Any) -> 
         if len(asked) > 1:
             route.continue_()
             return
-        b.problem(route, 503, "busy", {"Retry-After": "1"})
+        b.problem(route, 503, code, {"Retry-After": "1"})
 
     with b.opened(browser, site.address) as page:
         page.watch.expected = ("the server responded with a status of 503",)
         page.route("**/v1/look", busy_once)
         page.get_by_role("button", name=b.SAMPLE).click()
-        page.get_by_role("heading", name="The service is busy").wait_for()
+        page.get_by_role("heading", name=title).wait_for()
         b.settled(page)
 
         assert len(asked) == 2

@@ -243,6 +243,61 @@ def test_a_collection_that_has_less_than_when_it_was_closed_is_named_and_written
     assert answers(store)[0] == 24
 
 
+def take_the_colours(store, point):
+    raw = store._open()
+    vectors = {k: v for k, v in point.vectors.items() if k != "colour"}
+    store._write(raw, raw.requests.upsert([point.id], [vectors], [dict(point.payload)]), "spoil")
+
+
+def take_all_vectors(store, point):
+    raw = store._open()
+    store._write(raw, raw.requests.upsert([point.id], [{}], [dict(point.payload)]), "spoil")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [(take_the_colours, "vectors"), (take_all_vectors, "vectors"), (change_the_price, "payload")],
+)
+def test_damage_is_known_after_a_repair_that_was_killed_once_all_was_written_anew(
+    store, whole, monkeypatch, change, code
+):
+    """What was read of damaged points is not what was written, in the new collection either."""
+    before = answers(whole / "store")
+    census = (store / "items/census.json").read_bytes()
+    rewrite(store, change)
+    (store / "items/census.json").write_bytes(census.replace(b'"points"', b'"points": 99, "was"'))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as here:
+        here.setattr("scenesearch.api.verifying._Collection._rewrite", killed)
+        with pytest.raises(KeyboardInterrupt):
+            verify(store, deep=True, repair=True)
+
+    assert (store / "items.damaged-1").is_dir()
+    found = verify(store, deep=True)
+    assert codes(found) == {code}
+    assert [(one.where, one.code) for one in found.findings if not one.damage] == [
+        ("items.damaged-1", "aside")
+    ]
+    assert verify(store, deep=True, repair=True).sound
+    if code == "payload":
+        with SceneSearch(store) as front:
+            front.put(shop.colour_shop(whole / "photos"), settle=True)
+    assert answers(store) == before
+
+
+@pytest.mark.parametrize("look", [verify, lambda s: SceneSearch(s).count()])
+def test_a_repair_that_was_killed_while_it_took_the_old_ones_place_is_ended(store, look):
+    (store / "items").rename(store / "items.mended")
+
+    look(store)
+
+    assert verify(store, deep=True).sound
+    assert not (store / "items.mended").exists()
+
+
 def test_an_index_that_keeps_a_collection_from_being_opened_costs_no_point(store, whole):
     """It is made of the payloads; and what was learned is not taken for damaged besides."""
     known = encode_scenes((KnownScene(frozenset({"red-square", "kept"})),))

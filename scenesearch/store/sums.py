@@ -71,11 +71,15 @@ def payload_sum(point_id: str, payload: Mapping[str, Any]) -> int:
 def summed(
     point_id: str, vectors: Mapping[str, NDArray[np.float32]], payload: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The payload with both sums in it."""
+    """The payload with both sums in it.
+
+    Those that it has already stay: of a point that is copied out of a damaged collection, which
+    must be known for damaged where it comes to.
+    """
     return {
-        **payload,
         VECTORS_SUM: vectors_sum(vectors),
         PAYLOAD_SUM: payload_sum(point_id, payload),
+        **payload,
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from scenesearch.catalog.columns import KNOWN
 from scenesearch.core.errors import SceneSearchError
 from scenesearch.core.points import catalogue_spaces
@@ -13,6 +15,7 @@ from scenesearch.core.types import CollectionSchema, Item, Point, Stored
 from scenesearch.index.plan import ItemPlan, PhotoRef
 from scenesearch.search.look_builder import attributes_of
 from scenesearch.store.payloads import bool_fields, decode_payload
+from scenesearch.store.sums import SUMS
 from scenesearch.verify.points import Points
 
 PAGE = 500
@@ -81,7 +84,10 @@ def _ref(payload: Mapping[str, Any]) -> PhotoRef:
 
 
 def readable_points(store: Store, schema: CollectionSchema) -> Iterator[list[Point]]:
-    """What can be read of a collection, page by page; it ends where nothing more can be."""
+    """What can be read of a collection, page by page; it ends where nothing more can be.
+
+    Points keep their sums, so what is damaged of them can be found again wherever they are written.
+    """
     if not isinstance(store, Inspectable):
         return
     bools = bool_fields(schema.fields)
@@ -95,11 +101,15 @@ def readable_points(store: Store, schema: CollectionSchema) -> Iterator[list[Poi
                 return
             size = 1
             continue
-        yield [_point(one, bools) for one in page.points if one.vectors]
+        yield [_point(one, bools) for one in page.points if one.vectors or one.payload]
         cursor = page.cursor
         if cursor is None:
             return
 
 
 def _point(stored: Stored, bools: Sequence[str]) -> Point:
-    return Point(stored.id, dict(stored.vectors), decode_payload(stored.payload, bools))
+    sums = {name: stored.payload[name] for name in SUMS if name in stored.payload}
+    vectors = {
+        space: row for space, row in stored.vectors.items() if np.isfinite(row).all() and row.any()
+    }
+    return Point(stored.id, vectors, {**decode_payload(stored.payload, bools), **sums})

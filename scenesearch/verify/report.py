@@ -18,7 +18,7 @@ class Finding:
         code: a stable name of its kind: ``unreadable``, ``record``, ``count``, ``vectors``,
             ``payload``, ``ids``, ``incomplete``, ``cache_differs``, ``index``, ``words``,
             ``search``, ``projection``, ``blob``, ``rows``, ``tables``, ``photo``, ``stranger``,
-            ``older``.
+            ``older``, ``aside``.
         what: in words, with numbers and examples.
         damage: whether it is; False for what one should know.
         repaired: what was done about it; empty where nothing was, or nothing could be.

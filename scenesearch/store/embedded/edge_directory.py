@@ -8,6 +8,7 @@
     <path>/<collection>/census.json   how much there is; only while nobody writes
     <path>/<collection>.lock          held while a store has it open; names the process
     <path>/<collection>.new/          being made; renamed when it is complete
+    <path>/<collection>.mended/       complete; takes the place of a damaged one
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,18 +67,29 @@ def replace_collection(root: Path, collection: str, by: str) -> Path:
         for name in (collection, by)
     ]
     try:
+        # first: where a kill comes between the next two, whoever looks for it ends this
+        shutil.rmtree(mended := root / f"{collection}{WHOLE}", ignore_errors=True)
+        (root / by).rename(mended)
         number = 1
         while (aside := root / f"{collection}.damaged-{number}").exists():
             number += 1
         if (root / collection).exists():
             (root / collection).rename(aside)
-        (root / by).rename(root / collection)
+        _end_replacing(root, collection)
         sync_directory(root)
     finally:
         for lock in locks:
             lock.release()
     (root / f"{by}.lock").unlink(missing_ok=True)
     return aside
+
+
+def _end_replacing(root: Path, collection: str) -> None:
+    """Put a mended collection where nothing is."""
+    mended = root / f"{collection}{WHOLE}"
+    if mended.is_dir() and not (root / collection).exists():
+        with suppress(FileNotFoundError):  # somebody else was quicker
+            mended.rename(root / collection)
 
 
 @dataclass(slots=True)
@@ -102,6 +115,8 @@ class OpenShard:
 
 MENDED = "-mended"
 """What follows the name of a collection that is to take the place of a damaged one."""
+WHOLE = ".mended"
+"""Likewise, when it is complete."""
 
 
 def collections_in(root: Path, *, damaged: bool = False) -> list[str]:
@@ -115,6 +130,8 @@ def collections_in(root: Path, *, damaged: bool = False) -> list[str]:
         StoreError: the folder cannot be read.
     """
     try:
+        for mended in root.glob(f"*{WHOLE}"):
+            _end_replacing(root, mended.name.removesuffix(WHOLE))
         return sorted(
             home.name
             for home in (root.iterdir() if root.is_dir() else ())
@@ -158,6 +175,7 @@ class EdgeDirectory:
         """
         file = self.home / "schema.json"
         try:
+            _end_replacing(self.root, self.name)  # of a repair that was killed
             text = file.read_text("utf-8")
         except FileNotFoundError:
             return None
@@ -306,6 +324,7 @@ class EdgeDirectory:
             # renamed first, so that a kill leaves a whole collection or none
             gone = self.root / f"{self.name}.new"
             shutil.rmtree(gone, ignore_errors=True)
+            shutil.rmtree(self.root / f"{self.name}{WHOLE}", ignore_errors=True)
             self.home.rename(gone)
             sync_directory(self.root)
             shutil.rmtree(gone)

@@ -4,7 +4,7 @@
  * @typedef {import("./problems.js").Problem} Problem
  * @typedef {import("./format.js").Look} Look
  */
-import { readProblem } from "./problems.js";
+import { explain, readProblem } from "./problems.js";
 
 /** The page may be served under a path; everything is asked beside it. */
 const BASE = new URL(".", document.baseURI);
@@ -54,9 +54,11 @@ export function address(path) {
 }
 
 /**
+ * A request that the service will take later, and why not now.
+ * @typedef {{seconds: number, attempt: number, title: string}} Waiting
  * @typedef {RequestInit & {onSent?: (share: number) => void}} Sending
  * @param {string} path @param {Sending} options
- * @param {(waiting: {seconds: number, attempt: number} | null) => void} [onWait] told before each wait, and null after
+ * @param {(waiting: Waiting | null) => void} [onWait] told before each wait, and null after
  * @returns {Promise<Response>}
  */
 async function call(path, options, onWait) {
@@ -72,7 +74,7 @@ async function call(path, options, onWait) {
     const mayWait = busy && problem.code !== "quota_used" && problem.retryAfter !== null;
     if (!mayWait || !onWait || attempt >= TRIES) throw new ProblemError(problem);
     const seconds = Math.min(Math.max(problem.retryAfter ?? 1, 1), LONGEST_WAIT_S);
-    onWait({ seconds, attempt });
+    onWait({ seconds, attempt, title: explain(problem).title });
     await pause(seconds * 1000, options.signal);
     onWait(null);
   }

@@ -10,7 +10,7 @@
  * @typedef {{photo: import("./photo.js").Photo | null, searching: boolean, queryId: string | null,
  *   base: Answered | null, area: Answered | null, box: Box | null, target: Target,
  *   view: "objects" | "list", product: string | null,
- *   refinement: Refinement, busy: string | null, waiting: {seconds: number, attempt: number} | null,
+ *   refinement: Refinement, busy: string | null, waiting: import("./api.js").Waiting | null,
  *   sent: number | null,
  *   failed: {key: string, problem: Explained} | null,
  *   catalogue: {facets: Record<string, any>, fields: Record<string, string>, items: number},

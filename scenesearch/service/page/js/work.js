@@ -18,7 +18,7 @@ const MOST_PER_REGION = 48;
 
 /** What a screen reader hears when an answer comes. @param {import("./state.js").State} state */
 function announcement(state) {
-  if (state.waiting) return `The service is busy. Trying again in ${state.waiting.seconds} seconds.`;
+  if (state.waiting) return `${state.waiting.title}. Trying again in ${state.waiting.seconds} seconds.`;
   if (state.busy) return state.photo && !state.base ? "Looking for objects in the photo" : "Searching";
   const answer = shown(state);
   if (!answer || problemOf(state)) return "";

@@ -24,12 +24,12 @@ export const Notice = ({ problem, onRetry, onKey, onHome, onUndo }) => html`
     </div>
   </div>`;
 
-/** @param {{seconds: number, attempt: number, onStop: () => void}} props */
-export const Waiting = ({ seconds, attempt, onStop }) => html`
+/** @param {import("../api.js").Waiting & {onStop: () => void}} props */
+export const Waiting = ({ seconds, attempt, title, onStop }) => html`
   <div class="notice is-calm">
     <span class="spinner" aria-hidden="true"></span>
     <div>
-      <h2>The service is busy</h2>
+      <h2>${title}</h2>
       <p>Trying again in ${seconds} s (attempt ${attempt + 1}).</p>
       <p class="notice-actions"><button type="button" class="button is-quiet" onClick=${onStop}>Stop</button></p>
     </div>
