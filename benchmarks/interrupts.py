@@ -56,6 +56,9 @@ def main() -> int:
             if code == 0:
                 counts["had finished"] += 1
                 continue
+            if any("in begun" in line for line in said):
+                counts["hit what watches for the first code"] += 1
+                continue
             counts["interrupted"] += 1
             ours = [line for line in said if line.startswith("scenesearch: interrupted")]
             if code != signal.SIGINT + 128 or len(ours) != 1 or _more(said):
@@ -64,6 +67,8 @@ def main() -> int:
     report = Report(f"{arguments.moments} interrupts of {', '.join(commands)}")
     report.add("interrupted", counts["interrupted"])
     report.add("runs that had finished", counts["had finished"])
+    name = "hit what watches for the first code"
+    report.add(name, counts[name])
     report.add("another exit code, no line or two, a traceback", counts["bad"], at_most=0)
     report.facts["bad"] = examples[:10]
     report.print(as_json=arguments.json)

@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -14,6 +15,7 @@ import shop
 
 from scenesearch.cli.at_once import LINE
 from scenesearch.cli.interrupts import Interrupts
+from scenesearch.system.child import interrupts_held_back
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +53,30 @@ def test_an_interrupt_is_remembered_and_not_lost_whatever_is_made_of_it(work, ra
         work()
 
     assert interrupts.asked
+
+
+def test_who_starts_processes_is_interrupted_afterwards_whichever_thread_is():
+    """A mask is of one thread; a library's threads have none, and any may take the signal."""
+    still = threading.Event()
+    other = threading.Thread(target=still.wait)
+    other.start()
+    started = []
+
+    def start():
+        with interrupts_held_back():
+            signal.pthread_kill(other.ident, signal.SIGINT)
+            time.sleep(0.05)
+            started.append("to its end")
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+    finally:
+        still.set()
+        other.join()
+
+    assert started == ["to its end"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 BEGUN = """

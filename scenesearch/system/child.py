@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from multiprocessing import connection, get_context, parent_process, util
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -142,14 +142,12 @@ def _leave() -> None:
 
 if sys.platform == "win32":  # pragma: no cover
 
-    @contextmanager
-    def _signals_held_back() -> Iterator[None]:
-        yield
+    def _signals_held_back() -> AbstractContextManager[None]:
+        return nullcontext()
 
-    @contextmanager
-    def interrupts_held_back() -> Iterator[None]:
+    def interrupts_held_back() -> AbstractContextManager[None]:
         """Nothing, where there is no mask of signals."""
-        yield
+        return nullcontext()
 
     def _die_when_closed(_: int) -> None:
         """Reading from the pipe ends it there, once the call of a library returns."""
@@ -159,29 +157,49 @@ else:
     from multiprocessing import resource_tracker
 
     @contextmanager
-    def _signals_held_back() -> Iterator[None]:
-        """A process started in here gets no signal before it can say what to do with them."""
-        # first, because starting it lets signals through again
-        resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _DEAF_TO)
+    def _held_back(*numbers: signal.Signals) -> Iterator[None]:
+        with _handled_later(*numbers):
+            # first, because starting it lets signals through again
+            resource_tracker.ensure_running()
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+            try:
+                yield
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    @contextmanager
+    def _handled_later(*numbers: signal.Signals) -> Iterator[None]:
+        """A mask is of one thread: where another one takes the signal, the main one handles it."""
+        handlers = {}
+        if threading.current_thread() is threading.main_thread():
+            found = {number: signal.getsignal(number) for number in numbers}
+            handlers = {number: handler for number, handler in found.items() if callable(handler)}
+        came: list[int] = []
+        for number in handlers:
+            signal.signal(number, lambda one, _: came.append(one))
         try:
             yield
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            for one in came:
+                signal.raise_signal(one)
 
-    @contextmanager
-    def interrupts_held_back() -> Iterator[None]:
+    def _signals_held_back() -> AbstractContextManager[None]:
+        """A process started in here gets no signal before it can say what to do with them.
+
+        And it is started to its end: one that is told only half of what it is to do prints a
+        traceback.
+        """
+        return _held_back(*_DEAF_TO)
+
+    def interrupts_held_back() -> AbstractContextManager[None]:
         """Threads started in here, and processes that those start, never hear Ctrl-C.
 
         For pools of libraries: the terminal interrupts their processes, too, and one that is still
         importing prints a traceback of it.
         """
-        resource_tracker.ensure_running()
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return _held_back(signal.SIGINT)
 
     def _die_when_closed(sentinel: int) -> None:
         # Nothing is ever written to that pipe, so its only event is that the parent's end closed;
