@@ -112,7 +112,7 @@ def _said(stage: str, done: int, total: int) -> None:
 
 def main() -> None:
     asked = json.loads(sys.argv[1])
-    cluster = RayOptions("local", cpus=2, cpus_per_tagger=asked.get("cores", 1))
+    cluster = RayOptions("local", cpus=2, cpus_per_worker=asked.get("cores", 1))
     try:
         with closing(RayIndexing(OnNode(asked), cluster, OPTIONS.batch)) as workers:
             report = indexed(asked, workers)

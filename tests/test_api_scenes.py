@@ -88,7 +88,7 @@ def test_the_worker_of_a_cluster_tags_as_this_process_does(front, photos, tmp_pa
 
     def on_ray(sources, tagger, make_tagger, out, *, cluster, **_):
         with pickle.loads(pickle.dumps(make_tagger))() as there:
-            made.append((there.fingerprint == tagger.fingerprint, cluster.cpus_per_tagger))
+            made.append((there.fingerprint == tagger.fingerprint, cluster.cpus_per_worker))
 
     monkeypatch.setattr("scenesearch.tagging.ray_runner.run_tagging_on_ray", on_ray)
     front.tag_to(tmp_path / "tags.jsonl", photos, run=ONE, cluster=RayOptions("auto"))

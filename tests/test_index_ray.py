@@ -41,7 +41,7 @@ KILLER = 77
     ("room", "options", "count"),
     [
         (Room(2, 0), {}, 2),
-        (Room(64, 0), {"cpus_per_tagger": 3}, 21),
+        (Room(64, 0), {"cpus_per_worker": 3}, 21),
         (Room(16, 2), {"gpus": True}, 2),
         (Room(2, 8), {"gpus": True}, 2),
     ],
@@ -53,7 +53,7 @@ def test_workers_fill_a_cluster(room, options, count):
 
 @pytest.mark.parametrize(
     ("room", "options"),
-    [(Room(0, 0), {}), (Room(2, 0), {"cpus_per_tagger": 3}), (Room(8, 0), {"gpus": True})],
+    [(Room(0, 0), {}), (Room(2, 0), {"cpus_per_worker": 3}), (Room(8, 0), {"gpus": True})],
     ids=str,
 )
 def test_a_cluster_without_room_is_refused_rather_than_waited_for(room, options):

@@ -139,7 +139,7 @@ def test_an_error_of_a_node_is_raised_here_as_what_it_was(error, kind, code, sai
         (2, 0, {}, (1, 1)),
         (16, 0, {}, (1, 15)),
         (64, 0, {}, (7, 57)),
-        (64, 0, {"cpus_per_tagger": 4}, (1, 15)),
+        (64, 0, {"cpus_per_worker": 4}, (1, 15)),
         (16, 0, {"decoders": 4}, (4, 12)),
         (64, 8, {"gpus": True}, (32, 8)),
         (4, 8, {"gpus": True}, (1, 3)),
@@ -152,7 +152,7 @@ def test_workers_fill_a_cluster_and_fit_into_it(cpus, gpus, options, planned):
     workers = plan_workers(cpus, gpus, how)
 
     assert workers == planned
-    assert workers.decoders + workers.taggers * how.cpus_per_tagger <= cpus
+    assert workers.decoders + workers.taggers * how.cpus_per_worker <= cpus
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_workers_fill_a_cluster_and_fit_into_it(cpus, gpus, options, planned):
     [
         (1, 0, {}),
         (0, 0, {}),
-        (2, 0, {"cpus_per_tagger": 2}),
+        (2, 0, {"cpus_per_worker": 2}),
         (4, 0, {"decoders": 4}),
         (8, 0, {"gpus": True}),
         (1, 1, {"gpus": True}),

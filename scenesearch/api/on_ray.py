@@ -18,7 +18,7 @@ from scenesearch.system.ray_cluster import RayOptions
 def settings_there(opened: Opened, cluster: RayOptions) -> tuple[Mapping[str, Any], RayOptions]:
     """Settings of a worker as JSON values, and what each worker takes by them."""
     settings = opened.settings
-    threads = settings.threads or cluster.cpus_per_tagger
+    threads = settings.threads or cluster.cpus_per_worker
     there = settings.model_copy(
         update={
             "threads": threads,
@@ -29,7 +29,7 @@ def settings_there(opened: Opened, cluster: RayOptions) -> tuple[Mapping[str, An
     return (
         # the service's keys are hidden in it, and no worker's business
         there.model_dump(mode="json", exclude={"service"}),
-        replace(cluster, gpus=gpus, cpus_per_tagger=threads),
+        replace(cluster, gpus=gpus, cpus_per_worker=threads),
     )
 
 

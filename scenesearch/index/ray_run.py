@@ -137,7 +137,7 @@ class RayIndexing:
         how = self._cluster
         room = self._open.enter_context(joined(how, "Indexing"))
         most = count_workers(room, how)
-        actors: Actors[Any] = Actors(self._make_node, most, cpus=how.cpus_per_tagger, gpus=how.gpus)
+        actors: Actors[Any] = Actors(self._make_node, most, cpus=how.cpus_per_worker, gpus=how.gpus)
         self._open.callback(actors.close)
         return actors
 
@@ -278,7 +278,7 @@ def count_workers(room: Room, how: RayOptions) -> int:
     Raises:
         ConfigError: not even one.
     """
-    each = how.cpus_per_tagger
+    each = how.cpus_per_worker
     count = int(room.cpus) // each
     if how.gpus:
         count = min(count, int(room.gpus))

@@ -32,7 +32,7 @@ class RayOptions:
             says, and else a Ray of its own on this machine, which ends with the run.
         cpus: of a Ray of its own; None for all of this machine.
         gpus: whether each worker that has models takes a GPU.
-        cpus_per_tagger: cores of each worker that has models.
+        cpus_per_worker: cores of each worker that has models.
         decoders: decoding workers of a tagging run; None for what suits the number of tagging
             workers. Of an index run every worker decodes what it embeds.
         window: photos that a tagging run hands to the cluster together; between two windows models
@@ -42,12 +42,12 @@ class RayOptions:
     address: str | None = None
     cpus: int | None = None
     gpus: bool = False
-    cpus_per_tagger: int = 1
+    cpus_per_worker: int = 1
     decoders: int | None = None
     window: int = 100_000
 
     def __post_init__(self) -> None:
-        for name in ("cpus", "cpus_per_tagger", "decoders", "window"):
+        for name in ("cpus", "cpus_per_worker", "decoders", "window"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"RayOptions.{name} must be at least 1, got {value}")

@@ -57,7 +57,7 @@ def plan_workers(cpus: float, gpus: float, options: RayOptions) -> Workers:
     Raises:
         ConfigError: not even one of each fits.
     """
-    each = options.cpus_per_tagger
+    each = options.cpus_per_worker
     if options.gpus:
         taggers = min(int(gpus), int(cpus - 1) // each)
         decoders = options.decoders or min(_DECODERS_A_GPU * taggers, int(cpus) - each * taggers)
@@ -212,7 +212,7 @@ def stream(
                 batch_size=options.batch,
                 batch_format="pyarrow",
                 compute=ActorPoolStrategy(size=workers.taggers),
-                num_cpus=how.cpus_per_tagger,
+                num_cpus=how.cpus_per_worker,
                 num_gpus=1 if how.gpus else 0,
                 **each,
             )
