@@ -143,6 +143,13 @@ def test_what_a_kill_left_is_overwritten_or_removed(written, tmp_path):
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
 
 
+def test_an_earlier_list_of_failures_that_cannot_be_removed_is_named(written, tmp_path):
+    failures_path(tmp_path / "tags.jsonl").mkdir()
+
+    with pytest.raises(StoreError, match=r"failures\.jsonl cannot be written"):
+        written(".jsonl", [row for row in some_rows(3) if not row.error])
+
+
 @pytest.mark.parametrize("name", ["tags.txt", "tags", "tags.parquet.gz", "folder.csv"])
 def test_an_output_of_no_known_kind_is_refused(tmp_path, name):
     (tmp_path / "folder.csv").mkdir()

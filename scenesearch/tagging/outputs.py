@@ -111,8 +111,9 @@ def write_outputs(ledger: Ledger, out: Path, rows: int, table: Table | None = No
     failures = failures_path(out)
     first = next(ledger.texts(failed_only=True), None)
     if first is None:
-        failures.unlink(missing_ok=True)
-        _temporary(failures).unlink(missing_ok=True)
+        for earlier in (failures, _temporary(failures)):
+            with _explained(earlier):
+                earlier.unlink(missing_ok=True)
     else:
         with _replacing(failures) as file:
             write_jsonl(ledger.texts(failed_only=True), file)
@@ -233,10 +234,14 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     Its name is always the same: the ledger's lock lets one run in, and what a kill leaves is
     overwritten by the next.
     """
-    temporary = _temporary(path)
+    with _explained(path), replacing(path, _temporary(path)) as file:
+        yield file
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
     try:
-        with replacing(path, temporary) as file:
-            yield file
+        yield
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise NoSpaceError(
