@@ -393,6 +393,18 @@ def test_a_row_that_is_not_what_was_written_is_named(tmp_path, table, change, re
     state.close()
 
 
+def test_damage_that_sqlite_tells_of_in_bytes_that_are_no_text_is_named(tmp_path) -> None:
+    State(tmp_path, min_free_bytes=0).close()
+    file = tmp_path / "service.sqlite"
+    data = file.read_bytes()
+    assert data.count(b"indexfeedback_by_time") == 1
+    data = data.replace(b"indexfeedback_by_time", b"indexfeed\xe2ack_by_time")
+    file.write_bytes(data.replace(b"_by_time ON feedback", b"_by_time ON nothings"))
+
+    with pytest.raises(DamagedError, match=r"state is damaged.*scenesearch verify"):
+        State(tmp_path, min_free_bytes=0)
+
+
 KILLED = """
 import random, sys
 from pathlib import Path

@@ -64,9 +64,10 @@ class Form:
             StoreError: it is something else.
             sqlite3.Error: it cannot be read.
         """
-        (application,) = db.execute("PRAGMA application_id").fetchone()
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        with said_in_text():
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if application == self.application_id:
             if version == self.version or version in self.migrations:
                 return
@@ -132,6 +133,18 @@ def damage(said: str) -> sqlite3.DatabaseError:
     return error
 
 
+@contextmanager
+def said_in_text() -> Iterator[None]:
+    """Damage as an error of SQLite also where it quotes the bytes that are no text.
+
+    Python then cannot read what SQLite says, and raises UnicodeDecodeError in its place.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise damage(str(error)) from error
+
+
 class DurableFile:
     """The open file.
 
@@ -186,7 +199,7 @@ class DurableFile:
     def guard(self) -> Iterator[None]:
         """A turn at the file; errors of SQLite leave it explained."""
         try:
-            with self._turns:
+            with self._turns, said_in_text():
                 yield
         except sqlite3.Error as error:
             raise self._explain(error) from error

@@ -30,7 +30,7 @@ from scenesearch.models.embed.arrays_file import read_arrays
 from scenesearch.models.embed.cache_eviction import Uses, prepare
 from scenesearch.system.once import once
 from scenesearch.system.row_sums import DAMAGED, row_sum
-from scenesearch.system.sqlite_file import explained, transaction, trouble
+from scenesearch.system.sqlite_file import explained, said_in_text, transaction, trouble
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,8 @@ class EmbeddingCache:
             db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             # text that is none any more is a damaged row, and not the end of all that are asked for
             db.text_factory = _text
-            prepare(db)
+            with said_in_text():
+                prepare(db)
         except (sqlite3.Error, OSError, StoreError) as error:
             if db is not None:
                 db.close()
